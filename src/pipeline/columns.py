@@ -1,0 +1,658 @@
+"""Every column of every table, declared once.
+
+Parquet schemas and metadata, FITS cards, VOTable fields, the documentation of the catalogue and
+the validation of what a stage reads all come from these declarations.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+        Its name in every format.
+    dtype : str
+        NumPy name of the element type: ``str``, ``bool``, ``int32``, ``int64``, ``float32``, ``float64``.
+    description : str
+        One sentence.
+    unit : str
+        Unit in the FITS and VOUnit convention; empty when dimensionless.
+    ucd : str
+        IVOA UCD1+.
+    array : bool
+        Whether a cell holds a list of any length instead of a scalar.
+    """
+
+    name: str
+    dtype: str
+    description: str
+    unit: str = ""
+    ucd: str = "meta.note"
+    array: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its name, a sentence, its columns in order, and what makes a row unique."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    def column(self, name: str) -> Column:
+        """Return the column called `name`; raises KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(c.name for c in self.columns)
+
+
+def _measured(name, unit, ucd, description, dtype="float64"):
+    """A value with its lower and upper 68.3 % errors."""
+    return (
+        Column(name, dtype, description, unit, ucd),
+        Column(
+            f"{name}_err_lo", dtype, f"Lower 68.3 % error of {name}.", unit, f"stat.error;{ucd}"
+        ),
+        Column(
+            f"{name}_err_hi", dtype, f"Upper 68.3 % error of {name}.", unit, f"stat.error;{ucd}"
+        ),
+    )
+
+
+SOURCE_ID = Column("source_id", "str", "Identifier of the source.", ucd="meta.id;meta.main")
+OBSERVATION_ID = Column(
+    "observation_id", "str", "Identifier of the observation.", ucd="obs;meta.id"
+)
+FILE = Column("file", "str", "Path of the file inside the archive.", ucd="meta.file")
+SHA256 = Column("sha256", "str", "SHA-256 of the file.", ucd="meta.code")
+KIND = Column(
+    "kind", "str", "events, lightcurve, spectrum, response or other.", ucd="meta.code.class"
+)
+MISSION = Column("mission", "str", "Mission, in lower case.", ucd="instr.obsty")
+INSTRUMENT = Column("instrument", "str", "Instrument, in lower case.", ucd="instr")
+OBJECT = Column("object", "str", "Object, as the file spells it.", ucd="meta.id")
+RA = Column("ra", "float64", "Right ascension, ICRS, NaN if unknown.", "deg", "pos.eq.ra;meta.main")
+DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos.eq.dec;meta.main")
+STATUS = Column(
+    "status", "str", "What became of it (pipeline.status.Status).", ucd="meta.code.status"
+)
+FLAGS = Column("flags", "int32", "Caveats, a bit each (pipeline.status.Flag).", ucd="meta.code")
+REASON = Column("reason", "str", "Why there is no result, and what to do.", ucd="meta.note")
+PRODUCT = Column(
+    "product",
+    "str",
+    "What was analysed: kind, mission, instrument, energy band and time resolution.",
+    ucd="meta.id.part",
+)
+BAND_LO = Column(
+    "band_lo", "float64", "Lower edge of the band, NaN if unknown.", "keV", "em.energy;stat.min"
+)
+BAND_HI = Column(
+    "band_hi", "float64", "Upper edge of the band, NaN if unknown.", "keV", "em.energy;stat.max"
+)
+EXPOSURE = Column(
+    "exposure", "float64", "Good time, NaN if unknown.", "s", "time.duration;obs.exposure"
+)
+NORM = Column("norm", "str", "Normalisation of the power: frac, leahy or abs.", ucd="meta.code")
+MODEL = Column("model", "str", "Name of the model in the configuration.", ucd="meta.id;stat.fit")
+
+MANIFEST = Table(
+    "OBSERVATIONS",
+    "Every file that was found in the archive.",
+    (
+        FILE,
+        Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file"),
+        Column("mtime_ns", "int64", "Time of the last change, ns since 1970.", "ns", "time.epoch"),
+        SHA256,
+        KIND,
+        Column("hdu", "str", "HDU the data are in, by name or number.", ucd="meta.id.part"),
+        MISSION,
+        INSTRUMENT,
+        OBSERVATION_ID,
+        OBJECT,
+        RA,
+        DEC,
+        Column(
+            "mjd_start",
+            "float64",
+            "Start (MJD in the file's time system), NaN if unknown.",
+            "d",
+            "time.start",
+        ),
+        Column(
+            "mjd_stop",
+            "float64",
+            "End (MJD in the file's time system), NaN if unknown.",
+            "d",
+            "time.end",
+        ),
+        EXPOSURE,
+        Column(
+            "response",
+            "str",
+            "Response file inside the archive that it needs, or empty.",
+            ucd="meta.ref",
+        ),
+        Column("response_sha256", "str", "SHA-256 of that response file.", ucd="meta.code"),
+        SOURCE_ID,
+        STATUS,
+        FLAGS,
+        REASON,
+    ),
+    key=("file",),
+)
+
+INGEST = Table(
+    "INGEST",
+    "One observation a row, read from its file: times from its own start, good time intervals.",
+    (
+        SOURCE_ID,
+        OBSERVATION_ID,
+        FILE,
+        SHA256,
+        KIND,
+        MISSION,
+        INSTRUMENT,
+        OBJECT,
+        RA,
+        DEC,
+        PRODUCT,
+        BAND_LO,
+        BAND_HI,
+        STATUS,
+        FLAGS,
+        REASON,
+        Column("time_system", "str", "Time scale (TT, TDB, UTC, …).", ucd="time.scale"),
+        Column(
+            "mjd_ref",
+            "int64",
+            "Whole days of the reference epoch (MJD), -1 if unknown.",
+            "d",
+            "time.epoch",
+        ),
+        Column(
+            "mjd_ref_frac",
+            "float64",
+            "Fraction of a day of the reference epoch.",
+            "d",
+            "time.epoch",
+        ),
+        Column(
+            "t_start",
+            "float64",
+            "Start in seconds from the reference epoch, TIMEZERO included.",
+            "s",
+            "time.start",
+        ),
+        EXPOSURE,
+        Column(
+            "time",
+            "float64",
+            "Events: arrival times. Light curve: bin centres. From t_start.",
+            "s",
+            "time",
+            True,
+        ),
+        Column(
+            "energy", "float32", "Energy of each event; empty if unknown.", "keV", "em.energy", True
+        ),
+        Column(
+            "dt",
+            "float64",
+            "Bin width of a light curve; time resolution of events, 0 if unknown.",
+            "s",
+            "time.resolution",
+        ),
+        Column("rate", "float64", "Rate (or flux) in each bin.", "ct/s", "phot.count", True),
+        Column(
+            "rate_err",
+            "float64",
+            "Its error; empty if unknown.",
+            "ct/s",
+            "stat.error;phot.count",
+            True,
+        ),
+        Column(
+            "fracexp",
+            "float32",
+            "Fraction of each bin exposed; empty if unknown.",
+            "",
+            "obs.exposure",
+            True,
+        ),
+        Column("counting", "bool", "Whether rate x dt are Poisson counts.", ucd="meta.code"),
+        Column(
+            "background_rate",
+            "float64",
+            "Mean background rate in the band, NaN if unknown.",
+            "ct/s",
+            "phot.count;instr.background",
+        ),
+        Column(
+            "gti_start",
+            "float64",
+            "Starts of the good time intervals, from t_start.",
+            "s",
+            "time.start",
+            True,
+        ),
+        Column(
+            "gti_stop",
+            "float64",
+            "Ends of the good time intervals, from t_start.",
+            "s",
+            "time.end",
+            True,
+        ),
+        Column(
+            "frequency_lo",
+            "float64",
+            "Power spectrum: lower edges.",
+            "Hz",
+            "em.freq;stat.min",
+            True,
+        ),
+        Column(
+            "frequency_hi",
+            "float64",
+            "Power spectrum: upper edges.",
+            "Hz",
+            "em.freq;stat.max",
+            True,
+        ),
+        Column(
+            "power",
+            "float64",
+            "Power spectrum, noise level included where it is known.",
+            "",
+            "stat.fourier",
+            True,
+        ),
+        Column("power_err", "float64", "Its error.", "", "stat.error;stat.fourier", True),
+        Column(
+            "noise", "float64", "Noise level of that spectrum, NaN if unknown.", "", "stat.fourier"
+        ),
+        NORM,
+    ),
+    key=("file",),
+)
+
+SEGMENT = Table(
+    "SPECTRA",
+    "One averaged power spectrum a row: a source and a product.",
+    (
+        SOURCE_ID,
+        PRODUCT,
+        KIND,
+        MISSION,
+        INSTRUMENT,
+        OBJECT,
+        RA,
+        DEC,
+        BAND_LO,
+        BAND_HI,
+        STATUS,
+        FLAGS,
+        REASON,
+        Column(
+            "observation_ids", "str", "Observations that were averaged.", ucd="meta.id", array=True
+        ),
+        Column("n_observations", "int32", "How many.", ucd="meta.number;obs"),
+        Column("mjd_start", "float64", "Start (MJD), NaN if unknown.", "d", "time.start"),
+        Column("mjd_stop", "float64", "End (MJD), NaN if unknown.", "d", "time.end"),
+        EXPOSURE,
+        Column("dt", "float64", "Time resolution.", "s", "time.resolution"),
+        Column("segment_size", "float64", "Length of a segment.", "s", "time.duration"),
+        Column("m", "int64", "Number of segments averaged.", ucd="meta.number"),
+        Column(
+            "counts",
+            "float64",
+            "Counts in the segments used, NaN if not counts.",
+            "ct",
+            "phot.count",
+        ),
+        NORM,
+        Column(
+            "mean_rate",
+            "float64",
+            "Mean rate in the segments used, NaN if unknown.",
+            "ct/s",
+            "phot.count;stat.mean",
+        ),
+        Column(
+            "background_rate",
+            "float64",
+            "Mean background rate, NaN if unknown.",
+            "ct/s",
+            "phot.count;instr.background",
+        ),
+        Column(
+            "noise",
+            "float64",
+            "Expected noise level in units of power, NaN if unknown.",
+            "",
+            "stat.fourier",
+        ),
+        *_measured(
+            "rms",
+            "",
+            "src.var.amplitude",
+            "Fractional rms over the spectrum's frequencies, noise subtracted.",
+        ),
+        Column(
+            "excess_variance",
+            "float64",
+            "Normalised excess variance; may be negative.",
+            "",
+            "src.var",
+        ),
+        Column(
+            "excess_variance_err",
+            "float64",
+            "Its error (Vaughan et al. 2003, eq. 11).",
+            "",
+            "stat.error;src.var",
+        ),
+        Column(
+            "frequency",
+            "float64",
+            "Mean frequency of the ordinates in each bin.",
+            "Hz",
+            "em.freq",
+            True,
+        ),
+        Column(
+            "frequency_lo", "float64", "Lower edge of each bin.", "Hz", "em.freq;stat.min", True
+        ),
+        Column(
+            "frequency_hi", "float64", "Upper edge of each bin.", "Hz", "em.freq;stat.max", True
+        ),
+        Column("power", "float64", "Averaged power, noise included.", "", "stat.fourier", True),
+        Column(
+            "n",
+            "float64",
+            "Raw periodogram ordinates averaged in each bin (segments x bins).",
+            "",
+            "meta.number",
+            True,
+        ),
+        Column(
+            "power_err",
+            "float64",
+            "Gaussian error of the power where n is not known; else empty.",
+            "",
+            "stat.error;stat.fourier",
+            True,
+        ),
+    ),
+    key=("source_id", "product"),
+)
+
+MODELS = Table(
+    "MODELS",
+    "One fit a row: a source, a product and a model.",
+    (
+        SOURCE_ID,
+        PRODUCT,
+        MODEL,
+        Column("best", "bool", "Whether this model was chosen for the product.", ucd="meta.code"),
+        STATUS,
+        FLAGS,
+        REASON,
+        NORM,
+        Column(
+            "components",
+            "str",
+            "Components fitted, numbered in order.",
+            ucd="meta.id.part",
+            array=True,
+        ),
+        Column("n_bins", "int32", "Frequency bins used.", ucd="meta.number"),
+        Column("n_free", "int32", "Free parameters.", ucd="stat.fit.dof"),
+        Column(
+            "statistic",
+            "float64",
+            "-2 ln L at the best fit, all constants included.",
+            "",
+            "stat.likelihood",
+        ),
+        Column(
+            "deviance",
+            "float64",
+            "-2 ln L less that of the saturated model.",
+            "",
+            "stat.fit.goodness",
+        ),
+        Column("aic", "float64", "Akaike information criterion.", "", "stat.fit.param"),
+        Column("bic", "float64", "Bayesian information criterion.", "", "stat.fit.param"),
+        Column("delta_bic", "float64", "BIC less that of the chosen model.", "", "stat.fit.param"),
+        Column("n_iterations", "int32", "Iterations of the optimiser.", ucd="meta.number"),
+        Column(
+            "parameter_names",
+            "str",
+            "Free parameters in the order of the covariance.",
+            ucd="meta.id.part",
+            array=True,
+        ),
+        Column(
+            "covariance",
+            "float64",
+            "Covariance of the free parameters (of the logarithm of those fitted so), row by row.",
+            "",
+            "stat.covariance",
+            True,
+        ),
+    ),
+    key=("source_id", "product", "model"),
+)
+
+PARAMETERS = Table(
+    "PARAMETERS",
+    "One parameter a row.",
+    (
+        SOURCE_ID,
+        PRODUCT,
+        MODEL,
+        Column("component", "str", "Component, with its number: lorentzian.1.", ucd="meta.id.part"),
+        Column("parameter", "str", "Parameter of the component.", ucd="meta.id.part;stat.param"),
+        Column("value", "float64", "Best-fit value.", "", "stat.fit.param"),
+        Column(
+            "err_lo",
+            "float64",
+            "Lower 68.3 % error, NaN if there is none.",
+            "",
+            "stat.error;stat.fit.param",
+        ),
+        Column(
+            "err_hi",
+            "float64",
+            "Upper 68.3 % error, NaN if there is none.",
+            "",
+            "stat.error;stat.fit.param",
+        ),
+        Column("unit", "str", "Unit of the three.", ucd="meta.unit"),
+        Column("free", "bool", "Whether it was free in the fit.", ucd="meta.code"),
+        Column(
+            "derived", "bool", "Whether it was computed from fitted parameters.", ucd="meta.code"
+        ),
+        Column("at_bound", "bool", "Whether it ended at its bound.", ucd="meta.code"),
+        Column("best", "bool", "Whether its model was chosen for the product.", ucd="meta.code"),
+    ),
+    key=("source_id", "product", "model", "component", "parameter"),
+)
+
+CURVES = Table(
+    "CURVES",
+    "The power spectrum of a source and product with the chosen model, for plots.",
+    (
+        SOURCE_ID,
+        PRODUCT,
+        MODEL,
+        NORM,
+        Column("components", "str", "Components of the model.", ucd="meta.id.part", array=True),
+        Column(
+            "frequency_lo", "float64", "Lower edge of each bin.", "Hz", "em.freq;stat.min", True
+        ),
+        Column(
+            "frequency_hi", "float64", "Upper edge of each bin.", "Hz", "em.freq;stat.max", True
+        ),
+        Column("power", "float64", "Measured power.", "", "stat.fourier", True),
+        Column(
+            "power_err",
+            "float64",
+            "Its error: power / sqrt(n), or as given.",
+            "",
+            "stat.error;stat.fourier",
+            True,
+        ),
+        Column("model_power", "float32", "Model, all components.", "", "stat.fit", True),
+        Column(
+            "component_power",
+            "float32",
+            "Each component in turn, one after the other.",
+            "",
+            "stat.fit",
+            True,
+        ),
+    ),
+    key=("source_id", "product"),
+)
+
+SOURCES = Table(
+    "SOURCES",
+    "One source a row: its best model and what is measured from it.",
+    (
+        SOURCE_ID,
+        OBJECT,
+        MISSION,
+        INSTRUMENT,
+        RA,
+        DEC,
+        STATUS,
+        FLAGS,
+        REASON,
+        OBSERVATION_ID,
+        Column(
+            "n_observations",
+            "int32",
+            "Observations of the source that were used.",
+            ucd="meta.number;obs",
+        ),
+        Column(
+            "n_files", "int32", "Files of the source in the manifest.", ucd="meta.number;meta.file"
+        ),
+        Column(
+            "n_products", "int32", "Products of the source that were fitted.", ucd="meta.number"
+        ),
+        Column("mjd_start", "float64", "Start (MJD), NaN if unknown.", "d", "time.start"),
+        Column("mjd_stop", "float64", "End (MJD), NaN if unknown.", "d", "time.end"),
+        PRODUCT,
+        KIND,
+        BAND_LO,
+        BAND_HI,
+        EXPOSURE,
+        Column("segment_size", "float64", "Length of a segment.", "s", "time.duration"),
+        Column("m", "int64", "Number of segments averaged.", ucd="meta.number"),
+        Column("n_bins", "int32", "Frequency bins fitted.", ucd="meta.number"),
+        NORM,
+        Column(
+            "mean_rate", "float64", "Mean rate, NaN if unknown.", "ct/s", "phot.count;stat.mean"
+        ),
+        Column(
+            "noise",
+            "float64",
+            "Expected noise level in units of power, NaN if unknown.",
+            "",
+            "stat.fourier",
+        ),
+        *_measured("rms", "", "src.var.amplitude", "Fractional rms, noise subtracted."),
+        Column(
+            "excess_variance",
+            "float64",
+            "Normalised excess variance; may be negative.",
+            "",
+            "src.var",
+        ),
+        Column(
+            "excess_variance_err",
+            "float64",
+            "Its error (Vaughan et al. 2003, eq. 11).",
+            "",
+            "stat.error;src.var",
+        ),
+        MODEL,
+        Column("runner_up", "str", "Second best model.", ucd="meta.id;stat.fit"),
+        Column(
+            "delta_bic",
+            "float64",
+            "BIC of the runner-up less that of the chosen model.",
+            "",
+            "stat.fit.param",
+        ),
+        Column("statistic", "float64", "-2 ln L of the chosen model.", "", "stat.likelihood"),
+        Column(
+            "deviance",
+            "float64",
+            "-2 ln L less that of the saturated model.",
+            "",
+            "stat.fit.goodness",
+        ),
+        Column("n_free", "int32", "Free parameters of the chosen model.", ucd="stat.fit.dof"),
+        *_measured(
+            "slope", "", "stat.param", "Slope of the power law (of the upper part, if it bends)."
+        ),
+        *_measured("bend_frequency", "Hz", "em.freq", "Bend frequency of the power law."),
+        *_measured(
+            "qpo_frequency",
+            "Hz",
+            "em.freq;src.var.pulse",
+            "Centroid of the strongest Lorentzian with Q > 2.",
+        ),
+        *_measured("qpo_fwhm", "Hz", "em.freq;spect.line.width", "Its full width at half maximum."),
+        *_measured("qpo_q", "", "stat.param", "Its quality factor, frequency / fwhm."),
+        *_measured(
+            "qpo_rms",
+            "",
+            "src.var.amplitude",
+            "Its fractional rms; null where the mean rate is unknown.",
+        ),
+        Column(
+            "qpo_p_value",
+            "float64",
+            "Calibrated p-value of the QPO; NaN where not computed.",
+            "",
+            "stat.probability",
+        ),
+    ),
+    key=("source_id",),
+)
+
+REJECTED = Table(
+    "REJECTED",
+    "What could not be used, where and why. A file may have a row a stage.",
+    (
+        FILE,
+        SOURCE_ID,
+        Column("stage", "str", "Stage that gave up on it.", ucd="meta.code"),
+        STATUS,
+        REASON,
+    ),
+    key=("file", "source_id", "stage"),
+)
+
+TABLES = {
+    t.name: t for t in (MANIFEST, INGEST, SEGMENT, MODELS, PARAMETERS, CURVES, SOURCES, REJECTED)
+}
+CATALOGUE = (SOURCES, MODELS, PARAMETERS, MANIFEST, REJECTED)
+"""Tables that are published, in the order of the FITS extensions."""

@@ -1,0 +1,146 @@
+"""Status codes and flag bits: what became of an observation or a source, a sentence each.
+
+A *status* says whether there is a result and, if not, why. A *flag* is a caveat on a result
+that exists. No row is ever dropped for its status: it is carried to the catalogue.
+"""
+
+from enum import IntFlag, StrEnum
+
+
+class Fault(StrEnum):
+    """Who has to act."""
+
+    NOBODY = "nobody"
+    """There is nothing to mend."""
+    INPUT = "input"
+    """The file or the data in it."""
+    CONFIG = "config"
+    """The configuration of the survey."""
+    PIPELINE = "pipeline"
+    """This pipeline, or the machine it ran on."""
+
+
+class Status(StrEnum):
+    """What became of a file, an observation, or a source."""
+
+    fault: Fault
+    sentence: str
+
+    def __new__(cls, value, fault, sentence):
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.fault = fault
+        member.sentence = sentence
+        return member
+
+    OK = "ok", Fault.NOBODY, "There is a result."
+    SET_ASIDE = (
+        "set_aside",
+        Fault.NOBODY,
+        (
+            "The file is sound but holds no light curve, events or power spectrum (a response, an image)."
+        ),
+    )
+    DUPLICATE = (
+        "duplicate",
+        Fault.NOBODY,
+        ("The file is byte for byte the same as another one, which was used instead."),
+    )
+    UNREADABLE = "unreadable", Fault.INPUT, "The file could not be opened as what it claims to be."
+    UNRECOGNISED = (
+        "unrecognised",
+        Fault.INPUT,
+        ("The file holds no table that is an event list, a light curve or a power spectrum."),
+    )
+    TRUNCATED = "truncated", Fault.INPUT, "The file ends before its header says it should."
+    BAD_TIME = (
+        "bad_time",
+        Fault.INPUT,
+        ("The times cannot be used: no time column, no finite time, or no bin width."),
+    )
+    NO_DATA = "no_data", Fault.INPUT, "No events or bins are left inside the good time intervals."
+    MISSING_RESPONSE = (
+        "missing_response",
+        Fault.INPUT,
+        (
+            "The power spectrum names a response file with its frequencies that is not in the archive."
+        ),
+    )
+    TOO_SHORT = (
+        "too_short",
+        Fault.INPUT,
+        ("No good time interval is as long as the shortest segment that the configuration allows."),
+    )
+    BAD_SPECTRUM = (
+        "bad_spectrum",
+        Fault.INPUT,
+        ("The power spectrum has no bin with a positive power and a positive number of ordinates."),
+    )
+    WORKER_DIED = (
+        "worker_died",
+        Fault.PIPELINE,
+        ("The process that worked on this item died (memory, or a crash in a library)."),
+    )
+    ERROR = "error", Fault.PIPELINE, "An unexpected error was caught; the reason column names it."
+    NOT_CONVERGED = (
+        "not_converged",
+        Fault.PIPELINE,
+        ("The fit used all its iterations; the values are the best that were found."),
+    )
+    AT_BOUND = (
+        "at_bound",
+        Fault.NOBODY,
+        ("The fit converged with a parameter at its bound; that parameter has no error bar."),
+    )
+    SINGULAR = (
+        "singular",
+        Fault.INPUT,
+        ("The fit converged but its information matrix is not positive definite: no error bars."),
+    )
+
+
+HAS_RESULT = frozenset({Status.OK, Status.NOT_CONVERGED, Status.AT_BOUND, Status.SINGULAR})
+"""Statuses under which the fitted values of a source are filled in."""
+
+
+class Flag(IntFlag):
+    """Caveats, one bit each. Bits 24 to 30 are left to users of the catalogue."""
+
+    CHECKSUM = 1 << 0
+    """A FITS checksum in the file does not match (common in mission files that are sound)."""
+    NO_GTI = 1 << 1
+    """No good time intervals in the file: the span of the data was used."""
+    NOT_BARYCENTRED = 1 << 2
+    """Times are not corrected to the solar-system barycentre."""
+    UNSORTED = 1 << 3
+    """Times were not in order; they were sorted."""
+    NO_MJDREF = 1 << 4
+    """No reference epoch in the file: absolute times are unknown, frequencies are right."""
+    NO_TIMEDEL = 1 << 5
+    """No bin width in the header: taken from the spacing of the times."""
+    UNKNOWN_MISSION = 1 << 6
+    """The mission is not named or not known; OGIP defaults were used."""
+    NO_ENERGY = 1 << 7
+    """No energies: the configured band could not be applied."""
+    GAPS_FILLED = 1 << 8
+    """Gaps of at most `segment.max_gap` bins were filled by linear interpolation."""
+    FEW_SEGMENTS = 1 << 9
+    """Fewer segments than `segment.min_segments` were averaged."""
+    PARTIAL = 1 << 10
+    """Some of the source's observations or products could not be used."""
+    RMS_UNKNOWN = 1 << 11
+    """The mean count rate is not known, so no rms can be given."""
+    GAUSSIAN = 1 << 12
+    """Fitted with the Gaussian likelihood: the number of averaged ordinates is not known."""
+    AT_BOUND = 1 << 13
+    """A parameter of the chosen model is at its bound."""
+    QPO_AMBIGUOUS = 1 << 14
+    """Another component with Q > 2 has at least half the rms of the one reported as the QPO."""
+    NO_P_VALUE = 1 << 15
+    """No calibrated p-value was computed for the QPO."""
+    BACKGROUND = 1 << 16
+    """A background rate was known and used in the rms normalisation."""
+    TIMES_DROPPED = 1 << 17
+    """Rows with a non-finite time or value, or marked bad in the file, were dropped."""
+    WHITE_NOISE_MODEL = 1 << 18
+    """The chosen model has no component beside the constant noise level."""

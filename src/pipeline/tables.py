@@ -1,0 +1,168 @@
+"""Parquet files whose schema is the declaration in `pipeline.columns`, written whole or not at all."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.columns import Column, Table
+
+_ARROW = {
+    "str": pa.string(),
+    "bool": pa.bool_(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+}
+_NULL = {"str": "", "bool": False, "int32": 0, "int64": 0, "float32": np.nan, "float64": np.nan}
+
+
+class TableError(ValueError):
+    """A table is not what its declaration says."""
+
+
+def empty_row(table: Table) -> dict:
+    """Return a row of `table` in which nothing is known: empty text, NaN, zero, empty arrays."""
+    return {c.name: ([] if c.array else _NULL[c.dtype]) for c in table.columns}
+
+
+def schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of `table`, with unit, UCD and description in each field's metadata."""
+    return pa.schema([_field(c) for c in table.columns], metadata={"table": table.name})
+
+
+def _field(column: Column) -> pa.Field:
+    kind = _ARROW[column.dtype]
+    metadata = {"unit": column.unit, "ucd": column.ucd, "description": column.description}
+    return pa.field(column.name, pa.list_(kind) if column.array else kind, False, metadata)
+
+
+def to_arrow(table: Table, rows: Sequence[Mapping]) -> pa.Table:
+    """Turn rows into an Arrow table; what a row leaves out is empty.
+
+    Parameters
+    ----------
+    table : Table
+        Declaration.
+    rows : sequence of mapping
+        Column name to value; arrays as lists or 1-d NumPy arrays.
+
+    Raises
+    ------
+    TableError
+        For a column that is not declared, or a value of another type.
+    """
+    arrays = []
+    names = set(table.names)
+    for row in rows:
+        if unknown := set(row) - names:
+            raise TableError(f"{table.name} has no column {sorted(unknown)[0]!r}")
+    for column in table.columns:
+        null = [] if column.array else _NULL[column.dtype]
+        values = [row.get(column.name, null) for row in rows]
+        values = [null if v is None else v for v in values]
+        try:
+            if column.array:
+                kind = None if column.dtype == "str" else column.dtype
+                values = [np.asarray(v, dtype=kind) if len(v) else [] for v in values]
+            arrays.append(pa.array(values, type=_field(column).type))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
+            raise TableError(f"{table.name}.{column.name}: {error}") from error
+    return pa.Table.from_arrays(arrays, schema=schema(table))
+
+
+@contextmanager
+def atomic_path(path):
+    """Yield a temporary path beside `path`; on leaving without an error, flush it and rename it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_parquet(path, table: Table, rows: Iterable[Mapping], *, rows_per_group: int = 0) -> int:
+    """Write rows as Parquet, atomically, and return how many.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to.
+    table : Table
+        Declaration.
+    rows : iterable of mapping
+        See `to_arrow`. Read lazily, a row group at a time.
+    rows_per_group : int, optional
+        Rows in a row group, so that one can be read without its neighbours; 0: all in one.
+
+    Raises
+    ------
+    TableError
+        For a row that does not fit the declaration, or twice the same key.
+    """
+    count, seen, batch = 0, set(), []
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema(table), compression="zstd") as writer,
+    ):
+        for row in rows:
+            key = tuple(row.get(k) for k in table.key)
+            if key in seen:
+                raise TableError(
+                    f"{table.name}: two rows with {dict(zip(table.key, key, strict=True))}"
+                )
+            seen.add(key)
+            batch.append(row)
+            count += 1
+            if rows_per_group and len(batch) == rows_per_group:
+                writer.write_table(to_arrow(table, batch))
+                batch = []
+        if batch or not count:
+            writer.write_table(to_arrow(table, batch))
+    return count
+
+
+def read_parquet(path, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file and check it against its declaration.
+
+    Raises
+    ------
+    TableError
+        When the file is not a Parquet file, is cut short, or has other columns.
+    """
+    try:
+        data = pq.read_table(path, columns=None if columns is None else list(columns))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path} is not a readable {table.name} table: {error}") from error
+    expected = schema(table)
+    if columns is not None:
+        expected = pa.schema([expected.field(c) for c in columns])
+    if not data.schema.equals(expected, check_metadata=False):
+        raise TableError(
+            f"{path} does not have the columns of {table.name}: written by another version?"
+        )
+    return data
+
+
+def rows_of(data: pa.Table) -> list[dict]:
+    """Return the rows of an Arrow table as dictionaries, with array cells as NumPy arrays."""
+    columns = {}
+    for name in data.column_names:
+        column = data.column(name)
+        if pa.types.is_list(column.type) and not pa.types.is_string(column.type.value_type):
+            columns[name] = [c.values.to_numpy(zero_copy_only=False) for c in column]
+        else:
+            columns[name] = column.to_pylist()
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
