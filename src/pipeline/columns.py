@@ -72,14 +72,14 @@ def _measured(name, unit, ucd, description, dtype="float64"):
 
 SOURCE_ID = Column("source_id", "str", "Identifier of the source.", ucd="meta.id;meta.main")
 OBSERVATION_ID = Column(
-    "observation_id", "str", "Identifier of the observation.", ucd="obs;meta.id"
+    "observation_id", "str", "Identifier of the observation.", ucd="meta.id;obs"
 )
-FILE = Column("file", "str", "Path of the file inside the archive.", ucd="meta.file")
+FILE = Column("file", "str", "Path of the file inside the archive.", ucd="meta.id;meta.file")
 SHA256 = Column("sha256", "str", "SHA-256 of the file.", ucd="meta.code")
 KIND = Column(
     "kind", "str", "events, lightcurve, spectrum, response or other.", ucd="meta.code.class"
 )
-MISSION = Column("mission", "str", "Mission, in lower case.", ucd="instr.obsty")
+MISSION = Column("mission", "str", "Mission, in lower case.", ucd="meta.id;instr.obsty")
 INSTRUMENT = Column("instrument", "str", "Instrument, in lower case.", ucd="instr")
 OBJECT = Column("object", "str", "Object, as the file spells it.", ucd="meta.id")
 RA = Column("ra", "float64", "Right ascension, ICRS, NaN if unknown.", "deg", "pos.eq.ra;meta.main")
@@ -228,7 +228,7 @@ INGEST = Table(
             "float32",
             "Fraction of each bin exposed; empty if unknown.",
             "",
-            "obs.exposure",
+            "stat.filling;obs.exposure",
             True,
         ),
         Column("counting", "bool", "Whether rate x dt are Poisson counts.", ucd="meta.code"),
@@ -542,7 +542,12 @@ SOURCES = Table(
         STATUS,
         FLAGS,
         REASON,
-        OBSERVATION_ID,
+        Column(
+            "observation_id",
+            "str",
+            "Identifier of the observation; of the first where several were averaged.",
+            ucd="meta.id;obs",
+        ),
         Column(
             "n_observations",
             "int32",
@@ -651,8 +656,75 @@ REJECTED = Table(
     key=("file", "source_id", "stage"),
 )
 
+TRUTH = Table(
+    "TRUTH",
+    "A source of a simulated archive a row: what was injected, NaN where there is none.",
+    (
+        Column("object", "str", "Object, as its first file spells it.", ucd="meta.id;meta.main"),
+        Column("dialect", "str", "events, rate, power or kepler.", ucd="meta.code.class"),
+        Column("kind", "str", "noise, power_law, bending_power_law or qpo.", ucd="meta.code.class"),
+        Column(
+            "slope",
+            "float64",
+            "Slope of the power law (of the upper part, if it bends).",
+            "",
+            "stat.param",
+        ),
+        Column("slope_low", "float64", "Slope below the bend.", "", "stat.param"),
+        Column(
+            "amplitude",
+            "float64",
+            "Amplitude of the power law: fractional rms squared per Hz at 1 Hz, if it does not bend.",
+            "1/Hz",
+            "stat.fourier",
+        ),
+        Column("bend_frequency", "float64", "Bend frequency of the power law.", "Hz", "em.freq"),
+        Column(
+            "floor_frequency",
+            "float64",
+            "The continuum is flat below this frequency, just below the lowest that is analysed.",
+            "Hz",
+            "em.freq",
+        ),
+        Column("qpo_frequency", "float64", "Centroid of the QPO.", "Hz", "em.freq;src.var.pulse"),
+        Column("qpo_fwhm", "float64", "Full width at half maximum of the QPO.", "Hz", "em.freq"),
+        Column(
+            "qpo_rms",
+            "float64",
+            "Fractional rms of the QPO over all positive frequencies.",
+            "",
+            "src.var.amplitude",
+        ),
+        Column(
+            "noise",
+            "float64",
+            "Noise level of the measurement, fractional rms squared per Hz.",
+            "1/Hz",
+            "stat.fourier",
+        ),
+        Column(
+            "mean_rate",
+            "float64",
+            "Mean rate of the source; electrons a second for Kepler's dialect.",
+            "ct/s",
+            "phot.count;stat.mean",
+        ),
+        Column(
+            "n_files",
+            "int32",
+            "Sound files of the source, copies not counted.",
+            ucd="meta.number;meta.file",
+        ),
+        Column(
+            "damaged", "bool", "Whether a file damaged on purpose names it too.", ucd="meta.code"
+        ),
+    ),
+    key=("object",),
+)
+
 TABLES = {
-    t.name: t for t in (MANIFEST, INGEST, SEGMENT, MODELS, PARAMETERS, CURVES, SOURCES, REJECTED)
+    t.name: t
+    for t in (MANIFEST, INGEST, SEGMENT, MODELS, PARAMETERS, CURVES, SOURCES, REJECTED, TRUTH)
 }
 CATALOGUE = (SOURCES, MODELS, PARAMETERS, MANIFEST, REJECTED)
 """Tables that are published, in the order of the FITS extensions."""

@@ -391,6 +391,18 @@ def section_json(options: Options) -> str:
     return json.dumps(options.model_dump(mode="json"), sort_keys=True)
 
 
+def cluster_json(survey: Survey, threads: int) -> str:
+    """Return the section `cluster` as JSON, with a worker a thread of the job unless it says how many."""
+    workers = survey.cluster.workers or threads
+    return section_json(survey.cluster.model_copy(update={"workers": workers}))
+
+
+def survey_json(survey: Survey) -> str:
+    """Return as JSON what a catalogue is made by: a survey without its cluster and its report."""
+    values = survey.model_dump(mode="json", exclude={"cluster", "report"})
+    return json.dumps(values, sort_keys=True)
+
+
 def check_paths(survey: Survey) -> None:
     """Raise ConfigError where a path in the configuration does not exist."""
     if not survey.simulate.enabled and not os.path.isdir(survey.archive):
@@ -403,6 +415,67 @@ def check_paths(survey: Survey) -> None:
         and not os.path.isfile(survey.report.truth)
     ):
         raise ConfigError(f"report.truth: {survey.report.truth!r} is not a file")
+
+
+def resolve(survey: Survey, results="results") -> Survey:
+    """Make the paths of a survey absolute, and find the truth that lies beside a simulated archive.
+
+    Parameters
+    ----------
+    survey : Survey
+        As configured; relative paths are relative to the current folder.
+    results : path-like, optional
+        Folder of the results, which must not lie inside the archive.
+
+    Raises
+    ------
+    ConfigError
+        When the results would be taken for files of the archive.
+    """
+    archive = Path(survey.archive).expanduser().resolve()
+    if Path(results).resolve().is_relative_to(archive):
+        raise ConfigError(
+            f"archive: {survey.archive!r} holds the folder of the results; allowed: another folder"
+        )
+    truth = survey.report.truth or archive.with_name(f"{archive.name}-truth.parquet")
+    truth = Path(truth).expanduser().resolve()
+    known = survey.report.truth is not None or truth.is_file()
+    report = survey.report.model_copy(update={"truth": str(truth) if known else None})
+    return survey.model_copy(update={"archive": str(archive), "report": report})
+
+
+def archive_fingerprint(archive) -> str:
+    """Return a hash of the path, size and time of change of every file, by which a survey is re-planned.
+
+    Parameters
+    ----------
+    archive : path-like
+        Folder; links to folders are not followed. No file is opened.
+
+    Raises
+    ------
+    ConfigError
+        When the folder cannot be read.
+    """
+    files, folders = [], [os.fspath(archive)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        about = entry.stat(follow_symlinks=not _is_broken(entry))
+                        path = os.path.relpath(entry.path, archive)
+                        files.append(f"{path}\0{about.st_size}\0{about.st_mtime_ns}")
+        except OSError as error:
+            raise ConfigError(f"archive: {error.filename!r}: {error.strerror}") from error
+    return hashlib.sha256("\n".join(sorted(files)).encode(errors="surrogateescape")).hexdigest()
+
+
+def _is_broken(entry: os.DirEntry) -> bool:
+    """Return whether a directory entry is a link to nothing."""
+    return entry.is_symlink() and not os.path.exists(entry.path)
 
 
 def code_version(*parts: str) -> str:
@@ -425,8 +498,12 @@ def code_version(*parts: str) -> str:
 
 
 def _one_line(error: ValidationError, section: type[Options]) -> str:
-    """Say the first thing that is wrong: its key, what was found, what is allowed."""
-    first = error.errors()[0]
+    """Say the first thing that is wrong: its key, what was found, what is allowed.
+
+    A misspelt key comes before the one that is then missing.
+    """
+    errors = error.errors()
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     location = [str(part) for part in first["loc"]]
     key = ".".join(location) or "configuration"
     kind, found = first["type"], first.get("input")

@@ -106,41 +106,58 @@ HAS_RESULT = frozenset({Status.OK, Status.NOT_CONVERGED, Status.AT_BOUND, Status
 class Flag(IntFlag):
     """Caveats, one bit each. Bits 24 to 30 are left to users of the catalogue."""
 
-    CHECKSUM = 1 << 0
-    """A FITS checksum in the file does not match (common in mission files that are sound)."""
-    NO_GTI = 1 << 1
-    """No good time intervals in the file: the span of the data was used."""
-    NOT_BARYCENTRED = 1 << 2
-    """Times are not corrected to the solar-system barycentre."""
-    UNSORTED = 1 << 3
-    """Times were not in order; they were sorted."""
-    NO_MJDREF = 1 << 4
-    """No reference epoch in the file: absolute times are unknown, frequencies are right."""
-    NO_TIMEDEL = 1 << 5
-    """No bin width in the header: taken from the spacing of the times."""
-    UNKNOWN_MISSION = 1 << 6
-    """The mission is not named or not known; OGIP defaults were used."""
-    NO_ENERGY = 1 << 7
-    """No energies: the configured band could not be applied."""
-    GAPS_FILLED = 1 << 8
-    """Gaps of at most `segment.max_gap` bins were filled by linear interpolation."""
-    FEW_SEGMENTS = 1 << 9
-    """Fewer segments than `segment.min_segments` were averaged."""
-    PARTIAL = 1 << 10
-    """Some of the source's observations or products could not be used."""
-    RMS_UNKNOWN = 1 << 11
-    """The mean count rate is not known, so no rms can be given."""
-    GAUSSIAN = 1 << 12
-    """Fitted with the Gaussian likelihood: the number of averaged ordinates is not known."""
-    AT_BOUND = 1 << 13
-    """A parameter of the chosen model is at its bound."""
-    QPO_AMBIGUOUS = 1 << 14
-    """Another component with Q > 2 has at least half the rms of the one reported as the QPO."""
-    NO_P_VALUE = 1 << 15
-    """No calibrated p-value was computed for the QPO."""
-    BACKGROUND = 1 << 16
-    """A background rate was known and used in the rms normalisation."""
-    TIMES_DROPPED = 1 << 17
-    """Rows with a non-finite time or value, or marked bad in the file, were dropped."""
-    WHITE_NOISE_MODEL = 1 << 18
-    """The chosen model has no component beside the constant noise level."""
+    sentence: str
+
+    def __new__(cls, value, sentence):
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    CHECKSUM = (
+        1 << 0,
+        "A FITS checksum in the file does not match (common in mission files that are sound).",
+    )
+    NO_GTI = 1 << 1, "No good time intervals in the file: the span of the data was used."
+    NOT_BARYCENTRED = 1 << 2, "Times are not corrected to the solar-system barycentre."
+    UNSORTED = 1 << 3, "Times were not in order; they were sorted."
+    NO_MJDREF = (
+        1 << 4,
+        "No reference epoch in the file: absolute times are unknown, frequencies are right.",
+    )
+    NO_TIMEDEL = 1 << 5, "No bin width in the header: taken from the spacing of the times."
+    UNKNOWN_MISSION = 1 << 6, "The mission is not named or not known; OGIP defaults were used."
+    NO_ENERGY = 1 << 7, "No energies: the configured band could not be applied."
+    GAPS_FILLED = (
+        1 << 8,
+        "Gaps of at most `segment.max_gap` bins were filled by linear interpolation.",
+    )
+    FEW_SEGMENTS = 1 << 9, "Fewer segments than `segment.min_segments` were averaged."
+    PARTIAL = 1 << 10, "Some of the source's observations or products could not be used."
+    RMS_UNKNOWN = (
+        1 << 11,
+        "The mean count rate or the noise level is not known, so no rms can be given.",
+    )
+    GAUSSIAN = (
+        1 << 12,
+        "Fitted with the Gaussian likelihood: the number of averaged ordinates is not known.",
+    )
+    AT_BOUND = 1 << 13, "A parameter of the chosen model is at its bound."
+    QPO_AMBIGUOUS = (
+        1 << 14,
+        "Another component with Q > 2 has at least half the rms of the one reported as the QPO.",
+    )
+    NO_P_VALUE = 1 << 15, "No calibrated p-value was computed for the QPO."
+    BACKGROUND = 1 << 16, "A background rate was known and used in the rms normalisation."
+    TIMES_DROPPED = (
+        1 << 17,
+        "Rows with a non-finite time or value, or marked bad in the file, were dropped.",
+    )
+    WHITE_NOISE_MODEL = (
+        1 << 18,
+        "The chosen model has no component beside the constant noise level.",
+    )
+    NO_EXCESS = (
+        1 << 19,
+        "The variance is not above that of the noise, so the rms is NaN; see the excess variance.",
+    )

@@ -1,0 +1,18 @@
+"""Batched fits of power spectra: JAX, NumPy and a priors library, nothing else."""
+
+from pipeline.fit.devices import configure
+from pipeline.fit.model import Model
+from pipeline.fit.optimize import Code, Engine, Fit, Problem, Spectra
+from pipeline.fit.select import ModelFit, fit_model
+
+__all__ = [
+    "Code",
+    "Engine",
+    "Fit",
+    "Model",
+    "ModelFit",
+    "Problem",
+    "Spectra",
+    "configure",
+    "fit_model",
+]

@@ -1,0 +1,1 @@
+"""Averaged power spectra of the observations of a shard."""

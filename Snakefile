@@ -1,0 +1,62 @@
+"""From an archive to a catalogue: plan, ingest, segment, fit, catalog, report.
+
+`make run` calls this workflow; by hand: `snakemake --cores 2 --config archive=FOLDER`.
+"""
+
+import os
+import shlex
+import sys
+
+from snakemake.utils import min_version
+
+from pipeline.config import (
+    ConfigError,
+    archive_fingerprint,
+    check_paths,
+    cluster_json,
+    code_version,
+    resolve,
+    section_json,
+    shard_name,
+    survey_json,
+    validate,
+)
+
+min_version("9.20")
+
+# A survey's own file stands alone: merged into the default one, it would inherit its models.
+if not workflow.overwrite_configfiles:
+
+    configfile: os.path.join(workflow.basedir, "config", "config.yaml")
+
+
+try:
+    survey = resolve(validate(config))
+    check_paths(survey)
+except ConfigError as error:
+    print(f"configuration: {error}", file=sys.stderr)
+    sys.exit(2)
+
+SHARDS = [shard_name(index) for index in range(survey.shards)]
+
+# Jobs run under the interpreter that runs Snakemake, whether or not its environment is activated.
+shell.prefix(f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; ")
+
+
+wildcard_constraints:
+    shard=r"shard-\d{4}",
+
+
+rule all:
+    input:
+        "results/catalog/catalog.fits",
+        "results/report/index.html",
+    default_target: True
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/ingest.smk"
+include: "workflow/rules/segment.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/catalog.smk"
+include: "workflow/rules/report.smk"

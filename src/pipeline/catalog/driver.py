@@ -1,0 +1,182 @@
+"""Merge the shards into the catalogue: read, join, check, and only then publish."""
+
+import json
+import sys
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.progress import track
+
+from pipeline.catalog.conservation import conserve, expected_sources
+from pipeline.catalog.fits import write_fits
+from pipeline.catalog.gate import quality_gate
+from pipeline.catalog.merge import source_row
+from pipeline.catalog.provenance import provenance
+from pipeline.catalog.rejected import rejected_files, rejected_later
+from pipeline.catalog.shards import Shard, read_shard, shard_lists
+from pipeline.catalog.votable import write_votable
+from pipeline.columns import CATALOGUE, MANIFEST, MODELS, PARAMETERS, REJECTED, SOURCES
+from pipeline.config import CatalogOptions, Survey
+from pipeline.status import Status
+from pipeline.tables import atomic_path, read_parquet, rows_of, schema, to_arrow
+
+_FILE_COLUMNS = [
+    "file",
+    "size",
+    "sha256",
+    "kind",
+    "mission",
+    "instrument",
+    "observation_id",
+    "object",
+    "ra",
+    "dec",
+    "mjd_start",
+    "mjd_stop",
+    "source_id",
+    "status",
+    "reason",
+]
+EXIT_GATE = 1
+
+
+def run(
+    *,
+    manifest: Path,
+    plan: Path,
+    ingest: Path,
+    segment: Path,
+    fit: Path,
+    output: Path,
+    options: CatalogOptions,
+    survey: Survey,
+) -> int:
+    """Write the catalogue of a survey into the folder `output`.
+
+    Returns
+    -------
+    int
+        0, or 1 when the quality gate refuses the catalogue: then nothing is published and
+        ``refused.parquet`` says which files were rejected.
+
+    Raises
+    ------
+    RowsLost
+        When a source of the manifest is not among those of a stage after it.
+    TableError
+        When a stage's file cannot be used.
+    """
+    started = datetime.now(UTC)
+    observations = read_parquet(manifest, MANIFEST).sort_by("file")
+    files = rows_of(observations.select(_FILE_COLUMNS))
+    tables = merge(files, shard_lists(plan), (ingest, segment, fit), options)
+    tables[MANIFEST] = observations
+    sources = tables[SOURCES]
+    statuses = sources.column("status").to_pylist()
+    refusal = quality_gate(
+        statuses, sources.column("reason").to_pylist(), options.max_failed_fraction
+    )
+    refused = output / "refused.parquet"
+    if refusal:
+        _write_table(refused, REJECTED, tables[REJECTED])
+        print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
+        return EXIT_GATE
+    refused.unlink(missing_ok=True)
+    publish(output, {table: tables[table] for table in CATALOGUE}, survey.report.title)
+    rows = {table.name: tables[table].num_rows for table in CATALOGUE}
+    times = [time.isoformat(timespec="seconds") for time in (started, datetime.now(UTC))]
+    record = provenance(survey, files, statuses, rows, *times)
+    _write_text(output / "provenance.json", json.dumps(record, indent=2) + "\n")
+    return 0
+
+
+def merge(files: list[dict], lists: list[Path], folders, options: CatalogOptions) -> dict:
+    """Join the shards and return the tables SOURCES, MODELS, PARAMETERS and REJECTED.
+
+    Parameters
+    ----------
+    files : list of dict
+        Rows of the manifest.
+    lists : list of Path
+        The shards' lists; a shard's files in the stages' folders are named like them.
+    folders : tuple of Path
+        Of ingest, segment and fit.
+    options : CatalogOptions
+        What a QPO is.
+    """
+    by_source = defaultdict(list)
+    for file in files:
+        by_source[file["source_id"]].append(file)
+    parts = {table: [schema(table).empty_table()] for table in (SOURCES, MODELS, PARAMETERS)}
+    rejected, planned = rejected_files(files), set()
+    console = Console(stderr=True)
+    for shard_list in track(
+        lists, "catalog", console=console, disable=not console.is_terminal, transient=True
+    ):
+        shard = read_shard(shard_list, *folders)
+        check_shard(shard_list.stem, shard)
+        planned |= shard.planned
+        rows = [_source(i, by_source[i], shard, options) for i in sorted(shard.planned)]
+        parts[SOURCES].append(to_arrow(SOURCES, rows))
+        parts[MODELS].append(shard.models_table)
+        parts[PARAMETERS].append(shard.parameters_table)
+        for i in shard.planned:
+            rejected += rejected_later(by_source[i], *_rows(i, shard)[:3])
+    conserve("plan", expected_sources(files), planned)
+    tables = {t: _sorted(pa.concat_tables(p, promote_options="none")) for t, p in parts.items()}
+    conserve("catalog", planned, tables[SOURCES].column("source_id").to_pylist())
+    rejected.sort(key=lambda row: (row["file"], row["source_id"], row["stage"]))
+    return {**tables, REJECTED: to_arrow(REJECTED, rejected)}
+
+
+def check_shard(name: str, shard: Shard) -> None:
+    """Raise RowsLost where a stage lost a source, or a fit its power spectrum."""
+    conserve(f"ingest, {name}", shard.planned, shard.readings)
+    conserve(f"segment, {name}", shard.planned, shard.products)
+    spectra = {
+        f"{source} {row['product']}"
+        for source, rows in shard.products.items()
+        for row in rows
+        if row["status"] == Status.OK
+    }
+    fits = {f"{source} {row['product']}" for source, rows in shard.fits.items() for row in rows}
+    conserve(f"fit, {name}", spectra, spectra & fits)
+
+
+def publish(output: Path, tables: dict, title: str) -> None:
+    """Write the tables as Parquet, FITS and VOTable, each file whole or not at all."""
+    for table, data in tables.items():
+        _write_table(output / f"{table.name.lower()}.parquet", table, data)
+    write_fits(output / "catalog.fits", tables, title)
+    write_votable(output / "catalog.vot", tables, title)
+
+
+def _rows(source_id: str, shard: Shard) -> list[list[dict]]:
+    """Return the readings, products, fits and parameters of a source."""
+    stages = (shard.readings, shard.products, shard.fits, shard.parameters)
+    return [stage.get(source_id, []) for stage in stages]
+
+
+def _source(source_id: str, files: list[dict], shard: Shard, options: CatalogOptions) -> dict:
+    _, products, fits, parameters = _rows(source_id, shard)
+    return source_row(source_id, files, products, fits, parameters, options)
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    """Sort by source and product; within them the order of the fit, which is a model's, stays."""
+    keys = [k for k in ("source_id", "product") if k in table.column_names]
+    return table.sort_by([(k, "ascending") for k in keys])
+
+
+def _write_table(path: Path, table, data: pa.Table) -> None:
+    with atomic_path(path) as temporary:
+        pq.write_table(data.cast(schema(table)), temporary, compression="zstd")
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,79 @@
+"""The catalogue as FITS binary tables."""
+
+import textwrap
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from astropy.io import fits
+
+from pipeline.catalog.text import plain_text
+from pipeline.columns import Column, Table
+from pipeline.status import Flag, Status
+from pipeline.tables import atomic_path
+
+_FORMAT = {"bool": "L", "int32": "J", "int64": "K", "float32": "E", "float64": "D"}
+
+
+def write_fits(path, tables: Mapping[Table, pa.Table], title: str) -> None:
+    """Write tables as the extensions of one FITS file, atomically.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to.
+    tables : mapping of Table to pyarrow.Table
+        The extensions in order. Every column has TTYPE, TUNIT, TUCD and TCOMM; missing floats are
+        NaN, missing text is empty. Lists of numbers are variable-length arrays, lists of words text.
+    title : str
+        Of the catalogue, for the primary header.
+    """
+    hdus = fits.HDUList([_primary(title), *(_extension(t, data) for t, data in tables.items())])
+    with atomic_path(path) as temporary:
+        hdus.writeto(temporary)
+        with fits.open(temporary, mode="update") as written:
+            for hdu in written:
+                # The usual comment is the time of writing: the same tables must give the same
+                # bytes. Only now are the sizes of the variable-length arrays in the headers.
+                hdu.add_checksum(when="of this HDU")
+
+
+def _primary(title: str) -> fits.PrimaryHDU:
+    """A header without data that says what the words and bits of the tables mean."""
+    header = fits.Header()
+    header["TITLE"] = plain_text(pa.chunked_array([[title]]))[0].as_py()
+    words = [f"{s.value}: {s.sentence}" for s in Status]
+    bits = [f"{f.value} {f.name}: {f.sentence}" for f in Flag]
+    for text in ("Values of the column status:", *words, "Bits of the column flags:", *bits):
+        _comment(header, text)
+    return fits.PrimaryHDU(header=header)
+
+
+def _extension(table: Table, data: pa.Table) -> fits.BinTableHDU:
+    columns = [_column(c, data.column(c.name)) for c in table.columns]
+    hdu = fits.BinTableHDU.from_columns(columns, name=table.name)
+    for number, column in enumerate(table.columns, start=1):
+        hdu.header.set(f"TCOMM{number}", column.description, after=f"TFORM{number}")
+        hdu.header.set(f"TUCD{number}", column.ucd, after=f"TFORM{number}")
+    _comment(hdu.header, table.description)
+    return hdu
+
+
+def _comment(header: fits.Header, text: str) -> None:
+    """Add COMMENT cards that do not break a word."""
+    for line in textwrap.wrap(text, 72):
+        header["COMMENT"] = line
+
+
+def _column(column: Column, values: pa.ChunkedArray) -> fits.Column:
+    unit = column.unit or None
+    if column.dtype == "str":
+        encoded = [word.encode() for word in plain_text(values).to_pylist()]
+        width = max([1, *map(len, encoded)])
+        array = np.array(encoded, dtype=f"S{width}")
+        return fits.Column(column.name, f"{width}A", unit=unit, array=array)
+    if column.array:
+        cells = np.empty(len(values), dtype=object)
+        cells[:] = [cell.values.to_numpy() for cell in values]
+        return fits.Column(column.name, f"P{_FORMAT[column.dtype]}()", unit=unit, array=cells)
+    return fits.Column(column.name, _FORMAT[column.dtype], unit=unit, array=values.to_numpy())

@@ -1,0 +1,159 @@
+"""One row of the catalogue for a source, from its files, power spectra, fits and parameters."""
+
+from collections.abc import Mapping, Sequence
+from math import inf, isfinite, nan
+
+from pipeline.catalog.qpo import Parameters, choose_qpo, index, quality
+from pipeline.columns import SEGMENT, SOURCES
+from pipeline.config import CatalogOptions
+from pipeline.status import HAS_RESULT, Fault, Flag, Status
+from pipeline.tables import empty_row
+
+_IDENTITY = ("object", "mission", "instrument", "ra", "dec", "kind")
+_JUDGEMENT = ("status", "flags", "reason")
+_FROM_PRODUCT = tuple(n for n in SOURCES.names if n in SEGMENT.names and n not in _JUDGEMENT)
+_FROM_FIT = ("model", "n_bins", "norm", "statistic", "deviance", "n_free")
+_SLOPES = (("power_law.1", "slope"), ("bending_power_law.1", "slope_high"))
+
+
+def source_row(
+    source_id: str,
+    files: Sequence[Mapping],
+    products: Sequence[Mapping],
+    models: Sequence[Mapping],
+    parameters: Sequence[Mapping],
+    options: CatalogOptions,
+) -> dict:
+    """Return the row of SOURCES of one source.
+
+    Parameters
+    ----------
+    source_id : str
+        Which.
+    files, products, models : sequence of mapping
+        Its rows of the manifest, of SPECTRA (without the arrays) and of MODELS.
+    parameters : sequence of mapping
+        Its rows of PARAMETERS that belong to a chosen model.
+    options : CatalogOptions
+        What a QPO is.
+    """
+    fits = {m["product"]: m for m in models if m["best"] and Status(m["status"]) in HAS_RESULT}
+    product = choose_product(products, fits)
+    fit = fits.get(product["product"]) if product else None
+    row = empty_row(SOURCES) | {"source_id": source_id, "n_files": len(files)}
+    row |= _from_files(files)
+    if product:
+        row |= {n: product[n] for n in _FROM_PRODUCT if _known(product[n])}
+        row["observation_id"] = next(iter(product["observation_ids"]), row["observation_id"])
+        row["flags"] = product["flags"]
+    if fit is None:
+        return row | _why_not(files, product, models)
+    rivals = [m for m in models if m["product"] == product["product"]]
+    own = index(p for p in parameters if p["product"] == product["product"])
+    row |= {n: fit[n] for n in (*_FROM_FIT, "status", "reason")}
+    row |= {"n_products": len(fits)} | runner_up(rivals) | _continuum(own)
+    qpo, qpo_flags = _qpo(own, options)
+    partial = len(fits) < len(products) or any(_failed(f["status"]) for f in files)
+    row["flags"] |= fit["flags"] | qpo_flags | (Flag.PARTIAL if partial else 0)
+    if all(name.split(".")[0] == "constant" for name in fit["components"]):
+        row["flags"] |= Flag.WHITE_NOISE_MODEL
+    return row | qpo | {"flags": int(row["flags"])}
+
+
+def choose_product(products: Sequence[Mapping], fits: Mapping[str, Mapping]) -> Mapping | None:
+    """Return the product that stands for its source: a fitted one, then the one with most data.
+
+    Most counts; where counts mean nothing (fluxes, spectra), exposure times mean rate; then most
+    segments. Products that tie are taken in the order of their names.
+    """
+
+    def rank(product):
+        weight = product["counts"]
+        if not isfinite(weight):
+            weight = product["exposure"] * product["mean_rate"]
+        return product["product"] in fits, weight if isfinite(weight) else -inf, product["m"]
+
+    return max(sorted(products, key=lambda p: p["product"]), key=rank, default=None)
+
+
+def runner_up(models: Sequence[Mapping]) -> dict:
+    """Return the second best model of a product and by how much its BIC is higher.
+
+    Models without a result are no rivals; with no rival the name is empty and the difference NaN.
+    """
+    fitted = [m for m in models if Status(m["status"]) in HAS_RESULT and isfinite(m["bic"])]
+    best = next((m["bic"] for m in fitted if m["best"]), nan)
+    rival = min((m for m in fitted if not m["best"]), key=lambda m: m["bic"], default=None)
+    if rival is None:
+        return {"runner_up": "", "delta_bic": nan}
+    return {"runner_up": rival["model"], "delta_bic": rival["bic"] - best}
+
+
+def _from_files(files: Sequence[Mapping]) -> dict:
+    """Who a source is and when it was observed, as its files say it: the first that knows."""
+    row = {}
+    for name in (*_IDENTITY, "observation_id"):
+        known = [f[name] for f in files if _known(f[name])]
+        if known:
+            row[name] = known[0]
+    for name, pick in (("mjd_start", min), ("mjd_stop", max)):
+        row[name] = pick((f[name] for f in files if isfinite(f[name])), default=nan)
+    return row
+
+
+def _why_not(files, product, models) -> dict:
+    """Status and reason of a source without a fit: those of the last stage that had it."""
+    ends = [m for m in models if product and m["product"] == product["product"]]
+    ends += [product] if product else []
+    ends += [f for f in files if _failed(f["status"])]
+    found = [e for e in ends if Status(e["status"]) not in HAS_RESULT]
+    if not found:
+        return {"status": Status.ERROR, "reason": "No stage says why; this is a bug, report it."}
+    reason = next((e["reason"] for e in found if e["reason"]), Status(found[0]["status"]).sentence)
+    return {"status": found[0]["status"], "reason": reason}
+
+
+def _continuum(parameters: Parameters) -> dict:
+    """Slope and bend frequency of the power law, where the model has one."""
+    row = {}
+    for key in _SLOPES:
+        row |= _measured("slope", parameters.get(key))
+    return row | _measured(
+        "bend_frequency", parameters.get(("bending_power_law.1", "bend_frequency"))
+    )
+
+
+def _qpo(parameters: Parameters, options: CatalogOptions) -> tuple[dict, int]:
+    """Columns and flags of the QPO; both empty where there is none."""
+    name, ambiguous = choose_qpo(parameters, options.qpo_min_q, options.qpo_frequency_range)
+    if name is None:
+        return {}, 0
+    row = {"qpo_q": quality(parameters, name)}
+    for parameter in ("frequency", "fwhm", "q", "rms"):
+        row |= _measured(f"qpo_{parameter}", parameters.get((name, parameter)))
+    flags = Flag.NO_P_VALUE
+    if ambiguous:
+        flags |= Flag.QPO_AMBIGUOUS
+    if (name, "rms") not in parameters:
+        flags |= Flag.RMS_UNKNOWN
+    return row, flags
+
+
+def _measured(name: str, parameter: Mapping | None) -> dict:
+    """A value and its errors under the catalogue's names; nothing without a parameter."""
+    if parameter is None:
+        return {}
+    return {
+        name: parameter["value"],
+        f"{name}_err_lo": parameter["err_lo"],
+        f"{name}_err_hi": parameter["err_hi"],
+    }
+
+
+def _known(value) -> bool:
+    """Whether a cell says something: it is neither empty text nor NaN."""
+    return value != "" and value == value
+
+
+def _failed(status: str) -> bool:
+    return Status(status).fault is not Fault.NOBODY

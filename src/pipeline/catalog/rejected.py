@@ -1,0 +1,74 @@
+"""What could not be used, where and why: one row a file and stage."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipeline.status import HAS_RESULT, Fault, Status
+
+
+def rejected_files(files: Iterable[Mapping]) -> list[dict]:
+    """Return the files that the search of the archive rejected, as rows of REJECTED.
+
+    Files set aside and duplicates are no fault of anybody's and are not among them.
+    """
+    return [_row(f, f, "plan") for f in files if Status(f["status"]).fault is not Fault.NOBODY]
+
+
+def rejected_later(
+    files: Sequence[Mapping],
+    readings: Sequence[Mapping],
+    products: Sequence[Mapping],
+    models: Sequence[Mapping],
+) -> list[dict]:
+    """Return what the stages after the search gave up on, for one source.
+
+    Parameters
+    ----------
+    files, readings, products, models : sequence of mapping
+        Its rows of the manifest, of INGEST (file, product, status, reason), of SPECTRA and MODELS.
+
+    Returns
+    -------
+    list of dict
+        Rows of REJECTED. A stage rejects only what the one before handed on; a power spectrum that
+        is rejected rejects every file in it.
+    """
+    sound = {f["file"] for f in files if f["status"] == Status.OK}
+    rows = {}
+
+    def reject(reading, cause, stage):
+        rows.setdefault((reading["file"], stage), _row(reading, cause, stage))
+
+    for reading in readings:
+        if reading["status"] != Status.OK and reading["file"] in sound:
+            reject(reading, reading, "ingest")
+    fitted = {m["product"] for m in models if Status(m["status"]) in HAS_RESULT}
+    for product in products:
+        name = product["product"]
+        stage, cause = "segment", product
+        if product["status"] == Status.OK:
+            if name in fitted:
+                continue
+            stage, cause = "fit", next(m for m in models if m["product"] == name)
+        for reading in _averaged(readings, name):
+            reject(reading, cause, stage)
+    return list(rows.values())
+
+
+def _averaged(readings: Sequence[Mapping], product: str) -> list[Mapping]:
+    """Return the readings in a power spectrum: those of its product, or else all that were read.
+
+    A stage may append to the name of a product where one power spectrum had to become several.
+    """
+    usable = [r for r in readings if r["status"] == Status.OK]
+    return [r for r in usable if product.startswith(r["product"])] or usable
+
+
+def _row(what: Mapping, cause: Mapping, stage: str) -> dict:
+    status = Status(cause["status"])
+    return {
+        "file": what["file"],
+        "source_id": what["source_id"],
+        "stage": stage,
+        "status": status,
+        "reason": cause["reason"] or status.sentence,
+    }

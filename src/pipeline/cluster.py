@@ -1,0 +1,246 @@
+"""The Dask cluster of a stage, and a map over it in which an item can only harm itself.
+
+An item may raise, crash its process, outgrow its memory or never end. Dask restarts the process
+but blames every task that was assigned to it, so a death says only that the culprit is among
+them. They are run again, one item a task, and what is blamed a second time a third time with
+nothing beside it: then the verdict is certain.
+"""
+
+import faulthandler
+import logging
+import math
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dask
+from distributed import Client, KilledWorker, LocalCluster, wait
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.config import ClusterOptions
+
+CONNECT_TIMEOUT = 30.0
+"""Seconds to wait for a scheduler to answer, and for a worker to come (back) to it."""
+
+_watched = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item of `isolating_map`.
+
+    Attributes
+    ----------
+    index : int
+        Position of the item in `items`.
+    value : object
+        What the function returned.
+    error : str
+        Why it returned nothing, in one line; empty if it returned.
+    died : bool
+        Whether the worker process died on the item; else the function raised.
+    """
+
+    index: int
+    value: object = None
+    error: str = ""
+    died: bool = False
+
+
+@contextmanager
+def connect(options: ClusterOptions) -> Iterator[Client]:
+    """Yield a client of the scheduler at ``options.address``, or of a cluster started here.
+
+    The cluster started here has one process a core, of one thread each: NumPy's and XLA's own
+    threads would otherwise fight over the same cores.
+
+    Raises
+    ------
+    ConnectionError
+        When the scheduler at ``options.address`` does not answer or has no worker.
+    """
+    _silence()
+    if options.address:
+        client = _client_of(options.address)
+        try:
+            yield client
+        finally:
+            client.close()
+        return
+    settings = {
+        "distributed.nanny.pre-spawn-environ.NPROC": "1",  # the only limit on threads XLA heeds
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.worker.multiprocessing-method": "spawn",
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=options.workers or len(os.sched_getaffinity(0)),
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",  # any free port: jobs run side by side
+            memory_limit=options.memory_limit,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def isolating_map(
+    client: Client,
+    function: Callable,
+    items: Sequence,
+    options: ClusterOptions,
+    progress: str = "",
+) -> Iterator[Outcome]:
+    """Apply `function` to each item on the cluster and yield outcomes as they complete.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        From `connect`.
+    function : callable
+        Importable by the workers. Takes one item, returns something small. It may be run more
+        than once on an item, so it must not mind its own leftovers.
+    items : sequence
+        Small and picklable.
+    options : ClusterOptions
+        ``chunk_size`` items at most are one task; an item that takes longer than
+        ``item_timeout`` ends its process.
+    progress : str, optional
+        Label of a progress bar on standard error, where that is a terminal.
+
+    Raises
+    ------
+    ConnectionError
+        When the scheduler or all its workers are lost.
+    """
+    slots = max(1, sum(client.nthreads().values()))
+    size = max(1, min(options.chunk_size, math.ceil(len(items) / (4 * slots))))
+    with _bar(progress, len(items)) as advance:
+        pending, errors = range(len(items)), {}
+        for length, window in ((size, 2 * slots), (1, slots), (1, 1)):
+            chunks = [pending[i : i + length] for i in range(0, len(pending), length)]
+            pending = []
+            for chunk, result in _fly(client, function, items, chunks, window, options):
+                if isinstance(result, BaseException):
+                    pending.extend(chunk)
+                    errors.update(dict.fromkeys(chunk, result))
+                    continue
+                for outcome in result:
+                    advance()
+                    yield outcome
+        for index in pending:
+            advance()
+            yield _verdict(index, errors[index], options)
+
+
+def _fly(client, function, items, chunks, window, options):
+    """Keep at most `window` chunks in flight; yield each with its outcomes or its exception."""
+    waiting, flying = iter(chunks), {}
+    while True:
+        while len(flying) < window and (chunk := next(waiting, None)) is not None:
+            numbered = [(i, items[i]) for i in chunk]
+            future = client.submit(_run_chunk, function, numbered, options.item_timeout, pure=False)
+            flying[future] = chunk
+        if not flying:
+            return
+        for future in _first_done(client, list(flying)):
+            chunk = flying.pop(future)
+            try:
+                yield chunk, future.exception() or future.result()
+            except (CancelledError, OSError) as error:
+                raise ConnectionError("the Dask scheduler was lost") from error
+
+
+def _first_done(client, futures):
+    """Wait for one of the futures; raise ConnectionError when there is nobody left to do it."""
+    deserted = False
+    while True:
+        try:
+            return wait(futures, timeout=CONNECT_TIMEOUT, return_when="FIRST_COMPLETED").done
+        except TimeoutError as error:
+            nobody = not client.nthreads()
+            if nobody and deserted:
+                raise ConnectionError("the Dask scheduler has no worker left") from error
+            deserted = nobody
+        except (CancelledError, OSError) as error:
+            raise ConnectionError("the Dask scheduler was lost") from error
+
+
+def _run_chunk(function, numbered, timeout):
+    """Run in a worker: apply `function` to the items, and end the process on one that hangs.
+
+    The alarm is a thread of C that needs no interpreter lock, so it frees the worker from
+    compiled code that never returns, too. There is one alarm a process: hence the lock.
+    """
+    outcomes = []
+    for index, item in numbered:
+        with _watched, open(os.devnull, "w") as nowhere:
+            faulthandler.dump_traceback_later(timeout, exit=True, file=nowhere)
+            try:
+                outcomes.append(Outcome(index, function(item)))
+            except (Exception, SystemExit) as error:
+                outcomes.append(Outcome(index, error=_one_line(error)))
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+    return outcomes
+
+
+def _verdict(index, error, options):
+    """Return the outcome of an item whose task failed with nothing else in flight."""
+    if not isinstance(error, KilledWorker):
+        return Outcome(index, error=_one_line(error))
+    reason = (
+        f"the worker process died on it: it crashed, ran for more than {options.item_timeout:g} s "
+        f"(cluster.item_timeout) or needed more than {options.memory_limit} (cluster.memory_limit)"
+    )
+    return Outcome(index, error=reason, died=True)
+
+
+def _one_line(error):
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _client_of(address):
+    """Return a client of a running scheduler that has at least one worker."""
+    try:
+        client = Client(address, timeout=CONNECT_TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"cluster.address: no Dask scheduler answers at {address!r}"
+        ) from error
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
+    except TimeoutError as error:
+        client.close()
+        raise ConnectionError(
+            f"cluster.address: the scheduler at {address!r} has no worker"
+        ) from error
+    return client
+
+
+def _silence():
+    """Keep Dask's account of processes that died, which the outcomes give better, off stderr."""
+    for name in ("distributed", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _bar(label, total):
+    """Yield a function that advances a progress bar by one, where anyone can see it."""
+    if not (label and sys.stderr.isatty()):
+        yield lambda: None
+        return
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,64 @@
+"""The functions behind `pipeline.models.COMPONENTS`: power densities of frequency and parameters.
+
+Each takes the frequency, any array, and its parameters in the order of the declaration, in their
+own units, and broadcasts. Derivatives come from autodiff, so a component is only its formula.
+"""
+
+import jax.numpy as jnp
+
+
+def constant(frequency, level):
+    """White noise: ``level`` (Leahy et al. 1983)."""
+    return jnp.broadcast_to(level, jnp.broadcast_shapes(frequency.shape, jnp.shape(level)))
+
+
+def power_law(frequency, amplitude, slope):
+    """``amplitude f^-slope`` with the amplitude at 1 Hz (Vaughan 2005)."""
+    return amplitude * jnp.exp(-slope * jnp.log(frequency))
+
+
+def bending_power_law(frequency, amplitude, slope_low, slope_high, bend_frequency):
+    """A power law that bends from ``slope_low`` to ``slope_high`` (McHardy et al. 2004, eq. 2)."""
+    low = amplitude * jnp.exp(-slope_low * jnp.log(frequency))
+    ratio = jnp.exp((slope_high - slope_low) * jnp.log(frequency / bend_frequency))
+    return low / (1 + ratio)
+
+
+def lorentzian(frequency, variance, centroid, fwhm):
+    """Lorentzian whose integral over all frequencies, negative ones too, is ``variance``.
+
+    Belloni, Psaltis & van der Klis 2002, eq. 1, with half width Delta = fwhm / 2.
+    """
+    half = fwhm / 2
+    return variance * half / jnp.pi / (half**2 + (frequency - centroid) ** 2)
+
+
+def zero_lorentzian(frequency, variance, fwhm):
+    """`lorentzian` centred on zero frequency; ``variance / 2`` is at positive frequencies."""
+    half = fwhm / 2
+    return variance * half / jnp.pi / (half**2 + frequency**2)
+
+
+def lorentz(frequency, variance, centroid, fwhm):
+    """Lorentzian as XSPEC normalises it: its integral from zero to infinity is ``variance``."""
+    return lorentzian(frequency, variance / positive_fraction(centroid, fwhm), centroid, fwhm)
+
+
+def positive_fraction(centroid, fwhm):
+    """Fraction of a Lorentzian's integral that lies at positive frequencies."""
+    return 0.5 + jnp.arctan(2 * centroid / fwhm) / jnp.pi
+
+
+FUNCTIONS = {
+    function.__name__: function
+    for function in (
+        constant,
+        power_law,
+        bending_power_law,
+        lorentzian,
+        zero_lorentzian,
+        lorentz,
+    )
+}
+PEAKS = ("lorentzian", "lorentz", "zero_lorentzian")
+"""Components that are found in the residuals of the others rather than started from the data."""

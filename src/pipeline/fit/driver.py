@@ -1,0 +1,143 @@
+"""Fit the models of a survey to the power spectra of one shard."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import columns, tables
+from pipeline.config import FitOptions
+from pipeline.fit import devices, prepare, results
+from pipeline.fit.model import Model
+from pipeline.fit.optimize import Engine
+from pipeline.fit.select import fit_model
+from pipeline.status import HAS_RESULT, Status
+
+log = logging.getLogger(__name__)
+
+
+def run(*, input: Path, models: Path, parameters: Path, curves: Path, options: FitOptions) -> None:
+    """Fit every power spectrum of a shard.
+
+    Parameters
+    ----------
+    input : Path
+        SPECTRA table of the shard.
+    models, parameters, curves : Path
+        MODELS, PARAMETERS and CURVES tables to write. Every spectrum, usable or not, has at least one
+        row in MODELS.
+    options : FitOptions
+        Section `fit` of the configuration.
+    """
+    rows = tables.rows_of(tables.read_parquet(input, columns.SEGMENT))
+    fitted = fit_rows(rows, options) if rows else ([], [], [])
+    # MODELS last: where it is, the other two are
+    tables.write_parquet(curves, columns.CURVES, fitted[2])
+    tables.write_parquet(parameters, columns.PARAMETERS, fitted[1])
+    tables.write_parquet(models, columns.MODELS, fitted[0])
+
+
+def fit_rows(rows, options: FitOptions):
+    """Fit rows of SPECTRA and return the rows of MODELS, PARAMETERS and CURVES.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Spectra, as `pipeline.tables.rows_of` returns them.
+    options : FitOptions
+        Models, and how to fit them.
+    """
+    used = devices.configure(options.platform, options.precision, options.compilation_cache)
+    log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
+    masks = [_mask(row, options) for row in rows]
+    fits = {lane: [] for lane in range(len(rows))}
+    for bucket in prepare.buckets(rows, masks, options.batch_size):
+        for result in _fit_bucket(bucket, options, used):
+            for k, lane in enumerate(bucket.lanes):
+                fits[lane].append((result, k))
+    out = [], [], []
+    for lane, row in enumerate(rows):
+        for table, more in zip(
+            out, _rows_of_lane(row, masks[lane], fits[lane], options), strict=True
+        ):
+            table.extend(more)
+    return out
+
+
+def _mask(row, options):
+    """Usable bins of a row; none where an earlier stage gave up on it."""
+    if Status(row["status"]) is not Status.OK:
+        return np.zeros(len(row["frequency"]), bool)
+    return prepare.usable(row, options.frequency_range)
+
+
+def _fit_bucket(bucket, options, used):
+    """Fit each model of the survey to a bucket, one after the other."""
+    block = options.block_size
+    if used[0].platform != "cpu":
+        block = max(block, options.batch_size // len(used))
+    for name, components in options.models.items():
+        engine = Engine(
+            Model.from_components(name, components),
+            bucket.likelihood,
+            block_size=block,
+            tolerance=options.tolerance,
+            max_iterations=options.max_iterations,
+            precision=options.precision,
+            devices=used,
+        )
+        yield fit_model(
+            engine,
+            bucket.spectra,
+            bucket.widths,
+            n_starts=options.starts,
+            min_delta_bic=options.min_delta_bic,
+        )
+
+
+def _rows_of_lane(row, mask, fits, options):
+    """Return the rows of MODELS, PARAMETERS and CURVES of one spectrum."""
+    if not fits:
+        return [_no_fit(row, int(mask.sum()))], [], []
+    models = [{**results.model_row(row, *fit), "n_bins": int(mask.sum())} for fit in fits]
+    best = choose(models, options.min_delta_bic)
+    parameters = []
+    for k, (model, fit) in enumerate(zip(models, fits, strict=True)):
+        model["best"] = k == best
+        model["delta_bic"] = model["bic"] - models[best or 0]["bic"]
+        parameters += [{**p, "best": k == best} for p in results.parameter_rows(row, *fit)]
+    curves = [] if best is None else [results.curve_row(row, mask, *fits[best])]
+    return models, parameters, curves
+
+
+def choose(models, min_delta_bic):
+    """Return which of the MODELS rows is the best, or None where none has a result.
+
+    The lowest BIC wins, but a model with more free parameters must win by `min_delta_bic`.
+    """
+    best = None
+    for k in sorted(range(len(models)), key=lambda k: models[k]["n_free"]):
+        if models[k]["status"] not in HAS_RESULT or not np.isfinite(models[k]["bic"]):
+            continue
+        if best is None or models[k]["bic"] < models[best]["bic"] - min_delta_bic:
+            best = k
+    return best
+
+
+def _no_fit(row, bins):
+    """MODELS row of a spectrum that was not fitted, with the reason."""
+    status, reason = Status(row["status"]), row["reason"]
+    if status is Status.OK:
+        status = Status.BAD_SPECTRUM
+        reason = (
+            f"{bins} usable frequency bins, {prepare.MIN_BINS} are needed: lengthen segment.segment_size"
+            " or widen fit.frequency_range"
+        )
+    return {
+        "source_id": row["source_id"],
+        "product": row["product"],
+        "status": status,
+        "reason": reason,
+        "norm": row["norm"],
+        "n_bins": bins,
+    }

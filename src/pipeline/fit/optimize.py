@@ -1,0 +1,350 @@
+"""Damped Fisher scoring of many spectra at once.
+
+`Engine` compiles one program for a model, a number of bins, a likelihood and a floating-point type,
+and runs any number of lanes through it in blocks of fixed shape. A block stops when all its lanes
+have; the lanes that have not converged are gathered into new blocks for the next stage, so that a few
+slow ones do not hold the others.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from pipeline.fit import linear
+from pipeline.fit.likelihood import terms
+from pipeline.fit.model import Model
+
+MAX_STEP = 2.0
+"""Longest step in any row of u: a factor e^2 in a parameter on a log scale."""
+MAX_DAMPING = 1e10
+STAGES = (12, 24, 48)
+"""Iterations after which unconverged lanes are gathered again; the last is repeated."""
+
+
+class Code(IntEnum):
+    """What became of a lane."""
+
+    RUNNING = 0
+    """It needs more iterations."""
+    CONVERGED = 1
+    """No step promises a lower objective by more than the tolerance."""
+    STALLED = 2
+    """No step, however short, lowers the objective: rounding, or a bad spectrum."""
+    NO_DATA = 3
+    """The objective is not finite at the start: no bins, or values that are not numbers."""
+
+
+class Spectra(NamedTuple):
+    """Spectra for the optimiser; the last axis is the lane.
+
+    Attributes
+    ----------
+    frequency, power, weight : array, shape (bins, lanes)
+        Hz, power, and n or 1/sigma^2; weight 0 marks padding (with frequency and power 1).
+    """
+
+    frequency: np.ndarray
+    power: np.ndarray
+    weight: np.ndarray
+
+    def take(self, lanes) -> "Spectra":
+        """Return the spectra of some lanes, repeated as `lanes` says."""
+        return Spectra(*(np.take(a, lanes, axis=1) for a in self))
+
+
+class Problem(NamedTuple):
+    """Where each lane starts and what it may do; shapes (P, lanes) and (slots, lanes).
+
+    Attributes
+    ----------
+    u, lower, upper : array, shape (P, lanes)
+        Start and bounds in the fitted variables.
+    free : bool array, shape (P, lanes)
+        Which parameters move.
+    active : bool array, shape (slots, lanes)
+        Which components there are.
+    """
+
+    u: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    free: np.ndarray
+    active: np.ndarray
+
+
+class State(NamedTuple):
+    """One lane's place in the iteration."""
+
+    u: jnp.ndarray
+    objective: jnp.ndarray
+    gradient: jnp.ndarray
+    information: jnp.ndarray
+    damping: jnp.ndarray
+    iterations: jnp.ndarray
+    code: jnp.ndarray
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fits of one model; the last axis is the lane.
+
+    Attributes
+    ----------
+    u : array, shape (P, lanes)
+        Best values of the fitted variables.
+    deviance : array, shape (lanes,)
+        -2 ln L less that of the saturated model, without priors.
+    objective : array, shape (lanes,)
+        Deviance - 2 ln prior: what was made small.
+    iterations, code : int array, shape (lanes,)
+        Iterations used and `Code`.
+    at_bound : bool array, shape (P, lanes)
+        Free parameters that ended at a bound.
+    """
+
+    u: np.ndarray
+    deviance: np.ndarray
+    objective: np.ndarray
+    iterations: np.ndarray
+    code: np.ndarray
+    at_bound: np.ndarray
+
+    def take(self, lanes) -> "Fit":
+        """Return the fits of some lanes."""
+        return Fit(*(np.take(getattr(self, f), lanes, axis=-1) for f in self.__dataclass_fields__))
+
+
+def _evaluate(model, likelihood, spectra, active, u):
+    """Objective, gradient of its half with the sign of ascent, and expected information."""
+    power, tangents = model.power_and_tangents(u, spectra.frequency, active)
+    at = terms(likelihood, spectra.power, spectra.weight, power)
+    scale = at.root / power
+    standard = [scale * t for t in tangents]
+    gradient = jnp.stack([jnp.sum(at.residual * r, axis=0) for r in standard])
+    rows = [[jnp.sum(a * b, axis=0) for b in standard[: i + 1]] for i, a in enumerate(standard)]
+    size = len(rows)
+    information = jnp.stack(
+        [jnp.stack([rows[max(i, j)][min(i, j)] for j in range(size)]) for i in range(size)]
+    )
+    log_prior, slope, curvature = model.log_prior(u)
+    diagonal = jnp.eye(size, dtype=u.dtype)[:, :, None] * jnp.maximum(-curvature, 0.0)[:, None]
+    objective = jnp.sum(at.deviance, axis=0) - 2 * jnp.sum(log_prior, axis=0)
+    return objective, gradient + slope, information + diagonal
+
+
+def _movable(problem, u, gradient):
+    """Free parameters that the gradient does not push against a bound."""
+    outward = ((u <= problem.lower) & (gradient < 0)) | ((u >= problem.upper) & (gradient > 0))
+    return problem.free & ~outward
+
+
+def _iterate(model, likelihood, tolerance, spectra, problem, state):
+    """One step of every lane that is running."""
+    move = _movable(problem, state.u, state.gradient)
+    gradient = jnp.where(move, state.gradient, 0.0)
+    both = move[:, None] & move[None]
+    eye = jnp.eye(model.size, dtype=bool)[:, :, None]
+    diagonal = jnp.einsum("iil->il", state.information)
+    floor = 1e-12 * jnp.max(jnp.where(move, diagonal, 0.0), axis=0) + jnp.finfo(diagonal.dtype).tiny
+    scale = jnp.maximum(diagonal, floor)
+    damped = state.information + jnp.where(eye, (state.damping * scale)[:, None], 0.0)
+    step, pivot = linear.solve(jnp.where(both, damped, jnp.where(eye, 1.0, 0.0)), gradient)
+    sound = (pivot > 0) & jnp.all(jnp.isfinite(step), axis=0)
+    step = jnp.where(sound, step, gradient / (scale * (1 + state.damping)))
+    promised = jnp.sum(step * gradient, axis=0)  # change of the objective, to first order one half
+    longest = jnp.max(jnp.abs(step), axis=0)
+    step = step * jnp.minimum(1.0, MAX_STEP / jnp.maximum(longest, 1e-30))
+    trial = jnp.clip(state.u + step, problem.lower, problem.upper)
+    objective, new_gradient, information = _evaluate(
+        model, likelihood, spectra, problem.active, trial
+    )
+    rounding = 8 * jnp.finfo(objective.dtype).eps * jnp.abs(state.objective)
+    better = objective <= state.objective + rounding
+    gain = (state.objective - objective) / jnp.maximum(promised, 1e-30)
+    shrink = jnp.clip(1 - (2 * gain - 1) ** 3, 0.1, 2.0)  # Nielsen 1999, IMM-REP-1999-05
+    damping = jnp.where(better, state.damping * shrink, jnp.maximum(state.damping, 1e-3) * 4)
+    small = (promised <= tolerance + rounding) & sound & (state.damping <= 1.0)
+    code = jnp.where(
+        small, Code.CONVERGED, jnp.where(damping > MAX_DAMPING, Code.STALLED, Code.RUNNING)
+    )
+    running = state.code == Code.RUNNING
+    new = running & better
+    return State(
+        u=jnp.where(new, trial, state.u),
+        objective=jnp.where(new, objective, state.objective),
+        gradient=jnp.where(new, new_gradient, state.gradient),
+        information=jnp.where(new, information, state.information),
+        damping=jnp.where(running, damping, state.damping),
+        iterations=state.iterations + running,
+        code=jnp.where(running, code, state.code).astype(jnp.int32),
+    )
+
+
+def _run_block(model, likelihood, tolerance, spectra, problem, damping, limit):
+    """Iterate a block until every lane has stopped or the limit is reached."""
+    objective, gradient, information = _evaluate(
+        model, likelihood, spectra, problem.active, problem.u
+    )
+    code = jnp.where(jnp.isfinite(objective), Code.RUNNING, Code.NO_DATA).astype(jnp.int32)
+    zero = jnp.zeros_like(code)
+    state = State(problem.u, objective, gradient, information, damping, zero, code)
+
+    def more(carry):
+        count, state = carry
+        return (count < limit) & jnp.any(state.code == Code.RUNNING)
+
+    def body(carry):
+        count, state = carry
+        return count + 1, _iterate(model, likelihood, tolerance, spectra, problem, state)
+
+    _, state = jax.lax.while_loop(more, body, (jnp.zeros_like(limit), state))
+    prior = jnp.sum(model.log_prior(state.u)[0], axis=0)
+    held = problem.free & ~_movable(problem, state.u, state.gradient)
+    return (
+        state.u,
+        state.objective,
+        state.objective + 2 * prior,
+        state.damping,
+        state.iterations,
+        (state.code),
+        held,
+    )
+
+
+class Engine:
+    """Fits a model to any number of spectra with the same number of bins.
+
+    Parameters
+    ----------
+    model : Model
+        What to fit.
+    likelihood : {"gamma", "gaussian"}
+        See `pipeline.fit.likelihood`.
+    block_size : int, optional
+        Lanes that iterate together on a device.
+    tolerance : float, optional
+        A lane has converged when its next step promises a smaller change of the objective.
+    max_iterations : int, optional
+        Iterations a lane may use.
+    precision : {"float64", "float32"}, optional
+        Floating-point type.
+    devices : sequence of jax.Device, optional
+        Devices the blocks are spread over; all that there are by default.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        likelihood="gamma",
+        *,
+        block_size=128,
+        tolerance=1e-6,
+        max_iterations=200,
+        precision="float64",
+        devices=None,
+    ):
+        self.model, self.likelihood = model, likelihood
+        self.dtype = np.dtype(precision)
+        self.max_iterations = max_iterations
+        self.tolerance = max(tolerance, 1e-3 if self.dtype == np.float32 else 0.0)
+        devices = jax.devices() if devices is None else devices
+        self.lanes = block_size * len(devices)
+        mesh = Mesh(np.array(devices), ("lanes",))
+        self._sharding = NamedSharding(mesh, PartitionSpec(None, "lanes"))
+        self._mesh = mesh
+
+    def fit(self, spectra: Spectra, problem: Problem, max_iterations=None) -> Fit:
+        """Fit every lane from its start.
+
+        Parameters
+        ----------
+        spectra : Spectra
+            Arrays of shape (bins, lanes).
+        problem : Problem
+            Starts, bounds and masks.
+        max_iterations : int, optional
+            Iterations a lane may use, where fewer than the engine's.
+
+        Returns
+        -------
+        Fit
+            One result a lane, in order. Never raises for what is in a lane: see `Code`.
+        """
+        lanes = problem.u.shape[1]
+        allowed = min(max_iterations or self.max_iterations, self.max_iterations)
+        u = np.clip(problem.u, problem.lower, problem.upper).astype(self.dtype)
+        out = {
+            "u": u,
+            "objective": np.full(lanes, np.inf),
+            "deviance": np.full(lanes, np.inf),
+            "damping": np.full(lanes, 1e-3, self.dtype),
+            "iterations": np.zeros(lanes, np.int32),
+            "code": np.full(lanes, Code.RUNNING, np.int32),
+            "at_bound": np.zeros(u.shape, bool),
+        }
+        pending, stage = np.arange(lanes), 0
+        while pending.size:
+            spent = int(out["iterations"][pending].min())
+            limit = min(STAGES[min(stage, len(STAGES) - 1)], allowed - spent)
+            if limit <= 0:
+                break
+            self._stage(spectra, problem, out, pending, limit)
+            pending = pending[out["code"][pending] == Code.RUNNING]
+            stage += 1
+        del out["damping"]
+        return Fit(**out)
+
+    def _stage(self, spectra, problem, out, pending, limit):
+        """Run all pending lanes for at most `limit` iterations, block by block."""
+        blocks = [pending[i : i + self.lanes] for i in range(0, pending.size, self.lanes)]
+        running = [self._submit(spectra, problem, out, block, limit) for block in blocks]
+        names = ("u", "objective", "deviance", "damping", "iterations", "code", "at_bound")
+        for block, results in zip(blocks, running, strict=True):
+            for name, result in zip(names, results, strict=True):
+                value = np.asarray(result)[..., : block.size]
+                if name == "iterations":
+                    value = out[name][block] + value
+                out[name][..., block] = value
+
+    def _submit(self, spectra, problem, out, block, limit):
+        """Send one block to the devices and return its results, still being computed."""
+        lanes = np.resize(block, self.lanes)  # a short block is filled with its own lanes again
+        data = Spectra(*(self._put(a[:, lanes]) for a in spectra))
+        start = problem._replace(u=out["u"])
+        start = Problem(*(self._put(a[:, lanes]) for a in start))
+        damping = jax.device_put(
+            out["damping"][lanes], NamedSharding(self._mesh, PartitionSpec("lanes"))
+        )
+        return compiled_block(self.model, self.likelihood, self.tolerance, self._mesh)(
+            data, start, damping, jnp.asarray(limit, jnp.int32)
+        )
+
+    def _put(self, array):
+        """Move an array to the devices, split by lanes, in the engine's floating-point type."""
+        kind = bool if array.dtype == bool else self.dtype
+        return jax.device_put(np.asarray(array, kind), self._sharding)
+
+
+_COMPILED = {}
+
+
+def compiled_block(model, likelihood, tolerance, mesh):
+    """Return the compiled program for blocks of a model; JAX keeps one a shape and type."""
+    key = (model, likelihood, tolerance, mesh)
+    if key not in _COMPILED:
+        rows, lanes = PartitionSpec(None, "lanes"), PartitionSpec("lanes")
+        body = jax.shard_map(
+            partial(_run_block, model, likelihood, tolerance),
+            mesh=mesh,
+            in_specs=(Spectra(rows, rows, rows), Problem(*[rows] * 5), lanes, PartitionSpec()),
+            out_specs=(rows, lanes, lanes, lanes, lanes, lanes, rows),
+            check_vma=False,
+        )
+        _COMPILED[key] = jax.jit(body)
+    return _COMPILED[key]

@@ -1,0 +1,115 @@
+"""Spectra of any length into padded blocks of a few lengths, lane last."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.fit.optimize import Spectra
+
+BUCKETS = (64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
+"""Lengths spectra are padded to: one compilation each. Longer ones go to multiples of 4096."""
+MIN_BINS = 8
+"""Fewer usable bins than this are not fitted."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Spectra padded to one length with one likelihood.
+
+    Attributes
+    ----------
+    likelihood : {"gamma", "gaussian"}
+        Of all of them.
+    spectra : Spectra
+        Arrays of shape (bins, lanes).
+    widths : array, shape (bins, lanes)
+        Widths of the bins, Hz.
+    lanes : int array, shape (lanes,)
+        Which of the rows given each lane is.
+    """
+
+    likelihood: str
+    spectra: Spectra
+    widths: np.ndarray
+    lanes: np.ndarray
+
+
+def usable(row, frequency_range=None):
+    """Return which bins of a spectrum can be fitted.
+
+    Parameters
+    ----------
+    row : mapping
+        ``frequency``, ``power``, ``n`` and ``power_err``, each of shape (bins,) or empty.
+    frequency_range : (float, float), optional
+        Frequencies to fit, Hz.
+    """
+    frequency, power = row["frequency"], row["power"]
+    weight = weights(row)
+    good = np.isfinite(frequency) & (frequency > 0) & np.isfinite(power) & np.isfinite(weight)
+    good &= weight > 0
+    if likelihood_of(row) == "gamma":
+        good &= power > 0
+    if frequency_range is not None:
+        good &= (frequency >= frequency_range[0]) & (frequency <= frequency_range[1])
+    return good
+
+
+def likelihood_of(row) -> str:
+    """Return ``gamma`` where the number of averaged ordinates is known, else ``gaussian``."""
+    return "gamma" if len(row["n"]) else "gaussian"
+
+
+def weights(row) -> np.ndarray:
+    """Return n, or 1 / sigma^2 where only errors are known."""
+    if likelihood_of(row) == "gamma":
+        return row["n"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 1.0 / np.asarray(row["power_err"]) ** 2
+
+
+def bucket_length(bins: int) -> int:
+    """Return the padded length of a spectrum with this many bins."""
+    for length in BUCKETS:
+        if bins <= length:
+            return length
+    return -(-bins // BUCKETS[-1]) * BUCKETS[-1]
+
+
+def buckets(rows, masks, batch_size) -> list[Bucket]:
+    """Sort spectra into buckets of one length and likelihood, at most `batch_size` in each.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Spectra, see `usable`; also ``frequency_lo`` and ``frequency_hi``.
+    masks : sequence of bool array
+        Their usable bins; a spectrum with fewer than `MIN_BINS` is left out.
+    batch_size : int
+        Most lanes in a bucket.
+    """
+    groups = {}
+    for lane, (row, mask) in enumerate(zip(rows, masks, strict=True)):
+        bins = int(mask.sum())
+        if bins >= MIN_BINS:
+            groups.setdefault((likelihood_of(row), bucket_length(bins)), []).append(lane)
+    out = []
+    for (likelihood, length), lanes in sorted(groups.items()):
+        for start in range(0, len(lanes), batch_size):
+            part = np.array(lanes[start : start + batch_size])
+            out.append(_fill(likelihood, length, part, rows, masks))
+    return out
+
+
+def _fill(likelihood, length, lanes, rows, masks) -> Bucket:
+    """Pad with weight 0; frequency, power and width 1 keep logarithms finite."""
+    frequency, power, widths = (np.ones((length, lanes.size)) for _ in range(3))
+    weight = np.zeros((length, lanes.size))
+    for k, lane in enumerate(lanes):
+        row, mask = rows[lane], masks[lane]
+        bins = int(mask.sum())
+        frequency[:bins, k] = row["frequency"][mask]
+        power[:bins, k] = row["power"][mask]
+        weight[:bins, k] = weights(row)[mask]
+        widths[:bins, k] = (row["frequency_hi"] - row["frequency_lo"])[mask]
+    return Bucket(likelihood, Spectra(frequency, power, weight), widths, lanes)

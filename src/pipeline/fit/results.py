@@ -1,0 +1,188 @@
+"""Fitted lanes into rows of the tables MODELS, PARAMETERS and CURVES."""
+
+import math
+
+import numpy as np
+
+from pipeline.fit.errors import interval
+from pipeline.fit.optimize import Code
+from pipeline.status import Flag, Status
+
+_CODES = {
+    Code.RUNNING: Status.NOT_CONVERGED,
+    Code.STALLED: Status.NOT_CONVERGED,
+    Code.NO_DATA: Status.BAD_SPECTRUM,
+    Code.CONVERGED: Status.OK,
+}
+
+
+def lane_status(result, lane) -> Status:
+    """Return the status of one lane of a `pipeline.fit.select.ModelFit`."""
+    status = _CODES[Code(int(result.fit.code[lane]))]
+    if status is not Status.OK:
+        return status
+    if not result.sound[lane]:
+        return Status.SINGULAR
+    if (result.fit.at_bound & result.free)[:, lane].any():
+        return Status.AT_BOUND
+    return Status.OK
+
+
+def model_row(row, result, lane) -> dict:
+    """Return the MODELS row of one lane; `row` is its SPECTRA row."""
+    status = lane_status(result, lane)
+    free = np.flatnonzero(result.free[:, lane])
+    flags = Flag(0)
+    if not len(row["n"]):
+        flags |= Flag.GAUSSIAN
+    if status is Status.AT_BOUND:
+        flags |= Flag.AT_BOUND
+    return {
+        "source_id": row["source_id"],
+        "product": row["product"],
+        "model": result.model.name,
+        "status": status,
+        "flags": int(flags),
+        "reason": "" if status is Status.OK else status.sentence,
+        "norm": row["norm"],
+        "components": [
+            slot.label for s, slot in enumerate(result.model.slots) if result.active[s, lane]
+        ],
+        "n_free": free.size,
+        "statistic": float(result.statistic[lane]),
+        "deviance": float(result.fit.deviance[lane]),
+        "aic": float(result.aic[lane]),
+        "bic": float(result.bic[lane]),
+        "n_iterations": int(result.fit.iterations[lane]),
+        "parameter_names": [result.model.names[p] for p in free],
+        "covariance": result.covariance[np.ix_(free, free, [lane])].ravel(),
+    }
+
+
+def parameter_rows(row, result, lane) -> list[dict]:
+    """Return the PARAMETERS rows of one lane, derived ones included."""
+    model, u = result.model, result.fit.u[:, [lane]]
+    matrix = result.covariance[:, :, lane]
+    sigma = np.sqrt(np.maximum(np.diag(matrix), 0.0))[:, None]
+    lower, upper = interval(u, sigma, model.is_log)
+    values = model.to_values(u)[:, 0]
+    common = {"source_id": row["source_id"], "product": row["product"], "model": model.name}
+    out = []
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        if not result.active[s, lane]:
+            continue
+        for parameter, p in zip(slot.parameters, index, strict=True):
+            known = result.sound[lane] and sigma[p, 0] > 0
+            out.append(
+                {
+                    **common,
+                    "component": slot.label,
+                    "parameter": parameter.name,
+                    "value": values[p],
+                    "err_lo": lower[p, 0] if known else math.nan,
+                    "err_hi": upper[p, 0] if known else math.nan,
+                    "unit": parameter.unit_in(row["norm"]),
+                    "free": bool(result.free[p, lane]),
+                    "at_bound": bool(result.fit.at_bound[p, lane] & result.free[p, lane]),
+                }
+            )
+        block = matrix[np.ix_(index, index)]
+        block = block if result.sound[lane] else np.full_like(block, math.nan)
+        for name, value, error in derived(slot.component, values[list(index)], block, row):
+            out.append(
+                {
+                    **common,
+                    "component": slot.label,
+                    "parameter": name,
+                    "value": value,
+                    "err_lo": -value * math.expm1(-error),
+                    "err_hi": value * math.expm1(min(error, 700.0)),
+                    "derived": True,
+                }
+            )
+    return out
+
+
+def derived(component, values, covariance, row):
+    """Yield name, value and error of the logarithm of what follows from a component's parameters.
+
+    Parameters
+    ----------
+    component : str
+        Kind of component; only peaks have derived quantities.
+    values : array, shape (p,)
+        Its parameters.
+    covariance : array, shape (p, p)
+        Covariance of their logarithms; NaN where there are no errors, zero rows where held.
+    row : mapping
+        SPECTRA row: ``norm`` and ``mean_rate``.
+
+    Notes
+    -----
+    rms^2 = variance [1/2 + atan(2 frequency / fwhm) / pi] over positive frequencies (Belloni, Psaltis &
+    van der Klis 2002), divided by what turns the normalisation into a fraction of the mean rate squared.
+    """
+    if component not in ("lorentzian", "lorentz", "zero_lorentzian"):
+        return
+    to_fraction = _to_fraction(row)
+    if component == "zero_lorentzian":
+        if to_fraction:
+            yield "rms", math.sqrt(values[0] / 2 * to_fraction), 0.5 * _root(covariance[0, 0])
+        return
+    variance, frequency, fwhm = values
+    q = frequency / fwhm
+    yield "q", q, _error(covariance, (0, 1, -1))
+    if to_fraction:
+        fraction, slope = 1.0, 0.0
+        if component == "lorentzian":
+            fraction = 0.5 + math.atan(2 * q) / math.pi
+            slope = 2 * q / (math.pi * (1 + 4 * q**2)) / fraction
+        error = _error(covariance, (0.5, 0.5 * slope, -0.5 * slope))
+        yield "rms", math.sqrt(variance * fraction * to_fraction), error
+
+
+def _to_fraction(row) -> float:
+    """What a variance is multiplied by to be a fraction of the mean squared; 0 if not known."""
+    if row["norm"] == "frac":
+        return 1.0
+    rate = row["mean_rate"]
+    if not (math.isfinite(rate) and rate > 0):
+        return 0.0
+    background = row["background_rate"] if math.isfinite(row["background_rate"]) else 0.0
+    source = max(rate - background, 0.0)
+    if source == 0:
+        return 0.0
+    return (rate if row["norm"] == "leahy" else 1.0) / source**2
+
+
+def _error(covariance, weights) -> float:
+    weights = np.asarray(weights)
+    return _root(weights @ covariance @ weights)
+
+
+def _root(variance) -> float:
+    return math.sqrt(variance) if variance > 0 else math.nan
+
+
+def curve_row(row, mask, result, lane) -> dict:
+    """Return the CURVES row of one lane: its usable bins with the model and its components."""
+    active = result.active[:, lane]
+    frequency = row["frequency"][mask][:, None]
+    parts = np.array(
+        result.model.component_power(result.fit.u[:, [lane]], frequency, active[:, None])
+    )[active, :, 0]
+    power = row["power"][mask]
+    error = power / np.sqrt(row["n"][mask]) if len(row["n"]) else row["power_err"][mask]
+    return {
+        "source_id": row["source_id"],
+        "product": row["product"],
+        "model": result.model.name,
+        "norm": row["norm"],
+        "components": [s.label for s, on in zip(result.model.slots, active, strict=True) if on],
+        "frequency_lo": row["frequency_lo"][mask],
+        "frequency_hi": row["frequency_hi"][mask],
+        "power": power,
+        "power_err": error,
+        "model_power": parts.sum(axis=0),
+        "component_power": parts.ravel(),
+    }

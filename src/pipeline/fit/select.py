@@ -1,0 +1,232 @@
+"""Fit a model to many spectra from nothing: base components first, then peak after peak.
+
+All spectra advance together. A peak that the model asks for is always added; an optional copy only
+while it lowers the Bayesian information criterion.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.fit import starts
+from pipeline.fit.components import PEAKS
+from pipeline.fit.errors import covariance
+from pipeline.fit.likelihood import saturated
+from pipeline.fit.model import Model
+from pipeline.fit.optimize import Engine, Fit, Problem, Spectra
+
+TRIAL_ITERATIONS = 12
+"""Iterations after which only the best of several starts goes on."""
+
+
+@dataclass(frozen=True)
+class ModelFit:
+    """One model fitted to many spectra; the last axis is the lane.
+
+    Attributes
+    ----------
+    model : Model
+        What was fitted.
+    fit : Fit
+        Best values and what became of each lane.
+    active : bool array, shape (slots, lanes)
+        Components that are in the fit.
+    free : bool array, shape (P, lanes)
+        Parameters that were free.
+    covariance : array, shape (P, P, lanes)
+        Of the fitted variables; zero rows where there is no error.
+    sound : bool array, shape (lanes,)
+        Whether the covariance exists.
+    statistic, aic, bic : array, shape (lanes,)
+        -2 ln L and the criteria.
+    """
+
+    model: Model
+    fit: Fit
+    active: np.ndarray
+    free: np.ndarray
+    covariance: np.ndarray
+    sound: np.ndarray
+    statistic: np.ndarray
+    aic: np.ndarray
+    bic: np.ndarray
+
+    @property
+    def n_free(self) -> np.ndarray:
+        """Free parameters of each lane, shape (lanes,)."""
+        return self.free.sum(axis=0)
+
+
+class Workshop:
+    """Spectra of one bucket, and the engine that fits one model to them."""
+
+    def __init__(self, engine: Engine, spectra: Spectra, widths: np.ndarray):
+        self.engine, self.spectra = engine, spectra
+        self.model = engine.model
+        self.lanes = spectra.power.shape[1]
+        self.n_bins = (spectra.weight > 0).sum(axis=0)
+        self.lower, self.upper = starts.data_bounds(self.model, spectra, widths)
+        self._fix()
+
+    def _fix(self):
+        """Hold fixed parameters by bounds of no width."""
+        self.fixed = np.zeros(self.model.size, bool)
+        given = [f for slot in self.model.slots for f in slot.fixed]
+        for row, value in enumerate(given):
+            if value is not None:
+                self.fixed[row] = True
+                u = np.log(value) if self.model.is_log[row] else value
+                self.lower[row] = self.upper[row] = u
+
+    def free(self, active):
+        """Free parameters of lanes with these components, shape (P, lanes)."""
+        return active[self.model.slot_of()] & ~self.fixed[:, None]
+
+    def best_of(self, lanes, candidates, active) -> Fit:
+        """Fit candidates, shape (count, P, lanes), and keep the best of each lane."""
+        count = candidates.shape[0]
+        each = np.tile(lanes, count)
+        masks = np.tile(active, (1, count))
+        problem = Problem(
+            np.concatenate(list(candidates), axis=1),
+            self.lower[:, each],
+            self.upper[:, each],
+            self.free(masks),
+            masks,
+        )
+        if count > 1:  # a few iterations tell which start leads to the best optimum
+            fit = self.engine.fit(self.spectra.take(each), problem, TRIAL_ITERATIONS)
+            objective = np.where(np.isfinite(fit.objective), fit.objective, np.inf)
+            best = np.argmin(objective.reshape(count, -1), axis=0) * lanes.size
+            best += np.arange(lanes.size)
+            spent = fit.iterations[best]
+            problem = Problem(*(a[:, best] for a in problem._replace(u=fit.u)))
+        fit = self.engine.fit(self.spectra.take(lanes), problem)
+        if count > 1:
+            fit = replace(fit, iterations=fit.iterations + spent)
+        return fit
+
+    def criterion(self, deviance, active):
+        """BIC up to the constant of the data, shape (lanes,)."""
+        return deviance + self.free(active).sum(axis=0) * np.log(np.maximum(self.n_bins, 1))
+
+
+def fit_model(
+    engine: Engine, spectra: Spectra, widths, *, n_starts=4, min_delta_bic=0.0
+) -> ModelFit:
+    """Fit a model to every lane without a starting value from anybody.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of the model.
+    spectra : Spectra
+        Arrays of shape (bins, lanes); weight 0 marks padding.
+    widths : array, shape (bins, lanes)
+        Widths of the frequency bins, Hz.
+    n_starts : int, optional
+        Starts tried for the base components and for each peak.
+    min_delta_bic : float, optional
+        By how much the BIC must fall for an optional copy to stay.
+
+    Returns
+    -------
+    ModelFit
+        One lane a spectrum.
+    """
+    shop = Workshop(engine, spectra, widths)
+    model, lanes = engine.model, np.arange(shop.lanes)
+    base = np.array([slot.component not in PEAKS for slot in model.slots])
+    active = np.repeat(base[:, None], shop.lanes, axis=1)
+    candidates = starts.base_starts(model, spectra, n_starts if base.sum() > 1 else 1)
+    if base.any():
+        fit = shop.best_of(lanes, candidates, active)
+    else:
+        fit = _flat(shop, candidates[0])
+    growing = np.ones(shop.lanes, bool)
+    for s in np.flatnonzero(~base):
+        optional = model.slots[s].optional
+        who = np.flatnonzero(growing) if optional else lanes
+        if not optional:
+            growing[:] = True
+        if who.size:
+            fit, active, kept = _add(shop, fit, active, s, who, n_starts, min_delta_bic)
+            growing[who] = kept
+    return _finish(shop, fit, active)
+
+
+def _flat(shop, start) -> Fit:
+    """Stand in for a fit where a model is made of peaks alone: nothing is fitted yet."""
+    nothing = np.zeros(shop.lanes)
+    return Fit(
+        np.clip(start, shop.lower, shop.upper),
+        np.full(shop.lanes, np.inf),
+        np.full(shop.lanes, np.inf),
+        nothing.astype(np.int32),
+        nothing.astype(np.int32),
+        np.zeros(start.shape, bool),
+    )
+
+
+def _add(shop, fit, active, s, who, n_starts, min_delta_bic):
+    """Add slot `s` to the lanes `who`; keep it where it must be there or lowers the BIC."""
+    model, engine = shop.model, shop.engine
+    larger = active[:, who].copy()
+    larger[s] = True
+    candidates = starts.propose(
+        model,
+        s,
+        engine.likelihood,
+        shop.spectra.take(who),
+        fit.u[:, who],
+        active[:, who],
+        shop.lower[:, who],
+        shop.upper[:, who],
+        n_starts,
+    )
+    new = shop.best_of(who, candidates, larger)
+    if model.slots[s].optional:
+        old = shop.criterion(fit.deviance, active)[who]
+        grown = np.zeros_like(active)
+        grown[:, who] = larger
+        full = np.full(shop.lanes, np.inf)
+        full[who] = new.deviance
+        keep = shop.criterion(full, grown)[who] < old - max(min_delta_bic, 1e-9)
+    else:
+        keep = np.ones(who.size, bool)
+    active = active.copy()
+    active[s, who[keep]] = True
+    merged = {}
+    for name in Fit.__dataclass_fields__:
+        values = getattr(fit, name).copy()
+        values[..., who[keep]] = getattr(new, name)[..., keep]
+        merged[name] = values
+    merged["iterations"][who] = fit.iterations[who] + new.iterations
+    return Fit(**merged), active, keep
+
+
+def _finish(shop, fit, active) -> ModelFit:
+    """Compute covariance and criteria of the final fits."""
+    engine, free = shop.engine, shop.free(active)
+    errors = covariance(
+        shop.model,
+        engine.likelihood,
+        shop.spectra,
+        active,
+        fit.u,
+        free & ~fit.at_bound,
+    )
+    constant = np.asarray(saturated(engine.likelihood, shop.spectra.power, shop.spectra.weight))
+    statistic = fit.deviance + constant
+    count = free.sum(axis=0)
+    return ModelFit(
+        shop.model,
+        fit,
+        active,
+        free,
+        errors.matrix,
+        errors.sound & np.isfinite(fit.deviance),
+        statistic,
+        statistic + 2 * count,
+        statistic + count * np.log(np.maximum(shop.n_bins, 1)),
+    )

@@ -1,0 +1,93 @@
+"""Event lists: arrival times and energies inside the good time intervals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.ingest import gti as good_time
+from pipeline.ingest.reject import Rejected
+from pipeline.status import Flag, Status
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events that were kept.
+
+    Attributes
+    ----------
+    start : float
+        Start of the first good time interval, s from the reference epoch.
+    time : ndarray, shape (n,)
+        Arrival times in order, s from `start`.
+    energy : ndarray of float32, shape (n,) or (0,)
+        Their energies, keV; empty if unknown.
+    gti : ndarray, shape (m, 2)
+        Good time intervals, s from `start`.
+    flags : Flag
+        UNSORTED, TIMES_DROPPED, NO_GTI, NO_ENERGY.
+    """
+
+    start: float
+    time: np.ndarray
+    energy: np.ndarray
+    gti: np.ndarray
+    flags: Flag
+
+
+def select(
+    time: np.ndarray,
+    energy: np.ndarray | None,
+    gti: np.ndarray,
+    band: tuple[float, float] | None = None,
+) -> Events:
+    """Keep the events of a band in the good time intervals.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n,)
+        Arrival times, s from the reference epoch, in any order.
+    energy : ndarray, shape (n,), or None
+        Energies, keV; None if unknown.
+    gti : ndarray, shape (m, 2)
+        Merged good time intervals on the same scale. Where they hold none of the times, the span
+        of the times is used instead.
+    band : (float, float), optional
+        Energies to keep, keV. Not applied where energies are unknown.
+
+    Raises
+    ------
+    Rejected
+        BAD_TIME without a finite time, NO_DATA when nothing is left.
+    """
+    if not len(time):
+        raise Rejected(Status.NO_DATA, "the event list has no rows: nothing was detected")
+    flags = Flag(0)
+    finite = np.isfinite(time)
+    if not finite.any():
+        raise Rejected(Status.BAD_TIME, "column TIME has no finite value: fetch the file again")
+    if not finite.all():
+        flags |= Flag.TIMES_DROPPED
+    if np.any(np.diff(time[finite]) < 0):
+        flags |= Flag.UNSORTED
+    order = np.flatnonzero(finite)[np.argsort(time[finite], kind="stable")]
+    time = time[order]
+    if not good_time.inside(time, gti).any():
+        flags |= Flag.NO_GTI
+        gti = np.array([[time[0], time[-1]]])
+    keep = good_time.inside(time, gti)
+    if energy is None:
+        flags |= Flag.NO_ENERGY
+        energy = np.empty(0)
+    else:
+        energy = energy[order]
+        if band is not None:
+            keep &= (energy >= band[0]) & (energy < band[1])
+        energy = energy[keep]
+    if not keep.any():
+        raise Rejected(
+            Status.NO_DATA,
+            f"none of {len(time)} events lies in the band {band[0]:g}-{band[1]:g} keV: "
+            "widen ingest.band",
+        )
+    start = gti[0, 0]
+    return Events(start, time[keep] - start, energy.astype(np.float32), gti - start, flags)

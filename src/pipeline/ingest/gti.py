@@ -1,0 +1,110 @@
+"""Good time intervals as arrays of shape (n, 2), s: which table to believe, and arithmetic."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+_STANDARD = ("GTI", "STDGTI", "SRC_GTIS", "ALLGTI")
+_PER_DETECTOR = re.compile(r"(STDGTI|GTI|GTI_CCD)_?\d+")
+_BACKGROUND = re.compile(r"BKG|BACK")
+
+
+def standard(names: Sequence[str]) -> list[int]:
+    """Choose the tables of good time intervals that apply to the data of a file.
+
+    Parameters
+    ----------
+    names : sequence of str
+        EXTNAME of each table of good time intervals, in the order of the file.
+
+    Returns
+    -------
+    list of int
+        Those of one name: the standard one (GTI, STDGTI, SRC_GTIS, ALLGTI: OGIP and the missions'
+        entries in xselect.mdb), or else one a detector (STDGTI01, GTI003), or else any that is not
+        a background's.
+    """
+    upper = [name.strip().upper() for name in names]
+    for wanted in _STANDARD:
+        if wanted in upper:
+            return [i for i, name in enumerate(upper) if name == wanted]
+    for pattern, match in ((_PER_DETECTOR, True), (_BACKGROUND, False)):
+        chosen = [i for i, name in enumerate(upper) if bool(pattern.match(name)) is match]
+        if chosen:
+            return chosen if match else chosen[:1]
+    return list(range(min(1, len(upper))))
+
+
+def combine(tables: Sequence[np.ndarray], per_detector: bool) -> np.ndarray:
+    """Make one list of the chosen tables.
+
+    Parameters
+    ----------
+    tables : sequence of ndarray, shape (n, 2)
+        Merged intervals.
+    per_detector : bool
+        Time is good where any detector is on: the union. Otherwise each table is another
+        criterion that time must meet: the intersection, unless that is empty.
+    """
+    if per_detector:
+        return merge(np.concatenate(tables))
+    result = tables[0]
+    for table in tables[1:]:
+        result = intersect(result, table)
+    return result if len(result) else merge(np.concatenate(tables))
+
+
+def is_per_detector(name: str) -> bool:
+    """Return whether a table is for one detector by its EXTNAME."""
+    return bool(_PER_DETECTOR.match(name.strip().upper()))
+
+
+def merge(intervals: np.ndarray) -> np.ndarray:
+    """Sort intervals, drop those that are empty or not finite, join those that touch or overlap."""
+    intervals = np.asarray(intervals, dtype=float).reshape(-1, 2)
+    intervals = intervals[np.isfinite(intervals).all(axis=1)]
+    intervals = intervals[intervals[:, 1] > intervals[:, 0]]
+    return close_gaps(intervals[np.argsort(intervals[:, 0], kind="stable")], 0.0)
+
+
+def close_gaps(intervals: np.ndarray, gap: float) -> np.ndarray:
+    """Join intervals, in order of their starts, that are at most `gap` seconds apart."""
+    if not len(intervals):
+        return intervals
+    reach = np.maximum.accumulate(intervals[:, 1])
+    first = np.concatenate([[True], intervals[1:, 0] > reach[:-1] + gap])
+    last = np.concatenate([first[1:], [True]])
+    return np.column_stack([intervals[first, 0], reach[last]])
+
+
+def intersect(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the time in both of two lists of merged intervals."""
+    edges = np.unique(np.concatenate([a.ravel(), b.ravel()]))
+    if len(edges) < 2:
+        return np.empty((0, 2))
+    middle = (edges[1:] + edges[:-1]) / 2
+    good = inside(middle, a) & inside(middle, b)
+    return merge(np.column_stack([edges[:-1], edges[1:]])[good])
+
+
+def inside(times: np.ndarray, intervals: np.ndarray) -> np.ndarray:
+    """Return which times lie in merged intervals, both ends included, as booleans."""
+    if not len(intervals):
+        return np.zeros(len(times), dtype=bool)
+    before = np.searchsorted(intervals[:, 0], times, side="right") - 1
+    return (before >= 0) & (times <= intervals[np.maximum(before, 0), 1])
+
+
+def overlap(start: np.ndarray, stop: np.ndarray, intervals: np.ndarray) -> np.ndarray:
+    """Return how much of each bin from `start` to `stop` lies in merged intervals, s."""
+    ends = intervals.ravel()
+    lengths = np.diff(ends)
+    lengths[1::2] = 0.0
+    good = np.concatenate([[0.0], np.cumsum(lengths)])
+    return np.interp(stop, ends, good) - np.interp(start, ends, good)
+
+
+def total(intervals: np.ndarray) -> float:
+    """Return the sum of the lengths of merged intervals, s."""
+    return float(np.sum(intervals[:, 1] - intervals[:, 0]))

@@ -1,0 +1,184 @@
+"""Light curves: the bins that can be used, their rates, and whether they are counts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.ingest import gti as good_time
+from pipeline.ingest.reject import Rejected
+from pipeline.status import Flag, Status
+
+QUALITY_BITS = {"kepler": 1130799, "tess": 175}
+"""Bits of SAP_QUALITY and QUALITY that make a cadence bad. Kepler (Archive Manual KDMC-10008-006,
+table 2-3): attitude tweak, safe mode, coarse point, Earth point, desaturation, manual exclude,
+detector anomaly, no data, thruster firing. TESS (Science Data Products, section 9): attitude tweak,
+safe mode, coarse point, Earth point, desaturation, manual exclude."""
+
+NO_VALUE = -99999.0
+"""What GOES/XRS writes where it has no data."""
+
+_POISSON = (0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class LightCurve:
+    """Bins that were kept.
+
+    Attributes
+    ----------
+    start : float
+        Start of the first bin, s from the reference epoch.
+    time : ndarray, shape (n,)
+        Centres of the bins in order, s from `start`.
+    rate, rate_err, fracexp : ndarray, shape (n,) or (0,)
+        As given; empty if unknown.
+    gti : ndarray, shape (m, 2)
+        Good time intervals, s from `start`, those less than a bin apart joined.
+    exposure : float
+        Good time in the bins, s.
+    flags : Flag
+        UNSORTED, TIMES_DROPPED, NO_GTI.
+    """
+
+    start: float
+    time: np.ndarray
+    rate: np.ndarray
+    rate_err: np.ndarray
+    fracexp: np.ndarray
+    gti: np.ndarray
+    exposure: float
+    flags: Flag
+
+
+def as_series(values: np.ndarray, n: int) -> np.ndarray:
+    """Turn cells that hold arrays into one value a time.
+
+    Parameters
+    ----------
+    values : ndarray
+        A column: one value a row, several bands a row (eROSITA), or all times in one row (GOES).
+    n : int
+        Number of times.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        The first band where there are several.
+
+    Raises
+    ------
+    Rejected
+        BAD_TIME when the column does not hold a whole number of values a time.
+    """
+    if not n or values.size % n or not values.size:
+        raise Rejected(
+            Status.BAD_TIME, f"{values.size} values cannot be assigned to {n} times: fetch it again"
+        )
+    return values.reshape(n, -1)[:, 0]
+
+
+def select(
+    centre: np.ndarray,
+    rate: np.ndarray,
+    rate_err: np.ndarray,
+    fracexp: np.ndarray,
+    bad: np.ndarray,
+    gti: np.ndarray,
+    dt: float,
+    min_fracexp: float,
+) -> LightCurve:
+    """Keep the good bins of a light curve.
+
+    Parameters
+    ----------
+    centre : ndarray, shape (n,)
+        Centres of the bins, s from the reference epoch, in any order.
+    rate : ndarray, shape (n,)
+        Rate or flux.
+    rate_err, fracexp : ndarray, shape (n,) or (0,)
+        Errors, and exposed fractions; empty if unknown.
+    bad : ndarray of bool, shape (n,)
+        Bins that the file marks as bad.
+    gti : ndarray, shape (m, 2)
+        Merged good time intervals of the file. Where they hold none of the bins, the span of the
+        bins is used instead. A light curve does not resolve what is shorter than a bin: intervals
+        closer than that are joined, and where the file has no FRACEXP they give it.
+    dt : float
+        Width of a bin, s.
+    min_fracexp : float
+        Bins of which less is exposed by FRACEXP are left out.
+
+    Raises
+    ------
+    Rejected
+        BAD_TIME without a finite time, NO_DATA when nothing is left.
+    """
+    finite = np.isfinite(centre)
+    if not finite.any():
+        raise Rejected(Status.BAD_TIME, "column TIME has no finite value: fetch the file again")
+    order = np.flatnonzero(finite)[np.argsort(centre[finite], kind="stable")]
+    in_order = np.all(np.diff(order) > 0)
+    columns = (rate, rate_err if np.isfinite(rate_err).any() else np.empty(0), fracexp, bad)
+    rate, rate_err, fracexp, bad = (c[order] if len(c) else c for c in columns)
+    centre = centre[order]
+    usable = _usable(centre, rate, rate_err, fracexp, min_fracexp) & ~bad
+    if not usable.any():
+        raise Rejected(
+            Status.NO_DATA,
+            f"none of {len(finite)} bins has a finite time and value, good quality and an exposed "
+            f"fraction of at least {min_fracexp:g} (ingest.min_fracexp)",
+        )
+    flags = Flag(0) if in_order else Flag.UNSORTED
+    if usable.sum() < len(finite):
+        flags |= Flag.TIMES_DROPPED
+    closed = good_time.close_gaps(gti, dt)
+    kept = usable & good_time.inside(centre, closed)
+    if kept.any() and not len(fracexp):
+        fracexp = good_time.overlap(centre - dt / 2, centre + dt / 2, gti) / dt
+    elif not kept.any():
+        kept, flags = usable, flags | Flag.NO_GTI
+        closed = np.array([[-np.inf, np.inf]])
+    centre, rate, rate_err, fracexp = (
+        c[kept] if len(c) else c for c in (centre, rate, rate_err, fracexp)
+    )
+    start, stop = centre[0] - dt / 2, centre[-1] + dt / 2
+    return LightCurve(
+        start=start,
+        time=centre - start,
+        rate=rate,
+        rate_err=rate_err,
+        fracexp=fracexp.astype(np.float32),
+        gti=np.clip(closed, start, stop)[(closed[:, 1] > start) & (closed[:, 0] < stop)] - start,
+        exposure=float(np.sum(fracexp) if len(fracexp) else len(centre)) * dt,
+        flags=flags,
+    )
+
+
+def _usable(centre, rate, rate_err, fracexp, min_fracexp):
+    """Return which bins have a value, an exposure, and a time of their own, as booleans."""
+    usable = np.isfinite(rate) & (rate != NO_VALUE)
+    if len(rate_err):
+        usable &= np.isfinite(rate_err)
+    if len(fracexp):
+        usable &= fracexp >= min_fracexp
+    usable[1:] &= np.diff(centre) > 0
+    return usable
+
+
+def is_counting(rate: np.ndarray, rate_err: np.ndarray, dt: float) -> bool:
+    """Return whether errors are those of Poisson counts: median of err² dt / rate from 0.5 to 2.
+
+    Parameters
+    ----------
+    rate, rate_err : ndarray, shape (n,) or (0,)
+        Rates that no background was subtracted from, and their errors.
+    dt : float
+        Width of a bin, s.
+    """
+    if not len(rate_err):
+        return False
+    good = (rate > 0) & (rate_err > 0)
+    if not good.any():
+        return False
+    ratio = float(np.median(rate_err[good] ** 2 * dt / rate[good]))
+    return _POISSON[0] <= ratio <= _POISSON[1]

@@ -1,0 +1,98 @@
+"""Write the report's page from the catalogue and the fitted curves."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.columns import CURVES, MANIFEST, MODELS, PARAMETERS, REJECTED, SOURCES, TRUTH
+from pipeline.config import ReportOptions
+from pipeline.report.embed import Grids
+from pipeline.report.page import page_data, render, source_details, truth_data
+from pipeline.status import HAS_RESULT
+from pipeline.tables import atomic_path, read_parquet, rows_of
+
+_LINKS = (
+    ("catalog.fits", "FITS"),
+    ("catalog.vot", "VOTable"),
+    ("sources.parquet", "Parquet"),
+    ("provenance.json", "provenance"),
+)
+
+
+def run(
+    *,
+    catalog: Path,
+    plan: Path,
+    fit: Path,
+    output: Path,
+    options: ReportOptions,
+    truth: Path | None = None,
+) -> None:
+    """Write the page of a survey to the file `output`.
+
+    Parameters
+    ----------
+    catalog, plan, fit : Path
+        Folders of the catalogue, of the shards' lists, and of the fitted curves.
+    output : Path
+        The page.
+    options : ReportOptions
+        Its title and how many power spectra it holds.
+    truth : Path, optional
+        Table of injected values of a simulated archive.
+
+    Raises
+    ------
+    TableError
+        When a table cannot be used.
+    """
+    sources = read_parquet(catalog / "sources.parquet", SOURCES)
+    shown = dict(shown_products(sources, options.max_spectra))
+    files = read_parquet(catalog / "observations.parquet", MANIFEST)
+    models = read_parquet(catalog / "models.parquet", MODELS)
+    parameters = read_parquet(catalog / "parameters.parquet", PARAMETERS).filter(pc.field("best"))
+    grids = Grids()
+    details = source_details(
+        shown,
+        *(rows_of(_of_sources(table, shown)) for table in (files, models, parameters)),
+        read_curves(plan, fit, shown),
+        grids,
+    )
+    rejected = rows_of(read_parquet(catalog / "rejected.parquet", REJECTED))
+    provenance = json.loads((catalog / "provenance.json").read_text(encoding="utf-8"))
+    ids = sources.column("source_id").to_pylist()
+    data = page_data(sources, rejected, [details.get(i) for i in ids], grids, provenance)
+    if truth is not None:
+        data["truth"] = truth_data(rows_of(sources), rows_of(read_parquet(truth, TRUTH)))
+    folder = os.path.relpath(catalog, output.parent)
+    links = {name: f"{folder}/{file}".replace(os.sep, "/") for file, name in _LINKS}
+    with atomic_path(output) as temporary:
+        temporary.write_text(render(options.title, data, links), encoding="utf-8")
+
+
+def shown_products(sources: pa.Table, limit: int) -> list[tuple[str, str]]:
+    """Return source and product of the first fitted sources, at most `limit`."""
+    columns = (sources.column(name).to_pylist() for name in ("source_id", "product", "status"))
+    fitted = [
+        (s, product) for s, product, status in zip(*columns, strict=True) if status in HAS_RESULT
+    ]
+    return fitted[:limit]
+
+
+def read_curves(plan: Path, fit: Path, shown: dict[str, str]) -> dict[str, dict]:
+    """Return the row of CURVES of each shown source and product, by source."""
+    curves = {}
+    for shard_list in sorted(plan.glob("shard-*.tsv")):
+        table = read_parquet(fit / f"{shard_list.stem}.curves.parquet", CURVES)
+        for row in rows_of(_of_sources(table, shown)):
+            if shown[row["source_id"]] == row["product"]:
+                curves[row["source_id"]] = row
+    return curves
+
+
+def _of_sources(table: pa.Table, shown: dict[str, str]) -> pa.Table:
+    wanted = pa.array(list(shown), pa.string())
+    return table.filter(pc.field("source_id").isin(wanted))

@@ -1,0 +1,150 @@
+"""Injected against recovered values of a simulated archive."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite, nan
+from statistics import median
+
+QUANTITIES = ("slope", "bend_frequency", "qpo_frequency", "qpo_fwhm", "qpo_rms")
+_PRINTED = ("slope", "qpo_frequency")
+"""Those that the table for a terminal lists source by source; the others fill its summary only."""
+_SIGMAS = 3
+
+
+def object_key(name: str) -> str:
+    """Return an object's name without what archives spell differently: case, blanks, underscores."""
+    return "".join(name.upper().replace("_", " ").split())
+
+
+def compare(sources: Iterable[Mapping], truth: Iterable[Mapping]) -> list[dict]:
+    """Join what was injected with what the catalogue says.
+
+    Parameters
+    ----------
+    sources : iterable of mapping
+        Rows of SOURCES.
+    truth : iterable of mapping
+        Rows of TRUTH; NaN where nothing was injected.
+
+    Returns
+    -------
+    list of dict
+        One a source and injected quantity: ``object``, ``source_id``, ``quantity``, ``injected``,
+        ``recovered``, ``err_lo``, ``err_hi``, ``pull`` and ``within`` (three errors). A quantity
+        that was not recovered has NaN and is not within them; so has one whose source is not there.
+    """
+    found = defaultdict(list)
+    for source in sources:
+        found[object_key(source["object"])].append(source)
+    rows = []
+    for injected in truth:
+        for source in found.get(object_key(injected["object"]), [{}]):
+            rows += [
+                _comparison(injected, source, quantity)
+                for quantity in QUANTITIES
+                if isfinite(injected[quantity])
+            ]
+    return rows
+
+
+def pull(injected: float, recovered: float, err_lo: float, err_hi: float) -> float:
+    """Return (recovered - injected) / error, with the error on the side of the injected value.
+
+    NaN where there is no value or no positive error.
+    """
+    error = err_hi if injected > recovered else err_lo
+    return (recovered - injected) / error if error > 0 else nan
+
+
+def summary(rows: Sequence[Mapping]) -> list[dict]:
+    """Return one row a quantity: how many were injected, recovered, and within their errors.
+
+    The fractions ``within_1`` and ``within_3`` are of all that were injected, so that a value that
+    was missed counts against them.
+    """
+    table = []
+    for quantity in QUANTITIES:
+        mine = [row for row in rows if row["quantity"] == quantity]
+        pulls = [row["pull"] for row in mine if isfinite(row["pull"])]
+        if mine:
+            table.append(
+                {
+                    "quantity": quantity,
+                    "injected": len(mine),
+                    "recovered": sum(isfinite(row["recovered"]) for row in mine),
+                    "median_pull": median(pulls) if pulls else nan,
+                    "within_1": sum(abs(p) <= 1 for p in pulls) / len(mine),
+                    "within_3": sum(row["within"] for row in mine) / len(mine),
+                }
+            )
+    return table
+
+
+def false_qpos(sources: Iterable[Mapping], truth: Iterable[Mapping]) -> list[str]:
+    """Return the sources with a QPO in the catalogue where none was injected."""
+    quiet = {object_key(t["object"]) for t in truth if not isfinite(t["qpo_frequency"])}
+    return sorted(
+        source["source_id"]
+        for source in sources
+        if object_key(source["object"]) in quiet and isfinite(source["qpo_frequency"])
+    )
+
+
+def truth_table(sources: Sequence[Mapping], truth: Sequence[Mapping]) -> str:
+    """Return injected against recovered values as text for a terminal.
+
+    Parameters
+    ----------
+    sources, truth : sequence of mapping
+        Rows of SOURCES and of TRUTH.
+    """
+    rows = compare(sources, truth)
+    width = max([6, *(len(row["object"]) for row in rows)])
+    cells = defaultdict(dict)
+    for row in rows:
+        cells[row["object"], row["source_id"]][row["quantity"]] = row
+    head = f"{'injected':>10} {'recovered':>10} {'-error':>9} {'+error':>9} {'pull':>6}"
+    lines = [f"{'':<{width}}" + "".join(f" | {name:<{len(head)}}" for name in _PRINTED)]
+    lines.append(f"{'object':<{width}}" + f" | {head}" * len(_PRINTED))
+    for (name, _), found in sorted(cells.items()):
+        if any(quantity in found for quantity in _PRINTED):
+            parts = [_cells(found.get(quantity), len(head)) for quantity in _PRINTED]
+            lines.append(" | ".join([f"{name:<{width}}", *parts]).rstrip())
+    lines.append("")
+    for row in summary(rows):
+        lines.append(
+            f"{row['quantity']:<14}  {row['injected']:>4} injected, {row['recovered']:>4} recovered, "
+            f"{100 * row['within_1']:5.1f} % within 1 error, {100 * row['within_3']:5.1f} % within 3"
+        )
+    lines.append(f"{len(false_qpos(sources, truth))} QPO(s) found where none was injected")
+    return "\n".join(lines)
+
+
+def _comparison(injected: Mapping, source: Mapping, quantity: str) -> dict:
+    value = source.get(quantity, nan)
+    lo, hi = (source.get(f"{quantity}_err_{side}", nan) for side in ("lo", "hi"))
+    deviation = pull(injected[quantity], value, lo, hi)
+    return {
+        "object": injected["object"],
+        "source_id": source.get("source_id", ""),
+        "quantity": quantity,
+        "injected": injected[quantity],
+        "recovered": value,
+        "err_lo": lo,
+        "err_hi": hi,
+        "pull": deviation,
+        "within": abs(deviation) <= _SIGMAS,
+    }
+
+
+def _cells(row: Mapping | None, width: int) -> str:
+    """Return the numbers of a comparison under the table's heads, blank where there is none."""
+    if row is None:
+        return " " * width
+    names = ("injected", "recovered", "err_lo", "err_hi", "pull")
+    layout = zip(names, (10, 10, 9, 9, 6), (5, 5, 2, 2, 2), strict=True)
+    return " ".join(f"{_text(row[name], digits):>{size}}" for name, size, digits in layout)
+
+
+def _text(value: float, digits: int) -> str:
+    return f"{value:.{digits}g}" if isfinite(value) else "-"

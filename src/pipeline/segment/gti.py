@@ -1,0 +1,107 @@
+"""Good time intervals, and the segments that fit into them."""
+
+import numpy as np
+
+TOLERANCE = 1e-5
+"""Seconds that a good time interval may lack of a whole number of segments."""
+
+
+def merge(start, stop):
+    """Sort good time intervals, and make one of those that touch or overlap.
+
+    Parameters
+    ----------
+    start, stop : ndarray, shape (n_gti,)
+        Seconds. Intervals that are empty or not finite are left out.
+
+    Returns
+    -------
+    start, stop : ndarray, shape (n_merged,)
+        Sorted and disjoint.
+    """
+    start, stop = np.asarray(start, float), np.asarray(stop, float)
+    good = np.isfinite(start) & np.isfinite(stop) & (stop > start)
+    order = np.argsort(start[good], kind="stable")
+    start, stop = start[good][order], stop[good][order]
+    if not len(start):
+        return start, stop
+    reached = np.maximum.accumulate(stop)
+    first = np.concatenate([[True], start[1:] > reached[:-1]])
+    last = np.concatenate([first[1:], [True]])
+    return start[first], reached[last]
+
+
+def whole_bins(start, stop, dt):
+    """Return how many whole bins of `dt` seconds fit into each interval, as int64."""
+    tolerance = min(TOLERANCE, dt / 2)
+    return np.floor((np.asarray(stop) - np.asarray(start) + tolerance) / dt).astype(np.int64)
+
+
+def segment_offsets(bins, n_bin):
+    """Lay segments end to end from the start of each interval; what is left over is not used.
+
+    Parameters
+    ----------
+    bins : ndarray of int, shape (n_interval,)
+        Whole bins in each interval.
+    n_bin : int
+        Bins in a segment.
+
+    Returns
+    -------
+    interval : ndarray of int, shape (m,)
+        The interval each segment lies in.
+    offset : ndarray of int, shape (m,)
+        Bins from the start of that interval to the start of the segment.
+    """
+    count = np.asarray(bins) // n_bin
+    interval = np.repeat(np.arange(len(count)), count)
+    position = np.arange(len(interval)) - np.repeat(np.cumsum(count) - count, count)
+    return interval, position * n_bin
+
+
+def auto_bins(bins, min_bins, max_bins, min_segments):
+    """Return the number of bins in a segment: the largest power of two with enough segments.
+
+    Parameters
+    ----------
+    bins : ndarray of int, shape (n_interval,)
+        Whole bins in each interval, over all observations that are averaged.
+    min_bins, max_bins : int
+        Range of the result.
+    min_segments : int
+        Segments to aim at.
+
+    Returns
+    -------
+    int
+        The largest power of two in the range of which `min_segments` fit; failing that the
+        smallest one, however few of it fit; `min_bins` where the range holds no power of two.
+    """
+    size = 1 << (max_bins.bit_length() - 1)
+    smallest = 1 << (min_bins - 1).bit_length()
+    if smallest > size:
+        return min_bins
+    while size > smallest and np.sum(bins // size) < min_segments:
+        size //= 2
+    return size
+
+
+def exposed_fraction(time, dt, start, stop):
+    """Return the fraction of each bin that lies inside good time intervals.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n,)
+        Centres of the bins, s.
+    dt : float
+        Their width, s.
+    start, stop : ndarray, shape (n_gti,)
+        Sorted, disjoint intervals, s; see `merge`.
+    """
+    if not len(start):
+        return np.zeros(len(time))
+    edges = np.column_stack([start, stop]).ravel()
+    good = np.column_stack([np.zeros(len(start)), stop - start]).ravel().cumsum()
+    before, after = np.interp([time - dt / 2, time + dt / 2], edges, good)
+    return (after - before) / dt

@@ -1,0 +1,219 @@
+"""Averaged periodograms of segments, in the units of the rate squared per Hz ("abs").
+
+The other normalisations are multiples of it, see `pipeline.segment.average`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+from pipeline.segment.variability import scatter
+
+BLOCK = 1 << 21
+"""Bins transformed at a time: 16 MiB of rates, and about 64 MiB with what comes of them."""
+
+EMPTY_BY_CHANCE = 20.0
+"""Mean counts in a segment above which an empty one (chance: e^-20) means a detector switched off."""
+
+
+@dataclass(frozen=True)
+class Periodogram:
+    """Average over the segments of an observation.
+
+    Attributes
+    ----------
+    power : ndarray, shape (n_bin // 2,)
+        Mean power at the positive frequencies (see `frequencies`), (ct/s)^2 / Hz.
+    m : int
+        Segments averaged.
+    mean_rate : float
+        Mean rate in them, ct/s.
+    variance : float
+        Variance of the rate about the mean of its own segment, with N - 1, (ct/s)^2.
+    n_variance : int
+        Bins that went into it.
+    noise_variance : float
+        Mean squared error of those bins, (ct/s)^2; NaN if unknown.
+    noise : float
+        Expected noise level of the power, (ct/s)^2 / Hz; NaN if unknown.
+    counts : float
+        Counts in the segments; NaN when the rates are not of counts.
+    background_rate : float
+        Background contained in the mean rate, ct/s; 0 if there is none or it is not known.
+    """
+
+    power: np.ndarray
+    m: int
+    mean_rate: float
+    variance: float
+    n_variance: int
+    noise_variance: float = np.nan
+    noise: float = np.nan
+    counts: float = np.nan
+    background_rate: float = 0.0
+
+    @property
+    def net_rate(self) -> float:
+        """Mean rate less the background, ct/s."""
+        return self.mean_rate - self.background_rate
+
+
+def frequencies(n_bin, dt):
+    """Return the positive frequencies of a segment and the weight of the ordinate at each.
+
+    Parameters
+    ----------
+    n_bin : int
+        Bins in a segment.
+    dt : float
+        Their width, s.
+
+    Returns
+    -------
+    frequency : ndarray, shape (n_bin // 2,)
+        Hz, the Nyquist frequency included when `n_bin` is even.
+    weight : ndarray, shape (n_bin // 2,)
+        1, but 1/2 at the Nyquist frequency, where the transform is real: its power has one
+        degree of freedom, not two, and it stands for half the width in frequency.
+    """
+    frequency = np.arange(1, n_bin // 2 + 1) / (n_bin * dt)
+    weight = np.ones(len(frequency))
+    if n_bin % 2 == 0:
+        weight[-1] = 0.5
+    return frequency, weight
+
+
+def event_bin(requested, resolution):
+    """Return the bin width for events: never finer than the detector resolves.
+
+    Where the resolution is coarse enough to beat against the bins, the width is a whole multiple
+    of it.
+
+    Parameters
+    ----------
+    requested, resolution : float
+        s; `resolution` is 0 if unknown.
+    """
+    if not resolution > requested / 100:
+        return requested
+    return resolution * np.ceil(requested / resolution - 1e-6)
+
+
+def occupied(total, counting=True):
+    """Return which segments hold data, given the counts (or the summed rate) in each.
+
+    Parameters
+    ----------
+    total : ndarray, shape (m,)
+        Counts in each segment.
+    counting : bool, optional
+        Whether they are counts, so that a segment of a faint source may be empty by chance.
+        Leaving those out, as is often done, would bias the mean rate.
+    """
+    if counting and np.mean(total) < EMPTY_BY_CHANCE:
+        return np.ones(len(total), bool)
+    return total != 0
+
+
+def event_blocks(time, start, n_bin, dt):
+    """Yield the binned rates of segments of an event list, a block of segments at a time.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n_event,)
+        Arrival times, s, increasing.
+    start : ndarray, shape (m,)
+        Starts of disjoint segments, s, increasing; bins start there.
+    n_bin : int
+        Bins in a segment.
+    dt : float
+        Their width, s.
+
+    Yields
+    ------
+    rate : ndarray, shape (k, n_bin)
+        ct/s.
+    missing : None
+        No bin is missing.
+    """
+    length = n_bin * dt
+    for block in _blocks(len(start), n_bin):
+        begin = start[block]
+        first, last = np.searchsorted(time, [begin[0], begin[-1] + length])
+        events = time[first:last]
+        segment = np.searchsorted(begin, events, side="right") - 1
+        since = events - begin[segment]
+        inside = since < length
+        index = np.minimum((since[inside] / dt).astype(np.int64), n_bin - 1)
+        index += segment[inside] * n_bin
+        counts = np.bincount(index, minlength=len(begin) * n_bin)
+        yield counts.reshape(len(begin), n_bin) / dt, None
+
+
+def curve_blocks(rate, filled, first, n_bin):
+    """Yield the rates of segments of a regular light curve, a block of segments at a time.
+
+    Parameters
+    ----------
+    rate, filled : ndarray, shape (n,)
+        See `pipeline.segment.curve.Curve`.
+    first : ndarray of int, shape (m,)
+        Index of the first bin of each segment.
+    n_bin : int
+        Bins in a segment.
+
+    Yields
+    ------
+    rate : ndarray, shape (k, n_bin)
+        ct/s.
+    missing : ndarray of bool, shape (k, n_bin)
+        Bins that were filled.
+    """
+    for block in _blocks(len(first), n_bin):
+        index = first[block, None] + np.arange(n_bin)
+        yield rate[index], filled[index]
+
+
+def average(blocks, n_bin, dt, coarse=1):
+    """Average the periodograms of segments.
+
+    Parameters
+    ----------
+    blocks : iterable of (rate, missing)
+        See `event_blocks` and `curve_blocks`; at least one segment.
+    n_bin : int
+        Bins in a segment.
+    dt : float
+        Their width, s.
+    coarse : int, optional
+        Bins to average before the variance is taken.
+
+    Returns
+    -------
+    Periodogram
+    """
+    power, total, squares, n_variance, m = np.zeros(n_bin // 2), 0.0, 0.0, 0, 0
+    for rate, missing in blocks:
+        m += len(rate)
+        total += rate.sum()
+        in_block, bins = scatter(rate, missing, coarse)
+        squares += in_block
+        n_variance += bins
+        # the mean, which may be large, would cost digits; it only enters frequency zero
+        transform = fft.rfft(rate - rate.mean(axis=1, keepdims=True), axis=1)[:, 1:]
+        power += (transform.real**2 + transform.imag**2).sum(axis=0)
+    return Periodogram(
+        power=power * 2 * dt / (n_bin * m),
+        m=m,
+        mean_rate=total / (m * n_bin),
+        variance=squares / max(n_variance - m, 1),
+        n_variance=n_variance,
+    )
+
+
+def _blocks(m, n_bin):
+    """Yield slices of the segments that keep a block small."""
+    size = max(1, BLOCK // n_bin)
+    for lo in range(0, m, size):
+        yield slice(lo, min(lo + size, m))

@@ -1,0 +1,326 @@
+"""From the observations of a product (rows of INGEST) to its averaged spectra (rows of SEGMENT)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.columns import SEGMENT
+from pipeline.config import SegmentOptions
+from pipeline.segment import average, gti, observed, periodogram, rebin, variability
+from pipeline.segment.series import Events, LightCurve
+from pipeline.status import Flag, Status
+from pipeline.tables import empty_row
+
+IDENTITY = (
+    *("source_id", "product", "kind", "mission", "instrument", "object"),
+    *("ra", "dec", "band_lo", "band_hi"),
+)
+"""Columns that a product takes over from its first observation."""
+
+TRAITS = ("kind", "dt", "frequency_lo", "frequency_hi", "norm", "noise")
+"""Columns that decide whether observations can be averaged."""
+
+DAY = 86400.0
+
+NO_FLAG = Flag(0)
+
+Reader = Callable[[int], dict]
+
+
+class Unusable(Exception):
+    """There is no spectrum: why, and what to do."""
+
+    def __init__(self, status: Status, reason: str):
+        super().__init__(reason)
+        self.status = status
+
+
+def product_rows(read: Reader, count: int, options: SegmentOptions) -> list[dict]:
+    """Return the rows of SEGMENT for a product.
+
+    Parameters
+    ----------
+    read : callable
+        Returns observation 0, 1, … `count` - 1 as a row of INGEST. It is called again rather than
+        all observations kept in memory.
+    count : int
+        Number of observations.
+    options : SegmentOptions
+        Options.
+
+    Returns
+    -------
+    list of dict
+        One row, or more where observations differ too much to be averaged (in time resolution or
+        in frequency bins): then the products are numbered from the second on.
+    """
+    rows = []
+    for number, members in enumerate(_alike(read, count), start=1):
+        row = _row(lambda i, members=members: read(members[i]), len(members), options)
+        if number > 1:
+            row["product"] += f"#{number}"
+        rows.append(row)
+    return rows
+
+
+def failed_row(first: dict, status: str, reason: str, flags: int = 0) -> dict:
+    """Return the row of a product without a result; `first` has at least the IDENTITY columns."""
+    identity = {name: first[name] for name in IDENTITY}
+    return empty_row(SEGMENT) | identity | {"status": status, "reason": reason, "flags": flags}
+
+
+def _alike(read, count):
+    """Group the observations that can be averaged; return lists of their numbers."""
+    groups = []
+    for i in range(count):
+        row = read(i)
+        traits = {k: row[k] for k in TRAITS}
+        for first, members in groups:
+            if _same(first, traits):
+                members.append(i)
+                break
+        else:
+            groups.append((traits, [i]))
+    return [members for _, members in groups]
+
+
+def _same(a, b):
+    """Return whether observations with these traits can be averaged."""
+    if a["kind"] != b["kind"]:
+        return False
+    if a["kind"] == "events":
+        return True
+    if a["kind"] == "lightcurve":
+        return abs(a["dt"] - b["dt"]) <= 0.01 * a["dt"]
+    return a["norm"] == b["norm"] and all(
+        np.shape(a[k]) == np.shape(b[k]) and np.allclose(a[k], b[k], 1e-6, 0, equal_nan=True)
+        for k in ("frequency_lo", "frequency_hi", "noise")
+    )
+
+
+def _row(read, count, options):
+    """Return the row of observations that are alike."""
+    first = read(0)
+    make = _spectrum_row if first["kind"] == "spectrum" else _timing_row
+    try:
+        return make(read, count, options)
+    except Unusable as error:
+        return failed_row(first, error.status, str(error), first["flags"])
+
+
+def _timing_row(read, count, options):
+    """Average the periodograms of event lists or light curves."""
+    steps = [_time_step(read(i), options.dt) for i in range(count)]
+    if read(0)["kind"] == "events":
+        steps = [max(steps)] * count
+    n_bin = _segment_bins(read, steps, options)
+    used, periodograms, unused = [], [], []
+    for i, dt in enumerate(steps):
+        row = read(i)
+        series = _series(row, dt, options.max_gap)
+        try:
+            periodograms.append(_periodogram(row, series, n_bin))
+        except Unusable as error:
+            unused.append(error)
+            continue
+        used.append(_summary(row, Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG))
+    if not used:
+        raise unused[0]
+    row = _described(used, unused)
+    measured = _averaged(periodograms, n_bin, steps[0], options)
+    return row | measured | {"flags": row["flags"] | measured["flags"]}
+
+
+def _time_step(row, requested):
+    """Return the width of a bin of an observation, s."""
+    if row["kind"] == "events":
+        return periodogram.event_bin(requested, row["dt"])
+    if row["dt"] > 0:
+        return row["dt"]
+    raise Unusable(
+        Status.BAD_TIME, f"{row['file']}: the width of the bins is not known; give it as TIMEDEL"
+    )
+
+
+def _series(row, dt, max_gap):
+    """Cut an observation into uninterrupted intervals."""
+    if row["kind"] == "events":
+        return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt)
+    columns = ("time", "rate", "rate_err", "fracexp", "gti_start", "gti_stop")
+    return LightCurve.cut(*(row[c] for c in columns), dt, row["counting"], max_gap)
+
+
+def _segment_bins(read, steps, options):
+    """Return the number of bins in a segment, common to all observations."""
+    bins = [_series(read(i), dt, options.max_gap).bins for i, dt in enumerate(steps)]
+    if options.segment_size == "auto":
+        limits = options.min_bins, options.max_bins, options.min_segments
+        n_bin, remedy = gti.auto_bins(np.concatenate(bins), *limits), "lower segment.min_bins"
+    else:
+        n_bin, remedy = round(options.segment_size / steps[0]), "change segment.segment_size"
+    if n_bin < 2:
+        raise Unusable(
+            Status.TOO_SHORT,
+            f"{read(0)['file']}: a segment of {options.segment_size:g} s is shorter than two bins "
+            f"of {steps[0]:g} s: {remedy}",
+        )
+    longest = [int(b.max(initial=0)) for b in bins]
+    i = int(np.argmax(longest))
+    if longest[i] < n_bin:
+        raise Unusable(
+            Status.TOO_SHORT,
+            f"{read(i)['file']}: the longest good time interval holds {longest[i] * steps[i]:g} s, "
+            f"a segment needs {n_bin * steps[i]:g} s ({n_bin} bins of {steps[i]:g} s): {remedy}",
+        )
+    return n_bin
+
+
+def _periodogram(row, series, n_bin):
+    """Return the averaged periodogram of one observation, with its background."""
+    if not (series.bins >= n_bin).any():
+        raise Unusable(
+            Status.TOO_SHORT,
+            f"{row['file']}: no good time interval holds a segment of {n_bin} bins",
+        )
+    result = series.average(n_bin)
+    if result is None or not result.mean_rate:
+        raise Unusable(Status.NO_DATA, f"{row['file']}: every rate in its segments is 0")
+    if not result.power.sum() / (n_bin * series.dt) > (1e-12 * result.mean_rate) ** 2:
+        raise Unusable(Status.NO_DATA, f"{row['file']}: the rate is the same in every bin")
+    if result.counts > 0 and row["background_rate"] > 0:
+        return replace(result, background_rate=row["background_rate"])
+    return result
+
+
+def _averaged(periodograms, n_bin, dt, options):
+    """Return the columns that come from averaging the observations' periodograms."""
+    norm = average.feasible_norm(options.norm, periodograms)
+    power, noise = average.combine(periodograms, norm)
+    frequency, weight = periodogram.frequencies(n_bin, dt)
+    inside = _in_range(frequency, options.frequency_range)
+    m = np.array([p.m for p in periodograms])
+    n = m.sum() * weight[inside]
+    backgrounds = np.array([p.background_rate for p in periodograms])
+    flags = Flag.BACKGROUND if backgrounds.any() else NO_FLAG
+    if m.sum() < options.min_segments:
+        flags |= Flag.FEW_SEGMENTS
+    columns = {
+        "dt": dt,
+        "segment_size": n_bin * dt,
+        "m": int(m.sum()),
+        "counts": sum(p.counts for p in periodograms),
+        "norm": norm,
+        "mean_rate": m @ [p.mean_rate for p in periodograms] / m.sum(),
+        "background_rate": m @ backgrounds / m.sum() if backgrounds.any() else np.nan,
+        "noise": noise,
+        "flags": flags | Flag.RMS_UNKNOWN,
+    }
+    if average.feasible_norm("frac", periodograms) == "frac":
+        squared, level = average.combine(periodograms, "frac")
+        columns |= _rms(squared[inside], level, n, weight[inside] / (n_bin * dt), flags)
+        excess = average.combined_excess_variance(periodograms)
+        columns |= dict(zip(("excess_variance", "excess_variance_err"), excess, strict=True))
+    return columns | _bins(
+        rebin.logarithmic(
+            frequency[inside],
+            weight[inside],
+            power[inside],
+            columns["m"],
+            1 / columns["segment_size"],
+            options.rebin,
+        ),
+        options,
+    )
+
+
+def _spectrum_row(read, count, options):
+    """Average power spectra that come ready-made, of the same frequency bins."""
+    rows, unused = [], []
+    for row in map(read, range(count)):
+        if len(row["power_err"]):
+            rows.append(row)
+        else:
+            reason = f"{row['file']}: the powers have no errors; give them as STAT_ERR"
+            unused.append(Unusable(Status.BAD_SPECTRUM, reason))
+    if not rows:
+        raise unused[0]
+    norm, noise = rows[0]["norm"], rows[0]["noise"]
+    names = ("frequency_lo", "frequency_hi", "power", "power_err")
+    spectrum = observed.combine(
+        [observed.from_errors(*(row[c] for c in names), np.isfinite(noise)) for row in rows]
+    )
+    spectrum = spectrum.keep(_in_range(spectrum.frequency, options.frequency_range))
+    columns = _described([_summary(row) for row in rows], unused) | {"norm": norm, "noise": noise}
+    columns["flags"] |= Flag.GAUSSIAN if np.isnan(noise) else NO_FLAG
+    if norm == "frac" and np.isfinite(noise):
+        width = spectrum.frequency_hi - spectrum.frequency_lo
+        columns |= _rms(spectrum.power, noise, spectrum.n, width, columns["flags"])
+    else:
+        columns["flags"] |= Flag.RMS_UNKNOWN
+    return columns | _bins(spectrum, options)
+
+
+def _rms(power, noise, n, width, flags):
+    """Return the columns of the fractional rms, with a flag where there is none."""
+    if np.isnan(noise):
+        return {"flags": flags | Flag.RMS_UNKNOWN}
+    value, lo, hi = variability.rms(power, noise, n, width)
+    flags |= Flag.NO_EXCESS if np.isnan(value) else NO_FLAG
+    return {"rms": value, "rms_err_lo": lo, "rms_err_hi": hi, "flags": flags}
+
+
+def _bins(spectrum, options):
+    """Return the array columns: the bins that a likelihood can be computed for."""
+    if len(spectrum.n):
+        spectrum = spectrum.keep(spectrum.power > 0)
+    if not len(spectrum.power):
+        wanted = options.frequency_range
+        at = (
+            f" between {wanted[0]:g} and {wanted[1]:g} Hz (segment.frequency_range)"
+            if wanted
+            else ""
+        )
+        raise Unusable(Status.BAD_SPECTRUM, f"no bin with a positive power and error{at}")
+    return dict(vars(spectrum))
+
+
+def _in_range(frequency, limits):
+    """Return which frequencies lie within limits, Hz; all where there are none."""
+    if limits is None:
+        return np.ones(len(frequency), bool)
+    return (frequency >= limits[0]) & (frequency <= limits[1])
+
+
+def _summary(row, flags=NO_FLAG):
+    """Return what is kept of an observation whose arrays are no longer needed."""
+    start = stop = np.nan
+    if row["mjd_ref"] >= 0:
+        start = row["mjd_ref"] + row["mjd_ref_frac"] + row["t_start"] / DAY
+        if len(row["gti_stop"]):
+            stop = start + row["gti_stop"].max() / DAY  # which are counted from t_start
+    return {name: row[name] for name in IDENTITY} | {
+        "observation_id": row["observation_id"],
+        "exposure": row["exposure"],
+        "mjd_start": start,
+        "mjd_stop": stop,
+        "flags": Flag(row["flags"]) | flags,
+    }
+
+
+def _described(used, unused):
+    """Return the columns that say which observations were averaged."""
+    row = empty_row(SEGMENT) | {name: used[0][name] for name in IDENTITY}
+    flags = Flag.PARTIAL if unused else NO_FLAG
+    for one in used:
+        flags |= one["flags"]
+    return row | {
+        "status": Status.OK,
+        "flags": flags,
+        "reason": f"{len(unused)} observations not used; {unused[0]}" if unused else "",
+        "observation_ids": sorted({one["observation_id"] for one in used}),
+        "n_observations": len(used),
+        "mjd_start": np.min([one["mjd_start"] for one in used]),
+        "mjd_stop": np.max([one["mjd_stop"] for one in used]),
+        "exposure": sum(one["exposure"] for one in used),
+    }

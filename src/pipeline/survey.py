@@ -1,0 +1,196 @@
+"""A whole survey, in one command: `run` it, `resume` it, `describe` its options.
+
+The work is Snakemake's; this module gives it a validated configuration, sees to it that only one
+run at a time works on a folder, and says at the end what came out.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from pipeline.config import ConfigError, Survey, check_paths, load, resolve
+from pipeline.describe import write_files, write_options
+
+ROOT = Path(__file__).parents[2]
+"""The repository: the workflow is not part of an installed package."""
+
+
+def run(*, directory: Path, cores: int, config: Path, archive: str | None) -> int:
+    """Run a survey, or what is left of it to do, and say what came out.
+
+    Parameters
+    ----------
+    directory : Path
+        Where ``results/`` goes.
+    cores : int
+        Processor cores to use; 0: all of this machine, or what the profile says.
+    config : Path
+        Configuration file.
+    archive : str or None
+        Replaces the configuration's ``archive``; it must exist, and is not simulated.
+
+    Returns
+    -------
+    int
+        0, or Snakemake's exit code.
+
+    Raises
+    ------
+    ConfigError
+        Before anything is written, when the configuration is wrong.
+    """
+    overrides = {} if archive is None else {"archive": archive, "simulate": {}}
+    return _run(load(config, overrides), directory, _options(cores))
+
+
+def resume(*, directory: Path, cores: int) -> int:
+    """Finish the survey in a folder, as it was configured, after an interruption.
+
+    Raises
+    ------
+    ConfigError
+        When there is no survey in the folder.
+    """
+    file = _survey_file(directory)
+    if not file.is_file():
+        raise ConfigError(f"directory: no survey in {str(directory)!r}; `pipeline run` starts one")
+    survey = load(file)
+    with _only_run(directory) as lock:
+        # The lock of a run that was killed, which Snakemake cannot tell from one that goes on.
+        _snakemake(directory, ["--unlock", "--quiet", "all"], lock)
+    return _run(survey, directory, _options(cores))
+
+
+def describe(*, write: bool) -> int:
+    """Print every option with its type, default and meaning; or write the files made from them."""
+    if write:
+        write_files(ROOT)
+    else:
+        write_options(sys.stdout)
+    return 0
+
+
+def _run(survey: Survey, directory: Path, options: list[str]) -> int:
+    """Check the survey, run Snakemake on it, and print the summary."""
+    file = _survey_file(directory)
+    survey = resolve(survey, file.parent)
+    check_paths(survey)
+    if not (ROOT / "Snakefile").is_file():
+        raise ConfigError(f"no Snakefile in {str(ROOT)!r}: run the pipeline from its repository")
+    with _only_run(directory) as lock:
+        _write(file, survey)
+        if not os.path.isdir(survey.archive):
+            simulate(Path(survey.archive), survey)
+            survey = resolve(survey, file.parent)
+            _write(file, survey)
+        code = _snakemake(directory, options, lock)
+    if code:
+        print(f"survey: stopped; `make resume DIR={directory}` goes on from here", file=sys.stderr)
+        return code
+    print(summary(directory, survey.report.truth))
+    return 0
+
+
+def simulate(archive: Path, survey: Survey) -> None:
+    """Write the simulated archive of a survey."""
+    from pipeline.simulate.driver import run as run_simulation
+
+    print(f"simulating the archive {archive}", file=sys.stderr)
+    run_simulation(output=archive, options=survey.simulate)
+
+
+def summary(directory: Path, truth: str | None) -> str:
+    """Say where the catalogue and the report are, and what is in them.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder of the survey.
+    truth : str or None
+        Table of injected values to compare with.
+    """
+    results = directory / "results"
+    with open(results / "catalog" / "provenance.json", encoding="utf-8") as file:
+        counts = json.load(file)["counts_by_status"]
+    lines = [
+        f"catalogue  {results / 'catalog' / 'catalog.fits'} (and .vot, .parquet)",
+        f"report     {results / 'report' / 'index.html'}",
+        "sources    " + ", ".join(f"{number} {status}" for status, number in counts.items()),
+    ]
+    if truth:
+        lines += ["", _recovered(results / "catalog" / "sources.parquet", truth)]
+    return "\n".join(lines)
+
+
+def _recovered(sources: Path, truth: str) -> str:
+    """Return the table of injected against recovered values."""
+    from pipeline.columns import SOURCES, TABLES
+    from pipeline.report.truth import truth_table
+    from pipeline.tables import read_parquet, rows_of
+
+    injected = rows_of(read_parquet(truth, TABLES["TRUTH"]))
+    return truth_table(rows_of(read_parquet(sources, SOURCES)), injected)
+
+
+def _survey_file(directory: Path) -> Path:
+    return directory / "results" / "survey.yaml"
+
+
+def _write(file: Path, survey: Survey) -> None:
+    """Write the configuration that Snakemake works by, unless it is there already."""
+    text = yaml.safe_dump(survey.model_dump(mode="json"), sort_keys=False)
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+
+
+@contextmanager
+def _only_run(directory: Path):
+    """Hold a lock on a folder, which ends with the last process that inherited it."""
+    results = directory / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    with open(results / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"directory: a run is going on in {str(directory)!r}; wait for it, or end it"
+            ) from error
+        yield lock
+
+
+def _options(cores: int) -> list[str]:
+    """Return the options of a run; a profile in SNAKEMAKE_PROFILE decides on cores unless told."""
+    options = ["--rerun-incomplete", "--logger", "survey"]
+    if cores or "SNAKEMAKE_PROFILE" not in os.environ:
+        options += ["--cores", str(cores or "all")]
+    return options
+
+
+def _snakemake(directory: Path, options: list[str], lock) -> int:
+    """Run Snakemake and return its exit code; it gets the signals that this process gets."""
+    command = [
+        *(sys.executable, "-m", "snakemake"),
+        *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory.resolve())),
+        *("--configfile", str(_survey_file(directory).resolve())),
+        *("--workflow-profile", str(ROOT / "profiles" / "default")),
+        *options,
+    ]
+    child = subprocess.Popen(command, pass_fds=[lock.fileno()])
+    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue  # a terminal interrupts Snakemake too, which ends its jobs
+    finally:
+        signal.signal(signal.SIGTERM, before)

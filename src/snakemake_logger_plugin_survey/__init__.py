@@ -1,0 +1,79 @@
+"""What `pipeline run` shows of Snakemake: a progress bar, and the log of a job that failed.
+
+Snakemake finds the module by its name (``--logger survey``). Its own account of every job is in
+``.snakemake/log``.
+"""
+
+import logging
+from pathlib import Path
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+LINES_SHOWN = 40
+"""Of the log of a job that failed: the end, where the error is."""
+
+
+class LogHandler(LogHandlerBase):
+    """A bar where standard error is a terminal, else a line a job; errors in both."""
+
+    writes_to_stream = True
+    writes_to_file = False
+    has_filter = True
+    has_formatter = True
+    needs_rulegraph = False
+
+    def __post_init__(self):
+        # Snakemake imports every plugin at every start.
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeElapsedColumn as Elapsed
+
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed()
+        self._bar = Progress(*columns, console=self._console, transient=True)
+        self._task = self._bar.add_task("", total=None)
+        self._names, self._finished = {}, ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record of Snakemake, if it is one that a person has to see."""
+        event = getattr(record, "event", None)
+        if event == LogEvent.JOB_INFO:
+            self._started(record)
+        elif event == LogEvent.JOB_FINISHED:
+            self._finished = self._names.pop(record.job_id, "")
+        elif event == LogEvent.PROGRESS:
+            self._progress(record.done, record.total)
+        elif event == LogEvent.JOB_ERROR:
+            self._failed(record)
+        elif event == LogEvent.ERROR and record.exception == "RuleException":
+            pass  # the command line of a failed job, which has been shown with its log
+        elif record.levelno >= logging.WARNING and record.msg:
+            self._print(record.getMessage())
+
+    def _started(self, record: logging.LogRecord) -> None:
+        self._names[record.jobid] = " ".join((record.rule_name, *record.wildcards.values()))
+        if self._console.is_terminal:
+            self._bar.start()
+            self._bar.update(self._task, description=record.rule_name)
+
+    def _progress(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)
+        if not self._console.is_terminal:
+            self._print(f"{done} of {total}  {self._finished}")
+
+    def _failed(self, record: logging.LogRecord) -> None:
+        name = self._names.get(record.jobid, record.rule_name)
+        self._print(f"{name} failed. The end of {', '.join(record.log)}:")
+        for log in map(Path, record.log):
+            lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+            for line in lines[-LINES_SHOWN:]:
+                self._print(f"    {line}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+        super().close()

@@ -1,0 +1,140 @@
+"""The stages' files become one catalogue: all sources, no more, the same bytes each time."""
+
+import json
+
+import pytest
+from astropy.io import fits
+
+from pipeline.catalog.conservation import RowsLost
+from pipeline.catalog.driver import run
+from pipeline.columns import CATALOGUE, REJECTED, SOURCES
+from pipeline.config import CatalogOptions
+from pipeline.status import Flag
+from pipeline.tables import TableError, read_parquet, rows_of
+
+FILES = {f"{t.name.lower()}.parquet" for t in CATALOGUE} | {"catalog.fits", "catalog.vot"}
+
+
+def catalogue(folder, table):
+    return rows_of(read_parquet(folder / f"{table.name.lower()}.parquet", table))
+
+
+def test_every_source_of_the_manifest_has_one_row(survey_files):
+    assert run(**survey_files) == 0
+    rows = catalogue(survey_files["output"], SOURCES)
+    assert {row["source_id"]: row["status"] for row in rows} == {
+        "DAMAGED": "truncated",
+        "LOST EVENTS": "no_data",
+        "NOISE Ω<b>": "ok",
+        "QPO": "ok",
+        "SHORT": "too_short",
+        "UNFITTED": "bad_spectrum",
+    }
+    assert len(rows) == 6
+    assert all(row["reason"] for row in rows if row["status"] != "ok")
+
+
+def test_the_qpo_is_measured_with_its_errors_and_caveats(survey_files):
+    run(**survey_files)
+    (row,) = (r for r in catalogue(survey_files["output"], SOURCES) if r["source_id"] == "QPO")
+    assert (row["qpo_frequency"], row["qpo_q"], row["slope"]) == (5.0, 10.0, 1.2)
+    assert (row["qpo_rms"], row["qpo_rms_err_hi"]) == (pytest.approx(0.1), 0.2)
+    assert (row["model"], row["runner_up"], row["delta_bic"]) == ("power_law_qpo", "power_law", 100)
+    assert row["flags"] == Flag.NO_ENERGY | Flag.NO_P_VALUE | Flag.PARTIAL
+    assert row["n_files"] == 3
+
+
+def test_what_could_not_be_used_says_where_and_why(survey_files):
+    run(**survey_files)
+    rows = catalogue(survey_files["output"], REJECTED)
+    assert [(row["file"], row["stage"], row["status"]) for row in rows] == [
+        ("d.evt", "segment", "too_short"),
+        ("e.evt", "plan", "truncated"),
+        ("f.evt", "plan", "bad_time"),
+        ("g.html", "plan", "unreadable"),
+        ("i.evt", "fit", "bad_spectrum"),
+        ("j.evt", "ingest", "no_data"),
+    ]
+    assert all(row["reason"] for row in rows)
+
+
+def test_the_same_inputs_give_the_same_bytes(survey_files):
+    run(**survey_files)
+    output = survey_files["output"]
+    first = {name: (output / name).read_bytes() for name in FILES}
+    times = ("started", "finished")
+    record = json.loads((output / "provenance.json").read_text())
+    run(**survey_files)
+    assert {name: (output / name).read_bytes() for name in FILES} == first
+    again = json.loads((output / "provenance.json").read_text())
+    assert {k: v for k, v in again.items() if k not in times} == {
+        k: v for k, v in record.items() if k not in times
+    }
+
+
+def test_only_whole_files_are_left(survey_files):
+    run(**survey_files)
+    assert {p.name for p in survey_files["output"].iterdir()} == FILES | {"provenance.json"}
+
+
+def test_provenance_says_what_went_in_and_what_came_out(survey_files):
+    run(**survey_files)
+    record = json.loads((survey_files["output"] / "provenance.json").read_text())
+    assert record["counts_by_status"]["ok"] == 2
+    assert record["inputs"]["files"] == 10
+    assert len(record["inputs"]["sha256"]) == 64
+    assert record["rows"]["SOURCES"] == 6
+    assert record["configuration"]["archive"] == "archive"
+    assert {"python", "jax", "numpy", "astropy", "dask", "snakemake"} <= set(record["versions"])
+    assert record["started"] <= record["finished"]
+
+
+def test_the_fits_file_holds_the_same_rows(survey_files):
+    run(**survey_files)
+    with fits.open(survey_files["output"] / "catalog.fits") as hdus:
+        assert [len(hdu.data) for hdu in hdus[1:]] == [6, 6, 14, 10, 6]
+
+
+@pytest.mark.parametrize(
+    ("stage", "named"), [("ingest", "ingest"), ("segment", "segment"), ("models", "fit")]
+)
+def test_a_stage_that_loses_a_source_is_named(tmp_path, write, rows_of_stages, stage, named):
+    kept = [row for row in rows_of_stages[stage] if row["source_id"] != "QPO"]
+    arguments = write(tmp_path / "other", rows_of_stages | {stage: kept})
+    with pytest.raises(RowsLost, match=rf"^{named}, shard-000\d: 1 source.* missing: QPO"):
+        run(**arguments)
+    assert not arguments["output"].exists()
+
+
+def test_a_source_the_plan_forgot_is_named(survey_files):
+    for path in survey_files["plan"].iterdir():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(x for x in lines if "SHORT" not in x), encoding="utf-8")
+    with pytest.raises(RowsLost, match="SHORT"):
+        run(**survey_files)
+
+
+def test_the_gate_publishes_nothing_and_says_what_failed(survey_files, capsys):
+    strict = survey_files | {"options": CatalogOptions(max_failed_fraction=0.5)}
+    assert run(**strict) == 1
+    assert {p.name for p in survey_files["output"].iterdir()} == {"refused.parquet"}
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "4 of 6 sources have no result" in message
+    assert "refused.parquet" in message
+    assert len(rows_of(read_parquet(survey_files["output"] / "refused.parquet", REJECTED))) == 6
+    assert run(**survey_files) == 0
+    assert not (survey_files["output"] / "refused.parquet").exists()
+
+
+def test_a_shard_that_is_not_there_is_named(survey_files):
+    (survey_files["fit"] / "shard-0001.models.parquet").unlink()
+    with pytest.raises(TableError, match=r"shard-0001\.models\.parquet"):
+        run(**survey_files)
+
+
+def test_a_survey_without_sources_is_a_catalogue_without_rows(tmp_path, write):
+    stages = ("manifest", "ingest", "segment", "models", "parameters")
+    arguments = write(tmp_path / "empty", {stage: [] for stage in stages})
+    assert run(**arguments) == 0
+    assert catalogue(arguments["output"], SOURCES) == []

@@ -1,0 +1,240 @@
+"""A source's row says what its files, spectra and fits say, and no more."""
+
+from math import isnan, nan
+
+import pytest
+
+from pipeline.catalog.merge import choose_product, runner_up, source_row
+from pipeline.catalog.qpo import choose_qpo, index
+from pipeline.columns import SOURCES
+from pipeline.config import CatalogOptions
+from pipeline.status import Flag
+
+OPTIONS = CatalogOptions()
+
+
+def lorentzian(name, variance, frequency, fwhm):
+    values = {"variance": variance, "frequency": frequency, "fwhm": fwhm}
+    return [{"component": name, "parameter": p, "value": v} for p, v in values.items()]
+
+
+def parameter(component, name, value, product="p", errors=(0.1, 0.2)):
+    lo, hi = errors
+    return {
+        "product": product,
+        "component": component,
+        "parameter": name,
+        "value": value,
+        "err_lo": lo,
+        "err_hi": hi,
+    }
+
+
+def product(name="p", status="ok", counts=nan, exposure=nan, mean_rate=nan, m=1, **more):
+    return {
+        "source_id": "S",
+        "product": name,
+        "status": status,
+        "reason": "",
+        "flags": 0,
+        "counts": counts,
+        "exposure": exposure,
+        "mean_rate": mean_rate,
+        "m": m,
+        "observation_ids": ["1"],
+        **dict.fromkeys(("object", "mission", "instrument", "kind", "norm"), ""),
+        **dict.fromkeys(("ra", "dec", "band_lo", "band_hi", "mjd_start", "mjd_stop"), nan),
+        **dict.fromkeys(("rms", "rms_err_lo", "rms_err_hi", "segment_size", "noise"), nan),
+        **dict.fromkeys(("excess_variance", "excess_variance_err"), nan),
+        "n_observations": 1,
+        **more,
+    }
+
+
+def model(name, bic=100.0, product="p", status="ok", best=False, components=("power_law.1",)):
+    return {
+        "product": product,
+        "model": name,
+        "bic": bic,
+        "status": status,
+        "reason": "" if status == "ok" else f"{name}: {status}",
+        "flags": 0,
+        "best": best,
+        "components": list(components),
+        "n_bins": 100,
+        "norm": "frac",
+        "statistic": 90.0,
+        "deviance": 95.0,
+        "n_free": 2,
+    }
+
+
+def file(name="a", status="ok", **more):
+    return {
+        "file": name,
+        "status": status,
+        "reason": "",
+        "mission": "nicer",
+        "object": "Cyg X-1",
+        "instrument": "",
+        "kind": "events",
+        "observation_id": "77",
+        "ra": nan,
+        "dec": nan,
+        "mjd_start": 59000.0,
+        "mjd_stop": 59001.0,
+        **more,
+    }
+
+
+def row(files=None, products=None, models=None, parameters=(), options=OPTIONS):
+    files = [file()] if files is None else files
+    products = [product()] if products is None else products
+    models = [model("power_law", best=True)] if models is None else models
+    return source_row("S", files, products, models, parameters, options)
+
+
+class TestQpo:
+    def test_is_the_strongest_narrow_lorentzian_not_the_strongest_of_all(self):
+        broad = lorentzian("lorentzian.1", 0.09, 1.0, 1.0)
+        weak = lorentzian("lorentzian.2", 0.001, 8.0, 1.0)
+        strong = lorentzian("lorentzian.3", 0.01, 4.0, 1.0)
+        assert choose_qpo(index(broad + weak + strong), 2.0) == ("lorentzian.3", False)
+
+    def test_needs_a_quality_factor_above_the_limit(self):
+        exactly_two = index(lorentzian("lorentzian.1", 0.01, 2.0, 1.0))
+        assert choose_qpo(exactly_two, 2.0) == (None, False)
+        assert choose_qpo(exactly_two, 1.9) == ("lorentzian.1", False)
+
+    @pytest.mark.parametrize(("variance", "ambiguous"), [(0.0024, False), (0.0026, True)])
+    def test_is_ambiguous_when_another_has_half_its_rms(self, variance, ambiguous):
+        first = lorentzian("lorentz.1", 0.01, 4.0, 1.0)
+        second = lorentzian("lorentz.2", variance, 8.0, 1.0)
+        assert choose_qpo(index(first + second), 2.0) == ("lorentz.1", ambiguous)
+
+    def test_lies_inside_the_configured_frequencies(self):
+        first = lorentzian("lorentzian.1", 0.01, 4.0, 1.0)
+        second = lorentzian("lorentzian.2", 0.005, 8.0, 1.0)
+        assert choose_qpo(index(first + second), 2.0, (5.0, 10.0)) == ("lorentzian.2", False)
+
+    def test_a_zero_centred_lorentzian_is_never_one(self):
+        rows = [
+            {"component": "zero_lorentzian.1", "parameter": "variance", "value": 1.0},
+            {"component": "zero_lorentzian.1", "parameter": "fwhm", "value": 1.0},
+        ]
+        assert choose_qpo(index(rows), 2.0) == (None, False)
+
+
+class TestProduct:
+    def test_with_a_fit_goes_before_one_with_more_counts(self):
+        products = [product("a", counts=1e6), product("b", counts=10.0)]
+        assert choose_product(products, {"b": {}})["product"] == "b"
+
+    def test_with_most_counts_is_taken(self):
+        products = [product("a", counts=10.0), product("b", counts=1e6)]
+        assert choose_product(products, {})["product"] == "b"
+
+    def test_without_counts_is_ranked_by_exposure_times_rate_then_segments(self):
+        flux = [product("a", exposure=10.0, mean_rate=5.0), product("b", exposure=9.0, mean_rate=9)]
+        assert choose_product(flux, {})["product"] == "b"
+        spectra = [product("a", m=2), product("b", m=20)]
+        assert choose_product(spectra, {})["product"] == "b"
+
+    def test_that_ties_is_the_first_by_name(self):
+        assert choose_product([product("b"), product("a")], {})["product"] == "a"
+
+    def test_there_is_none_without_products(self):
+        assert choose_product([], {}) is None
+
+
+class TestRunnerUp:
+    def test_is_the_next_bic_and_the_difference_is_positive(self):
+        models = [model("a", 30.0), model("b", 10.0, best=True), model("c", 14.0)]
+        assert runner_up(models) == {"runner_up": "c", "delta_bic": 4.0}
+
+    def test_models_without_a_result_do_not_compete(self):
+        models = [model("b", 10.0, best=True), model("c", 5.0, status="error"), model("d", nan)]
+        found = runner_up(models)
+        assert found["runner_up"] == ""
+        assert isnan(found["delta_bic"])
+
+
+class TestRow:
+    def test_has_exactly_the_declared_columns(self):
+        assert tuple(row()) == SOURCES.names
+
+    def test_takes_the_slope_of_the_upper_part_when_the_power_law_bends(self):
+        found = row(
+            parameters=[
+                parameter("bending_power_law.1", "slope_low", 0.5),
+                parameter("bending_power_law.1", "slope_high", 2.2),
+                parameter("bending_power_law.1", "bend_frequency", 0.3),
+            ]
+        )
+        assert (found["slope"], found["slope_err_lo"], found["slope_err_hi"]) == (2.2, 0.1, 0.2)
+        assert found["bend_frequency"] == 0.3
+
+    def test_takes_values_of_the_chosen_product_only(self):
+        found = row(
+            products=[product("p", counts=10.0), product("other", counts=5.0)],
+            models=[model("m", best=True), model("m", product="other", best=True)],
+            parameters=[
+                parameter("power_law.1", "slope", 1.0),
+                parameter("power_law.1", "slope", 9.0, product="other"),
+            ],
+        )
+        assert found["slope"] == 1.0
+        assert found["n_products"] == 2
+        assert not found["flags"] & Flag.PARTIAL
+
+    def test_a_qpo_without_rms_says_so_and_keeps_its_frequency(self):
+        peak = [
+            parameter("lorentzian.1", "variance", 0.01),
+            parameter("lorentzian.1", "frequency", 5.0, errors=(0.01, 0.02)),
+            parameter("lorentzian.1", "fwhm", 0.5),
+        ]
+        found = row(parameters=peak)
+        assert found["qpo_frequency_err_hi"] == 0.02
+        assert found["qpo_q"] == 10.0
+        assert isnan(found["qpo_rms"])
+        assert isnan(found["qpo_p_value"])
+        assert found["flags"] == Flag.RMS_UNKNOWN | Flag.NO_P_VALUE
+        rms = parameter("lorentzian.1", "rms", 0.1)
+        assert row(parameters=[*peak, rms])["flags"] == Flag.NO_P_VALUE
+
+    def test_without_a_qpo_has_no_flag_of_one(self):
+        assert row()["flags"] == 0
+
+    def test_white_noise_is_flagged(self):
+        noise = model("noise", best=True, components=("constant.1",))
+        assert row(models=[noise])["flags"] == Flag.WHITE_NOISE_MODEL
+
+    @pytest.mark.parametrize("status", ["at_bound", "not_converged", "singular"])
+    def test_carries_the_status_of_a_fit_that_has_a_result(self, status):
+        found = row(models=[model("m", status=status, best=True)])
+        assert (found["status"], found["reason"]) == (status, f"m: {status}")
+        assert found["model"] == "m"
+
+    def test_flags_of_the_spectrum_and_of_the_fit_add_up(self):
+        fit = model("m", best=True) | {"flags": int(Flag.AT_BOUND)}
+        found = row(products=[product(flags=int(Flag.NO_GTI))], models=[fit])
+        assert found["flags"] == Flag.NO_GTI | Flag.AT_BOUND
+
+    def test_is_partial_when_a_file_was_rejected_but_not_for_a_duplicate(self):
+        assert row(files=[file(), file("b", "truncated")])["flags"] == Flag.PARTIAL
+        assert row(files=[file(), file("b", "duplicate")])["flags"] == 0
+
+    def test_without_a_fit_says_why_in_the_words_of_the_last_stage(self):
+        unfitted = row(models=[model("m", status="bad_spectrum")])
+        assert (unfitted["status"], unfitted["reason"]) == ("bad_spectrum", "m: bad_spectrum")
+        assert unfitted["model"] == ""
+        short = product(status="too_short", exposure=7.0) | {"reason": "3 s < 8 s"}
+        found = row(products=[short], models=[])
+        assert (found["status"], found["reason"]) == ("too_short", "3 s < 8 s")
+        assert found["exposure"] == 7.0
+
+    def test_never_read_still_says_who_it_is_and_why(self):
+        files = [file(status="truncated") | {"reason": "Fetch a again."}]
+        found = row(files=files, products=[product("", "truncated")], models=[])
+        assert (found["status"], found["reason"]) == ("truncated", "Fetch a again.")
+        assert (found["object"], found["mission"], found["mjd_start"]) == ("Cyg X-1", "nicer", 59e3)

@@ -1,0 +1,67 @@
+"""A file that could not be used is a row that says where and why."""
+
+from pipeline.catalog.rejected import rejected_files, rejected_later
+from pipeline.status import Status
+
+
+def file(name, status="ok", reason=""):
+    return {"file": name, "source_id": "S", "status": status, "reason": reason}
+
+
+def reading(name, status="ok", product="p", reason=""):
+    return file(name, status, reason) | {"product": product}
+
+
+def product(name="p", status="ok", reason=""):
+    return {"product": name, "status": status, "reason": reason}
+
+
+def stages(rows):
+    return [(row["file"], row["stage"], row["status"]) for row in rows]
+
+
+def test_the_search_rejects_what_is_somebodys_fault():
+    files = [file("a"), file("b", "duplicate"), file("c", "set_aside"), file("d", "truncated", "!")]
+    assert stages(rejected_files(files)) == [("d", "plan", "truncated")]
+
+
+def test_a_row_without_a_reason_gets_the_sentence_of_its_status():
+    (row,) = rejected_files([file("d", "unreadable")])
+    assert row["reason"] == Status.UNREADABLE.sentence
+
+
+def test_a_file_the_search_rejected_is_not_rejected_again_when_read():
+    rows = rejected_later([file("a", "truncated")], [reading("a", "truncated")], [], [])
+    assert rows == []
+
+
+def test_reading_rejects_what_the_search_let_pass():
+    rows = rejected_later([file("a")], [reading("a", "no_data")], [product("", "no_data")], [])
+    assert stages(rows) == [("a", "ingest", "no_data")]
+
+
+def test_a_spectrum_that_fails_rejects_every_file_of_its_product():
+    files = [file("a"), file("b"), file("c")]
+    readings = [reading("a"), reading("b"), reading("c", product="q")]
+    rows = rejected_later(
+        files, readings, [product("p", "too_short"), product("q")], [model("q", "ok")]
+    )
+    assert stages(rows) == [("a", "segment", "too_short"), ("b", "segment", "too_short")]
+
+
+def test_a_product_that_was_split_still_finds_its_files():
+    rows = rejected_later([file("a")], [reading("a")], [product("p/2", "bad_spectrum")], [])
+    assert stages(rows) == [("a", "segment", "bad_spectrum")]
+
+
+def test_a_fit_rejects_only_when_no_model_has_a_result():
+    files, readings, products = [file("a")], [reading("a")], [product()]
+    one = [model("p", "bad_spectrum"), model("p", "not_converged")]
+    assert rejected_later(files, readings, products, one) == []
+    none = [model("p", "bad_spectrum"), model("p", "error")]
+    rows = rejected_later(files, readings, products, none)
+    assert stages(rows) == [("a", "fit", "bad_spectrum")]
+
+
+def model(product, status):
+    return {"product": product, "status": status, "reason": ""}

@@ -1,0 +1,54 @@
+"""Spectra drawn from a known model, for the tests of the fits."""
+
+import numpy as np
+import pytest
+
+from pipeline.fit import Model, Problem, Spectra, configure
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _devices():
+    configure("cpu", "float64", cpu_devices=2)
+
+
+def _draw(model, values, frequency, n, lanes, seed):
+    """Spectra with power ~ Gamma(n, S/n) around a model; returns them and the true u."""
+    rng = np.random.default_rng(seed)
+    values = np.asarray(values, float)[:, None] * np.ones(lanes)
+    u = np.where(model.is_log[:, None], np.log(np.where(model.is_log[:, None], values, 1)), values)
+    grid = np.repeat(np.asarray(frequency, float)[:, None], lanes, axis=1)
+    active = np.ones((len(model.slots), lanes), bool)
+    expected = np.asarray(model.power(u, grid, active))
+    weight = np.broadcast_to(np.asarray(n, float).reshape(-1, 1), grid.shape).copy()
+    return Spectra(grid, rng.gamma(weight, expected / weight), weight), u
+
+
+def _problem(model, u, lower=None, upper=None):
+    """A problem in which everything is free, within wide bounds unless given."""
+    lanes = u.shape[1]
+    wide = np.where(model.is_log, 30.0, 8.0)[:, None] * np.ones(lanes)
+    return Problem(
+        np.array(u),
+        -wide if lower is None else lower,
+        wide if upper is None else upper,
+        np.ones(u.shape, bool),
+        np.ones((len(model.slots), lanes), bool),
+    )
+
+
+@pytest.fixture
+def three():
+    """Power law, Lorentzian and constant: six parameters."""
+    return Model.from_components("three", ["power_law", "lorentzian", "constant"])
+
+
+@pytest.fixture
+def draw():
+    """Function that draws spectra, see `_draw`."""
+    return _draw
+
+
+@pytest.fixture
+def problem():
+    """Function that makes a problem, see `_problem`."""
+    return _problem

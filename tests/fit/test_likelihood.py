@@ -1,0 +1,150 @@
+"""Values against scipy.stats, derivatives against autodiff."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipeline.fit import Model, Spectra
+from pipeline.fit.errors import observed_information
+from pipeline.fit.likelihood import saturated, terms
+from pipeline.fit.linear import UNROLL, inverse, solve
+from pipeline.fit.model import _slot
+from pipeline.fit.priors import log_prior
+
+
+def _minus_two_log(likelihood, power, weight, model):
+    at = terms(likelihood, power, weight, model)
+    return np.asarray(jnp.sum(at.deviance, axis=0) + saturated(likelihood, power, weight))
+
+
+def test_gamma_likelihood_is_scipys_with_an_array_of_n():
+    rng = np.random.default_rng(1)
+    n = rng.uniform(0.5, 80, (40, 3))
+    model = rng.uniform(0.1, 9, (40, 3))
+    power = rng.gamma(n, model / n)
+    expected = -2 * stats.gamma.logpdf(power, n, scale=model / n).sum(axis=0)
+    np.testing.assert_allclose(_minus_two_log("gamma", power, n, model), expected, rtol=1e-12)
+
+
+def test_gaussian_likelihood_is_scipys():
+    rng = np.random.default_rng(2)
+    sigma = rng.uniform(0.2, 3, (30, 2))
+    model = rng.uniform(0.1, 9, (30, 2))
+    power = rng.normal(model, sigma)
+    expected = -2 * stats.norm.logpdf(power, model, sigma).sum(axis=0)
+    got = _minus_two_log("gaussian", power, sigma**-2, model)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_padding_adds_nothing():
+    power, n, model = np.array([[2.0], [1.0]]), np.array([[7.0], [0.0]]), np.array([[1.5], [3.0]])
+    for likelihood in ("gamma", "gaussian"):
+        both = _minus_two_log(likelihood, power, n, model)
+        one = _minus_two_log(likelihood, power[:1], n[:1], model[:1])
+        np.testing.assert_array_equal(both, one)
+
+
+@pytest.mark.parametrize("likelihood", ["gamma", "gaussian"])
+def test_score_and_information_are_the_derivatives_of_the_likelihood(likelihood):
+    power, weight = jnp.array([1.3]), jnp.array([9.0])
+
+    def phi(log_model):
+        return jnp.sum(terms(likelihood, power, weight, jnp.exp(log_model)).deviance) / 2
+
+    at = terms(likelihood, power, weight, jnp.exp(jnp.array([0.4])))
+    first, second = jax.grad(phi)(jnp.array([0.4])), jax.hessian(phi)(jnp.array([0.4]))
+    np.testing.assert_allclose(-at.root * at.residual, first, rtol=1e-10)
+    np.testing.assert_allclose(at.observed, second[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("likelihood", ["gamma", "gaussian"])
+def test_observed_information_is_the_hessian(likelihood, three, draw):
+    spectra, u = draw(three, [2, 1.4, 3, 6, 1, 2], np.linspace(0.1, 30, 150), 20, 2, seed=3)
+    u = jnp.asarray(u + 0.05)
+    active = np.ones((3, 2), bool)
+
+    def objective(v, lane):
+        model = three.power(v[:, None], spectra.frequency[:, [lane]], active[:, [lane]])
+        at = terms(likelihood, spectra.power[:, [lane]], spectra.weight[:, [lane]], model)
+        return jnp.sum(at.deviance) / 2
+
+    ours = observed_information(three, likelihood, spectra, active, u)
+    for lane in range(2):
+        expected = jax.hessian(objective)(u[:, lane], lane)
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(ours[:, :, lane], expected, rtol=1e-8, atol=1e-9 * scale)
+
+
+def test_power_and_tangents_match_finite_differences(draw):
+    model = Model.from_components("all", ["bending_power_law", "lorentz", "zero_lorentzian"])
+    spectra, u = draw(
+        model, [2, 0.5, 2.0, 3, 1.0, 6, 1, 2, 0.3], np.linspace(0.1, 30, 50), 20, 1, seed=4
+    )
+    active = np.ones((3, 1), bool)
+    _, tangents = model.power_and_tangents(jnp.asarray(u), spectra.frequency, active)
+    for p, tangent in enumerate(tangents):
+        step = np.zeros_like(u)
+        step[p] = 1e-6
+        ahead, behind = (model.power(u + s, spectra.frequency, active) for s in (step, -step))
+        expected = (ahead - behind) / 2e-6
+        np.testing.assert_allclose(tangent, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [3, UNROLL, UNROLL + 5])
+def test_small_systems_match_numpy(size):
+    rng = np.random.default_rng(size)
+    root = rng.normal(size=(5, size, size + 2))
+    matrix = root @ root.transpose(0, 2, 1)
+    right = rng.normal(size=(5, size))
+    x, pivot = solve(jnp.asarray(matrix.transpose(1, 2, 0)), jnp.asarray(right.T))
+    np.testing.assert_allclose(x.T, np.linalg.solve(matrix, right[..., None])[..., 0], rtol=1e-7)
+    assert (np.asarray(pivot) > 0).all()
+    inverted, _ = inverse(jnp.asarray(matrix.transpose(1, 2, 0)))
+    np.testing.assert_allclose(inverted.transpose(2, 0, 1), np.linalg.inv(matrix), rtol=1e-6)
+
+
+def test_a_matrix_that_is_not_positive_definite_has_a_pivot_that_says_so():
+    matrix = jnp.array([[1.0, 2.0], [2.0, 1.0]])[:, :, None]
+    _, pivot = solve(matrix, jnp.ones((2, 1)))
+    assert pivot[0] < 0
+
+
+def test_priors_are_scipys_carried_to_the_fitted_variable():
+    u = jnp.linspace(-1.0, 1.0, 7)
+    x = np.exp(u)
+    cases = {
+        ("lognormal", (0.3, 0.5)): stats.lognorm(0.5, scale=np.exp(0.3)),
+        ("normal", (1.0, 2.0)): stats.norm(1.0, 2.0),
+        ("gamma", (2.0, 3.0)): stats.gamma(2.0, scale=1 / 3.0),
+        ("half_normal", (1.5,)): stats.halfnorm(scale=1.5),
+        ("exponential", (0.7,)): stats.expon(scale=1 / 0.7),
+        ("uniform", (0.1, 5.0)): stats.uniform(0.1, 4.9),
+    }
+    for prior, expected in cases.items():
+        got = log_prior(prior, True)(u)
+        np.testing.assert_allclose(got, expected.logpdf(x) + np.asarray(u), rtol=1e-6)
+
+
+def test_a_log_uniform_prior_is_flat_in_the_logarithm():
+    assert not np.any(log_prior(("loguniform", (0.1, 10.0)), True)(jnp.linspace(-2, 2, 5)))
+
+
+def test_derivatives_of_the_prior_are_those_of_its_density():
+    class Told:
+        bounds = start = fixed = None
+        prior = {"lognormal": [0.3, 0.5]}  # noqa: RUF012
+
+    model = Model("m", (_slot("constant", 1, {"level": Told}, optional=False),))
+    u = jnp.array([[0.2, 0.9]])
+    value, first, second = model.log_prior(u)
+    expected = stats.norm(0.3, 0.5).logpdf(np.asarray(u))
+    np.testing.assert_allclose(value, expected, rtol=1e-10)
+    np.testing.assert_allclose(first, -(np.asarray(u) - 0.3) / 0.25, rtol=1e-10)
+    np.testing.assert_allclose(second, np.full((1, 2), -1 / 0.25), rtol=1e-10)
+
+
+def test_spectra_take_repeats_lanes():
+    spectra = Spectra(*(np.arange(6.0).reshape(2, 3) for _ in range(3)))
+    assert spectra.take([2, 0, 2]).power.tolist() == [[2, 0, 2], [5, 3, 5]]

@@ -1,0 +1,115 @@
+"""Small FITS files with one peculiarity each."""
+
+import gzip
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pipeline.config import IngestOptions
+from pipeline.ingest.reader import read_observation
+from pipeline.ingest.resolve import resolve
+from pipeline.ingest.scan import scan_file
+
+NICER = {
+    "TELESCOP": "NICER",
+    "INSTRUME": "XTI",
+    "OBS_ID": "1050010101",
+    "OBJECT": "GRS 1915+105",
+    "MJDREFI": 56658,
+    "MJDREFF": 0.000777592592592593,
+    "TIMESYS": "TDB",
+    "TIMEREF": "SOLARSYSTEM",
+    "TIMEUNIT": "s",
+}
+
+
+def table(name, columns, header=None):
+    """A table from ``{"NAME": values}`` or ``{"NAME": (values, unit)}``."""
+    made = []
+    for column, values in columns.items():
+        values, unit = values if isinstance(values, tuple) else (values, None)
+        values = np.asarray(values)
+        code = {"f8": "D", "f4": "E", "i4": "J", "i8": "K", "i2": "I"}[values.dtype.str[1:]]
+        cell = f"{int(np.prod(values.shape[1:]))}{code}" if values.ndim > 1 else code
+        made.append(fits.Column(column, cell, unit=unit, array=values))
+    return fits.BinTableHDU.from_columns(made, header=_header(header), name=name)
+
+
+def gti(intervals, header=None, name="GTI"):
+    start, stop = np.asarray(intervals, dtype=float).T
+    return table(name, {"START": (start, "s"), "STOP": (stop, "s")}, header)
+
+
+def _header(cards):
+    header = fits.Header()
+    header.update(cards or {})
+    return header
+
+
+class Archive:
+    """A folder of test files, and what becomes of them."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def add(self, file, *hdus, primary=None, compress=False):
+        path = self.root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fits.HDUList([fits.PrimaryHDU(header=_header(primary)), *hdus]).writeto(content)
+        data = content.getvalue()
+        path.write_bytes(gzip.compress(data, mtime=0) if compress else data)
+        return path
+
+    def events(self, file="a.evt", time=(1.0, 2.0, 3.0), header=None, intervals=((0.0, 10.0),)):
+        events = table("EVENTS", {"TIME": (np.asarray(time, float), "s")}, NICER | (header or {}))
+        return self.add(file, events, gti(intervals))
+
+    def scan(self, file, **options):
+        about = (self.root / file).stat()
+        item = {"file": file, "size": about.st_size, "mtime_ns": about.st_mtime_ns, "problem": ""}
+        return scan_file(item, self.root, IngestOptions(**options).max_decompressed)
+
+    def manifest(self, group_by="observation"):
+        files = sorted(
+            p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file()
+        )
+        return {r["file"]: r for r in resolve([self.scan(f) for f in files], group_by)}
+
+    def read(self, file, **options):
+        entry = {"reason": ""} | self.manifest()[file]
+        assert entry["status"] == "ok", entry["reason"]
+        return read_observation(entry, self.root, IngestOptions(**options))
+
+
+@pytest.fixture
+def archive(tmp_path):
+    root = tmp_path / "archive"
+    root.mkdir()
+    return Archive(root)
+
+
+@pytest.fixture(scope="session")
+def make():
+    """The two makers of tables, for tests cannot import this file."""
+
+    class Make:
+        nicer = NICER
+
+    Make.table, Make.gti = staticmethod(table), staticmethod(gti)
+    return Make
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of real data beside the repository."""
+    folder = Path(__file__).resolve().parents[3] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no real data beside this checkout (../shared/data)")
+    return folder

@@ -1,0 +1,199 @@
+"""A dozen missions' real files, and files that are wrong in real ways."""
+
+import time
+
+import numpy as np
+import pytest
+
+from pipeline.columns import INGEST, MANIFEST
+from pipeline.config import ClusterOptions, IngestOptions, SourceOptions
+from pipeline.ingest import driver, shard
+from pipeline.ingest.reader import read_observation
+from pipeline.status import Fault, Flag, Status
+from pipeline.tables import read_parquet, rows_of, to_arrow
+
+
+def _survey(folder, work, group_by="object"):
+    """Plan an archive as one shard and read it in this process."""
+    driver.plan(
+        archive=folder,
+        manifest=work / "manifest.parquet",
+        plan=work / "plan",
+        cache=None,
+        options=IngestOptions(),
+        source=SourceOptions(group_by=group_by),
+        cluster=ClusterOptions(),
+        shards=1,
+    )
+    manifest = {r["file"]: r for r in rows_of(read_parquet(work / "manifest.parquet", MANIFEST))}
+    entries = shard.read(work / "plan/shard-0000.tsv")
+    rows = {
+        e["file"]: read_observation(e, folder, IngestOptions())
+        for e in entries
+        if e["status"] == Status.OK
+    }
+    return manifest, rows
+
+
+@pytest.fixture(scope="module")
+def archive(shared, tmp_path_factory):
+    began = time.perf_counter()
+    result = _survey(shared / "archive", tmp_path_factory.mktemp("archive"))
+    return *result, time.perf_counter() - began
+
+
+@pytest.fixture(scope="module")
+def malformed(shared, tmp_path_factory):
+    return _survey(shared / "malformed", tmp_path_factory.mktemp("malformed"))
+
+
+def _z2(times, frequency):
+    """Z^2_1 at each frequency: 2/N |sum exp(2 pi i f t)|^2 (Buccheri et al. 1983)."""
+    phase = 2j * np.pi * np.outer(frequency, times)
+    return 2 / len(times) * np.abs(np.exp(phase).sum(axis=1)) ** 2
+
+
+def test_every_file_of_the_archive_is_an_observation(archive, shared):
+    manifest, rows, _ = archive
+    found = {p.relative_to(shared / "archive").as_posix() for p in (shared / "archive").rglob("*")}
+    files = {f for f in found if (shared / "archive" / f).is_file()}
+    assert set(manifest) == files
+    assert {row["status"] for row in manifest.values()} == {Status.OK}
+    assert {row["status"] for row in rows.values()} == {Status.OK}
+    assert len(files) == 77
+
+
+def test_all_of_it_is_read_in_seconds(archive):
+    assert archive[2] < 30.0
+
+
+def test_rows_fit_their_table_and_hold_what_they_promise(archive, malformed):
+    for file, row in (*archive[1].items(), *malformed[1].items()):
+        to_arrow(INGEST, [row])
+        assert row["product"].startswith(row["kind"]), file
+        time = row["time"]
+        assert np.isfinite(time).all(), file
+        assert np.all(np.diff(time) >= 0), file
+        assert np.all(row["gti_stop"] > row["gti_start"]), file
+        assert np.all(row["gti_start"][1:] > row["gti_stop"][:-1]), file
+        if row["kind"] == "events":
+            assert row["gti_start"][0] == 0.0, file
+            assert 0.0 <= time[0] <= time[-1] <= row["gti_stop"][-1], file
+            assert len(row["energy"]) in (0, len(time)), file
+        else:
+            assert len(row["rate"]) == len(time), file
+            assert np.isfinite(row["rate"]).all(), file
+            assert np.min(np.diff(time)) > 0.97 * row["dt"], file
+
+
+def test_every_malformed_file_is_a_rejected_or_a_flagged_row(malformed):
+    manifest, rows = malformed
+    assert len(manifest) == 28
+    for file, row in manifest.items():
+        if row["status"] == Status.OK:
+            assert rows[file]["status"] == Status.OK, file
+        else:
+            assert row["reason"], file
+            assert Status(row["status"]).fault in (Fault.INPUT, Fault.NOBODY), file
+    statuses = {file: row["status"] for file, row in manifest.items()}
+    assert statuses["misc/goes_13_leap_second.nc"] == "unreadable"
+    assert statuses["lfs_pointers/xte_test.evt.gz"] == "unreadable"
+    assert statuses["stingray/lcurveA.fits"] == "duplicate"
+    assert statuses["hendrics/monol_testA_timezero_gti.evt"] == "unrecognised"
+    flags = {file: Flag(row["flags"]) for file, row in rows.items()}
+    assert Flag.UNSORTED in flags["misc/testevdata_1day_unordered.fits"]
+    assert Flag.NO_GTI in flags["hendrics/monol_testA_nomission.evt"]
+    assert Flag.NO_MJDREF in flags["dave/pytest_test.evt"]
+    assert Flag.UNKNOWN_MISSION in flags["stingray/nomission.evt"]
+
+
+def test_mjdref_in_one_keyword_or_two_is_the_same_time(malformed):
+    rows = malformed[1]
+    one = rows["hendrics/monol_testA_mjdref.evt"]
+    two = rows["hendrics/monol_testA.evt"]
+    assert one["mjd_ref"] == two["mjd_ref"]
+    assert one["mjd_ref_frac"] == pytest.approx(two["mjd_ref_frac"], abs=1e-11)
+    shifted = rows["hendrics/monol_testA_timezero.evt"]
+    assert shifted["t_start"] - two["t_start"] == pytest.approx(0.2, abs=1e-6)
+    assert shifted["time"] == pytest.approx(two["time"], abs=1e-6)
+
+
+def test_spellings_of_one_object_are_one_source(archive):
+    manifest = archive[0]
+    files = [row for file, row in manifest.items() if file.startswith("xmm/PN_0")]
+    assert len({row["object"] for row in files}) == 3
+    assert {row["source_id"] for row in files} == {"1ES1927+654"}
+    assert len({row["observation_id"] for row in files}) == 13
+
+
+def test_the_bands_of_an_observation_are_products_of_their_own(archive):
+    products = {row["product"] for file, row in archive[1].items() if "xmm/PN_0915" in file}
+    assert products == {
+        "lightcurve/xmm/epn/0.3-10.0keV/50s",
+        "lightcurve/xmm/epn/0.3-2.0keV/20s",
+        "lightcurve/xmm/epn/2.0-10.0keV/20s",
+    }
+    modules = [row["product"] for file, row in archive[1].items() if file.endswith("_sr.lc")]
+    assert len(set(modules)) == 2
+
+
+def test_nicer_events_pulse_at_the_period_of_1e_2259_586(archive):
+    row = archive[1]["nicer/ni1020600110_bary.evt"]
+    assert (len(row["time"]), len(row["gti_start"])) == (89465, 35)
+    assert row["exposure"] == pytest.approx(4033.8, abs=0.1)
+    assert not row["flags"]
+    frequency = 0.14328 + np.arange(-20, 21) * 8e-6
+    power = _z2(row["time"], frequency)
+    assert frequency[np.argmax(power)] == pytest.approx(0.14328, abs=1.6e-5)
+    assert power.max() > 200
+
+
+def test_rxte_events_pulse_at_the_frequency_of_b1509_58(archive):
+    row = archive[1]["rxte/B1509_RXTE_short.fits"]
+    frequency = 6.5957 + np.arange(-40, 41) * 5e-5
+    power = _z2(row["time"], frequency)
+    assert frequency[np.argmax(power)] == pytest.approx(6.5957, abs=1e-3)
+    assert power.max() > 200
+    assert row["t_start"] == pytest.approx(537721726.0 + 3.37842846, abs=1e-6)
+
+
+def test_ten_thousand_good_time_intervals_are_an_exposed_fraction_of_100_s_bins(archive):
+    row = archive[1]["xmm/PN_source_lightcurve_raw.lc"]
+    assert len(row["time"]) == 226
+    assert row["exposure"] == pytest.approx(10181.67, abs=0.01)
+    assert 0.3 < np.median(row["fracexp"]) < 0.6
+    assert row["counting"]
+
+
+def test_times_agree_with_the_dates_in_the_headers(archive):
+    manifest, rows, _ = archive
+    for file, row in rows.items():
+        if row["mjd_ref"] < 0 or np.isnan(manifest[file]["mjd_start"]):
+            continue
+        start = row["mjd_ref"] + row["mjd_ref_frac"] + row["t_start"] / 86400
+        assert manifest[file]["mjd_start"] - 0.01 <= start, file
+    goes = rows["goes/go1520110607.fits"]
+    assert goes["mjd_ref"] == 55719  # 2011-06-07
+    xronos = rows["nustar/nu80415201001A06_chu2_S_cl_grade0.flc"]
+    corrected = rows["nustar/nu80415201001A06_chu2_S_cl_grade0_sr.lc"]
+    begin = [r["mjd_ref"] + r["mjd_ref_frac"] + r["t_start"] / 86400 for r in (xronos, corrected)]
+    assert begin[0] == pytest.approx(begin[1], abs=1e-9)
+
+
+def test_gbm_energies_come_from_the_bounds_in_its_file(archive):
+    row = archive[1]["fermi_gbm/glg_tte_n3_bn080916009_v01.fit.gz"]
+    assert len(row["time"]) == 451128
+    assert row["energy"].min() == pytest.approx((4.2337 + 5.1747) / 2, rel=1e-3)
+
+
+def test_311_power_spectra_share_one_response(shared, tmp_path):
+    folder = shared / "grs1915_pds"
+    manifest, rows = _survey(folder, tmp_path, "observation")
+    assert len(rows) == 311
+    assert manifest["power_0_249.rmf"]["status"] == "set_aside"
+    assert {row["status"] for row in rows.values()} == {Status.OK}
+    row = rows["10258-01-02-00.pha"]
+    assert row["source_id"] == "10258-01-02-00"
+    assert row["power"][0] == pytest.approx(1.4115830659866333 / 0.0078125 + 2.0)
+    assert (row["frequency_lo"][0], row["frequency_hi"][-1]) == (0.00390625, 63.04296875)
+    assert len(row["power"]) == 251

@@ -1,0 +1,99 @@
+"""Times are right to the last bit that the file holds, whatever its dialect."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.ingest import fits_time
+
+NICER = (56658, 0.000777592592592593)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ({"MJDREFI": NICER[0], "MJDREFF": NICER[1]}, NICER),
+        ({"MJDREFI": 56658.0, "MJDREFF": NICER[1], "MJDREF": 1.0}, NICER),
+        ({"MJDREFI": 51910}, (51910, 0.0)),
+        ({"MJDREF": 50814.0}, (50814, 0.0)),
+        ({"MJDREF": 51543.875}, (51543, 0.875)),
+        ({"BJDREFI": 2454833, "BJDREFF": 0.0}, (54832, 0.5)),
+        ({"BJDREFI": 2457000, "BJDREFF": 0.75}, (57000, 0.25)),
+        ({"JDREF": 2400000.5}, (0, 0.0)),
+        ({"MJDREF": "soon"}, (-1, 0.0)),
+        ({}, (-1, 0.0)),
+    ],
+)
+def test_the_reference_epoch_in_all_its_forms(header, expected):
+    clock = fits_time.clock(header)
+    assert (clock.day, clock.fraction) == pytest.approx(expected, abs=1e-15)
+
+
+def test_timezero_is_added_after_the_unit_is_applied():
+    clock = fits_time.clock({"TIMEZERO": 3.5, "TIMEUNIT": "s"}, "d")
+    assert clock.seconds(np.array([0.0, 1.0])).tolist() == [3.5, 86403.5]
+
+
+def test_timezero_in_two_parts_is_one_number():
+    assert fits_time.offset({"TIMEZERI": 100, "TIMEZERF": 0.25}) == 100.25
+    assert fits_time.offset({}) is None
+
+
+def test_the_unit_of_the_column_wins_over_that_of_the_header():
+    assert fits_time.clock({"TIMEUNIT": "d"}, "s").unit == 1.0
+    assert fits_time.clock({"TIMEUNIT": "d"}, "BJD - 2454833").unit == 86400.0
+    assert fits_time.clock({}, "").unit == 1.0
+
+
+def test_xronos_counts_its_offset_in_days_of_truncated_julian_date():
+    header = {"CONTENT": "XRONOS OUTPUT", "TIMEUNIT": "d", "TIMEZERI": 16122, "TIMEZERF": 0.75}
+    clock = fits_time.clock(header, "s")
+    assert (clock.day, clock.fraction, clock.zero) == (56122, 0.75, 0.0)
+
+
+def test_goes_writes_the_day_itself_as_timezero():
+    clock = fits_time.clock({"TIMESYS": "MJD", "MJDREF": 43874, "TIMEZERO": 55719})
+    assert (clock.day, clock.zero) == (55719, 0.0)
+
+
+def test_only_times_at_the_solar_system_barycentre_are_barycentred():
+    assert fits_time.clock({"TIMEREF": "SOLARSYSTEM"}).barycentred
+    assert fits_time.clock({"BJDREFI": 2454833}).barycentred
+    assert not fits_time.clock({"TIMEREF": "LOCAL"}).barycentred
+    assert not fits_time.clock({"TIMESYS": "TDB"}).barycentred
+
+
+def test_a_table_inherits_keywords_but_neither_the_offset_nor_half_an_epoch():
+    primary = {"TIMEUNIT": "s", "TIMEZERO": 9.0, "MJDREFI": 50000, "MJDREFF": 0.5}
+    assert fits_time.keywords({"MJDREF": 51000.0}, primary) == {
+        "TIMEUNIT": "s",
+        "MJDREF": 51000.0,
+    }
+    assert fits_time.clock(fits_time.keywords({}, primary)).mjd(0.0) == 50000.5
+
+
+def test_the_distance_of_two_epochs():
+    a, b = fits_time.Clock(50000, 0.5), fits_time.Clock(50001, 0.25)
+    assert b.since(a) == 0.75 * 86400
+    assert fits_time.Clock().since(a) == 0.0
+
+
+def test_bin_width_is_timedel_in_its_unit_even_if_bins_are_missing():
+    assert fits_time.bin_width({"TIMEDEL": 16.0}, np.array([0.0, 16, 2192])) == (16.0, False)
+    days = {"TIMEDEL": 1.0 / 86400, "TIMEUNIT": "d"}
+    assert fits_time.bin_width(days, np.arange(5.0)) == (pytest.approx(1.0), False)
+
+
+def test_bin_width_is_the_spacing_where_timedel_is_missing_or_impossible():
+    assert fits_time.bin_width({}, np.array([0.0, 2.0, 4.0, 60.0])) == (2.0, True)
+    assert fits_time.bin_width({"TIMEDEL": 100.0}, np.arange(5.0)) == (1.0, True)
+    dt, _ = fits_time.bin_width({}, np.array([1.0]))
+    assert math.isnan(dt)
+
+
+@pytest.mark.parametrize(("timepixr", "shift"), [(0.0, 8.0), (0.5, 0.0), (1.0, -8.0)])
+def test_timepixr_says_where_in_its_bin_a_time_is(timepixr, shift):
+    centres = fits_time.bin_centres(np.array([100.0]), 16.0, {"TIMEPIXR": timepixr})
+    assert centres.tolist() == [100.0 + shift]
+    assert fits_time.bin_centres(np.array([100.0]), 16.0, {}).tolist() == [100.0]

@@ -1,0 +1,90 @@
+"""Injected values are held against what the catalogue says, misses included."""
+
+from math import isnan, nan
+
+import pytest
+
+from pipeline.report.truth import (
+    QUANTITIES,
+    compare,
+    false_qpos,
+    object_key,
+    pull,
+    summary,
+    truth_table,
+)
+
+
+def injected(name, **values):
+    return {"object": name, **dict.fromkeys(QUANTITIES, nan), **values}
+
+
+def source(name, source_id=None, **values):
+    row = {"object": name, "source_id": source_id or name}
+    for quantity in QUANTITIES:
+        value, lo, hi = values.get(quantity, (nan, nan, nan))
+        row |= {quantity: value, f"{quantity}_err_lo": lo, f"{quantity}_err_hi": hi}
+    return row
+
+
+def test_archives_spell_one_object_in_many_ways():
+    spellings = ("SIM J0001+0102", "sim_j0001+0102", " SIM  J0001+0102 ", "SIMJ0001+0102")
+    assert {object_key(name) for name in spellings} == {"SIMJ0001+0102"}
+
+
+def test_the_error_towards_the_injected_value_counts():
+    assert pull(1.0, 1.2, err_lo=0.1, err_hi=9.0) == pytest.approx(2.0)
+    assert pull(1.0, 0.8, err_lo=9.0, err_hi=0.1) == pytest.approx(-2.0)
+
+
+@pytest.mark.parametrize("error", [nan, 0.0])
+def test_a_value_without_an_error_has_no_pull(error):
+    assert isnan(pull(1.0, 1.2, error, error))
+
+
+def test_a_missed_value_and_a_missing_source_count_as_failures():
+    truth = [injected("A", slope=1.0), injected("B", slope=1.0), injected("C", slope=1.0)]
+    sources = [source("A", slope=(1.1, 0.1, 0.1)), source("B")]
+    (row,) = summary(compare(sources, truth))
+    assert (row["injected"], row["recovered"]) == (3, 1)
+    assert row["within_3"] == pytest.approx(1 / 3)
+
+
+def test_three_errors_are_inside_and_more_are_not():
+    truth = [injected("A", slope=1.0), injected("B", slope=1.0)]
+    sources = [source("A", slope=(1.375, 0.125, 1)), source("B", slope=(1.5, 0.125, 1))]
+    assert [row["within"] for row in compare(sources, truth)] == [True, False]
+
+
+def test_what_was_not_injected_is_not_compared():
+    rows = compare([source("A", slope=(1.0, 0.1, 0.1))], [injected("A", qpo_frequency=5.0)])
+    assert [row["quantity"] for row in rows] == ["qpo_frequency"]
+
+
+def test_every_source_of_an_object_is_compared():
+    sources = [source("A", i, slope=(1.0, 0.1, 0.1)) for i in ("1", "2")]
+    assert [r["source_id"] for r in compare(sources, [injected("A", slope=1.0)])] == ["1", "2"]
+
+
+def test_a_qpo_where_none_was_injected_is_named():
+    truth = [injected("A", slope=1.0), injected("B", qpo_frequency=5.0)]
+    sources = [source(name, qpo_frequency=(5.0, 0.1, 0.1)) for name in ("A", "B")]
+    assert false_qpos(sources, truth) == ["A"]
+
+
+def test_the_table_for_the_terminal_has_a_line_a_source_and_one_a_quantity():
+    truth = [injected("A", slope=1.0, qpo_frequency=5.0), injected("B", slope=1.5, qpo_rms=0.1)]
+    sources = [source("A", slope=(1.1, 0.1, 0.2), qpo_frequency=(5.0, 0.1, 0.1))]
+    lines = truth_table(sources, truth).splitlines()
+    assert len(lines) == 2 + 2 + 1 + 3 + 1
+    slope, qpo = (part.split() for part in lines[2].removeprefix("A").split("|")[1:])
+    assert slope == ["1", "1.1", "0.1", "0.2", "1"]
+    assert qpo == ["5", "5", "0.1", "0.1", "0"]
+    assert lines[3].split() == ["B", "|", "1.5", "-", "-", "-", "-", "|"]
+    assert "2 injected,    1 recovered" in lines[5]
+    assert "50.0 % within 3" in lines[5]
+    assert lines[7].startswith("qpo_rms")
+
+
+def test_no_truth_is_an_empty_table():
+    assert "0 QPO(s)" in truth_table([], [])

@@ -1,0 +1,128 @@
+"""A shard goes in, a shard comes out, whatever its observations do to the workers."""
+
+import os
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from pipeline.columns import INGEST, SEGMENT
+from pipeline.config import ClusterOptions, SegmentOptions
+from pipeline.segment import driver
+from pipeline.status import Flag, Status
+from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
+
+OPTIONS = SegmentOptions(dt=1 / 16, max_bins=256)
+CLUSTER = ClusterOptions(workers=2, item_timeout=30)
+
+
+def _write(path, rows):
+    write_parquet(path, INGEST, rows, rows_per_group=1)
+    return path
+
+
+def _read(path):
+    return {(r["source_id"], r["product"]): r for r in rows_of(read_parquet(path, SEGMENT))}
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory, events):
+    """Sources good, mixed, deadly, raising, silent, hopeless; rows of a source not adjacent."""
+    named = [
+        ("good", "a", {}),
+        ("mixed", "a", {}),
+        ("deadly", "a", {}),
+        ("raising", "a", {}),
+        ("good", "b", {}),
+        ("good", "a", {}),
+        ("silent", "a", {"rate": 0.0}),
+        ("mixed", "", {"status": Status.TRUNCATED, "reason": "x.fits: cut short"}),
+        ("hopeless", "", {"status": Status.BAD_TIME, "reason": "y.fits: no TIME"}),
+        ("hopeless", "", {"status": Status.NO_DATA, "reason": "z.fits: no events"}),
+    ]
+    rows = [
+        events(seed=i, source_id=s, product=p, observation_id=str(i), file=f"{i}.fits", **more)
+        for i, (s, p, more) in enumerate(named)
+    ]
+    return _write(tmp_path_factory.mktemp("shard") / "in.parquet", rows)
+
+
+def _treacherous():
+    """Work that dies or raises on two sources; pickled by value, as workers cannot import this."""
+
+    def work(item, **where):
+        if item.source_id == "deadly":
+            os._exit(9)
+        if item.source_id == "raising":
+            raise RuntimeError("out of luck")
+        return driver.segment_product(item, **where)
+
+    return work
+
+
+@pytest.fixture(scope="module")
+def result(shard, tmp_path_factory):
+    output = tmp_path_factory.mktemp("results") / "out.parquet"
+    driver.segment_shard(shard, output, OPTIONS, CLUSTER, work=_treacherous())
+    assert os.listdir(output.parent) == ["out.parquet"]
+    return _read(output)
+
+
+def test_every_source_has_its_row_and_only_the_culprits_are_lost(result):
+    assert {key: row["status"] for key, row in result.items()} == {
+        ("deadly", "a"): Status.WORKER_DIED,
+        ("good", "a"): Status.OK,
+        ("good", "b"): Status.OK,
+        ("hopeless", ""): Status.BAD_TIME,
+        ("mixed", "a"): Status.OK,
+        ("raising", "a"): Status.ERROR,
+        ("silent", "a"): Status.NO_DATA,
+    }
+    assert list(result) == sorted(result)
+    assert result["deadly", "a"]["reason"].startswith("2.fits: the worker process died")
+    assert result["raising", "a"]["reason"] == "3.fits: RuntimeError: out of luck"
+    assert result["hopeless", ""]["reason"] == "y.fits: no TIME"
+    assert result["good", "a"]["observation_ids"] == ["0", "5"]
+    assert result["mixed", "a"]["flags"] & Flag.PARTIAL
+    assert not result["good", "b"]["flags"] & Flag.PARTIAL
+
+
+def test_rows_do_not_depend_on_what_befell_the_others(shard, result, tmp_path):
+    output = tmp_path / "out.parquet"
+    driver.run(input=shard, output=output, options=OPTIONS, cluster=CLUSTER)
+    sound = _read(output)
+    assert sound.keys() == result.keys()
+    assert sound["deadly", "a"]["status"] == Status.OK
+    for key in {*result} - {("deadly", "a"), ("raising", "a")}:
+        np.testing.assert_equal(sound[key], result[key])
+
+
+@pytest.mark.parametrize("failed", [0, 2])
+def test_no_cluster_is_started_without_work(tmp_path, events, monkeypatch, failed):
+    monkeypatch.setattr(driver, "connect", None)
+    rows = [
+        events(source_id=f"s{i}", file=f"{i}.fits", status=Status.NO_DATA, reason="why")
+        for i in range(failed)
+    ]
+    output = tmp_path / "out.parquet"
+    driver.run(
+        input=_write(tmp_path / "in.parquet", rows), output=output, options=OPTIONS, cluster=CLUSTER
+    )
+    assert [r["status"] for r in _read(output).values()] == [Status.NO_DATA] * failed
+
+
+def test_a_table_of_another_kind_is_refused(tmp_path, events):
+    output = tmp_path / "out.parquet"
+    write_parquet(tmp_path / "one-group.parquet", INGEST, [events(file="1"), events(file="2")])
+    write_parquet(tmp_path / "other.parquet", SEGMENT, [])
+    for name in ("one-group", "other", "absent"):
+        with pytest.raises(TableError, match=name):
+            driver.run(
+                input=tmp_path / f"{name}.parquet", output=output, options=OPTIONS, cluster=CLUSTER
+            )
+    assert not output.exists()
+
+
+def test_a_source_without_a_row_is_a_bug():
+    with pytest.raises(RuntimeError, match="'b'"):
+        list(driver._counted(Counter(), {"a", "b"}, [{"source_id": "a", "status": Status.OK}]))

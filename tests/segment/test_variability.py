@@ -1,0 +1,74 @@
+"""The errors of rms and excess variance cover what they say."""
+
+import numpy as np
+import pytest
+
+from pipeline.segment import periodogram, variability
+
+DRAWS = 600
+SIGMA = np.sqrt(0.683 * 0.317 / DRAWS)
+"""Binomial standard error of a coverage of 68.3 %, 0.019."""
+
+
+def test_rms_errors_cover_the_true_rms():
+    """Averages of 20 segments with a red-noise signal; within 3 standard errors of 68.3 %."""
+    rng = np.random.default_rng(11)
+    frequency, weight = periodogram.frequencies(256, 0.5)
+    width = weight * frequency[0]
+    noise, n = 0.2, 20 * weight
+    signal = 0.05 / (1 + (frequency / 0.05) ** 2)
+    truth = np.sqrt(np.sum(signal * width))
+    covered = 0
+    for _ in range(DRAWS):
+        power = (signal + noise) * rng.gamma(n) / n
+        value, lo, hi = variability.rms(power, noise, n, width)
+        covered += value - lo <= truth <= value + hi
+    assert abs(covered / DRAWS - 0.683) < 3 * SIGMA
+
+
+def test_rms_error_tends_to_the_linear_one_for_a_strong_signal():
+    n, width = np.full(1000, 50.0), np.full(1000, 0.01)
+    power = np.full(1000, 3.0)
+    value, lo, hi = variability.rms(power, 1.0, n, width)
+    assert value == pytest.approx(np.sqrt(2 * 10))
+    linear = np.sqrt(np.sum((power * width) ** 2 / n)) / (2 * value)
+    assert lo == pytest.approx(linear, rel=0.02)
+    assert hi == pytest.approx(linear, rel=0.02)
+
+
+def test_there_is_no_rms_below_the_noise():
+    assert np.isnan(variability.rms(np.ones(5), 2.0, np.ones(5), np.ones(5))).all()
+
+
+@pytest.mark.parametrize("amplitude", [0.0, 0.2])
+def test_excess_variance_errors_cover_the_truth(amplitude):
+    """Poisson counts of a fixed light curve (eq. 11 is of the measurement only), 3 standard errors."""
+    rng = np.random.default_rng(12)
+    rate = 100 * (1 + amplitude * np.sin(2 * np.pi * np.arange(640) / 64)).reshape(10, 64)
+    truth = amplitude**2 / 2 * 64 / 63
+    covered = 0
+    for _ in range(DRAWS):
+        squares, bins = variability.scatter(rng.poisson(rate).astype(float))
+        value, error = variability.excess_variance(squares / (bins - 10), 100.0, 100.0, bins)
+        covered += abs(value - truth) <= error
+    assert abs(covered / DRAWS - 0.683) < 3 * SIGMA
+
+
+def test_excess_variance_is_negative_half_of_the_time_without_variability():
+    rng = np.random.default_rng(13)
+    values = []
+    for _ in range(DRAWS):
+        squares, bins = variability.scatter(rng.normal(10, 1, (4, 64)))
+        values.append(variability.excess_variance(squares / (bins - 4), 1.0, 10.0, bins)[0])
+    assert np.mean(np.less(values, 0)) == pytest.approx(0.5, abs=0.08)
+
+
+def test_filled_bins_do_not_enter_the_variance():
+    rate = np.array([[1.0, 100.0, 3.0]])
+    squares, bins = variability.scatter(rate, np.array([[False, True, False]]))
+    assert (squares, bins) == (2.0, 2)
+
+
+def test_bins_are_averaged_before_the_variance_of_events():
+    squares, bins = variability.scatter(np.array([[0.0, 2.0, 4.0, 6.0, 9.0]]), coarse=2)
+    assert (squares, bins) == (8.0, 2)

@@ -1,0 +1,91 @@
+"""An item can harm only itself, and the run says which one it was."""
+
+import os
+import time
+
+import pytest
+
+from pipeline.cluster import connect, isolating_map
+from pipeline.config import ClusterOptions
+
+OPTIONS = ClusterOptions(workers=2, chunk_size=8, item_timeout=3.0)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with connect(OPTIONS) as client:
+        yield client
+
+
+def _troublemaker(raises=(), exits=(), hangs=()):
+    """A function pickled by value: workers cannot import this file."""
+
+    def square(item):
+        if item in raises:
+            raise ValueError(f"item {item}\nis bad")
+        if item in exits:
+            os._exit(11)
+        if item in hangs:
+            time.sleep(1000)
+        return item**2
+
+    return square
+
+
+def _outcomes(client, function, items, options=OPTIONS):
+    outcomes = list(isolating_map(client, function, items, options))
+    assert sorted(o.index for o in outcomes) == list(range(len(items)))
+    return {items[o.index]: o for o in outcomes}
+
+
+def test_exactly_the_culprits_are_blamed_for_raising_and_for_dying(client):
+    raises, exits = {3, 11, 30}, {17}
+    outcomes = _outcomes(client, _troublemaker(raises, exits), list(range(40)))
+    assert {i for i, o in outcomes.items() if o.died} == exits
+    assert {i for i, o in outcomes.items() if o.error and not o.died} == raises
+    assert outcomes[3].error == "ValueError: item 3 is bad"
+    good = set(range(40)) - raises - exits
+    assert all(outcomes[i].value == i**2 and not outcomes[i].error for i in good)
+
+
+def test_an_item_that_never_ends_costs_itself_and_frees_its_worker(client):
+    options = OPTIONS.model_copy(update={"item_timeout": 1.0})
+    outcomes = _outcomes(client, _troublemaker(hangs={5}), list(range(12)), options)
+    assert {i for i, o in outcomes.items() if o.error} == {5}
+    assert outcomes[5].died
+    assert "1 s (cluster.item_timeout)" in outcomes[5].error
+    client.wait_for_workers(2, timeout=20)
+
+
+def test_nothing_to_do_is_done_at_once(client):
+    assert list(isolating_map(client, _troublemaker(), [], OPTIONS)) == []
+
+
+def test_workers_use_one_thread_each_even_for_xla(client):
+    environments = client.run(lambda: dict(os.environ))
+    assert len(environments) == 2
+    assert {e["NPROC"] for e in environments.values()} == {"1"}
+    assert set(client.nthreads().values()) == {1}
+
+
+def test_a_running_scheduler_is_used_by_its_address(client):
+    options = OPTIONS.model_copy(update={"address": client.scheduler.address})
+    with connect(options) as other:
+        outcomes = _outcomes(other, _troublemaker(raises={2}), [1, 2, 3], options)
+    assert [outcomes[i].value for i in (1, 2, 3)] == [1, None, 9]
+    assert len(client.nthreads()) == 2
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])
+def test_an_address_where_nobody_answers_is_a_connection_error(address, monkeypatch):
+    monkeypatch.setattr("pipeline.cluster.CONNECT_TIMEOUT", 0.5)
+    with (
+        pytest.raises(ConnectionError, match=r"cluster\.address"),
+        connect(ClusterOptions(address=address)),
+    ):
+        pass
+
+
+def test_deaths_leave_standard_error_clean(client, capfd):
+    _outcomes(client, _troublemaker(raises={1}, exits={2}), list(range(6)))
+    assert capfd.readouterr().err == ""
