@@ -464,7 +464,7 @@ PARAMETERS = Table(
         SOURCE_ID,
         PRODUCT,
         MODEL,
-        Column("component", "str", "Component, with its number: lorentzian.1.", ucd="meta.id.part"),
+        Column("component", "str", "Component, with its number: lorentzian.1; a blend joins its members with +.", ucd="meta.id.part"),
         Column("parameter", "str", "Parameter of the component.", ucd="meta.id.part;stat.param"),
         Column("value", "float64", "Best-fit value.", "", "stat.fit.param"),
         Column(
@@ -622,7 +622,7 @@ SOURCES = Table(
             "qpo_frequency",
             "Hz",
             "em.freq;src.var.pulse",
-            "Centroid of the strongest Lorentzian with Q > 2.",
+            "Centroid of the strongest Lorentzian, or blend of them, with Q > 2.",
         ),
         *_measured("qpo_fwhm", "Hz", "em.freq;spect.line.width", "Its full width at half maximum."),
         *_measured("qpo_q", "", "stat.param", "Its quality factor, frequency / fwhm."),

@@ -161,3 +161,7 @@ class Flag(IntFlag):
         1 << 19,
         "The variance is not above that of the noise, so the rms is NaN; see the excess variance.",
     )
+    QPO_BLEND = (
+        1 << 20,
+        "The QPO is a blend of overlapping Lorentzians, as of a drifting frequency: their centroid is given.",
+    )

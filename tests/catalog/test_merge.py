@@ -117,6 +117,19 @@ class TestQpo:
         second = lorentzian("lorentzian.2", 0.005, 8.0, 1.0)
         assert choose_qpo(index(first + second), 2.0, (5.0, 10.0)) == ("lorentzian.2", False)
 
+    def test_a_blend_stands_for_its_members(self):
+        pair = lorentzian("lorentzian.1", 0.01, 4.0, 0.4) + lorentzian(
+            "lorentzian.2", 0.01, 4.3, 0.4
+        )
+        blend = lorentzian("lorentzian.1+lorentzian.2", 0.02, 4.15, 0.6)
+        assert choose_qpo(index(pair), 2.0)[1]
+        assert choose_qpo(index(pair + blend), 2.0) == ("lorentzian.1+lorentzian.2", False)
+        found = row(
+            parameters=[{"product": "p", "err_lo": 0, "err_hi": 0, **r} for r in pair + blend]
+        )
+        assert found["qpo_frequency"] == 4.15
+        assert found["flags"] & Flag.QPO_BLEND
+
     def test_a_zero_centred_lorentzian_is_never_one(self):
         rows = [
             {"component": "zero_lorentzian.1", "parameter": "variance", "value": 1.0},

@@ -175,5 +175,7 @@ def test_fit_imports_nothing_that_a_gpu_node_need_not_have():
         "import sys, pipeline.fit, pipeline.fit.driver;"
         "print({m.split('.')[0] for m in sys.modules} & {'astropy', 'dask', 'distributed', 'snakemake'})"
     )
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert out.stdout.strip() == "set()"

@@ -134,6 +134,8 @@ def _qpo(parameters: Parameters, options: CatalogOptions) -> tuple[dict, int]:
     flags = Flag.NO_P_VALUE
     if ambiguous:
         flags |= Flag.QPO_AMBIGUOUS
+    if "+" in name:
+        flags |= Flag.QPO_BLEND
     if (name, "rms") not in parameters:
         flags |= Flag.RMS_UNKNOWN
     return row, flags

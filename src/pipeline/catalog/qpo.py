@@ -38,7 +38,8 @@ def choose_qpo(
     Returns
     -------
     component : str or None
-        Name of the QPO's component, None if there is none.
+        Name of the QPO's component, None if there is none. A blend of Lorentzians is named
+        ``lorentzian.2+lorentzian.3`` (`pipeline.fit.blends`) and stands for all of them.
     ambiguous : bool
         Whether another narrow Lorentzian has at least half its rms.
     """
@@ -53,6 +54,9 @@ def choose_qpo(
     }
     if not variances:
         return None, False
+    for blend in [name for name in variances if "+" in name]:
+        for member in blend.split("+"):
+            variances.pop(member, None)
     strongest = max(variances, key=variances.__getitem__)
     limit = _AMBIGUOUS_VARIANCE * variances.pop(strongest)
     return strongest, any(v >= limit for v in variances.values())

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from pipeline.fit import blends
 from pipeline.fit.errors import interval
 from pipeline.fit.optimize import Code
 from pipeline.status import Flag, Status
@@ -88,18 +89,10 @@ def parameter_rows(row, result, lane) -> list[dict]:
             )
         block = matrix[np.ix_(index, index)]
         block = block if result.sound[lane] else np.full_like(block, math.nan)
-        for name, value, error in derived(slot.component, values[list(index)], block, row):
-            out.append(
-                {
-                    **common,
-                    "component": slot.label,
-                    "parameter": name,
-                    "value": value,
-                    "err_lo": -value * math.expm1(-error),
-                    "err_hi": value * math.expm1(min(error, 700.0)),
-                    "derived": True,
-                }
-            )
+        for quantity in derived(slot.component, values[list(index)], block, row):
+            out.append({**common, "component": slot.label, **_derived_row(*quantity)})
+    for label, quantity in _blends(row, result, lane):
+        out.append({**common, "component": label, **_derived_row(*quantity)})
     return out
 
 
@@ -139,6 +132,46 @@ def derived(component, values, covariance, row):
             slope = 2 * q / (math.pi * (1 + 4 * q**2)) / fraction
         error = _error(covariance, (0.5, 0.5 * slope, -0.5 * slope))
         yield "rms", math.sqrt(variance * fraction * to_fraction), error
+
+
+def _derived_row(name, value, error, unit="") -> dict:
+    """Columns of a derived quantity, given the error of its logarithm."""
+    return {
+        "parameter": name,
+        "value": value,
+        "err_lo": -value * math.expm1(-error),
+        "err_hi": value * math.expm1(min(error, 700.0)),
+        "unit": unit,
+        "derived": True,
+    }
+
+
+def _blends(row, result, lane):
+    """Yield name and quantities of each blend of narrow Lorentzians: see `pipeline.fit.blends`."""
+    model, matrix = result.model, result.covariance[:, :, lane]
+    if not result.sound[lane]:
+        matrix = np.full_like(matrix, math.nan)
+    slots = [
+        s
+        for s, slot in enumerate(model.slots)
+        if slot.component == "lorentzian" and result.active[s, lane]
+    ]
+    u = [result.fit.u[list(model.index[s]), lane] for s in slots]
+    to_fraction = _to_fraction(row)
+    for group in blends.find(np.exp(u)):
+        label = "+".join(model.slots[slots[k]].label for k in group)
+        index = [i for k in group for i in model.index[slots[k]]]
+        logs, errors = blends.covariance(
+            np.concatenate([u[k] for k in group]), matrix[np.ix_(index, index)]
+        )
+        variance, frequency, fwhm, positive = np.exp(logs)
+        units = [p.unit_in(row["norm"]) for p in model.slots[slots[0]].parameters]
+        yield label, ("variance", variance, _root(errors[0, 0]), units[0])
+        yield label, ("frequency", frequency, _root(errors[1, 1]), units[1])
+        yield label, ("fwhm", fwhm, _root(errors[2, 2]), units[2])
+        yield label, ("q", frequency / fwhm, _error(errors, (0, 1, -1, 0)))
+        if to_fraction:
+            yield label, ("rms", math.sqrt(positive * to_fraction), 0.5 * _root(errors[3, 3]))
 
 
 def _to_fraction(row) -> float:

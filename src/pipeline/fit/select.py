@@ -205,9 +205,32 @@ def _add(shop, fit, active, s, who, n_starts, min_delta_bic):
     return Fit(**merged), active, keep
 
 
+def steeper_above(shop, fit) -> Fit:
+    """Write bending power laws with the steeper slope above the bend, where the bounds allow it.
+
+    Exchanging the two slopes and rescaling the amplitude by bend_frequency^(high - low) leaves the
+    power as it was: the likelihood has two optima of the same height.
+    """
+    u, at_bound = fit.u.copy(), fit.at_bound.copy()
+    for slot, index in zip(shop.model.slots, shop.model.index, strict=True):
+        if slot.component != "bending_power_law" or any(slot.priors):
+            continue
+        a, low, high, bend = index
+        other = u.copy()
+        other[low], other[high] = u[high], u[low]
+        other[a] = u[a] + (u[high] - u[low]) * u[bend]
+        rows = [a, low, high]
+        inside = (other >= shop.lower) & (other <= shop.upper)
+        swap = (u[low] > u[high]) & inside[rows].all(axis=0) & ~shop.fixed[rows].any()
+        u = np.where(swap, other, u)
+        at_bound[[low, high]] = np.where(swap, at_bound[[high, low]], at_bound[[low, high]])
+    return replace(fit, u=u, at_bound=at_bound)
+
+
 def _finish(shop, fit, active) -> ModelFit:
     """Compute covariance and criteria of the final fits."""
     engine, free = shop.engine, shop.free(active)
+    fit = steeper_above(shop, fit)
     errors = covariance(
         shop.model,
         engine.likelihood,

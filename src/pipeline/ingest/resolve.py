@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from pipeline.ingest import identity
 from pipeline.ingest.recognise import KINDS, is_power_spectrum
+from pipeline.ingest.reject import one_line
 from pipeline.status import Status
 
 
@@ -51,7 +52,8 @@ def _find_responses(rows) -> None:
             r for r in found if r["kind"] == "response" and r["status"] == Status.SET_ASIDE
         ]
         if not responses:
-            row |= {"status": Status.MISSING_RESPONSE, "reason": _no_response(name, found)}
+            reason = one_line(_no_response(name, found))
+            row |= {"status": Status.MISSING_RESPONSE, "reason": reason}
         elif not is_power_spectrum(row["mission"], responses[0]["mission"]):
             row |= {
                 "status": Status.SET_ASIDE,
@@ -85,7 +87,7 @@ def _find_duplicates(rows) -> list[tuple[dict, dict]]:
             continue
         original = first.setdefault((row["sha256"], row["response_sha256"]), row)
         if original is not row:
-            reason = f"byte for byte the same as {original['file']}, which is used"
+            reason = one_line(f"byte for byte the same as {original['file']}, which is used")
             row |= {"status": Status.DUPLICATE, "reason": reason}
             duplicates.append((row, original))
     return duplicates

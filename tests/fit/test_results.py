@@ -1,0 +1,227 @@
+"""What is published of a fit: derived quantities, blends, rows."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pipeline import columns, tables
+from pipeline.config import FitOptions, validate
+from pipeline.fit import Engine, Model, blends, driver, fit_model, prepare, results
+from pipeline.fit.components import positive_fraction
+from pipeline.status import Flag, Status
+
+GRID = np.geomspace(0.05, 50, 180)
+
+
+def spectrum(power, n=30.0, source="s", status="ok", norm="frac", **more):
+    """A SPECTRA row."""
+    edges = np.sqrt(GRID[1:] * GRID[:-1])
+    row = tables.empty_row(columns.SEGMENT)
+    return {
+        **row,
+        "source_id": source,
+        "product": "p",
+        "status": status,
+        "norm": norm,
+        "frequency": GRID,
+        "frequency_lo": np.concatenate([[GRID[0] * 0.98], edges]),
+        "frequency_hi": np.concatenate([edges, [GRID[-1] * 1.02]]),
+        "power": np.asarray(power, float),
+        "n": np.broadcast_to(np.asarray(n, float), GRID.shape) if np.size(n) else np.array([]),
+        "power_err": np.array([]),
+        **more,
+    }
+
+
+def red(rng, n=30.0):
+    return rng.gamma(n, (0.01 * GRID**-1.3 + 0.004) / n)
+
+
+OPTIONS = validate(
+    {
+        "models": {"noise": ["constant"], "power_law": ["constant", "power_law"]},
+        "platform": "cpu",
+        "block_size": 16,
+    },
+    FitOptions,
+)
+
+
+@pytest.mark.parametrize("component", ["lorentzian", "lorentz"])
+def test_derived_q_and_rms_have_the_errors_of_a_monte_carlo(component):
+    values = np.array([0.02, 5.0, 2.0])
+    root = np.array([[0.1, 0, 0], [0.01, 0.02, 0], [0.05, -0.03, 0.1]])
+    row = {"norm": "frac"}
+    found = {q: (v, e) for q, v, e in results.derived(component, values, root @ root.T, row)}
+    rng = np.random.default_rng(1)
+    draws = values * np.exp(rng.normal(size=(200_000, 3)) @ root.T)
+    share = positive_fraction(draws[:, 1], draws[:, 2]) if component == "lorentzian" else 1.0
+    samples = {"q": draws[:, 1] / draws[:, 2], "rms": np.sqrt(draws[:, 0] * np.asarray(share))}
+    for name, sample in samples.items():
+        value, error = found[name]
+        assert value == pytest.approx(np.median(sample), rel=0.01)
+        assert error == pytest.approx(np.log(sample).std(), rel=0.03)
+
+
+def test_rms_needs_the_mean_rate_unless_the_power_is_fractional():
+    values, nothing = np.array([0.02, 5.0, 2.0]), np.zeros((3, 3))
+
+    def rms(**row):
+        row = {"background_rate": math.nan, "mean_rate": math.nan, **row}
+        found = {name: value for name, value, _ in results.derived("lorentz", values, nothing, row)}
+        return found.get("rms")
+
+    assert rms(norm="frac") == pytest.approx(math.sqrt(0.02))
+    assert rms(norm="leahy") is None
+    assert rms(norm="leahy", mean_rate=50.0) == pytest.approx(math.sqrt(0.02 / 50))
+    assert rms(norm="leahy", mean_rate=50.0, background_rate=10.0) == pytest.approx(
+        math.sqrt(0.02 * 50) / 40
+    )
+    assert rms(norm="abs", mean_rate=50.0) == pytest.approx(math.sqrt(0.02) / 50)
+
+
+def test_overlapping_narrow_peaks_of_like_height_blend_and_others_do_not():
+    first, near, shoulder, far = [60, 2.64, 0.2], [53, 2.82, 0.3], [50, 2.9, 1.4], [60, 5.3, 0.4]
+    broad = [60, 2.6, 2.0]
+    assert blends.find([first, near]) == [[0, 1]]
+    assert blends.find([near, far, first]) == [[2, 0]]
+    for other in (shoulder, far, broad):
+        assert blends.find([first, other]) == []
+    assert blends.find(np.zeros((0, 3))) == []
+
+
+def test_a_blend_of_equal_peaks_is_measured_as_their_sum():
+    one = np.log([2.0, 5.0, 0.4])
+    np.testing.assert_allclose(blends.measure(one)[:3], one, atol=1e-4)
+    pair = np.log([1.0, 4.9, 0.4, 1.0, 5.1, 0.4])
+    variance, frequency, fwhm, positive = np.exp(blends.measure(pair))
+    assert variance == pytest.approx(2.0)
+    assert frequency == pytest.approx(5.0)
+    assert 0.4 < fwhm < 0.65
+    assert positive == pytest.approx(2.0 * float(positive_fraction(5.0, 0.4)), rel=1e-3)
+
+
+def test_the_error_of_a_blend_is_that_of_a_monte_carlo():
+    u = np.log([1.0, 4.9, 0.4, 0.8, 5.15, 0.5])
+    rng = np.random.default_rng(2)
+    root = 0.03 * np.tril(rng.normal(size=(6, 6)))
+    root[1::3] *= 0.1
+    _, matrix = blends.covariance(u, root @ root.T)
+    draws = np.array([blends.measure(u + root @ z) for z in rng.normal(size=(3000, 6))])
+    np.testing.assert_allclose(np.sqrt(np.diag(matrix)), draws.std(axis=0), rtol=0.08)
+
+
+def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency():
+    n = np.full(GRID.size, 4000.0)
+    centres = (4.8, 5.2)  # the frequency jumps during the observation
+    drift = sum(0.005 * 0.15 / np.pi / (0.15**2 + (GRID - c) ** 2) for c in centres)
+    power = np.random.default_rng(3).gamma(n, (drift + 0.002) / n)
+    row = spectrum(power, n)
+    model = Model.from_components("pair", ["constant", "lorentzian", "lorentzian"])
+    (bucket,) = prepare.buckets([row], [prepare.usable(row)], 8)
+    result = fit_model(Engine(model, block_size=2), bucket.spectra, bucket.widths)
+    found = {
+        r["parameter"]: r
+        for r in results.parameter_rows(row, result, 0)
+        if r["component"] == "lorentzian.1+lorentzian.2"
+    }
+    assert found["frequency"]["value"] == pytest.approx(5.0, abs=0.05)
+    assert found["rms"]["value"] == pytest.approx(0.1, rel=0.1)
+    assert found["frequency"]["derived"]
+
+
+def test_a_bending_power_law_is_written_with_the_steeper_slope_above(draw):
+    model = Model.from_components("bend", ["bending_power_law", "constant"])
+    spectra, u = draw(model, [0.1, 0.5, 2.3, 1.0, 1e-3], GRID, 200, 12, seed=4)
+    widths = np.gradient(spectra.frequency, axis=0)
+    result = fit_model(Engine(model, block_size=8), spectra, widths)
+    assert (result.fit.u[2] > result.fit.u[1]).all()
+    np.testing.assert_allclose(np.median(result.fit.u, axis=1), u[:, 0], atol=0.15)
+    power = np.asarray(model.power(result.fit.u, spectra.frequency, result.active))
+    ratio = spectra.power / power
+    again = np.sum(2 * 200 * (ratio - 1 - np.log(ratio)), axis=0)
+    np.testing.assert_allclose(again, result.fit.deviance, rtol=1e-9)
+
+
+def test_every_spectrum_has_a_row_whatever_is_wrong_with_it():
+    rng = np.random.default_rng(5)
+    short = spectrum(red(rng), source="short")
+    for name in ("frequency", "frequency_lo", "frequency_hi", "power", "n"):
+        short[name] = short[name][:4]
+    rows = [
+        spectrum(red(rng), source="good"),
+        short,
+        spectrum(np.full(GRID.size, np.nan), source="nan"),
+        spectrum(red(rng), source="failed", status="too_short", reason="GTIs of 3 s"),
+    ]
+    models, parameters, curves = driver.fit_rows(rows, OPTIONS)
+    status = {m["source_id"]: m["status"] for m in models}
+    assert status == {
+        "good": Status.OK,
+        "short": Status.BAD_SPECTRUM,
+        "nan": Status.BAD_SPECTRUM,
+        "failed": Status.TOO_SHORT,
+    }
+    reasons = {m["source_id"]: m["reason"] for m in models}
+    assert reasons["failed"] == "GTIs of 3 s"
+    assert "4 usable frequency bins" in reasons["short"]
+    assert {p["source_id"] for p in parameters} == {"good"}
+    assert [c["source_id"] for c in curves] == ["good"]
+
+
+def test_the_stage_writes_tables_that_fit_their_declarations(tmp_path):
+    rng = np.random.default_rng(6)
+    rows = [spectrum(red(rng), source=f"s{k}") for k in range(5)]
+    tables.write_parquet(tmp_path / "in.parquet", columns.SEGMENT, rows)
+    out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves")}
+    driver.run(input=tmp_path / "in.parquet", options=OPTIONS, **out)
+    models = tables.rows_of(tables.read_parquet(out["models"], columns.MODELS))
+    assert len(models) == 10
+    best = [m for m in models if m["best"]]
+    assert [m["model"] for m in best] == ["power_law"] * 5
+    assert all(m["delta_bic"] == 0 for m in best)
+    assert all(m["covariance"].size == m["n_free"] ** 2 for m in models)
+    curve = tables.rows_of(tables.read_parquet(out["curves"], columns.CURVES))[0]
+    parts = curve["component_power"].reshape(2, -1)
+    np.testing.assert_allclose(parts.sum(axis=0), curve["model_power"], rtol=1e-5)
+    parameters = tables.rows_of(tables.read_parquet(out["parameters"], columns.PARAMETERS))
+    slope = [p for p in parameters if p["parameter"] == "slope" and p["best"]]
+    assert all(abs(p["value"] - 1.3) < 5 * p["err_hi"] for p in slope)
+    units = {p["parameter"]: p["unit"] for p in parameters}
+    assert units == {"level": "1/Hz", "amplitude": "1/Hz", "slope": ""}
+
+
+def test_an_empty_shard_gives_empty_tables(tmp_path):
+    tables.write_parquet(tmp_path / "in.parquet", columns.SEGMENT, [])
+    out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves")}
+    driver.run(input=tmp_path / "in.parquet", options=OPTIONS, **out)
+    assert tables.read_parquet(out["models"], columns.MODELS).num_rows == 0
+
+
+def test_spectra_with_errors_only_are_fitted_with_the_gaussian_likelihood_and_flagged():
+    rng = np.random.default_rng(7)
+    model = 0.01 * GRID**-1.3 + 0.004
+    sigma = 0.05 * model
+    row = spectrum(rng.normal(model, sigma), n=[], power_err=sigma)
+    row["n"] = np.array([])
+    models, parameters, _ = driver.fit_rows([row], OPTIONS)
+    assert all(m["flags"] & Flag.GAUSSIAN for m in models)
+    slope = next(p for p in parameters if p["parameter"] == "slope")
+    assert slope["value"] == pytest.approx(1.3, abs=4 * slope["err_hi"])
+
+
+def test_buckets_keep_every_usable_lane_once():
+    rng = np.random.default_rng(8)
+    rows = [spectrum(red(rng), source=str(k)) for k in range(7)]
+    masks = [prepare.usable(r, (0.1, 10.0) if k % 2 else None) for k, r in enumerate(rows)]
+    masks[3][:] = False
+    found = prepare.buckets(rows, masks, 2)
+    assert sorted(lane for b in found for lane in b.lanes) == [0, 1, 2, 4, 5, 6]
+    for bucket in found:
+        assert bucket.spectra.power.shape[1] <= 2
+        for k, lane in enumerate(bucket.lanes):
+            used = bucket.spectra.weight[:, k] > 0
+            np.testing.assert_array_equal(
+                bucket.spectra.power[used, k], rows[lane]["power"][masks[lane]]
+            )

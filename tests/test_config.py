@@ -1,0 +1,227 @@
+"""A configuration is right, or is refused in one line that names the key and what is allowed."""
+
+import json
+import os
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from pipeline.config import (
+    PRIORS,
+    SECTIONS,
+    ConfigError,
+    FitOptions,
+    Survey,
+    archive_fingerprint,
+    check_paths,
+    cluster_json,
+    code_version,
+    load,
+    resolve,
+    section_json,
+    shard_name,
+    shard_of,
+    survey_json,
+    validate,
+)
+from pipeline.describe import README_FILE, SCHEMA_FILE, options, readme_text, schema, schema_text
+from pipeline.models import COMPONENTS
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = [ROOT / "config" / "config.yaml", *sorted((ROOT / "config" / "examples").glob("*.yaml"))]
+
+
+def test_only_the_archive_is_required():
+    survey = validate({"archive": "somewhere"})
+    assert survey.fit.models.keys() == {"noise", "power_law", "power_law_qpo"}
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "allowed"),
+    [
+        ({"shard": 4}, "shard", "did you mean 'shards'?"),
+        ({"fit": {"batchsize": 4}}, "fit.batchsize", "batch_size"),
+        ({"shards": "many"}, "shards", "integer"),
+        ({"shards": 0}, "shards", "greater than or equal to 1"),
+        ({"source": {"group_by": "colour"}}, "source.group_by", "'observation' or 'object'"),
+        ({"segment": {"dt": 0}}, "segment.dt", "greater than 0"),
+        ({"segment": {"norm": "rms"}}, "segment.norm", "'frac', 'leahy' or 'abs'"),
+        ({"segment": {"min_bins": 64, "max_bins": 32}}, "segment", "larger than max_bins"),
+        ({"ingest": {"band": [10, 2]}}, "ingest.band", "lo < hi"),
+        ({"fit": {"models": {}}}, "fit.models", "at least one model"),
+        ({"fit": {"models": {"m": []}}}, "fit.models", "no component"),
+        ({"fit": {"models": {"m": ["gaussian"]}}}, "fit.models.m.0", "zero_lorentzian"),
+        (
+            {"fit": {"models": {"m": [{"power_law": {"index": {}}}]}}},
+            "fit.models.m.0",
+            "amplitude, slope",
+        ),
+        (
+            {"fit": {"models": {"m": [{"constant": {"level": {"prior": {"cauchy": 1}}}}]}}},
+            "fit.models.m.0.parameters.level.prior",
+            "loguniform",
+        ),
+        (
+            {"fit": {"models": {"m": [{"constant": {"level": {"start": 3, "bounds": [1, 2]}}}]}}},
+            "fit.models.m.0",
+            "within its bounds [1, 2]",
+        ),
+        (
+            {"fit": {"models": {"m": [{"constant": {"level": {"bounds": [-1, 2]}}}]}}},
+            "fit.models.m.0",
+            "must be positive",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(values, key, allowed):
+    with pytest.raises(ConfigError) as error:
+        validate({"archive": ".", **values})
+    message = str(error.value)
+    assert message.startswith(f"{key}: ")
+    assert allowed in message
+    assert "\n" not in message
+
+
+def test_a_misspelt_key_is_named_before_the_one_that_is_then_missing():
+    with pytest.raises(ConfigError, match=r"^archiv: unknown key; did you mean 'archive'\?"):
+        validate({"archiv": "."})
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_a_prior_takes_the_declared_number_of_arguments(name):
+    def with_arguments(count):
+        numbers = [0.5 + i for i in range(count)]
+        return {"m": [{"constant": {"level": {"prior": {name: numbers}}}}]}
+
+    FitOptions(models=with_arguments(PRIORS[name]))
+    with pytest.raises(ConfigError, match=f"{name} takes {PRIORS[name]} argument"):
+        validate({"models": with_arguments(PRIORS[name] + 1)}, FitOptions)
+
+
+def test_a_component_is_a_name_or_a_name_with_what_is_said_of_it():
+    long = {"name": "lorentzian", "up_to": 6, "parameters": {"fwhm": {"bounds": [0.1, 1]}}}
+    short = {"lorentzian": {"up_to": 6, "fwhm": {"bounds": [0.1, 1]}}}
+    models = validate({"models": {"a": [long], "b": [short], "c": ["lorentzian"]}}, FitOptions)
+    assert models.models["a"] == models.models["b"]
+    assert models.models["c"][0].up_to == 1
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_survives_the_way_through_the_command_line(name):
+    section = getattr(validate({"archive": "."}), name)
+    assert validate(json.loads(section_json(section)), SECTIONS[name]) == section
+
+
+def test_a_file_that_is_not_there_or_not_yaml_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("archive: [1,\n")
+    with pytest.raises(ConfigError, match="not YAML"):
+        load(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- archive\n")
+    with pytest.raises(ConfigError, match="mapping"):
+        load(tmp_path / "list.yaml")
+
+
+def test_paths_have_to_exist_but_for_an_archive_that_is_to_be_simulated(tmp_path):
+    missing = str(tmp_path / "none")
+    with pytest.raises(ConfigError, match=r"^archive: .*none"):
+        check_paths(validate({"archive": missing}))
+    check_paths(validate({"archive": missing, "simulate": {"enabled": True}}))
+    with pytest.raises(ConfigError, match=r"^report\.truth: "):
+        check_paths(validate({"archive": str(tmp_path), "report": {"truth": missing}}))
+
+
+def test_the_truth_is_looked_for_beside_the_archive(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "archive").mkdir()
+    survey = validate({"archive": "archive"})
+    assert resolve(survey).report.truth is None
+    (tmp_path / "archive-truth.parquet").touch()
+    resolved = resolve(survey)
+    assert resolved.report.truth == str(tmp_path / "archive-truth.parquet")
+    assert resolved.archive == str(tmp_path / "archive")
+    assert resolve(resolved) == resolved
+
+
+def test_results_inside_the_archive_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="holds the folder of the results"):
+        resolve(validate({"archive": str(tmp_path)}), tmp_path / "survey" / "results")
+
+
+def test_the_fingerprint_of_an_archive_sees_files_come_go_and_change(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.fits").write_text("1")
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    seen = [archive_fingerprint(tmp_path)]
+    (tmp_path / "two.fits").write_text("2")
+    seen.append(archive_fingerprint(tmp_path))
+    os.utime(tmp_path / "two.fits", ns=(1, 1))
+    seen.append(archive_fingerprint(tmp_path))
+    assert len(set(seen)) == 3
+    (tmp_path / "two.fits").unlink()
+    assert archive_fingerprint(tmp_path) == seen[0]
+    with pytest.raises(ConfigError, match="none"):
+        archive_fingerprint(tmp_path / "none")
+
+
+def test_a_worker_a_thread_unless_the_configuration_says_how_many():
+    survey = validate({"archive": "."})
+    assert json.loads(cluster_json(survey, 3))["workers"] == 3
+    survey = validate({"archive": ".", "cluster": {"workers": 5}})
+    assert json.loads(cluster_json(survey, 3))["workers"] == 5
+
+
+def test_a_catalogue_is_not_made_anew_for_a_title_or_a_cluster():
+    plain = validate({"archive": "."})
+    cosmetic = {"report": {"title": "new"}, "cluster": {"workers": 3}}
+    assert survey_json(validate({"archive": ".", **cosmetic})) == survey_json(plain)
+    changed = {"segment": {"rebin": 0.1}}
+    assert survey_json(validate({"archive": ".", **changed})) != survey_json(plain)
+    assert Survey(**json.loads(survey_json(plain))) == plain
+
+
+def test_code_versions_differ_between_stages_and_stay():
+    versions = {part: code_version(part) for part in ("ingest", "segment", "fit", "columns")}
+    assert len(set(versions.values())) == len(versions)
+    assert versions["fit"] == code_version("fit")
+
+
+def test_a_source_has_one_shard_on_every_machine():
+    assert shard_of("SIMJ0001+0102", 1024) == 202
+    shards = [shard_of(f"source {i}", 4) for i in range(4000)]
+    assert min(shards.count(i) for i in range(4)) > 900
+    assert shard_name(3) == "shard-0003"
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
+def test_the_surveys_in_the_repository_are_valid(file):
+    load(file)
+    jsonschema.validate(yaml.safe_load(file.read_text(encoding="utf-8")), schema())
+
+
+def test_the_schema_knows_components_and_keys():
+    def with_model(component):
+        return {"archive": ".", "fit": {"models": {"m": [component]}}}
+
+    jsonschema.validate(with_model({"lorentzian": {"up_to": 3, "fwhm": {"fixed": 1}}}), schema())
+    for wrong in ("gaussian", {"lorentzian": {"width": {}}}, {"power_law": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(with_model(wrong), schema())
+
+
+def test_schema_and_page_of_options_are_what_the_code_says():
+    remedy = "run `python -m pipeline config --write`"
+    assert (ROOT / SCHEMA_FILE).read_text(encoding="utf-8") == schema_text(), remedy
+    assert (ROOT / README_FILE).read_text(encoding="utf-8") == readme_text(), remedy
+
+
+def test_every_option_and_component_is_described():
+    page = readme_text()
+    for name, section in {"": Survey, **SECTIONS}.items():
+        for option in options(section, name and f"{name}."):
+            assert option.description.endswith("."), option.key
+            assert f"`{option.key}`" in page
+    assert all(f"| `{name}` |" in page for name in COMPONENTS)

@@ -1,0 +1,92 @@
+"""The workflow also runs under Snakemake alone, and shows what a person has to see."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from snakemake_logger_plugin_survey import LINES_SHOWN, LogHandler
+
+from .conftest import ROOT, Workplace
+
+
+@pytest.fixture
+def place(tmp_path):
+    place = Workplace(tmp_path)
+    place.archive.mkdir()
+    return place
+
+
+def dry_run(place, *options):
+    """Return the exit code and the output of a dry run of the bare workflow."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    done = subprocess.run(
+        [*command, "--dry-run", "--cores", "2", "--printshellcmds", *options],
+        cwd=place.folder,
+        env=place.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_default_survey_can_be_pointed_at_an_archive(place):
+    code, output = dry_run(place, "--config", f"archive={place.archive}")
+    assert code == 0, output
+    assert "profiles/default" in output
+    assert "bending_power_law" in output
+
+
+def test_a_configuration_of_its_own_does_not_inherit_the_models_of_the_default(place):
+    code, output = dry_run(place, "--configfile", str(place.configure()))
+    assert code == 0, output
+    assert "power_law" in output
+    assert "bending_power_law" not in output
+
+
+def test_a_wrong_configuration_is_one_line(place):
+    code, output = dry_run(place, "--config", f"archive={place.archive}", "shard=3")
+    assert code == 2
+    assert output.splitlines()[-1].startswith("configuration: shard: unknown key")
+
+
+@pytest.fixture
+def handler():
+    handler = LogHandler(None, None)
+    yield handler
+    handler.close()
+
+
+def emit(handler, message="", level=logging.INFO, **fields):
+    record = logging.LogRecord("snakemake", level, "", 0, message, (), None)
+    vars(record).update(fields)
+    handler.emit(record)
+
+
+def test_a_finished_job_is_a_line(handler, capsys):
+    job = {"jobid": 3, "rule_name": "fit", "wildcards": {"shard": "shard-0001"}}
+    emit(handler, event=LogEvent.JOB_INFO, **job)
+    emit(handler, event=LogEvent.JOB_FINISHED, job_id=3)
+    emit(handler, event=LogEvent.PROGRESS, done=2, total=9)
+    assert capsys.readouterr().err == "2 of 9  fit shard-0001\n"
+
+
+def test_a_failed_job_shows_the_end_of_its_log(handler, capsys, tmp_path):
+    log = tmp_path / "fit.log"
+    log.write_text("".join(f"line {i} [red]\n" for i in range(100)))
+    failed = {"event": LogEvent.JOB_ERROR, "jobid": 3, "rule_name": "fit", "log": [str(log)]}
+    emit(handler, "Error in rule fit", logging.ERROR, **failed)
+    emit(handler, "the command", logging.ERROR, event=LogEvent.ERROR, exception="RuleException")
+    head, *lines = capsys.readouterr().err.splitlines()
+    assert head == f"fit failed. The end of {log}:"
+    assert lines == [f"    line {i} [red]" for i in range(100 - LINES_SHOWN, 100)]
+
+
+def test_warnings_are_shown_and_chatter_is_not(handler, capsys):
+    emit(handler, "Select jobs to execute...")
+    emit(handler, "The disk is full", logging.WARNING)
+    assert capsys.readouterr().err == "The disk is full\n"

@@ -1,0 +1,151 @@
+"""`pipeline run` refuses what cannot run before anything runs, and sums up what did."""
+
+import fcntl
+import json
+
+import pytest
+import yaml
+
+from pipeline import survey
+from pipeline.__main__ import main
+from pipeline.columns import SOURCES, TABLES
+from pipeline.config import load
+from pipeline.tables import write_parquet
+
+
+@pytest.fixture
+def no_snakemake(monkeypatch):
+    """Record the calls of Snakemake instead of making them."""
+    calls = []
+
+    def snakemake(directory, options, lock):
+        calls.append(options)
+        return 1
+
+    monkeypatch.setattr(survey, "_snakemake", snakemake)
+    return calls
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    """Return a function that writes a configuration and gives the arguments of a run with it."""
+    (tmp_path / "archive").mkdir()
+
+    def write(**values):
+        file = tmp_path / "my.yaml"
+        file.write_text(yaml.safe_dump({"archive": str(tmp_path / "archive"), **values}))
+        return ["run", "--config", str(file), "--directory", str(tmp_path / "out")]
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"shard": 2}, "shard"),
+        ({"shards": "two"}, "shards"),
+        ({"fit": {"models": {"m": ["gaussian"]}}}, "fit.models.m.0"),
+        ({"archive": "/there/is/no/such/folder"}, "archive"),
+        ({"report": {"truth": "/there/is/no/such/file"}}, "report.truth"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_leaves_nothing(
+    values, key, configuration, no_snakemake, tmp_path, capsys
+):
+    assert main(configuration(**values)) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"configuration: {key}: ")
+    assert message.count("\n") == 1
+    assert no_snakemake == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_archive_on_the_command_line_must_exist_and_is_not_simulated(
+    configuration, no_snakemake, tmp_path, capsys
+):
+    arguments = configuration(simulate={"enabled": True})
+    assert main([*arguments, "--archive", str(tmp_path / "none")]) == 2
+    assert "archive: " in capsys.readouterr().err
+    assert main([*arguments, "--archive", str(tmp_path / "archive")]) == 1
+    assert not load(tmp_path / "out" / "results" / "survey.yaml").simulate.enabled
+
+
+def test_what_is_run_is_written_down_with_absolute_paths(
+    configuration, no_snakemake, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    main(configuration(archive="archive", shards=7))
+    written = load(tmp_path / "out" / "results" / "survey.yaml")
+    assert written.archive == str(tmp_path / "archive")
+    assert written.shards == 7
+
+
+def test_cores_are_all_unless_told_or_left_to_a_profile(configuration, no_snakemake, monkeypatch):
+    monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
+    main(configuration())
+    main([*configuration(), "--cores", "3"])
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "profiles/slurm")
+    main(configuration())
+    cores = [call[call.index("--cores") + 1] if "--cores" in call else "" for call in no_snakemake]
+    assert cores == ["all", "3", ""]
+
+
+def test_a_folder_has_one_run_at_a_time(configuration, no_snakemake, tmp_path, capsys):
+    arguments = configuration()
+    main(arguments)
+    with open(tmp_path / "out" / "results" / ".lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        no_snakemake.clear()
+        assert main(arguments) == 2
+        assert main(["resume", "--directory", str(tmp_path / "out")]) == 2
+    assert no_snakemake == []
+    assert capsys.readouterr().err.count("a run is going on") == 2
+
+
+def test_a_survey_is_resumed_as_it_was_configured(configuration, no_snakemake, tmp_path):
+    main(configuration(shards=5))
+    configuration(shards=6)
+    no_snakemake.clear()
+    main(["resume", "--directory", str(tmp_path / "out")])
+    unlock, run = no_snakemake
+    assert "--unlock" in unlock
+    assert "--rerun-incomplete" in run
+    assert load(tmp_path / "out" / "results" / "survey.yaml").shards == 5
+
+
+def test_there_has_to_be_a_survey_to_resume(tmp_path, capsys):
+    assert main(["resume", "--directory", str(tmp_path / "none")]) == 2
+    assert "no survey in" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_run_that_stops_says_how_to_go_on(configuration, no_snakemake, tmp_path, capsys):
+    assert main(configuration()) == 1
+    assert f"make resume DIR={tmp_path / 'out'}" in capsys.readouterr().err
+
+
+def test_an_archive_that_is_not_there_is_simulated_with_its_truth_beside_it(
+    configuration, no_snakemake, tmp_path
+):
+    simulated = {"enabled": True, "n_sources": 2, "n_damaged": 0}
+    main(configuration(archive=str(tmp_path / "simulated"), simulate=simulated))
+    assert any((tmp_path / "simulated").iterdir())
+    written = load(tmp_path / "out" / "results" / "survey.yaml")
+    assert written.report.truth == str(tmp_path / "simulated-truth.parquet")
+
+
+def test_the_summary_counts_statuses_and_compares_with_the_truth(tmp_path):
+    catalogue = tmp_path / "results" / "catalog"
+    catalogue.mkdir(parents=True)
+    counts = {"counts_by_status": {"ok": 58, "no_data": 2}}
+    (catalogue / "provenance.json").write_text(json.dumps(counts))
+    assert "58 ok, 2 no_data" in survey.summary(tmp_path, None)
+
+    measured = {"slope": 1.6, "slope_err_lo": 0.1, "slope_err_hi": 0.1}
+    write_parquet(
+        catalogue / "sources.parquet", SOURCES, [{"source_id": "a", "object": "A", **measured}]
+    )
+    write_parquet(tmp_path / "t.parquet", TABLES["TRUTH"], [{"object": "A", "slope": 1.5}])
+    text = survey.summary(tmp_path, str(tmp_path / "t.parquet"))
+    assert "slope" in text
+    assert "1.6" in text

@@ -1,0 +1,139 @@
+"""A survey runs end to end, does again only what has to be done, and survives being killed.
+
+The tests share one survey and are in the order of its life.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+
+import pytest
+
+from pipeline.columns import MANIFEST, REJECTED
+from pipeline.columns import SOURCES as SOURCES_TABLE
+from pipeline.config import shard_name, shard_of
+from pipeline.status import HAS_RESULT, Status
+from pipeline.tables import read_parquet, rows_of
+
+from .conftest import SOURCES, light_curve
+
+STAGES = ("ingest", "segment", "fit")
+EVERY_JOB = sorted(
+    ["plan", "catalog", "report", *(f"{s} {shard_name(i)}" for s in STAGES for i in range(2))]
+)
+
+
+@pytest.fixture(scope="module")
+def first(workplace):
+    """The first run of the survey, and the catalogue that it made."""
+    run = workplace.run()
+    assert run.code == 0, run.output
+    return run, workplace.catalogue()
+
+
+def rows(workplace, table):
+    name = table.name.lower()
+    return rows_of(read_parquet(workplace.results / "catalog" / f"{name}.parquet", table))
+
+
+def test_the_first_run_runs_every_job_once(first):
+    assert first[0].jobs == EVERY_JOB
+
+
+def test_every_source_is_in_the_catalogue(first, workplace):
+    sources = rows(workplace, SOURCES_TABLE)
+    assert {source["object"] for source in sources} == set(SOURCES)
+    assert all(Status(source["status"]) in HAS_RESULT for source in sources)
+
+
+def test_red_noise_is_told_from_white_and_has_the_slope_put_in(first, workplace):
+    for source in rows(workplace, SOURCES_TABLE):
+        if source["object"].startswith("RED"):
+            assert source["model"] == "red"
+            assert abs(source["slope"] - 1.5) < 4 * source["slope_err_hi"]
+        else:
+            assert source["model"] == "noise"
+
+
+def test_a_damaged_file_costs_itself(first, workplace):
+    (rejected,) = rows(workplace, REJECTED)
+    assert rejected["file"] == "xmm/cut.lc"
+    assert rejected["status"] == Status.TRUNCATED
+    assert rejected["reason"]
+    assert len(rows(workplace, MANIFEST)) == len(SOURCES) + 1
+
+
+def test_the_run_ends_by_saying_where_the_results_are_and_what_they_are(first, workplace):
+    output = first[0].output
+    assert str(workplace.results / "catalog" / "catalog.fits") in output
+    assert str(workplace.results / "report" / "index.html") in output
+    assert "5 ok" in output
+
+
+def test_running_again_runs_nothing(first, workplace):
+    again = workplace.run()
+    assert again.code == 0
+    assert again.jobs == []
+    assert workplace.catalogue() == first[1]
+
+
+def test_a_new_title_makes_the_report_anew_and_nothing_else(first, workplace):
+    run = workplace.run(report={"title": "It's <another> title"})
+    assert run.jobs == ["report"]
+    assert workplace.catalogue() == first[1]
+    page = (workplace.results / "report" / "index.html").read_text(encoding="utf-8")
+    assert "&lt;another&gt;" in page
+
+
+def test_a_run_that_was_killed_is_resumed_to_the_same_catalogue(first, workplace):
+    for file in sorted(workplace.results.rglob("*")):
+        if file.is_file() and file.name not in (".lock", "survey.yaml"):
+            file.unlink()
+    killed = subprocess.Popen(
+        workplace.command("run", "--config", str(workplace.configure())),
+        env=workplace.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((workplace.results / "segment").glob("shard-*.parquet")):
+        assert killed.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    busy = workplace.run("resume")
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert busy.code == 2
+    assert "a run is going on" in busy.output
+    assert not (workplace.results / "catalog" / "catalog.fits").exists()
+
+    resumed = workplace.run("resume")
+    assert resumed.code == 0, resumed.output
+    assert "plan" not in resumed.jobs
+    assert len(resumed.jobs) < len(EVERY_JOB)
+    assert workplace.catalogue() == first[1]
+
+
+def test_a_new_file_runs_one_shard_of_each_stage(first, workplace):
+    light_curve("RED D", 7).writeto(workplace.archive / "xmm" / "new.lc")
+    run = workplace.run()
+    assert run.code == 0, run.output
+    stages = Counter(job.split()[0] for job in run.jobs)
+    assert stages == dict.fromkeys(("plan", *STAGES, "catalog", "report"), 1)
+    shard = shard_name(shard_of(rows_by_object(workplace)["RED D"]["source_id"], 2))
+    assert {job.split()[1] for job in run.jobs if " " in job} == {shard}
+    assert set(rows_by_object(workplace)) == {*SOURCES, "RED D"}
+
+
+def test_a_file_taken_away_runs_one_shard_and_leaves_the_first_catalogue(first, workplace):
+    (workplace.archive / "xmm" / "new.lc").unlink()
+    run = workplace.run()
+    assert Counter(job.split()[0] for job in run.jobs).most_common(1)[0][1] == 1
+    assert workplace.catalogue() == first[1]
+
+
+def rows_by_object(workplace):
+    return {row["object"]: row for row in rows(workplace, SOURCES_TABLE)}
