@@ -33,6 +33,8 @@ if not workflow.overwrite_configfiles:
 try:
     survey = resolve(validate(config))
     check_paths(survey)
+    if not os.path.isdir(survey.archive):
+        raise ConfigError(f"archive: {survey.archive!r} is not there yet; `make run` simulates it")
 except ConfigError as error:
     print(f"configuration: {error}", file=sys.stderr)
     sys.exit(2)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.fit import Model, Problem, Spectra, configure
+from pipeline.fit import Grid, Model, Problem, Spectra, configure
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,7 +18,7 @@ def _draw(model, values, frequency, n, lanes, seed):
     u = np.where(model.is_log[:, None], np.log(np.where(model.is_log[:, None], values, 1)), values)
     grid = np.repeat(np.asarray(frequency, float)[:, None], lanes, axis=1)
     active = np.ones((len(model.slots), lanes), bool)
-    expected = np.asarray(model.power(u, grid, active))
+    expected = np.asarray(model.power(u, Grid.of(grid), active))
     weight = np.broadcast_to(np.asarray(n, float).reshape(-1, 1), grid.shape).copy()
     return Spectra(grid, rng.gamma(weight, expected / weight), weight), u
 

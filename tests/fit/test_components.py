@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from pipeline.fit.components import FUNCTIONS, positive_fraction
+from pipeline.fit.components import FUNCTIONS, Grid, positive_fraction
 from pipeline.models import COMPONENTS
 
 
@@ -20,7 +20,7 @@ def test_every_declared_component_is_implemented_with_its_parameters_in_order():
 
 def _integral(name, *parameters, start):
     def density(f):
-        return float(FUNCTIONS[name](np.array(f), *parameters))
+        return float(FUNCTIONS[name](Grid.of(np.array(f, dtype=float)), *parameters))
 
     return quad(density, start, 3.0, limit=200)[0] + quad(density, 3.0, np.inf, limit=200)[0]
 
@@ -43,14 +43,14 @@ def test_xspec_lorentz_integrates_to_its_variance_over_positive_frequencies():
 
 def test_lorentzian_has_half_its_peak_half_a_width_away():
     f = np.array([5.0, 5.0 - 0.4, 5.0 + 0.4])
-    peak, left, right = np.asarray(FUNCTIONS["lorentzian"](f, 1.0, 5.0, 0.8))
+    peak, left, right = np.asarray(FUNCTIONS["lorentzian"](Grid.of(f), 1.0, 5.0, 0.8))
     assert left == pytest.approx(peak / 2)
     assert right == pytest.approx(peak / 2)
 
 
 def test_bending_power_law_has_both_slopes_and_half_the_low_power_at_the_bend():
     f = np.array([1e-4, 1e-3, 1.0, 1e3, 1e4])
-    p = np.asarray(FUNCTIONS["bending_power_law"](f, 2.0, 0.9, 2.4, 1.0))
+    p = np.asarray(FUNCTIONS["bending_power_law"](Grid.of(f), 2.0, 0.9, 2.4, 1.0))
     assert np.log10(p[0] / p[1]) == pytest.approx(0.9, abs=1e-3)
     assert np.log10(p[3] / p[4]) == pytest.approx(2.4, abs=1e-3)
     assert p[2] == pytest.approx(1.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.fit import Model, Spectra
+from pipeline.fit import Grid, Model, Spectra
 from pipeline.fit.errors import observed_information
 from pipeline.fit.likelihood import saturated, terms
 from pipeline.fit.linear import UNROLL, inverse, solve
@@ -66,7 +66,7 @@ def test_observed_information_is_the_hessian(likelihood, three, draw):
     active = np.ones((3, 2), bool)
 
     def objective(v, lane):
-        model = three.power(v[:, None], spectra.frequency[:, [lane]], active[:, [lane]])
+        model = three.power(v[:, None], Grid.of(spectra.frequency[:, [lane]]), active[:, [lane]])
         at = terms(likelihood, spectra.power[:, [lane]], spectra.weight[:, [lane]], model)
         return jnp.sum(at.deviance) / 2
 
@@ -83,11 +83,13 @@ def test_power_and_tangents_match_finite_differences(draw):
         model, [2, 0.5, 2.0, 3, 1.0, 6, 1, 2, 0.3], np.linspace(0.1, 30, 50), 20, 1, seed=4
     )
     active = np.ones((3, 1), bool)
-    _, tangents = model.power_and_tangents(jnp.asarray(u), spectra.frequency, active)
+    _, tangents = model.power_and_tangents(jnp.asarray(u), Grid.of(spectra.frequency), active)
     for p, tangent in enumerate(tangents):
         step = np.zeros_like(u)
         step[p] = 1e-6
-        ahead, behind = (model.power(u + s, spectra.frequency, active) for s in (step, -step))
+        ahead, behind = (
+            model.power(u + s, Grid.of(spectra.frequency), active) for s in (step, -step)
+        )
         expected = (ahead - behind) / 2e-6
         np.testing.assert_allclose(tangent, expected, rtol=1e-5, atol=1e-7)
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import binom
 
-from pipeline.fit import Code, Engine, Model, Spectra
+from pipeline.fit import Code, Engine, Grid, Model, Spectra
 from pipeline.fit.errors import covariance, interval
 from pipeline.fit.optimize import compiled_block
 
@@ -31,7 +31,9 @@ def test_it_finds_what_scipy_finds_from_far_starts(three, draw, problem):
     assert same.mean() >= 0.75  # one start each: a peak that starts elsewhere may find another bump
 
     def objective(v, lane):
-        model = np.asarray(three.power(v[:, None], GRID[:, None], np.ones((3, 1), bool)))[:, 0]
+        model = np.asarray(three.power(v[:, None], Grid.of(GRID[:, None]), np.ones((3, 1), bool)))[
+            :, 0
+        ]
         ratio = spectra.power[:, lane] / model
         return np.sum(2 * 32 * (ratio - 1 - np.log(ratio)))
 

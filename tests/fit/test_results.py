@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import columns, tables
 from pipeline.config import FitOptions, validate
-from pipeline.fit import Engine, Model, blends, driver, fit_model, prepare, results
+from pipeline.fit import Engine, Grid, Model, blends, driver, fit_model, prepare, results
 from pipeline.fit.components import positive_fraction
 from pipeline.status import Flag, Status
 
@@ -138,7 +138,7 @@ def test_a_bending_power_law_is_written_with_the_steeper_slope_above(draw):
     result = fit_model(Engine(model, block_size=8), spectra, widths)
     assert (result.fit.u[2] > result.fit.u[1]).all()
     np.testing.assert_allclose(np.median(result.fit.u, axis=1), u[:, 0], atol=0.15)
-    power = np.asarray(model.power(result.fit.u, spectra.frequency, result.active))
+    power = np.asarray(model.power(result.fit.u, Grid.of(spectra.frequency), result.active))
     ratio = spectra.power / power
     again = np.sum(2 * 200 * (ratio - 1 - np.log(ratio)), axis=0)
     np.testing.assert_allclose(again, result.fit.deviance, rtol=1e-9)

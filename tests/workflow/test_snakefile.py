@@ -48,10 +48,13 @@ def test_a_configuration_of_its_own_does_not_inherit_the_models_of_the_default(p
     assert "bending_power_law" not in output
 
 
-def test_a_wrong_configuration_is_one_line(place):
-    code, output = dry_run(place, "--config", f"archive={place.archive}", "shard=3")
+@pytest.mark.parametrize(
+    ("wrong", "message"), [("shard=3", "shard: unknown key"), ("archive=nowhere", "archive: ")]
+)
+def test_a_wrong_configuration_is_one_line(wrong, message, place):
+    code, output = dry_run(place, "--config", f"archive={place.archive}", wrong)
     assert code == 2
-    assert output.splitlines()[-1].startswith("configuration: shard: unknown key")
+    assert output.splitlines()[-1].startswith(f"configuration: {message}")
 
 
 @pytest.fixture

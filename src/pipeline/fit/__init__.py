@@ -1,5 +1,6 @@
 """Batched fits of power spectra: JAX, NumPy and a priors library, nothing else."""
 
+from pipeline.fit.components import Grid
 from pipeline.fit.devices import configure
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Code, Engine, Fit, Problem, Spectra
@@ -9,6 +10,7 @@ __all__ = [
     "Code",
     "Engine",
     "Fit",
+    "Grid",
     "Model",
     "ModelFit",
     "Problem",

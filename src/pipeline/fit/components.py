@@ -1,47 +1,64 @@
 """The functions behind `pipeline.models.COMPONENTS`: power densities of frequency and parameters.
 
-Each takes the frequency, any array, and its parameters in the order of the declaration, in their
-own units, and broadcasts. Derivatives come from autodiff, so a component is only its formula.
+Each takes a `Grid` of frequencies and its parameters in the order of the declaration, in their own
+units, and broadcasts. Derivatives come from autodiff, so a component is only its formula.
 """
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
 
 
-def constant(frequency, level):
+class Grid(NamedTuple):
+    """Frequencies and their logarithms, arrays of one shape.
+
+    The logarithm is taken once a spectrum: inside the iteration it would cost as much as a component.
+    """
+
+    frequency: jnp.ndarray
+    log_frequency: jnp.ndarray
+
+    @classmethod
+    def of(cls, frequency) -> "Grid":
+        """Make a grid of frequencies in Hz."""
+        return cls(jnp.asarray(frequency), jnp.log(frequency))
+
+
+def constant(grid, level):
     """White noise: ``level`` (Leahy et al. 1983)."""
-    return jnp.broadcast_to(level, jnp.broadcast_shapes(frequency.shape, jnp.shape(level)))
+    return jnp.broadcast_to(level, jnp.broadcast_shapes(grid.frequency.shape, jnp.shape(level)))
 
 
-def power_law(frequency, amplitude, slope):
+def power_law(grid, amplitude, slope):
     """``amplitude f^-slope`` with the amplitude at 1 Hz (Vaughan 2005)."""
-    return amplitude * jnp.exp(-slope * jnp.log(frequency))
+    return amplitude * jnp.exp(-slope * grid.log_frequency)
 
 
-def bending_power_law(frequency, amplitude, slope_low, slope_high, bend_frequency):
+def bending_power_law(grid, amplitude, slope_low, slope_high, bend_frequency):
     """A power law that bends from ``slope_low`` to ``slope_high`` (McHardy et al. 2004, eq. 2)."""
-    low = amplitude * jnp.exp(-slope_low * jnp.log(frequency))
-    ratio = jnp.exp((slope_high - slope_low) * jnp.log(frequency / bend_frequency))
+    low = amplitude * jnp.exp(-slope_low * grid.log_frequency)
+    ratio = jnp.exp((slope_high - slope_low) * (grid.log_frequency - jnp.log(bend_frequency)))
     return low / (1 + ratio)
 
 
-def lorentzian(frequency, variance, centroid, fwhm):
+def lorentzian(grid, variance, centroid, fwhm):
     """Lorentzian whose integral over all frequencies, negative ones too, is ``variance``.
 
     Belloni, Psaltis & van der Klis 2002, eq. 1, with half width Delta = fwhm / 2.
     """
     half = fwhm / 2
-    return variance * half / jnp.pi / (half**2 + (frequency - centroid) ** 2)
+    return variance * half / jnp.pi / (half**2 + (grid.frequency - centroid) ** 2)
 
 
-def zero_lorentzian(frequency, variance, fwhm):
+def zero_lorentzian(grid, variance, fwhm):
     """`lorentzian` centred on zero frequency; ``variance / 2`` is at positive frequencies."""
     half = fwhm / 2
-    return variance * half / jnp.pi / (half**2 + frequency**2)
+    return variance * half / jnp.pi / (half**2 + grid.frequency**2)
 
 
-def lorentz(frequency, variance, centroid, fwhm):
+def lorentz(grid, variance, centroid, fwhm):
     """Lorentzian as XSPEC normalises it: its integral from zero to infinity is ``variance``."""
-    return lorentzian(frequency, variance / positive_fraction(centroid, fwhm), centroid, fwhm)
+    return lorentzian(grid, variance / positive_fraction(centroid, fwhm), centroid, fwhm)
 
 
 def positive_fraction(centroid, fwhm):

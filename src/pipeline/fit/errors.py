@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pipeline.fit import linear
+from pipeline.fit.components import Grid
 from pipeline.fit.likelihood import terms
 
 
@@ -31,12 +32,13 @@ def observed_information(model, likelihood, spectra, active, u):
 
     With l = ln S, d2 phi / du_i du_j = (phi'' - phi') l_i l_j + phi' S_ij / S, where l_i = S_i / S.
     """
-    power, tangents = model.power_and_tangents(u, spectra.frequency, active)
+    grid = Grid.of(spectra.frequency)
+    power, tangents = model.power_and_tangents(u, grid, active)
     at = terms(likelihood, spectra.power, spectra.weight, power)
     relative = [t / power for t in tangents]
     score = at.root * at.residual
     both = at.observed + score
-    second = model.second_tangents(u, spectra.frequency, active)
+    second = model.second_tangents(u, grid, active)
     rows = [[None] * model.size for _ in range(model.size)]
     for i in range(model.size):
         for j in range(i, model.size):

@@ -123,21 +123,21 @@ class Model:
         """For each parameter the number of its slot, shape (P,)."""
         return np.repeat(np.arange(len(self.slots)), [len(i) for i in self.index])
 
-    def component_power(self, u, frequency, active):
+    def component_power(self, u, grid, active):
         """Return the power of each component, a list of arrays of shape (bins, lanes).
 
         ``active``, shape (slots, lanes), switches components off lane by lane.
         """
         return [
-            jnp.where(active[s], self._component(s, [u[i] for i in index], frequency), 0.0)
+            jnp.where(active[s], self._component(s, [u[i] for i in index], grid), 0.0)
             for s, index in enumerate(self.index)
         ]
 
-    def power(self, u, frequency, active):
+    def power(self, u, grid, active):
         """Return the sum of the components, shape (bins, lanes)."""
-        return sum(self.component_power(u, frequency, active))
+        return sum(self.component_power(u, grid, active))
 
-    def power_and_tangents(self, u, frequency, active):
+    def power_and_tangents(self, u, grid, active):
         """Return the power and its derivative by each row of u, a list of P arrays.
 
         A parameter enters one component only, so each tangent costs one component.
@@ -145,20 +145,20 @@ class Model:
         total, tangents = 0.0, []
         for s, index in enumerate(self.index):
             rows = [u[i] for i in index]
-            value = self._component(s, rows, frequency)
+            value = self._component(s, rows, grid)
             for k in range(len(rows)):
-                tangents.append(jnp.where(active[s], self._tangent(s, rows, k, frequency), 0.0))
+                tangents.append(jnp.where(active[s], self._tangent(s, rows, k, grid), 0.0))
             total = total + jnp.where(active[s], value, 0.0)
         return total, tangents
 
-    def second_tangents(self, u, frequency, active):
+    def second_tangents(self, u, grid, active):
         """Return {(i, j): d2 power / du_i du_j} for i <= j in the same component."""
         out = {}
         for s, index in enumerate(self.index):
             rows = [u[i] for i in index]
             for a in range(len(rows)):
                 for b in range(a, len(rows)):
-                    second = self._second(s, rows, a, b, frequency)
+                    second = self._second(s, rows, a, b, grid)
                     out[index[a], index[b]] = jnp.where(active[s], second, 0.0)
         return out
 
@@ -177,22 +177,22 @@ class Model:
                 rows.append((density(u[i]), first(u[i]), second(u[i])))
         return tuple(jnp.stack(column) for column in zip(*rows, strict=True))
 
-    def _component(self, s, rows, frequency):
+    def _component(self, s, rows, grid):
         declared = self.slots[s].parameters
         values = [
             jnp.exp(r) if p.scale == "log" else r for r, p in zip(rows, declared, strict=True)
         ]
-        return FUNCTIONS[self.slots[s].component](frequency, *values)
+        return FUNCTIONS[self.slots[s].component](grid, *values)
 
-    def _tangent(self, s, rows, k, frequency):
+    def _tangent(self, s, rows, k, grid):
         def along(x):
-            return self._component(s, [*rows[:k], x, *rows[k + 1 :]], frequency)
+            return self._component(s, [*rows[:k], x, *rows[k + 1 :]], grid)
 
         return jax.jvp(along, (rows[k],), (jnp.ones_like(rows[k]),))[1]
 
-    def _second(self, s, rows, a, b, frequency):
+    def _second(self, s, rows, a, b, grid):
         def along(x):
-            return self._tangent(s, [*rows[:b], x, *rows[b + 1 :]], a, frequency)
+            return self._tangent(s, [*rows[:b], x, *rows[b + 1 :]], a, grid)
 
         return jax.jvp(along, (rows[b],), (jnp.ones_like(rows[b]),))[1]
 

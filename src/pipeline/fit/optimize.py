@@ -17,6 +17,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from pipeline.fit import linear
+from pipeline.fit.components import Grid
 from pipeline.fit.likelihood import terms
 from pipeline.fit.model import Model
 
@@ -120,18 +121,21 @@ class Fit:
         return Fit(*(np.take(getattr(self, f), lanes, axis=-1) for f in self.__dataclass_fields__))
 
 
-def _evaluate(model, likelihood, spectra, active, u):
+def _evaluate(model, likelihood, spectra, grid, active, u):
     """Objective, gradient of its half with the sign of ascent, and expected information."""
-    power, tangents = model.power_and_tangents(u, spectra.frequency, active)
+    power, tangents = model.power_and_tangents(u, grid, active)
     at = terms(likelihood, spectra.power, spectra.weight, power)
     scale = at.root / power
-    standard = [scale * t for t in tangents]
-    gradient = jnp.stack([jnp.sum(at.residual * r, axis=0) for r in standard])
+    # Sums of products in single precision: the optimum is where the double-precision residuals put it,
+    # and the time goes into reading these rows again and again.
+    standard = [(scale * t).astype(jnp.float32) for t in tangents]
+    residual = at.residual.astype(jnp.float32)
+    gradient = jnp.stack([jnp.sum(residual * r, axis=0) for r in standard]).astype(u.dtype)
     rows = [[jnp.sum(a * b, axis=0) for b in standard[: i + 1]] for i, a in enumerate(standard)]
     size = len(rows)
     information = jnp.stack(
         [jnp.stack([rows[max(i, j)][min(i, j)] for j in range(size)]) for i in range(size)]
-    )
+    ).astype(u.dtype)
     log_prior, slope, curvature = model.log_prior(u)
     diagonal = jnp.eye(size, dtype=u.dtype)[:, :, None] * jnp.maximum(-curvature, 0.0)[:, None]
     objective = jnp.sum(at.deviance, axis=0) - 2 * jnp.sum(log_prior, axis=0)
@@ -144,7 +148,7 @@ def _movable(problem, u, gradient):
     return problem.free & ~outward
 
 
-def _iterate(model, likelihood, tolerance, spectra, problem, state):
+def _iterate(model, likelihood, tolerance, spectra, grid, problem, state):
     """One step of every lane that is running."""
     move = _movable(problem, state.u, state.gradient)
     gradient = jnp.where(move, state.gradient, 0.0)
@@ -162,7 +166,7 @@ def _iterate(model, likelihood, tolerance, spectra, problem, state):
     step = step * jnp.minimum(1.0, MAX_STEP / jnp.maximum(longest, 1e-30))
     trial = jnp.clip(state.u + step, problem.lower, problem.upper)
     objective, new_gradient, information = _evaluate(
-        model, likelihood, spectra, problem.active, trial
+        model, likelihood, spectra, grid, problem.active, trial
     )
     rounding = 8 * jnp.finfo(objective.dtype).eps * jnp.abs(state.objective)
     better = objective <= state.objective + rounding
@@ -188,8 +192,9 @@ def _iterate(model, likelihood, tolerance, spectra, problem, state):
 
 def _run_block(model, likelihood, tolerance, spectra, problem, damping, limit):
     """Iterate a block until every lane has stopped or the limit is reached."""
+    grid = Grid.of(spectra.frequency)
     objective, gradient, information = _evaluate(
-        model, likelihood, spectra, problem.active, problem.u
+        model, likelihood, spectra, grid, problem.active, problem.u
     )
     code = jnp.where(jnp.isfinite(objective), Code.RUNNING, Code.NO_DATA).astype(jnp.int32)
     zero = jnp.zeros_like(code)
@@ -201,7 +206,7 @@ def _run_block(model, likelihood, tolerance, spectra, problem, damping, limit):
 
     def body(carry):
         count, state = carry
-        return count + 1, _iterate(model, likelihood, tolerance, spectra, problem, state)
+        return count + 1, _iterate(model, likelihood, tolerance, spectra, grid, problem, state)
 
     _, state = jax.lax.while_loop(more, body, (jnp.zeros_like(limit), state))
     prior = jnp.sum(model.log_prior(state.u)[0], axis=0)

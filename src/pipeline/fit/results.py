@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from pipeline.fit import blends
+from pipeline.fit.components import Grid
 from pipeline.fit.errors import interval
 from pipeline.fit.optimize import Code
 from pipeline.status import Flag, Status
@@ -200,10 +201,10 @@ def _root(variance) -> float:
 def curve_row(row, mask, result, lane) -> dict:
     """Return the CURVES row of one lane: its usable bins with the model and its components."""
     active = result.active[:, lane]
-    frequency = row["frequency"][mask][:, None]
-    parts = np.array(
-        result.model.component_power(result.fit.u[:, [lane]], frequency, active[:, None])
-    )[active, :, 0]
+    grid = Grid.of(row["frequency"][mask][:, None])
+    parts = np.array(result.model.component_power(result.fit.u[:, [lane]], grid, active[:, None]))[
+        active, :, 0
+    ]
     power = row["power"][mask]
     error = power / np.sqrt(row["n"][mask]) if len(row["n"]) else row["power_err"][mask]
     return {

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pipeline.fit.components import PEAKS
+from pipeline.fit.components import PEAKS, Grid
 from pipeline.fit.likelihood import terms
 from pipeline.fit.priors import support
 
@@ -130,7 +130,7 @@ def _scores(model, likelihood, qualities, spectra, u, active, frequencies, narro
     For the standardised residual r and the standardised shape t of a peak of unit variance, the best
     variance is (r.t)/(t.t) and the deviance falls by (r.t)^2/(t.t), the other components held.
     """
-    power = model.power(u, spectra.frequency, active)
+    power = model.power(u, Grid.of(spectra.frequency), active)
     flat = jnp.sum(spectra.power * spectra.weight, axis=0) / jnp.sum(spectra.weight, axis=0)
     power = jnp.where(jnp.any(active, axis=0), power, flat)
     at = terms(likelihood, spectra.power, spectra.weight, power)
