@@ -464,7 +464,12 @@ PARAMETERS = Table(
         SOURCE_ID,
         PRODUCT,
         MODEL,
-        Column("component", "str", "Component, with its number: lorentzian.1; a blend joins its members with +.", ucd="meta.id.part"),
+        Column(
+            "component",
+            "str",
+            "Component, with its number: lorentzian.1; a blend joins its members with +.",
+            ucd="meta.id.part",
+        ),
         Column("parameter", "str", "Parameter of the component.", ucd="meta.id.part;stat.param"),
         Column("value", "float64", "Best-fit value.", "", "stat.fit.param"),
         Column(

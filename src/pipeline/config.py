@@ -252,7 +252,7 @@ class FitOptions(Options):
     )
     precision: Literal["float64", "float32"] = Field("float64", description="Floating-point type.")
     batch_size: Count = Field(4096, description="Spectra on the device at a time.")
-    block_size: Count = Field(128, description="Spectra that iterate together.")
+    block_size: Count = Field(64, description="Spectra that iterate together.")
     max_iterations: Count = Field(200, description="Iterations of a fit.")
     tolerance: Positive = Field(
         1e-6, description="A fit has converged when a step promises a smaller change of -2 ln L."

@@ -55,8 +55,15 @@ def test_score_and_information_are_the_derivatives_of_the_likelihood(likelihood)
 
     at = terms(likelihood, power, weight, jnp.exp(jnp.array([0.4])))
     first, second = jax.grad(phi)(jnp.array([0.4])), jax.hessian(phi)(jnp.array([0.4]))
-    np.testing.assert_allclose(-at.root * at.residual, first, rtol=1e-10)
+    np.testing.assert_allclose(-at.score, first, rtol=1e-10)
     np.testing.assert_allclose(at.observed, second[0], rtol=1e-10)
+
+
+def test_the_stepping_curvature_leads_to_the_data_in_one_step_from_anywhere():
+    for model in (1e-4, 0.7, 1.2999, 40.0):
+        at = terms("gamma", jnp.array(1.3), jnp.array(9.0), jnp.array(model))
+        step = at.score / at.stepping
+        np.testing.assert_allclose(model * np.exp(step), 1.3, rtol=1e-6)
 
 
 @pytest.mark.parametrize("likelihood", ["gamma", "gaussian"])

@@ -52,7 +52,7 @@ OPTIONS = validate(
 def test_derived_q_and_rms_have_the_errors_of_a_monte_carlo(component):
     values = np.array([0.02, 5.0, 2.0])
     root = np.array([[0.1, 0, 0], [0.01, 0.02, 0], [0.05, -0.03, 0.1]])
-    row = {"norm": "frac"}
+    row = {"norm": "frac", "dt": math.nan}
     found = {q: (v, e) for q, v, e in results.derived(component, values, root @ root.T, row)}
     rng = np.random.default_rng(1)
     draws = values * np.exp(rng.normal(size=(200_000, 3)) @ root.T)
@@ -68,7 +68,7 @@ def test_rms_needs_the_mean_rate_unless_the_power_is_fractional():
     values, nothing = np.array([0.02, 5.0, 2.0]), np.zeros((3, 3))
 
     def rms(**row):
-        row = {"background_rate": math.nan, "mean_rate": math.nan, **row}
+        row = {"background_rate": math.nan, "mean_rate": math.nan, "dt": math.nan, **row}
         found = {name: value for name, value, _ in results.derived("lorentz", values, nothing, row)}
         return found.get("rms")
 
@@ -81,11 +81,21 @@ def test_rms_needs_the_mean_rate_unless_the_power_is_fractional():
     assert rms(norm="abs", mean_rate=50.0) == pytest.approx(math.sqrt(0.02) / 50)
 
 
+def test_the_rms_of_an_oscillation_is_that_before_it_was_averaged_over_bins():
+    dt, frequency = 0.05, 4.0
+    phase = 2.0 * np.pi * frequency * dt * np.arange(0.0, 500.0, 0.01)
+    binned = np.sin(phase).reshape(-1, 100).mean(axis=1)
+    values = np.array([binned.var(), frequency, 1e-6])
+    row = {"norm": "frac", "dt": dt}
+    found = {q: v for q, v, _ in results.derived("lorentz", values, np.zeros((3, 3)), row)}
+    assert found["rms"] == pytest.approx(np.sin(phase).std(), rel=1e-3)
+
+
 def test_overlapping_narrow_peaks_of_like_height_blend_and_others_do_not():
     first, near, shoulder, far = [60, 2.64, 0.2], [53, 2.82, 0.3], [50, 2.9, 1.4], [60, 5.3, 0.4]
     broad = [60, 2.6, 2.0]
     assert blends.find([first, near]) == [[0, 1]]
-    assert blends.find([near, far, first]) == [[2, 0]]
+    assert blends.find([near, far, first]) == [[0, 2]]
     for other in (shoulder, far, broad):
         assert blends.find([first, other]) == []
     assert blends.find(np.zeros((0, 3))) == []

@@ -10,6 +10,7 @@ from pipeline.simulate.spectra import PowerSpectrum
 
 SEED = 20260101
 RED = PowerSpectrum(2e-3, 1.2, floor_frequency=0.02)
+LOUD = PowerSpectrum(2e-3, 1.2, floor_frequency=5e-4)
 
 
 def test_stretches_hold_the_segments_asked_for_and_leave_gaps():
@@ -37,8 +38,23 @@ def test_waiting_times_of_a_constant_source_are_exponential():
 
 def test_the_rate_is_never_negative():
     wild = PowerSpectrum(1.0, 1.0, floor_frequency=0.01)
-    rate = observe.relative_rate(wild, 2000, 0.1, np.random.default_rng(SEED))
+    rate = observe.relative_rate(wild, np.ones(2000), 0.1, np.random.default_rng(SEED))
     assert rate.min() == 0.0
+
+
+def test_the_fractional_rms_does_not_wander_with_the_mean_of_the_observation():
+    """The mean scatters by more than a tenth; power over its square does not follow it."""
+    rng = np.random.default_rng(SEED)
+    exposure = np.repeat([1.0, 0.0, 0.5], [200, 112, 200])
+    means, powers = [], []
+    for _ in range(400):
+        rate = observe.relative_rate(LOUD, exposure, 1.0, rng)
+        means.append(np.average(rate, weights=exposure))
+        power = np.abs(np.fft.rfft(rate[:200] / means[-1])[16:64]) ** 2
+        powers.append(power.mean())
+    assert abs(np.mean(means) - 1.0) < 4.0 * np.std(means) / 20.0
+    assert np.std(means) > 0.1
+    assert abs(np.corrcoef(means, powers)[0, 1]) < 4.0 / 20.0
 
 
 def test_counts_follow_the_exposed_fraction():
@@ -52,7 +68,7 @@ def test_counts_follow_the_exposed_fraction():
 
 def test_photometry_scatters_by_its_error():
     flux = observe.photometry(
-        PowerSpectrum(), 1000.0, 5.0, 60.0, 10_000, np.random.default_rng(SEED)
+        PowerSpectrum(), 1000.0, 5.0, 60.0, np.ones(10_000), np.random.default_rng(SEED)
     )
     assert abs(flux.std() / 5.0 - 1.0) < 4.0 / np.sqrt(2 * 10_000)
     assert abs(flux.mean() - 1000.0) < 4.0 * 5.0 / 100.0

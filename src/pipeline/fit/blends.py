@@ -28,7 +28,7 @@ def find(peaks):
     Returns
     -------
     list of list of int
-        Numbers of the peaks of each blend of two or more, by frequency.
+        Numbers of the peaks of each blend of two or more.
     """
     variance, frequency, fwhm = np.asarray(peaks, float).reshape(-1, 3).T
     order = [k for k in np.argsort(frequency) if frequency[k] > NARROW * fwhm[k]]
@@ -45,7 +45,7 @@ def find(peaks):
                 break
         else:
             groups.append([k])
-    return [group for group in groups if len(group) > 1]
+    return [sorted(group) for group in groups if len(group) > 1]
 
 
 def measure(u):

@@ -10,11 +10,11 @@ from pathlib import Path
 import jax
 
 
-def configure(platform="auto", precision="float64", cache=None, cpu_devices=None):
+def configure(platform="auto", precision="float64", cache=None, cpu_devices=1):
     """Choose platform, floating-point type and compilation cache, and return the devices.
 
-    On CPUs the batch is spread over one XLA device a core: with the lane as the last axis a program has
-    no parallelism inside that would be worth its threads. On GPUs it is spread over the GPUs.
+    On CPUs blocks of spectra run side by side, a thread a core (`pipeline.fit.optimize.on_cores`); on
+    GPUs they are spread over the GPUs.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def configure(platform="auto", precision="float64", cache=None, cpu_devices=None
         Folder of the compilation cache; one under the system's temporary folder by default, named for
         processor and version because compiled programs do not travel.
     cpu_devices : int, optional
-        CPU devices; the cores this process may use by default. Ignored once JAX has started.
+        CPU devices to make of this machine, for tests. Ignored once JAX has started.
 
     Raises
     ------
@@ -40,8 +40,10 @@ def configure(platform="auto", precision="float64", cache=None, cpu_devices=None
     folder = Path(cache) if cache else default_cache()
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    # dispatched asynchronously, programs for the CPU would run one after the other
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     with contextlib.suppress(RuntimeError):  # JAX has started: its devices stay as they are
-        jax.config.update("jax_num_cpu_devices", cpu_devices or len(os.sched_getaffinity(0)))
+        jax.config.update("jax_num_cpu_devices", cpu_devices)
     return jax.devices()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.fit import linear
 from pipeline.fit.components import Grid
 from pipeline.fit.likelihood import terms
+from pipeline.fit.optimize import Spectra, in_blocks
 
 
 class Covariance(NamedTuple):
@@ -36,15 +37,14 @@ def observed_information(model, likelihood, spectra, active, u):
     power, tangents = model.power_and_tangents(u, grid, active)
     at = terms(likelihood, spectra.power, spectra.weight, power)
     relative = [t / power for t in tangents]
-    score = at.root * at.residual
-    both = at.observed + score
+    both = at.observed + at.score
     second = model.second_tangents(u, grid, active)
     rows = [[None] * model.size for _ in range(model.size)]
     for i in range(model.size):
         for j in range(i, model.size):
             value = jnp.sum(both * relative[i] * relative[j], axis=0)
             if (i, j) in second:
-                value -= jnp.sum(score * second[i, j] / power, axis=0)
+                value -= jnp.sum(at.score * second[i, j] / power, axis=0)
             rows[i][j] = rows[j][i] = value
     curvature = model.log_prior(u)[2]
     eye = jnp.eye(model.size, dtype=u.dtype)[:, :, None]
@@ -67,7 +67,7 @@ def _covariance(model, likelihood, spectra, active, u, moved):
     return jnp.where(both, inverse / outer, 0.0), sound
 
 
-def covariance(model, likelihood, spectra, active, u, moved, block_size=128) -> Covariance:
+def covariance(model, likelihood, spectra, active, u, moved, block_size=64) -> Covariance:
     """Return the covariance of every lane, computed a block at a time.
 
     Parameters
@@ -85,23 +85,12 @@ def covariance(model, likelihood, spectra, active, u, moved, block_size=128) -> 
     block_size : int, optional
         Lanes at a time.
     """
-    lanes = u.shape[1]
-    matrix = np.zeros((model.size, model.size, lanes))
-    sound = np.zeros(lanes, bool)
-    for start in range(0, lanes, block_size):
-        block = np.arange(start, min(start + block_size, lanes))
-        filled = np.resize(block, block_size)
-        values, good = _covariance(
-            model,
-            likelihood,
-            type(spectra)(*(np.asarray(a[:, filled], u.dtype) for a in spectra)),
-            active[:, filled],
-            u[:, filled],
-            moved[:, filled],
-        )
-        matrix[:, :, block] = np.asarray(values)[:, :, : block.size]
-        sound[block] = np.asarray(good)[: block.size]
-    return Covariance(matrix, sound)
+    arrays = (*(np.asarray(a, u.dtype) for a in spectra), active, u, moved)
+
+    def one(frequency, power, weight, *rest):
+        return _covariance(model, likelihood, Spectra(frequency, power, weight), *rest)
+
+    return Covariance(*in_blocks(one, arrays, block_size))
 
 
 def interval(u, sigma, is_log):

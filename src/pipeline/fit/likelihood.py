@@ -20,18 +20,22 @@ class Terms(NamedTuple):
     ----------
     deviance : array
         2 phi less its value where the model equals the data.
-    root : array
-        Square root of the expectation of phi''.
-    residual : array
-        -phi' / root: the standardised residual.
+    score : array
+        -phi'.
+    fisher : array
+        The expectation of phi''.
     observed : array
         phi''.
+    stepping : array
+        The curvature to step with: phi' over the distance from l to the l of the data. It is `fisher`
+        where the model is right, and from a far start it neither overshoots nor crawls.
     """
 
     deviance: jnp.ndarray
-    root: jnp.ndarray
-    residual: jnp.ndarray
+    score: jnp.ndarray
+    fisher: jnp.ndarray
     observed: jnp.ndarray
+    stepping: jnp.ndarray
 
 
 def terms(likelihood, power, weight, model):
@@ -45,23 +49,33 @@ def terms(likelihood, power, weight, model):
     power, weight, model : array, shape (bins, lanes)
         Measured power, weight, and model power S > 0.
     """
-    root = jnp.sqrt(weight)
     if likelihood == "gaussian":
-        residual = root * (power - model)
+        residual, fisher = power - model, weight * model**2
         return Terms(
-            deviance=residual**2,
-            root=root * model,
-            residual=residual,
-            observed=root * model * (root * model - residual),
+            deviance=weight * residual**2,
+            score=weight * residual * model,
+            fisher=fisher,
+            observed=weight * (model - residual) * model,
+            stepping=fisher,
         )
     ratio = power / model
+    distance = jnp.log(ratio)
+    near = jnp.abs(distance) < 1e-3
+    secant = jnp.where(near, 1 + distance / 2, (ratio - 1) / jnp.where(near, 1.0, distance))
     return Terms(
         # the deviance, not n (I/S + ln S): that one loses the convergence test in single precision
-        deviance=2 * weight * (ratio - 1 - jnp.log(ratio)),
-        root=root,
-        residual=root * (ratio - 1),
+        deviance=2 * weight * (ratio - 1 - distance),
+        score=weight * (ratio - 1),
+        fisher=jnp.broadcast_to(weight, ratio.shape),
         observed=weight * ratio,
+        stepping=weight * secant,
     )
+
+
+def standardised(score, curvature):
+    """Return the square root of a curvature and the score in units of it, 0 in the padding."""
+    root = jnp.sqrt(curvature)
+    return root, jnp.where(root > 0, score / jnp.where(root > 0, root, 1.0), 0.0)
 
 
 def saturated(likelihood, power, weight):

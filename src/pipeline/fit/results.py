@@ -109,12 +109,13 @@ def derived(component, values, covariance, row):
     covariance : array, shape (p, p)
         Covariance of their logarithms; NaN where there are no errors, zero rows where held.
     row : mapping
-        SPECTRA row: ``norm`` and ``mean_rate``.
+        SPECTRA row: ``norm``, ``mean_rate`` and ``dt``.
 
     Notes
     -----
     rms^2 = variance [1/2 + atan(2 frequency / fwhm) / pi] over positive frequencies (Belloni, Psaltis &
-    van der Klis 2002), divided by what turns the normalisation into a fraction of the mean rate squared.
+    van der Klis 2002), divided by what turns the normalisation into a fraction of the mean rate squared,
+    and for a peak by what the averaging over time bins leaves of it at its centroid (`_binning`).
     """
     if component not in ("lorentzian", "lorentz", "zero_lorentzian"):
         return
@@ -132,7 +133,8 @@ def derived(component, values, covariance, row):
             fraction = 0.5 + math.atan(2 * q) / math.pi
             slope = 2 * q / (math.pi * (1 + 4 * q**2)) / fraction
         error = _error(covariance, (0.5, 0.5 * slope, -0.5 * slope))
-        yield "rms", math.sqrt(variance * fraction * to_fraction), error
+        kept = _binning(row, frequency)
+        yield "rms", math.sqrt(variance * fraction * to_fraction / kept), error
 
 
 def _derived_row(name, value, error, unit="") -> dict:
@@ -172,7 +174,8 @@ def _blends(row, result, lane):
         yield label, ("fwhm", fwhm, _root(errors[2, 2]), units[2])
         yield label, ("q", frequency / fwhm, _error(errors, (0, 1, -1, 0)))
         if to_fraction:
-            yield label, ("rms", math.sqrt(positive * to_fraction), 0.5 * _root(errors[3, 3]))
+            rms = math.sqrt(positive * to_fraction / _binning(row, frequency))
+            yield label, ("rms", rms, 0.5 * _root(errors[3, 3]))
 
 
 def _to_fraction(row) -> float:
@@ -187,6 +190,16 @@ def _to_fraction(row) -> float:
     if source == 0:
         return 0.0
     return (rate if row["norm"] == "leahy" else 1.0) / source**2
+
+
+def _binning(row, frequency) -> float:
+    """Fraction of the power at a frequency that is left after averaging over bins of dt.
+
+    The square of sin(x) / x with x = pi frequency dt (van der Klis 1989, NATO ASI C 262, 27); 1 where dt
+    is not known, as of ready-made spectra.
+    """
+    dt = row["dt"]
+    return float(np.sinc(frequency * dt)) ** 2 if math.isfinite(dt) else 1.0
 
 
 def _error(covariance, weights) -> float:

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pipeline.fit.components import PEAKS, Grid
-from pipeline.fit.likelihood import terms
+from pipeline.fit.likelihood import standardised, terms
+from pipeline.fit.optimize import Spectra, in_blocks
 from pipeline.fit.priors import support
 
 QUALITIES = (0.5, 2.0, 6.0, 18.0)
@@ -134,7 +135,8 @@ def _scores(model, likelihood, qualities, spectra, u, active, frequencies, narro
     flat = jnp.sum(spectra.power * spectra.weight, axis=0) / jnp.sum(spectra.weight, axis=0)
     power = jnp.where(jnp.any(active, axis=0), power, flat)
     at = terms(likelihood, spectra.power, spectra.weight, power)
-    scale = at.root / power
+    root, residual = standardised(at.score, at.fisher)
+    scale = root / power
 
     def one(k, state):
         best, where, variance = state
@@ -143,7 +145,7 @@ def _scores(model, likelihood, qualities, spectra, u, active, frequencies, narro
             half = jnp.maximum(centre / quality, narrowest) / 2
             offset = spectra.frequency - centre
             shape = scale * (half / jnp.pi) / (half**2 + offset**2)
-            along = jnp.sum(at.residual * shape, axis=0)
+            along = jnp.sum(residual * shape, axis=0)
             norm = jnp.sum(shape**2, axis=0)
             score = jnp.where(along > 0, along**2 / norm, 0.0)
             better = score > best[q]
@@ -157,7 +159,7 @@ def _scores(model, likelihood, qualities, spectra, u, active, frequencies, narro
     return jax.lax.fori_loop(0, frequencies.shape[0], one, state)
 
 
-def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, block_size=128):
+def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, block_size=64):
     """Propose `count` starts in which the peak in `slot` joins the components that are active.
 
     Parameters
@@ -185,11 +187,11 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     rows = dict(zip((p.name for p in model.slots[slot].parameters), model.index[slot], strict=True))
     candidates, narrowest = _candidates(spectra, rows, lower, upper)
     qualities = QUALITIES if "frequency" in rows else (2.0,)
-    best, where, variance = _in_blocks(
-        partial(_scores, model, likelihood, qualities),
-        (spectra, u, active, candidates, narrowest),
-        block_size,
-    )
+
+    def one(frequency, power, weight, *rest):
+        return _scores(model, likelihood, qualities, Spectra(frequency, power, weight), *rest)
+
+    best, where, variance = in_blocks(one, (*spectra, u, active, candidates, narrowest), block_size)
     order = np.argsort(-best, axis=0)
     lanes = np.arange(u.shape[1])
     starts = np.repeat(u[None], count, axis=0)
@@ -220,15 +222,3 @@ def _candidates(spectra, rows, lower, upper):
     if "frequency" in rows:
         picked = np.clip(picked, np.exp(lower[rows["frequency"]]), np.exp(upper[rows["frequency"]]))
     return picked, np.exp(lower[rows["fwhm"]])
-
-
-def _in_blocks(function, arrays, block_size):
-    """Call a compiled function on blocks of lanes of one shape and join the results."""
-    lanes = arrays[1].shape[1]
-    parts = []
-    for start in range(0, lanes, block_size):
-        block = np.arange(start, min(start + block_size, lanes))
-        filled = np.resize(block, block_size)
-        results = function(*jax.tree.map(lambda a, f=filled: a[..., f], arrays))
-        parts.append([np.asarray(r)[..., : block.size] for r in results])
-    return [np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)]

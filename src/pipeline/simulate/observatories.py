@@ -107,8 +107,8 @@ def _kepler(source, target, start, number, rng):
     pieces = _curve_stretches(source, rng)
     n = pieces[-1, 1]
     error = source.mean_rate * np.sqrt(source.noise / (2.0 * dt))
-    flux = observe.photometry(source.spectrum, source.mean_rate, error, dt, n, rng)
     good = observe.inside(pieces, n)
+    flux = observe.photometry(source.spectrum, source.mean_rate, error, dt, good, rng)
     desaturation = observe.isolated_bins(pieces, MISSING_FRACTION, rng)
     time = np.where(good, start + (np.arange(n) + 0.5) * dt, np.nan)
     flux[~good | desaturation] = np.nan

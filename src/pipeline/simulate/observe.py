@@ -33,11 +33,34 @@ def good_bins(segments, segment_bins, rng):
     return np.column_stack([stop - good, stop])
 
 
-def relative_rate(spectrum, n, dt, rng, *, finer=1):
-    """Return the rate over its mean in `n` bins of `dt` seconds, never negative."""
+def relative_rate(spectrum, exposure, dt, rng, *, finer=1):
+    """Draw the rate of an observation over the source's mean.
+
+    Parameters
+    ----------
+    spectrum : PowerSpectrum
+        Power spectrum of the rate over the mean of the observation.
+    exposure : ndarray, shape (n,)
+        Exposed fraction of each bin, or whether it is exposed; the mean is taken over these.
+    dt : float
+        Width of a bin, s.
+    rng : numpy.random.Generator
+        Where the draws come from.
+    finer : int, optional
+        Points at which the rate is simulated in each bin.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Never negative. The rms is proportional to the mean of the observation, which wanders with
+        the red noise (Uttley & McHardy 2001, MNRAS 323, L26): so the fractional rms, which is
+        measured against that mean, is the one that is injected and not one that wanders as well.
+    """
     if spectrum.is_white:
-        return np.ones(n)
-    return np.maximum(1.0 + timmer_koenig.series(spectrum, n, dt, rng, finer=finer), 0.0)
+        return np.ones(len(exposure))
+    deviation = timmer_koenig.series(spectrum, len(exposure), dt, rng, finer=finer)
+    mean = np.average(deviation, weights=exposure)
+    return max(1.0 + mean, 0.0) * np.maximum(1.0 + deviation - mean, 0.0)
 
 
 def event_times(spectrum, mean_rate, gti, rng):
@@ -46,7 +69,7 @@ def event_times(spectrum, mean_rate, gti, rng):
     Parameters
     ----------
     spectrum : PowerSpectrum
-        Power spectrum of the rate over its mean.
+        Power spectrum of the rate over the mean of the observation.
     mean_rate : float
         Events a second.
     gti : ndarray, shape (k, 2)
@@ -60,9 +83,9 @@ def event_times(spectrum, mean_rate, gti, rng):
         Times in s, in order, inside the good time intervals: a Poisson process, without dead time.
     """
     edges = np.rint(np.asarray(gti) / EVENT_STEP).astype(int)
-    expected = relative_rate(spectrum, edges[-1, 1], EVENT_STEP, rng) * (mean_rate * EVENT_STEP)
-    expected[~inside(edges, len(expected))] = 0.0
-    counts = rng.poisson(expected)
+    good = inside(edges, edges[-1, 1])
+    rate = relative_rate(spectrum, good, EVENT_STEP, rng) * mean_rate
+    counts = rng.poisson(rate * good * EVENT_STEP)
     bins = np.repeat(np.arange(len(counts)), counts)
     times = (bins + rng.random(len(bins))) * EVENT_STEP
     times.sort()
@@ -83,7 +106,7 @@ def binned_counts(spectrum, mean_rate, dt, fracexp, rng):
     Parameters
     ----------
     spectrum : PowerSpectrum
-        Power spectrum of the rate over its mean.
+        Power spectrum of the rate over the mean of the observation.
     mean_rate : float
         Counts a second.
     dt : float
@@ -98,14 +121,17 @@ def binned_counts(spectrum, mean_rate, dt, fracexp, rng):
     ndarray of int, shape (n,)
         Counts.
     """
-    rate = relative_rate(spectrum, len(fracexp), dt, rng, finer=LIGHT_CURVE_FINER)
+    rate = relative_rate(spectrum, fracexp, dt, rng, finer=LIGHT_CURVE_FINER)
     return rng.poisson(mean_rate * rate * dt * fracexp)
 
 
-def photometry(spectrum, mean_flux, flux_err, dt, n, rng):
-    """Draw the flux in `n` bins of `dt` seconds, with a Gaussian error `flux_err` in each."""
-    rate = relative_rate(spectrum, n, dt, rng, finer=LIGHT_CURVE_FINER)
-    return mean_flux * rate + flux_err * rng.standard_normal(n)
+def photometry(spectrum, mean_flux, flux_err, dt, good, rng):
+    """Draw the flux in bins of `dt` seconds, with a Gaussian error `flux_err` in each.
+
+    `good`, shape (n,), says which bins the observation keeps, see `relative_rate`.
+    """
+    rate = relative_rate(spectrum, good, dt, rng, finer=LIGHT_CURVE_FINER)
+    return mean_flux * rate + flux_err * rng.standard_normal(len(good))
 
 
 def isolated_bins(pieces, fraction, rng):

@@ -1,0 +1,52 @@
+"""What the benchmarks share: the line they print, and how they time."""
+
+import json
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+PACKAGES = ("jax", "jaxlib", "numpy", "stingray", "scipy", "astropy", "dask", "snakemake")
+
+
+def hardware() -> str:
+    """Return processor and number of usable cores."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+
+
+def timed(function, repeats=5):
+    """Return the median seconds of `repeats` calls, after one that is not counted, and the result."""
+    result = function()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = function()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds), result
+
+
+def report(benchmark, workload, unit, ours, *, peer=None, peer_name=None, floor=None, **more):
+    """Print one line of JSON; `ratio` is ours over the peer's, or over the floor's without one."""
+    reference = peer if peer is not None else floor
+    line = {
+        "benchmark": benchmark,
+        "workload": workload,
+        "unit": unit,
+        "ours": ours,
+        "peer": peer,
+        "peer_name": peer_name,
+        "floor": floor,
+        "floor_name": more.pop("floor_name", None),
+        "ratio": None if not reference else ours / reference,
+        "hardware": hardware(),
+        "versions": {package: version(package) for package in PACKAGES},
+        **more,
+    }
+    print(json.dumps(line), flush=True)
