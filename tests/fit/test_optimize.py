@@ -45,13 +45,13 @@ def test_a_lane_does_not_depend_on_its_neighbours_or_the_block_size(three, draw,
     spectra, u = draw(three, TRUTH, GRID, 8, 21, seed=7)
     start = u + np.random.default_rng(8).normal(0, 0.2, u.shape)
     few = [4, 17]
-    engine = Engine(three, block_size=16, tolerance=1e-12)
+    engine = Engine(three, block_size=8, tolerance=1e-12)
     whole = engine.fit(spectra, problem(three, start))
     same = engine.fit(spectra.take(few), problem(three, start[:, few]))
     np.testing.assert_array_equal(same.u, whole.u[:, few])
-    other = Engine(three, block_size=4, tolerance=1e-12)
+    other = Engine(three, block_size=3, tolerance=1e-12)
     part = other.fit(spectra.take(few), problem(three, start[:, few]))
-    np.testing.assert_allclose(part.objective, whole.objective[few], rtol=1e-12)
+    np.testing.assert_allclose(part.objective, whole.objective[few], rtol=1e-10)
     np.testing.assert_allclose(part.u, whole.u[:, few], atol=1e-6)
 
 
@@ -59,7 +59,7 @@ def test_padding_changes_nothing(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 8, 5, seed=9)
     fill = [np.ones((64, 5)), np.ones((64, 5)), np.zeros((64, 5))]
     padded = Spectra(*(np.concatenate(pair) for pair in zip(spectra, fill, strict=True)))
-    engine = Engine(three, block_size=4)
+    engine = Engine(three, block_size=8)
     one, other = (engine.fit(s, problem(three, u)) for s in (spectra, padded))
     np.testing.assert_allclose(one.u, other.u, atol=1e-6)
 
@@ -68,7 +68,7 @@ def test_bounds_hold_and_are_reported(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 32, 6, seed=10)
     lower, upper = u - 3, u + 3
     upper[3] = np.log(5.0)  # the peak is at 6
-    fit = Engine(three, block_size=4).fit(spectra, problem(three, u - 0.5, lower, upper))
+    fit = Engine(three, block_size=8).fit(spectra, problem(three, u - 0.5, lower, upper))
     assert (fit.u <= upper).all()
     assert (fit.u >= lower).all()
     assert fit.at_bound[3].all()
@@ -79,7 +79,7 @@ def test_fixed_parameters_do_not_move(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 32, 4, seed=11)
     held = problem(three, u)
     held.free[1] = False
-    fit = Engine(three, block_size=4).fit(spectra, held)
+    fit = Engine(three, block_size=8).fit(spectra, held)
     np.testing.assert_array_equal(fit.u[1], u[1])
     assert (np.abs(fit.u[0] - u[0]) > 0).all()
 
@@ -89,8 +89,8 @@ def test_components_that_are_off_are_not_there(three, draw, problem):
     spectra, level = draw(white, [2.0], GRID, 32, 4, seed=12)
     off = problem(three, np.tile([[0.3], [1.0], [0.1], [1.5], [0.0], [0.5]], 4))
     off.active[:2], off.free[:5] = False, False
-    fit = Engine(three, block_size=4, tolerance=1e-12).fit(spectra, off)
-    alone = Engine(white, block_size=4, tolerance=1e-12).fit(spectra, problem(white, level))
+    fit = Engine(three, block_size=8, tolerance=1e-12).fit(spectra, off)
+    alone = Engine(white, block_size=8, tolerance=1e-12).fit(spectra, problem(white, level))
     np.testing.assert_allclose(fit.deviance, alone.deviance, rtol=1e-10)
     np.testing.assert_allclose(np.exp(alone.u[0]), spectra.power.mean(axis=0), rtol=1e-8)
 
@@ -116,7 +116,7 @@ def test_one_compilation_serves_every_number_of_lanes(draw, problem, monkeypatch
     run_block = optimize._run_block
     monkeypatch.setattr(optimize, "_run_block", counting)
     model = Model.from_components("compiled once", ["power_law", "constant"])
-    engine = Engine(model, block_size=4)
+    engine = Engine(model, block_size=8)
     for lanes in (3, 8, 29):
         spectra, u = draw(model, [1.0, 1.2, 2.0], GRID, 8, lanes, seed=lanes)
         engine.fit(spectra, problem(model, u))
@@ -126,7 +126,7 @@ def test_one_compilation_serves_every_number_of_lanes(draw, problem, monkeypatch
 def test_single_precision_agrees_with_double(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 32, 8, seed=14)
     double, single = (
-        Engine(three, block_size=4, precision=p).fit(spectra, problem(three, u))
+        Engine(three, block_size=8, precision=p).fit(spectra, problem(three, u))
         for p in ("float64", "float32")
     )
     assert (single.code == Code.CONVERGED).all()

@@ -148,7 +148,7 @@ def _movable(problem, u, gradient):
     return problem.free & ~outward
 
 
-def _iterate(model, likelihood, tolerance, spectra, grid, problem, state):
+def _iterate(model, likelihood, spectra, grid, problem, tolerance, state):
     """One step of every lane that is running."""
     move = _movable(problem, state.u, state.gradient)
     gradient = jnp.where(move, state.gradient, 0.0)
@@ -190,7 +190,7 @@ def _iterate(model, likelihood, tolerance, spectra, grid, problem, state):
     )
 
 
-def _run_block(model, likelihood, tolerance, spectra, problem, damping, limit):
+def _run_block(model, likelihood, spectra, problem, damping, tolerance, limit):
     """Iterate a block until every lane has stopped or the limit is reached.
 
     The spectra come a row each and are turned so that the lane is the last axis.
@@ -210,7 +210,7 @@ def _run_block(model, likelihood, tolerance, spectra, problem, damping, limit):
 
     def body(carry):
         count, state = carry
-        return count + 1, _iterate(model, likelihood, tolerance, spectra, grid, problem, state)
+        return count + 1, _iterate(model, likelihood, spectra, grid, problem, tolerance, state)
 
     _, state = jax.lax.while_loop(more, body, (jnp.zeros_like(limit), state))
     prior = jnp.sum(model.log_prior(state.u)[0], axis=0)
@@ -335,13 +335,15 @@ class Engine:
         )  # a short block is filled with its own lanes again
 
         def put(array):
-            kind = bool if array.dtype == bool else self.dtype
+            kind = bool if np.asarray(array).dtype == bool else self.dtype
             return jax.device_put(np.asarray(array, kind), device)
 
         data = Spectra(*(put(a[lanes]) for a in rows))
         start = Problem(*(put(a[:, lanes]) for a in problem._replace(u=out["u"])))
-        program = compiled_block(self.model, self.likelihood, self.tolerance)
-        results = program(data, start, put(out["damping"][lanes]), np.int32(limit))
+        program = compiled_block(self.model, self.likelihood)
+        results = program(
+            data, start, put(out["damping"][lanes]), put(self.tolerance), np.int32(limit)
+        )
         jax.block_until_ready(results)  # unlike np.asarray, lets other threads work while it waits
         return [np.asarray(r)[..., : block.size] for r in results]
 
@@ -390,9 +392,9 @@ def in_blocks(function, arrays, block_size):
 _COMPILED = {}
 
 
-def compiled_block(model, likelihood, tolerance):
+def compiled_block(model, likelihood):
     """Return the compiled program for blocks of a model; JAX keeps one a shape and type."""
-    key = (model, likelihood, tolerance)
+    key = model, likelihood
     if key not in _COMPILED:
         _COMPILED[key] = jax.jit(partial(_run_block, *key))
     return _COMPILED[key]
