@@ -8,7 +8,7 @@ from scipy import stats
 
 from pipeline.fit import Grid, Model, Spectra
 from pipeline.fit.errors import observed_information
-from pipeline.fit.likelihood import saturated, terms
+from pipeline.fit.likelihood import log, saturated, terms
 from pipeline.fit.linear import UNROLL, inverse, solve
 from pipeline.fit.model import _slot
 from pipeline.fit.priors import log_prior
@@ -36,6 +36,15 @@ def test_gaussian_likelihood_is_scipys():
     expected = -2 * stats.norm.logpdf(power, model, sigma).sum(axis=0)
     got = _minus_two_log("gaussian", power, sigma**-2, model)
     np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_the_logarithm_is_numpys_and_not_a_number_where_there_is_none():
+    x = np.exp(np.random.default_rng(4).normal(0, 60, 20_000))
+    x = np.concatenate([x, 1 + 1e-9 * x[:100], [1.0, np.nextafter(1, 0), np.nextafter(1, 2)]])
+    np.testing.assert_allclose(log(jnp.asarray(x)), np.log(x), rtol=5e-16, atol=0)
+    assert np.isnan(log(jnp.array([0.0, -1.0, np.inf, np.nan]))).all()
+    single = jnp.asarray(x[(x > 1e-30) & (x < 1e30)], jnp.float32)
+    np.testing.assert_allclose(log(single), np.log(single), rtol=1e-6, atol=1e-7)
 
 
 def test_padding_adds_nothing():

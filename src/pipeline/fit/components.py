@@ -47,13 +47,13 @@ def lorentzian(grid, variance, centroid, fwhm):
     Belloni, Psaltis & van der Klis 2002, eq. 1, with half width Delta = fwhm / 2.
     """
     half = fwhm / 2
-    return variance * half / jnp.pi / (half**2 + (grid.frequency - centroid) ** 2)
+    return variance * half / jnp.pi * (half**2 + (grid.frequency - centroid) ** 2) ** -1
 
 
 def zero_lorentzian(grid, variance, fwhm):
     """`lorentzian` centred on zero frequency; ``variance / 2`` is at positive frequencies."""
     half = fwhm / 2
-    return variance * half / jnp.pi / (half**2 + grid.frequency**2)
+    return variance * half / jnp.pi * (half**2 + grid.frequency**2) ** -1
 
 
 def lorentz(grid, variance, centroid, fwhm):

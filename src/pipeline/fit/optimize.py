@@ -127,10 +127,11 @@ def _evaluate(model, likelihood, spectra, grid, active, u):
     power, tangents = model.power_and_tangents(u, grid, active)
     at = terms(likelihood, spectra.power, spectra.weight, power)
     root, residual = standardised(at.score, at.stepping)
-    standard = [root / power * t for t in tangents]
+    scale = root / power
+    standard = [scale * t for t in tangents]
     gradient = jnp.stack([jnp.sum(residual * r, axis=0) for r in standard])
     # The curvature only shapes the steps: single precision does, and the time goes into reading rows.
-    single = [r.astype(jnp.float32) for r in standard]
+    single = jax.lax.optimization_barrier([r.astype(jnp.float32) for r in standard])
     rows = [[jnp.sum(a * b, axis=0) for b in single[: i + 1]] for i, a in enumerate(single)]
     size = len(rows)
     information = jnp.stack(
