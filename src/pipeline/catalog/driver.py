@@ -44,6 +44,10 @@ _FILE_COLUMNS = [
 EXIT_GATE = 1
 
 
+TITLE = "Catalogue of spectral-timing measurements"
+"""Of the FITS file and the VOTable; the page's title does not touch the catalogue."""
+
+
 def run(
     *,
     manifest: Path,
@@ -86,7 +90,7 @@ def run(
         print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
         return EXIT_GATE
     refused.unlink(missing_ok=True)
-    publish(output, {table: tables[table] for table in CATALOGUE}, survey.report.title)
+    publish(output, {table: tables[table] for table in CATALOGUE}, TITLE)
     rows = {table.name: tables[table].num_rows for table in CATALOGUE}
     times = [time.isoformat(timespec="seconds") for time in (started, datetime.now(UTC))]
     record = provenance(survey, files, statuses, rows, *times)

@@ -47,7 +47,7 @@ def provenance(
             "requirements_lock_sha256": lock_digest(Path(pipeline.__file__).parents[2]),
         },
         "versions": versions(),
-        "configuration": survey.model_dump(mode="json"),
+        "configuration": survey.model_dump(mode="json", exclude={"cluster", "report"}),
         "inputs": {
             "files": len(files),
             "bytes": sum(f["size"] for f in files),
