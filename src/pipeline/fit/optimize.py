@@ -1,9 +1,9 @@
 """Damped Fisher scoring of many spectra at once.
 
 `Engine` compiles one program for a model, a number of bins, a likelihood and a floating-point type,
-and runs any number of lanes through it in blocks of fixed shape. A block stops when all its lanes
-have; the lanes that have not converged are gathered into new blocks for the next stage, so that a few
-slow ones do not hold the others.
+and runs any number of lanes through it in blocks of fixed shape. A block stops when half of its lanes
+have; those that have not converged are gathered into new blocks and go on where they were, so that a
+few slow ones do not hold the others.
 """
 
 import os
@@ -25,8 +25,6 @@ from pipeline.fit.model import Model
 MAX_STEP = 1.0
 """Longest step in any row of u: a factor e in a parameter on a log scale."""
 MAX_DAMPING = 1e10
-STAGES = (10, 5, 5, 5, 10, 10, 20, 40)
-"""Iterations after which unconverged lanes are gathered again; the last is repeated."""
 
 
 class Code(IntEnum):
@@ -169,15 +167,20 @@ def _iterate(model, likelihood, spectra, grid, problem, tolerance, state):
     objective, new_gradient, information = _evaluate(
         model, likelihood, spectra, grid, problem.active, trial
     )
-    rounding = 8 * jnp.finfo(objective.dtype).eps * jnp.abs(state.objective)
-    better = objective <= state.objective + rounding
+    fresh = jnp.isinf(
+        state.objective
+    )  # its first evaluation: the gradient is zero, the trial the start
+    rounding = 8 * jnp.finfo(objective.dtype).eps * jnp.abs(jnp.where(fresh, 0.0, state.objective))
+    better = jnp.where(fresh, jnp.isfinite(objective), objective <= state.objective + rounding)
     gain = (state.objective - objective) / jnp.maximum(promised, 1e-30)
     shrink = jnp.clip(1 - (2 * gain - 1) ** 3, 0.1, 2.0)  # Nielsen 1999, IMM-REP-1999-05
     damping = jnp.where(better, state.damping * shrink, jnp.maximum(state.damping, 1e-2) * 10)
-    small = (promised <= tolerance + rounding) & sound & (state.damping <= 1.0)
+    damping = jnp.where(fresh, state.damping, damping)
+    small = (promised <= tolerance + rounding) & sound & (state.damping <= 1.0) & ~fresh
     code = jnp.where(
         small, Code.CONVERGED, jnp.where(damping > MAX_DAMPING, Code.STALLED, Code.RUNNING)
     )
+    code = jnp.where(fresh & ~better, Code.NO_DATA, code)
     running = state.code == Code.RUNNING
     new = running & better
     return State(
@@ -191,40 +194,18 @@ def _iterate(model, likelihood, spectra, grid, problem, tolerance, state):
     )
 
 
-def _run_block(model, likelihood, spectra, problem, damping, tolerance, limit):
-    """Iterate a block until every lane has stopped or the limit is reached.
-
-    The spectra come a row each and are turned so that the lane is the last axis.
-    """
-    spectra = Spectra(*(a.T for a in spectra))
+def _run_block(model, likelihood, spectra, problem, state, tolerance, allowed, least):
+    """Iterate a block until at most `least` lanes are running, or have used what they are allowed."""
     grid = Grid.of(spectra.frequency)
-    objective, gradient, information = _evaluate(
-        model, likelihood, spectra, grid, problem.active, problem.u
-    )
-    code = jnp.where(jnp.isfinite(objective), Code.RUNNING, Code.NO_DATA).astype(jnp.int32)
-    zero = jnp.zeros_like(code)
-    state = State(problem.u, objective, gradient, information, damping, zero, code)
 
-    def more(carry):
-        count, state = carry
-        return (count < limit) & jnp.any(state.code == Code.RUNNING)
+    def more(state):
+        running = (state.code == Code.RUNNING) & (state.iterations < allowed)
+        return jnp.sum(running) > least
 
-    def body(carry):
-        count, state = carry
-        return count + 1, _iterate(model, likelihood, spectra, grid, problem, tolerance, state)
+    def body(state):
+        return _iterate(model, likelihood, spectra, grid, problem, tolerance, state)
 
-    _, state = jax.lax.while_loop(more, body, (jnp.zeros_like(limit), state))
-    prior = jnp.sum(model.log_prior(state.u)[0], axis=0)
-    held = problem.free & ~_movable(problem, state.u, state.gradient)
-    return (
-        state.u,
-        state.objective,
-        state.objective + 2 * prior,
-        state.damping,
-        state.iterations,
-        (state.code),
-        held,
-    )
+    return jax.lax.while_loop(more, body, state)
 
 
 class Engine:
@@ -283,70 +264,73 @@ class Engine:
         Fit
             One result a lane, in order. Never raises for what is in a lane: see `Code`.
         """
-        lanes = problem.u.shape[1]
-        rows = Spectra(*(np.ascontiguousarray(a.T, self.dtype) for a in spectra))
         allowed = min(max_iterations or self.max_iterations, self.max_iterations)
-        u = np.clip(problem.u, problem.lower, problem.upper).astype(self.dtype)
-        out = {
-            "u": u,
-            "objective": np.full(lanes, np.inf),
-            "deviance": np.full(lanes, np.inf),
-            "damping": np.full(lanes, 0.1, self.dtype),
-            "iterations": np.zeros(lanes, np.int32),
-            "code": np.full(lanes, Code.RUNNING, np.int32),
-            "at_bound": np.zeros(u.shape, bool),
-        }
-        pending, stage = np.arange(lanes), 0
+        spectra = Spectra(*(np.asarray(a, self.dtype) for a in spectra))
+        kinds = (self.dtype, self.dtype, self.dtype, bool, bool)
+        problem = Problem(*(np.asarray(a, k) for a, k in zip(problem, kinds, strict=True)))
+        state = self._start(np.clip(problem.u, problem.lower, problem.upper))
+        pending = np.arange(problem.u.shape[1])
         while pending.size:
-            spent = int(out["iterations"][pending].min())
-            limit = min(STAGES[min(stage, len(STAGES) - 1)], allowed - spent)
-            if limit <= 0:
-                break
-            self._stage(rows, problem, out, pending, limit)
-            pending = pending[out["code"][pending] == Code.RUNNING]
-            stage += 1
-        del out["damping"]
-        return Fit(**out)
+            self._advance(spectra, problem, state, pending, allowed)
+            running = (state.code == Code.RUNNING) & (state.iterations < allowed)
+            pending = np.flatnonzero(running)
+        prior = np.asarray(jnp.sum(self.model.log_prior(jnp.asarray(state.u))[0], axis=0))
+        held = problem.free & ~np.asarray(_movable(problem, state.u, state.gradient))
+        return Fit(
+            u=state.u,
+            deviance=state.objective + 2 * prior,
+            objective=state.objective,
+            iterations=state.iterations,
+            code=state.code,
+            at_bound=held,
+        )
 
-    def _stage(self, rows, problem, out, pending, limit):
-        """Run all pending lanes for at most `limit` iterations, block by block.
+    def _start(self, u) -> State:
+        """State of lanes that have not been evaluated, which the first iteration does."""
+        size, lanes = u.shape
+        return State(
+            u=u.copy(),
+            objective=np.full(lanes, np.inf, self.dtype),
+            gradient=np.zeros_like(u),
+            information=np.repeat(np.eye(size, dtype=self.dtype)[:, :, None], lanes, axis=2),
+            damping=np.full(lanes, 0.1, self.dtype),
+            iterations=np.full(lanes, -1, np.int32),
+            code=np.full(lanes, Code.RUNNING, np.int32),
+        )
 
-        `rows` holds a spectrum a row, so that gathering a block copies whole spectra.
+    def _advance(self, spectra, problem, state, pending, allowed):
+        """Run the pending lanes, block by block, until half of each block has stopped.
+
+        The rest is gathered into new blocks by the next call: few slow lanes do not hold the others. The
+        last block runs to its end.
         """
-        blocks = [pending[i : i + self.block_size] for i in range(0, pending.size, self.block_size)]
-        names = ("u", "objective", "deviance", "damping", "iterations", "code", "at_bound")
+        size = self.block_size
+        blocks = [pending[i : i + size] for i in range(0, pending.size, size)]
+        least = size // 2 if len(blocks) > 1 else 0
 
         def run(numbered):
             number, block = numbered
             device = self.devices[number % len(self.devices)]
-            return self._run(rows, problem, out, block, limit, device)
+            return self._run(spectra, problem, state, block, allowed, least, device)
 
-        for block, results in zip(
-            blocks, on_cores(run, list(enumerate(blocks)), self.devices), strict=True
-        ):
-            for name, result in zip(names, results, strict=True):
-                if name == "iterations":
-                    result = out[name][block] + result
-                out[name][..., block] = result
+        results = on_cores(run, list(enumerate(blocks)), self.devices)
+        for block, result in zip(blocks, results, strict=True):
+            for whole, part in zip(state, result, strict=True):
+                whole[..., block] = part
 
-    def _run(self, rows, problem, out, block, limit, device):
-        """Run one block on a device and return its results as NumPy arrays."""
+    def _run(self, spectra, problem, state, block, allowed, least, device) -> list:
+        """Run one block on a device and return its state as NumPy arrays."""
         lanes = np.resize(
             block, self.block_size
         )  # a short block is filled with its own lanes again
-
-        def put(array):
-            kind = bool if np.asarray(array).dtype == bool else self.dtype
-            return jax.device_put(np.asarray(array, kind), device)
-
-        data = Spectra(*(put(a[lanes]) for a in rows))
-        start = Problem(*(put(a[:, lanes]) for a in problem._replace(u=out["u"])))
-        program = compiled_block(self.model, self.likelihood)
-        results = program(
-            data, start, put(out["damping"][lanes]), put(self.tolerance), np.int32(limit)
+        data, start, place = jax.tree.map(
+            lambda a: jax.device_put(a[..., lanes], device), (spectra, problem, state)
         )
-        jax.block_until_ready(results)  # unlike np.asarray, lets other threads work while it waits
-        return [np.asarray(r)[..., : block.size] for r in results]
+        numbers = self.dtype.type(self.tolerance), np.int32(allowed), np.int32(least)
+        program = compiled_block(self.model, self.likelihood)
+        # unlike np.asarray, block_until_ready lets the other threads work while it waits
+        result = jax.block_until_ready(program(data, start, place, *numbers))
+        return [np.asarray(r)[..., : block.size] for r in result]
 
 
 def on_cores(function, items, devices):
