@@ -191,3 +191,25 @@ def test_fit_imports_nothing_that_a_gpu_node_need_not_have():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert out.stdout.strip() == "set()"
+
+
+def test_rebinned_spectra_keep_their_ordinates_and_their_mean():
+    rng = np.random.default_rng(15)
+    spectra = Spectra(*(rng.uniform(1, 2, (10, 3)) for _ in range(3)))
+    spectra.weight[7:, 1] = 0
+    coarse = optimize.rebinned(spectra, 4)
+    np.testing.assert_allclose(coarse.weight.sum(axis=0), spectra.weight.sum(axis=0))
+    np.testing.assert_allclose(
+        (coarse.power * coarse.weight).sum(axis=0), (spectra.power * spectra.weight).sum(axis=0)
+    )
+    assert coarse.weight[2, 1] == 0
+    assert coarse.power[2, 1] == coarse.frequency[2, 1] == 1
+
+
+def test_long_spectra_keep_a_peak_that_coarse_bins_would_lose(three, draw, problem):
+    grid = np.linspace(1 / 16, 64, 1024)
+    spectra, u = draw(three, [0.2, 1.2, 0.6, 21.1, 0.12, 0.1], grid, 32, 12, seed=16)
+    fit = Engine(three, block_size=8).fit(spectra, problem(three, u + 0.02))
+    assert (fit.code == Code.CONVERGED).all()
+    np.testing.assert_allclose(np.exp(fit.u[3]), 21.1, rtol=2e-3)
+    np.testing.assert_allclose(fit.u[4], u[4], atol=1.0)

@@ -25,6 +25,10 @@ from pipeline.fit.model import Model
 MAX_STEP = 1.0
 """Longest step in any row of u: a factor e in a parameter on a log scale."""
 MAX_DAMPING = 1e10
+COARSE_BINS = 128
+"""Bins that spectra at least four times as long are averaged to for the first iterations."""
+COARSE_ITERATIONS, COARSE_TOLERANCE = 30, 0.1
+"""Iterations spent on them, and the promised change of the objective at which they end."""
 
 
 class Code(IntEnum):
@@ -56,6 +60,23 @@ class Spectra(NamedTuple):
     def take(self, lanes) -> "Spectra":
         """Return the spectra of some lanes, repeated as `lanes` says."""
         return Spectra(*(np.take(a, lanes, axis=1) for a in self))
+
+
+def rebinned(spectra, factor) -> Spectra:
+    """Average every `factor` bins of spectra, weighted; the last few are averaged among themselves."""
+    missing = -spectra.power.shape[0] % factor
+
+    def total(values):
+        padded = np.pad(values, ((0, missing), (0, 0))) if missing else values
+        return padded.reshape(-1, factor, values.shape[1]).sum(axis=1)
+
+    weight = total(spectra.weight)
+    safe = np.where(weight > 0, weight, 1)
+
+    def mean(values):
+        return np.where(weight > 0, total(values * spectra.weight) / safe, 1).astype(values.dtype)
+
+    return Spectra(mean(spectra.frequency), mean(spectra.power), weight)
 
 
 class Problem(NamedTuple):
@@ -103,7 +124,7 @@ class Fit:
     objective : array, shape (lanes,)
         Deviance - 2 ln prior: what was made small.
     iterations, code : int array, shape (lanes,)
-        Iterations used and `Code`.
+        Iterations used, those on coarse bins not counted, and `Code`.
     at_bound : bool array, shape (P, lanes)
         Free parameters that ended at a bound.
     """
@@ -269,11 +290,9 @@ class Engine:
         kinds = (self.dtype, self.dtype, self.dtype, bool, bool)
         problem = Problem(*(np.asarray(a, k) for a, k in zip(problem, kinds, strict=True)))
         state = self._start(np.clip(problem.u, problem.lower, problem.upper))
-        pending = np.arange(problem.u.shape[1])
-        while pending.size:
-            self._advance(spectra, problem, state, pending, allowed)
-            running = (state.code == Code.RUNNING) & (state.iterations < allowed)
-            pending = np.flatnonzero(running)
+        if spectra.power.shape[0] >= COARSE_BINS * 4:
+            state = self._from_coarse(spectra, problem, state, allowed)
+        self._iterate(spectra, problem, state, allowed, self.tolerance)
         prior = np.asarray(jnp.sum(self.model.log_prior(jnp.asarray(state.u))[0], axis=0))
         held = problem.free & ~np.asarray(_movable(problem, state.u, state.gradient))
         return Fit(
@@ -284,6 +303,29 @@ class Engine:
             code=state.code,
             at_bound=held,
         )
+
+    def _from_coarse(self, spectra, problem, state, allowed) -> State:
+        """Do the long way on a coarse copy of the spectra, and return the state to go on from.
+
+        Where the coarse optimum is no better than the start, as when a narrow peak is lost in the coarse
+        bins, the start stays.
+        """
+        guess = self._start(state.u)
+        coarse = rebinned(spectra, spectra.power.shape[0] // COARSE_BINS)
+        self._iterate(coarse, problem, guess, min(COARSE_ITERATIONS, allowed), COARSE_TOLERANCE)
+        near = self._start(guess.u)
+        near.damping[:] = 1e-3
+        for each in (near, state):
+            self._iterate(spectra, problem, each, 0, self.tolerance)
+        better = near.objective < state.objective
+        return State(*(np.where(better, a, b) for a, b in zip(near, state, strict=True)))
+
+    def _iterate(self, spectra, problem, state, allowed, tolerance):
+        """Bring every lane of a state to its end, in place."""
+        pending = np.arange(state.code.size)
+        while pending.size:
+            self._advance(spectra, problem, state, pending, allowed, tolerance)
+            pending = np.flatnonzero((state.code == Code.RUNNING) & (state.iterations < allowed))
 
     def _start(self, u) -> State:
         """State of lanes that have not been evaluated, which the first iteration does."""
@@ -298,7 +340,7 @@ class Engine:
             code=np.full(lanes, Code.RUNNING, np.int32),
         )
 
-    def _advance(self, spectra, problem, state, pending, allowed):
+    def _advance(self, spectra, problem, state, pending, allowed, tolerance):
         """Run the pending lanes, block by block, until half of each block has stopped.
 
         The rest is gathered into new blocks by the next call: few slow lanes do not hold the others. The
@@ -311,26 +353,33 @@ class Engine:
         def run(numbered):
             number, block = numbered
             device = self.devices[number % len(self.devices)]
-            return self._run(spectra, problem, state, block, allowed, least, device)
+            numbers = self.dtype.type(tolerance), np.int32(allowed), np.int32(least)
+            return self._run(spectra, problem, state, block, numbers, device)
 
         results = on_cores(run, list(enumerate(blocks)), self.devices)
         for block, result in zip(blocks, results, strict=True):
             for whole, part in zip(state, result, strict=True):
                 whole[..., block] = part
 
-    def _run(self, spectra, problem, state, block, allowed, least, device) -> list:
+    def _run(self, spectra, problem, state, block, numbers, device) -> list:
         """Run one block on a device and return its state as NumPy arrays."""
         lanes = np.resize(
             block, self.block_size
         )  # a short block is filled with its own lanes again
-        data, start, place = jax.tree.map(
-            lambda a: jax.device_put(a[..., lanes], device), (spectra, problem, state)
-        )
-        numbers = self.dtype.type(self.tolerance), np.int32(allowed), np.int32(least)
+        arguments = jax.tree.map(lambda a: lanes_of(a, lanes), (spectra, problem, state))
+        data, start, place = jax.device_put(arguments, device)  # one call: each costs 0.1 ms
         program = compiled_block(self.model, self.likelihood)
         # unlike np.asarray, block_until_ready lets the other threads work while it waits
         result = jax.block_until_ready(program(data, start, place, *numbers))
         return [np.asarray(r)[..., : block.size] for r in result]
+
+
+def lanes_of(array, lanes):
+    """Return the lanes of an array, as a view where they follow each other: gathering is slow."""
+    first, last = lanes[0], lanes[-1]
+    if last - first + 1 == lanes.size and (np.diff(lanes) == 1).all():
+        return array[..., first : last + 1]
+    return np.take(array, lanes, axis=-1)
 
 
 def on_cores(function, items, devices):
