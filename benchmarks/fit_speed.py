@@ -93,7 +93,7 @@ def main():
     cores = len(os.sched_getaffinity(0))
     peer = cores / stingrays(spectra, start)
     for precision in ("float64", "float32"):
-        engine = Engine(model, precision=precision, devices=devices)
+        engine = Engine(model, block_size=128, precision=precision, devices=devices)
         seconds, (fit, errors) = timed(
             lambda engine=engine: ours(engine, spectra, start, lower, upper), repeats=3
         )
