@@ -85,12 +85,9 @@ def covariance(model, likelihood, spectra, active, u, moved, block_size=64) -> C
     block_size : int, optional
         Lanes at a time.
     """
-    arrays = (*(np.asarray(a, u.dtype) for a in spectra), active, u, moved)
-
-    def one(frequency, power, weight, *rest):
-        return _covariance(model, likelihood, Spectra(frequency, power, weight), *rest)
-
-    return Covariance(*in_blocks(one, arrays, block_size))
+    spectra = Spectra(*(np.asarray(a, u.dtype) for a in spectra))
+    function = partial(_covariance, model, likelihood)
+    return Covariance(*in_blocks(function, (spectra, active, u, moved), block_size))
 
 
 def interval(u, sigma, is_log):

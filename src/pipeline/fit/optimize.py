@@ -188,9 +188,8 @@ def _iterate(model, likelihood, spectra, grid, problem, tolerance, state):
     objective, new_gradient, information = _evaluate(
         model, likelihood, spectra, grid, problem.active, trial
     )
-    fresh = jnp.isinf(
-        state.objective
-    )  # its first evaluation: the gradient is zero, the trial the start
+    # the first evaluation of a lane: its gradient is zero, its trial the start
+    fresh = jnp.isinf(state.objective)
     rounding = 8 * jnp.finfo(objective.dtype).eps * jnp.abs(jnp.where(fresh, 0.0, state.objective))
     better = jnp.where(fresh, jnp.isfinite(objective), objective <= state.objective + rounding)
     gain = (state.objective - objective) / jnp.maximum(promised, 1e-30)
@@ -292,7 +291,7 @@ class Engine:
         state = self._start(np.clip(problem.u, problem.lower, problem.upper))
         if spectra.power.shape[0] >= COARSE_BINS * 4:
             state = self._from_coarse(spectra, problem, state, allowed)
-        self._iterate(spectra, problem, state, allowed, self.tolerance)
+        self._to_end(spectra, problem, state, allowed, self.tolerance)
         prior = np.asarray(jnp.sum(self.model.log_prior(jnp.asarray(state.u))[0], axis=0))
         held = problem.free & ~np.asarray(_movable(problem, state.u, state.gradient))
         return Fit(
@@ -312,15 +311,15 @@ class Engine:
         """
         guess = self._start(state.u)
         coarse = rebinned(spectra, spectra.power.shape[0] // COARSE_BINS)
-        self._iterate(coarse, problem, guess, min(COARSE_ITERATIONS, allowed), COARSE_TOLERANCE)
+        self._to_end(coarse, problem, guess, min(COARSE_ITERATIONS, allowed), COARSE_TOLERANCE)
         near = self._start(guess.u)
         near.damping[:] = 1e-3
         for each in (near, state):
-            self._iterate(spectra, problem, each, 0, self.tolerance)
+            self._to_end(spectra, problem, each, 0, self.tolerance)
         better = near.objective < state.objective
         return State(*(np.where(better, a, b) for a, b in zip(near, state, strict=True)))
 
-    def _iterate(self, spectra, problem, state, allowed, tolerance):
+    def _to_end(self, spectra, problem, state, allowed, tolerance):
         """Bring every lane of a state to its end, in place."""
         pending = np.arange(state.code.size)
         while pending.size:
@@ -363,9 +362,7 @@ class Engine:
 
     def _run(self, spectra, problem, state, block, numbers, device) -> list:
         """Run one block on a device and return its state as NumPy arrays."""
-        lanes = np.resize(
-            block, self.block_size
-        )  # a short block is filled with its own lanes again
+        lanes = np.resize(block, self.block_size)  # a short block holds its own lanes again
         arguments = jax.tree.map(lambda a: lanes_of(a, lanes), (spectra, problem, state))
         data, start, place = jax.device_put(arguments, device)  # one call: each costs 0.1 ms
         program = compiled_block(self.model, self.likelihood)
@@ -404,19 +401,20 @@ def in_blocks(function, arrays, block_size):
     ----------
     function : callable
         Takes as many arrays as there are, and returns several; the last axis of each is the lane.
-    arrays : sequence of array
+    arrays : sequence of array or of tuple of array
         All with the same number of lanes.
     block_size : int
         Lanes at a time.
     """
-    lanes = arrays[0].shape[-1]
+    lanes = jax.tree.leaves(arrays)[0].shape[-1]
     blocks = [
         np.arange(start, min(start + block_size, lanes)) for start in range(0, lanes, block_size)
     ]
 
     def run(block):
         filled = np.resize(block, block_size)
-        results = jax.block_until_ready(function(*(a[..., filled] for a in arrays)))
+        arguments = jax.tree.map(lambda a: lanes_of(a, filled), arrays)
+        results = jax.block_until_ready(function(*arguments))
         return [np.asarray(r)[..., : block.size] for r in results]
 
     parts = on_cores(run, blocks, jax.devices())

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.fit.components import PEAKS, Grid
 from pipeline.fit.likelihood import standardised, terms
-from pipeline.fit.optimize import Spectra, in_blocks
+from pipeline.fit.optimize import in_blocks
 from pipeline.fit.priors import support
 
 QUALITIES = (0.5, 2.0, 6.0, 18.0)
@@ -187,11 +187,11 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     rows = dict(zip((p.name for p in model.slots[slot].parameters), model.index[slot], strict=True))
     candidates, narrowest = _candidates(spectra, rows, lower, upper)
     qualities = QUALITIES if "frequency" in rows else (2.0,)
-
-    def one(frequency, power, weight, *rest):
-        return _scores(model, likelihood, qualities, Spectra(frequency, power, weight), *rest)
-
-    best, where, variance = in_blocks(one, (*spectra, u, active, candidates, narrowest), block_size)
+    best, where, variance = in_blocks(
+        partial(_scores, model, likelihood, qualities),
+        (spectra, u, active, candidates, narrowest),
+        block_size,
+    )
     order = np.argsort(-best, axis=0)
     lanes = np.arange(u.shape[1])
     starts = np.repeat(u[None], count, axis=0)
