@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from pipeline.fit.likelihood import log
+
 
 class Grid(NamedTuple):
     """Frequencies and their logarithms, arrays of one shape.
@@ -21,7 +23,8 @@ class Grid(NamedTuple):
     @classmethod
     def of(cls, frequency) -> "Grid":
         """Make a grid of frequencies in Hz."""
-        return cls(jnp.asarray(frequency), jnp.log(frequency))
+        frequency = jnp.asarray(frequency)
+        return cls(frequency, log(frequency))
 
 
 def constant(grid, level):

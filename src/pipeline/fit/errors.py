@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pipeline.fit import linear
-from pipeline.fit.components import Grid
-from pipeline.fit.likelihood import terms
+from pipeline.fit.curvature import information
 from pipeline.fit.optimize import Spectra, in_blocks
 
 
@@ -26,43 +25,6 @@ class Covariance(NamedTuple):
 
     matrix: np.ndarray
     sound: np.ndarray
-
-
-def information(kind, model, likelihood, spectra, active, u):
-    """Return a matrix of second order in the model's derivatives, shape (P, P, lanes).
-
-    With l = ln S, l_i = S_i / S and phi the likelihood of a bin (`pipeline.fit.likelihood`):
-
-    - ``observed``: d2 / du_i du_j of -ln L - ln prior, the sum over bins of
-      (phi'' - phi') l_i l_j + phi' S_ij / S.
-    - ``fisher``: its expectation where the model is right, sum E[phi''] l_i l_j.
-    - ``scores``: the outer product of the bins' own scores, sum phi'^2 l_i l_j.
-
-    Parameters
-    ----------
-    kind : {"observed", "fisher", "scores"}
-        Which; the prior's curvature is part of the first two.
-    model, likelihood, spectra, active, u
-        See `covariance`.
-    """
-    grid = Grid.of(spectra.frequency)
-    power, tangents = model.power_and_tangents(u, grid, active)
-    at = terms(likelihood, spectra.power, spectra.weight, power)
-    relative = [t / power for t in tangents]
-    weight = {"observed": at.observed + at.score, "fisher": at.fisher, "scores": at.score**2}[kind]
-    second = model.second_tangents(u, grid, active) if kind == "observed" else {}
-    rows = [[None] * model.size for _ in range(model.size)]
-    for i in range(model.size):
-        for j in range(i, model.size):
-            value = jnp.sum(weight * relative[i] * relative[j], axis=0)
-            if (i, j) in second:
-                value -= jnp.sum(at.score * second[i, j] / power, axis=0)
-            rows[i][j] = rows[j][i] = value
-    matrix = jnp.stack([jnp.stack(row) for row in rows])
-    if kind == "scores":
-        return matrix
-    eye = jnp.eye(model.size, dtype=u.dtype)[:, :, None]
-    return matrix - eye * model.log_prior(u)[2][:, None]
 
 
 def _inverse(matrix, moved):

@@ -182,6 +182,8 @@ class Model:
         values = [
             jnp.exp(r) if p.scale == "log" else r for r, p in zip(rows, declared, strict=True)
         ]
+        # once a lane: fused into what follows, XLA would compute the exponentials again in every bin
+        values = jax.lax.optimization_barrier(values)
         return FUNCTIONS[self.slots[s].component](grid, *values)
 
     def _tangent(self, s, rows, k, grid):

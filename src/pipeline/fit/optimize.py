@@ -1,9 +1,10 @@
 """Damped Fisher scoring of many spectra at once.
 
-`Engine` compiles one program for a model, a number of bins, a likelihood and a floating-point type,
-and runs any number of lanes through it in blocks of fixed shape. A block stops when half of its lanes
-have; those that have not converged are gathered into new blocks and go on where they were, so that a
-few slow ones do not hold the others.
+`Engine` compiles its programs for a model, a number of bins, a likelihood and a floating-point type, and
+runs any number of lanes through them in blocks of fixed shape. A block iterates until half of its lanes
+have stopped (`_run_block`); the others are gathered into new blocks and go on where they were, so that a
+few slow ones do not hold the rest. Long spectra do the way from the start on few, wide bins, and the last
+steps with the curvature that they found there (`_run_near`): most need the gradient twice and no more.
 """
 
 import os
@@ -19,16 +20,25 @@ import numpy as np
 
 from pipeline.fit import linear
 from pipeline.fit.components import Grid
-from pipeline.fit.likelihood import standardised, terms
+from pipeline.fit.curvature import information, objective_at, slope_at, stepping_at
 from pipeline.fit.model import Model
 
 MAX_STEP = 1.0
 """Longest step in any row of u: a factor e in a parameter on a log scale."""
 MAX_DAMPING = 1e10
-COARSE_BINS = 128
-"""Bins that spectra at least four times as long are averaged to for the first iterations."""
-COARSE_ITERATIONS, COARSE_TOLERANCE = 30, 0.1
-"""Iterations spent on them, and the promised change of the objective at which they end."""
+COARSE_BINS = 64
+"""Spectra of eight times as many bins are first fitted on about that many (see `rebinned`)."""
+FINE_HEAD = 16
+"""Bins at the low end that stay as they are: there power laws change from bin to bin."""
+COARSE_ITERATIONS, COARSE_TOLERANCE = 40, 0.1
+"""Iterations spent on coarse bins, and the promised change of the objective at which they end."""
+SINGLE_TOLERANCE = 1e-3
+"""Least tolerance in single precision, where the objective is known to about that."""
+NEAR_DAMPING = 1e-3
+"""Damping of a lane that starts near its optimum."""
+SCORING_ITERATIONS = 14
+"""Iterations after which a lane goes on with the curvature that its own gradients show: the expected one
+misleads it."""
 
 
 class Code(IntEnum):
@@ -62,19 +72,33 @@ class Spectra(NamedTuple):
         return Spectra(*(np.take(a, lanes, axis=1) for a in self))
 
 
-def rebinned(spectra, factor) -> Spectra:
-    """Average every `factor` bins of spectra, weighted; the last few are averaged among themselves."""
-    missing = -spectra.power.shape[0] % factor
+def rebinned(spectra) -> Spectra:
+    """Average the bins of long spectra in groups, weighted: wider groups at higher frequencies.
+
+    The first `FINE_HEAD` bins stay, the next as many go in pairs, the next in fours, up to groups of
+    bins / `COARSE_BINS`: on a linear grid this is a logarithmic one at its low end.
+    """
+    bins = spectra.power.shape[0]
+    widest = 1 << (max(bins // COARSE_BINS, 1).bit_length() - 1)
+    edges, width = [0], 1
+    while width < widest:
+        edges.append(min(FINE_HEAD * width, bins))
+        width *= 2
+    edges.append(bins)
 
     def total(values):
-        padded = np.pad(values, ((0, missing), (0, 0))) if missing else values
-        return padded.reshape(-1, factor, values.shape[1]).sum(axis=1)
+        parts = []
+        for k in range(len(edges) - 1):
+            part = values[edges[k] : edges[k + 1]]
+            part = jnp.pad(part, ((0, -part.shape[0] % 2**k), (0, 0)))
+            parts.append(part.reshape(-1, 2**k, part.shape[1]).sum(axis=1))
+        return jnp.concatenate(parts)
 
     weight = total(spectra.weight)
-    safe = np.where(weight > 0, weight, 1)
+    safe = jnp.where(weight > 0, weight, 1)
 
     def mean(values):
-        return np.where(weight > 0, total(values * spectra.weight) / safe, 1).astype(values.dtype)
+        return jnp.where(weight > 0, total(values * spectra.weight) / safe, 1)
 
     return Spectra(mean(spectra.frequency), mean(spectra.power), weight)
 
@@ -99,14 +123,42 @@ class Problem(NamedTuple):
     active: np.ndarray
 
 
+class Work(NamedTuple):
+    """What the lanes of a fit have in common.
+
+    Attributes
+    ----------
+    data : list of Spectra
+        The spectra, once a device.
+    which : int array, shape (lanes,)
+        The spectrum of each lane.
+    problem : Problem
+        Starts, bounds and masks.
+    tolerance, block_size
+        Of `Engine`.
+    """
+
+    data: list
+    which: np.ndarray
+    problem: Problem
+    tolerance: float
+    block_size: int
+
+
 class State(NamedTuple):
-    """One lane's place in the iteration."""
+    """One lane's place in the iteration.
+
+    ``objective``, ``gradient`` and ``information`` belong to ``u``; ``trial`` is where to evaluate next,
+    and ``promised`` the fall of the objective that the step there promises (to first order its half).
+    """
 
     u: jnp.ndarray
     objective: jnp.ndarray
     gradient: jnp.ndarray
     information: jnp.ndarray
     damping: jnp.ndarray
+    trial: jnp.ndarray
+    promised: jnp.ndarray
     iterations: jnp.ndarray
     code: jnp.ndarray
 
@@ -124,7 +176,7 @@ class Fit:
     objective : array, shape (lanes,)
         Deviance - 2 ln prior: what was made small.
     iterations, code : int array, shape (lanes,)
-        Iterations used, those on coarse bins not counted, and `Code`.
+        Iterations used, those on coarse bins or in lower precision not counted, and `Code`.
     at_bound : bool array, shape (P, lanes)
         Free parameters that ended at a bound.
     """
@@ -141,39 +193,22 @@ class Fit:
         return Fit(*(np.take(getattr(self, f), lanes, axis=-1) for f in self.__dataclass_fields__))
 
 
-def _evaluate(model, likelihood, spectra, grid, active, u):
-    """Objective, gradient of its half with the sign of ascent, and the curvature to step with."""
-    power, tangents = model.power_and_tangents(u, grid, active)
-    at = terms(likelihood, spectra.power, spectra.weight, power)
-    root, residual = standardised(at.score, at.stepping)
-    scale = root / power
-    standard = [scale * t for t in tangents]
-    gradient = jnp.stack([jnp.sum(residual * r, axis=0) for r in standard])
-    # The curvature only shapes the steps: single precision does, and the time goes into reading rows.
-    single = jax.lax.optimization_barrier([r.astype(jnp.float32) for r in standard])
-    rows = [[jnp.sum(a * b, axis=0) for b in single[: i + 1]] for i, a in enumerate(single)]
-    size = len(rows)
-    information = jnp.stack(
-        [jnp.stack([rows[max(i, j)][min(i, j)] for j in range(size)]) for i in range(size)]
-    ).astype(u.dtype)
-    log_prior, slope, curvature = model.log_prior(u)
-    diagonal = jnp.eye(size, dtype=u.dtype)[:, :, None] * jnp.maximum(-curvature, 0.0)[:, None]
-    objective = jnp.sum(at.deviance, axis=0) - 2 * jnp.sum(log_prior, axis=0)
-    return objective, gradient + slope, information + diagonal
-
-
 def _movable(problem, u, gradient):
     """Free parameters that the gradient does not push against a bound."""
     outward = ((u <= problem.lower) & (gradient < 0)) | ((u >= problem.upper) & (gradient > 0))
     return problem.free & ~outward
 
 
-def _iterate(model, likelihood, spectra, grid, problem, tolerance, state):
-    """One step of every lane that is running."""
+def _rounding(objective):
+    return 8 * jnp.finfo(objective.dtype).eps * jnp.abs(objective)
+
+
+def _aim(problem, tolerance, state):
+    """Set where each running lane goes next, or say that it has converged."""
     move = _movable(problem, state.u, state.gradient)
     gradient = jnp.where(move, state.gradient, 0.0)
     both = move[:, None] & move[None]
-    eye = jnp.eye(model.size, dtype=bool)[:, :, None]
+    eye = jnp.eye(state.u.shape[0], dtype=bool)[:, :, None]
     diagonal = jnp.einsum("iil->il", state.information)
     floor = 1e-12 * jnp.max(jnp.where(move, diagonal, 0.0), axis=0) + jnp.finfo(diagonal.dtype).tiny
     scale = jnp.maximum(diagonal, floor)
@@ -181,51 +216,108 @@ def _iterate(model, likelihood, spectra, grid, problem, tolerance, state):
     step, pivot = linear.solve(jnp.where(both, damped, jnp.where(eye, 1.0, 0.0)), gradient)
     sound = (pivot > 0) & jnp.all(jnp.isfinite(step), axis=0)
     step = jnp.where(sound, step, gradient / (scale * (1 + state.damping)))
-    promised = jnp.sum(step * gradient, axis=0)  # change of the objective, to first order one half
+    promised = jnp.sum(step * gradient, axis=0)
     longest = jnp.max(jnp.abs(step), axis=0)
     step = step * jnp.minimum(1.0, MAX_STEP / jnp.maximum(longest, 1e-30))
-    trial = jnp.clip(state.u + step, problem.lower, problem.upper)
-    objective, new_gradient, information = _evaluate(
-        model, likelihood, spectra, grid, problem.active, trial
+    small = promised <= tolerance + _rounding(state.objective)
+    done = small & sound & (state.damping <= 1.0) & (state.code == Code.RUNNING)
+    return state._replace(
+        trial=jnp.clip(state.u + step, problem.lower, problem.upper),
+        promised=promised,
+        code=jnp.where(done, Code.CONVERGED, state.code).astype(state.code.dtype),
     )
-    # the first evaluation of a lane: its gradient is zero, its trial the start
-    fresh = jnp.isinf(state.objective)
-    rounding = 8 * jnp.finfo(objective.dtype).eps * jnp.abs(jnp.where(fresh, 0.0, state.objective))
+
+
+def _iterate(evaluate, problem, tolerance, state):
+    """Evaluate the trial of every running lane, keep it or not, and aim anew."""
+    running = state.code == Code.RUNNING
+    objective, gradient, *information = evaluate(state.trial)
+    fresh = jnp.isinf(state.objective)  # its trial is the start
+    rounding = _rounding(jnp.where(fresh, 0.0, state.objective))
     better = jnp.where(fresh, jnp.isfinite(objective), objective <= state.objective + rounding)
-    gain = (state.objective - objective) / jnp.maximum(promised, 1e-30)
+    gain = (state.objective - objective) / jnp.maximum(state.promised, 1e-30)
     shrink = jnp.clip(1 - (2 * gain - 1) ** 3, 0.1, 2.0)  # Nielsen 1999, IMM-REP-1999-05
     damping = jnp.where(better, state.damping * shrink, jnp.maximum(state.damping, 1e-2) * 10)
-    damping = jnp.where(fresh, state.damping, damping)
-    small = (promised <= tolerance + rounding) & sound & (state.damping <= 1.0) & ~fresh
-    code = jnp.where(
-        small, Code.CONVERGED, jnp.where(damping > MAX_DAMPING, Code.STALLED, Code.RUNNING)
-    )
-    code = jnp.where(fresh & ~better, Code.NO_DATA, code)
-    running = state.code == Code.RUNNING
+    damping = jnp.where(running & ~fresh, damping, state.damping)
+    code = jnp.where(running & (damping > MAX_DAMPING), Code.STALLED, state.code)
+    code = jnp.where(running & fresh & ~better, Code.NO_DATA, code)
     new = running & better
-    return State(
-        u=jnp.where(new, trial, state.u),
+    after = information[0] if information else _secant_update(state, gradient, fresh)
+    state = state._replace(
+        u=jnp.where(new, state.trial, state.u),
         objective=jnp.where(new, objective, state.objective),
-        gradient=jnp.where(new, new_gradient, state.gradient),
-        information=jnp.where(new, information, state.information),
-        damping=jnp.where(running, damping, state.damping),
+        gradient=jnp.where(new, gradient, state.gradient),
+        information=jnp.where(new, after, state.information),
+        damping=damping,
         iterations=state.iterations + running,
-        code=jnp.where(running, code, state.code).astype(jnp.int32),
+        code=code.astype(state.code.dtype),
     )
+    return _aim(problem, tolerance, state)
 
 
-def _run_block(model, likelihood, spectra, problem, state, tolerance, allowed, least):
-    """Iterate a block until at most `least` lanes are running, or have used what they are allowed."""
-    grid = Grid.of(spectra.frequency)
+def _secant_update(state, gradient, fresh):
+    """Correct the information by what the gradient at the trial says of it (BFGS).
+
+    Nocedal & Wright 2006, Numerical Optimization, eq. 6.19; left as it is where the curvature along the
+    step is not positive.
+    """
+    step = state.trial - state.u
+    change = state.gradient - gradient
+    along = jnp.sum(state.information * step[None], axis=1)
+    expected, found = jnp.sum(along * step, axis=0), jnp.sum(change * step, axis=0)
+    sound = (found > 0.1 * expected) & (expected > 0) & ~fresh
+    expected, found = jnp.where(sound, expected, 1.0), jnp.where(sound, found, 1.0)
+    more = change[:, None] * change[None] / found - along[:, None] * along[None] / expected
+    return state.information + jnp.where(sound, more, 0.0)
+
+
+def _loop(evaluate, problem, state, tolerance, allowed, least):
+    """Iterate until at most `least` lanes are running that have not used what they are allowed."""
 
     def more(state):
         running = (state.code == Code.RUNNING) & (state.iterations < allowed)
         return jnp.sum(running) > least
 
-    def body(state):
-        return _iterate(model, likelihood, spectra, grid, problem, tolerance, state)
+    return jax.lax.while_loop(more, partial(_iterate, evaluate, problem, tolerance), state)
 
-    return jax.lax.while_loop(more, body, state)
+
+def _run_block(model, likelihood, spectra, problem, state, tolerance, allowed, least):
+    """Iterate a block, see `_loop`."""
+    grid = Grid.of(spectra.frequency)
+    evaluate = partial(stepping_at, model, likelihood, spectra, grid, problem.active)
+    return _loop(evaluate, problem, state, tolerance, allowed, least)
+
+
+def _run_chords(model, likelihood, spectra, problem, state, tolerance, allowed, least):
+    """Iterate a block on the gradient alone, correcting the information that it has."""
+    fine = model, likelihood, spectra, Grid.of(spectra.frequency), problem.active
+    return _loop(partial(slope_at, *fine), problem, state, tolerance, allowed, least)
+
+
+def _sharpen(model, likelihood, spectra, problem, state, *_):
+    """Give lanes at their optimum the observed information, where it is positive definite."""
+    observed = information("observed", model, likelihood, spectra, problem.active, state.u)
+    move = _movable(problem, state.u, state.gradient)
+    eye = jnp.eye(model.size, dtype=bool)[:, :, None]
+    kept = jnp.where(move[:, None] & move[None], observed, jnp.where(eye, 1.0, 0.0))
+    _, pivot = linear.solve(kept, state.gradient)
+    return state._replace(information=jnp.where(pivot > 0, observed, state.information))
+
+
+def _run_near(model, likelihood, spectra, problem, state, near, tolerance, allowed, least):
+    """Go on from near the optimum with the curvature that is known there.
+
+    Lanes in which `near` is no better than the trial of `state`, as when a narrow peak was lost in the
+    coarse bins, are given back as they were.
+    """
+    fine = model, likelihood, spectra, Grid.of(spectra.frequency), problem.active
+    start = objective_at(*fine, state.trial)
+    evaluate = partial(slope_at, *fine)
+    near = _iterate(evaluate, problem, tolerance, near)
+    better = near.objective < start
+    near = near._replace(code=jnp.where(better, near.code, jnp.asarray(Code.NO_DATA, near.code.dtype)))
+    near = _loop(evaluate, problem, near, tolerance, allowed, least // 2)
+    return jax.tree.map(partial(jnp.where, better), near, state)
 
 
 class Engine:
@@ -263,11 +355,11 @@ class Engine:
         self.model, self.likelihood = model, likelihood
         self.dtype = np.dtype(precision)
         self.max_iterations = max_iterations
-        self.tolerance = max(tolerance, 1e-3 if self.dtype == np.float32 else 0.0)
+        self.tolerance = max(tolerance, SINGLE_TOLERANCE if self.dtype == np.float32 else 0.0)
         self.devices = jax.devices() if devices is None else devices
         self.block_size = block_size
 
-    def fit(self, spectra: Spectra, problem: Problem, max_iterations=None) -> Fit:
+    def fit(self, spectra: Spectra, problem: Problem, max_iterations=None, which=None) -> Fit:
         """Fit every lane from its start.
 
         Parameters
@@ -278,105 +370,199 @@ class Engine:
             Starts, bounds and masks.
         max_iterations : int, optional
             Iterations a lane may use, where fewer than the engine's.
+        which : int array, shape (lanes,), optional
+            The spectrum of each lane, where several lanes fit one; by default, one lane a spectrum.
 
         Returns
         -------
         Fit
             One result a lane, in order. Never raises for what is in a lane: see `Code`.
         """
-        allowed = min(max_iterations or self.max_iterations, self.max_iterations)
-        spectra = Spectra(*(np.asarray(a, self.dtype) for a in spectra))
-        kinds = (self.dtype, self.dtype, self.dtype, bool, bool)
-        problem = Problem(*(np.asarray(a, k) for a, k in zip(problem, kinds, strict=True)))
-        state = self._start(np.clip(problem.u, problem.lower, problem.upper))
-        if spectra.power.shape[0] >= COARSE_BINS * 4:
-            state = self._from_coarse(spectra, problem, state, allowed)
-        self._to_end(spectra, problem, state, allowed, self.tolerance)
+        allowed = self.max_iterations if max_iterations is None else max_iterations
+        allowed = min(allowed, self.max_iterations)
+        data = jax.device_put(Spectra(*(jnp.asarray(a, self.dtype) for a in spectra)))
+        data = [jax.device_put(data, device) for device in self.devices]
+        which = np.arange(problem.u.shape[1]) if which is None else np.asarray(which)
+        problem = Problem(*(np.asarray(a, self.dtype) for a in problem))
+        work = Work(data, which, problem, self.tolerance, self.block_size)
+        state = self._solve(work, allowed)
         prior = np.asarray(jnp.sum(self.model.log_prior(jnp.asarray(state.u))[0], axis=0))
-        held = problem.free & ~np.asarray(_movable(problem, state.u, state.gradient))
+        free = problem.free > 0
+        held = free & ~np.asarray(_movable(problem._replace(free=free), state.u, state.gradient))
         return Fit(
             u=state.u,
             deviance=state.objective + 2 * prior,
             objective=state.objective,
-            iterations=state.iterations,
-            code=state.code,
+            iterations=state.iterations.astype(np.int32),
+            code=state.code.astype(np.int32),
             at_bound=held,
         )
 
-    def _from_coarse(self, spectra, problem, state, allowed) -> State:
-        """Do the long way on a coarse copy of the spectra, and return the state to go on from.
+    def _solve(self, work, allowed) -> State:
+        """Bring every lane to its end.
 
-        Where the coarse optimum is no better than the start, as when a narrow peak is lost in the coarse
-        bins, the start stays.
+        Long spectra in double precision go most of the way in single; what did not arrive there starts
+        again.
         """
-        guess = self._start(state.u)
-        coarse = rebinned(spectra, spectra.power.shape[0] // COARSE_BINS)
-        self._to_end(coarse, problem, guess, min(COARSE_ITERATIONS, allowed), COARSE_TOLERANCE)
-        near = self._start(guess.u)
-        near.damping[:] = 1e-3
-        for each in (near, state):
-            self._to_end(spectra, problem, each, 0, self.tolerance)
-        better = near.objective < state.objective
-        return State(*(np.where(better, a, b) for a, b in zip(near, state, strict=True)))
+        problem = work.problem
+        state = self._start(np.clip(problem.u, problem.lower, problem.upper))
+        long = work.data[0].power.shape[0] >= COARSE_BINS * 8
+        if long and state.u.dtype == np.float64:
+            single = self._in_single(work, _single)
+            found = self._solve(single, allowed)
+            arrived = np.isfinite(found.objective)
+            self._advance(_sharpen, single, 0, np.flatnonzero(arrived), found)
+            near = self._near(work, found)
+            state = State(*(np.where(arrived, a, b) for a, b in zip(near, state, strict=True)))
+        elif long:
+            coarse = self._in_single(work, _coarse)
+            bins = work.data[0].power.shape[0] // coarse.data[0].power.shape[0]
+            coarse = coarse._replace(
+                tolerance=COARSE_TOLERANCE, block_size=work.block_size * max(bins // 2, 1)
+            )
+            found = self._start(state.u)
+            self._to_end(coarse, COARSE_ITERATIONS, found, np.ones(state.code.size, bool))
+            lanes = np.arange(state.code.size)
+            self._advance(_run_near, work, allowed, lanes, state, self._near(work, found))
+        self._to_end(work, allowed, state, np.isinf(state.objective) & (state.damping > NEAR_DAMPING))
+        return state
 
-    def _to_end(self, spectra, problem, state, allowed, tolerance):
-        """Bring every lane of a state to its end, in place."""
-        pending = np.arange(state.code.size)
-        while pending.size:
-            self._advance(spectra, problem, state, pending, allowed, tolerance)
-            pending = np.flatnonzero((state.code == Code.RUNNING) & (state.iterations < allowed))
+    def _in_single(self, work, change) -> Work:
+        """Return work in single precision, its spectra changed by a function."""
+        single = np.dtype(np.float32)
+        return work._replace(
+            data=[change(data) for data in work.data],
+            problem=Problem(*(a.astype(single) for a in work.problem)),
+            tolerance=max(work.tolerance, SINGLE_TOLERANCE),
+        )
+
+    def _near(self, work, found) -> State:
+        """Return a state at an optimum that was found otherwise, its objective unknown."""
+        kind, problem = work.problem.u.dtype, work.problem
+        start = self._start(np.clip(found.u.astype(kind), problem.lower, problem.upper))
+        return start._replace(
+            information=found.information.astype(kind),
+            damping=np.full_like(start.damping, NEAR_DAMPING),
+        )
 
     def _start(self, u) -> State:
         """State of lanes that have not been evaluated, which the first iteration does."""
         size, lanes = u.shape
         return State(
-            u=u.copy(),
-            objective=np.full(lanes, np.inf, self.dtype),
+            u=u,
+            objective=np.full(lanes, np.inf, u.dtype),
             gradient=np.zeros_like(u),
-            information=np.repeat(np.eye(size, dtype=self.dtype)[:, :, None], lanes, axis=2),
-            damping=np.full(lanes, 0.1, self.dtype),
-            iterations=np.full(lanes, -1, np.int32),
-            code=np.full(lanes, Code.RUNNING, np.int32),
+            information=np.repeat(np.eye(size, dtype=u.dtype)[:, :, None], lanes, axis=2),
+            damping=np.full(lanes, 0.1, u.dtype),
+            trial=u.copy(),
+            promised=np.full(lanes, np.inf, u.dtype),
+            iterations=np.full(lanes, -1, u.dtype),
+            code=np.full(lanes, Code.RUNNING, u.dtype),
         )
 
-    def _advance(self, spectra, problem, state, pending, allowed, tolerance):
-        """Run the pending lanes, block by block, until half of each block has stopped.
+    def _to_end(self, work, allowed, state, scoring):
+        """Bring every lane of a state to its end, in place.
 
-        The rest is gathered into new blocks by the next call: few slow lanes do not hold the others. The
-        last block runs to its end.
+        The lanes `scoring` begin by scoring; what is not done after a while, and the others, go by their
+        own gradients.
         """
-        size = self.block_size
+        some = min(allowed, SCORING_ITERATIONS)
+        while (pending := _pending(state, some, scoring)).size:
+            self._advance(_run_block, work, some, pending, state)
+        few = work._replace(block_size=max(work.block_size // 2, 1))
+        while (pending := _pending(state, allowed)).size:
+            self._advance(_run_chords, few, allowed, pending, state)
+
+    def _advance(self, function, work, allowed, pending, state, *more):
+        """Run the pending lanes through a program, block by block, and update their state in place.
+
+        A block stops when half of its lanes have. The rest is gathered into new blocks by the next call:
+        few slow lanes do not hold the others. The last block runs to its end.
+        """
+        size = work.block_size
         blocks = [pending[i : i + size] for i in range(0, pending.size, size)]
-        least = size // 2 if len(blocks) > 1 else 0
+        least = np.int32(size // 2 if len(blocks) > 1 else 0)
+        program = compiled(function, self.model, self.likelihood)
+        numbers = state.u.dtype.type(work.tolerance), np.int32(allowed), least
+        packed = pack((work.problem, state, *more))
 
         def run(numbered):
             number, block = numbered
-            device = self.devices[number % len(self.devices)]
-            numbers = self.dtype.type(tolerance), np.int32(allowed), np.int32(least)
-            return self._run(spectra, problem, state, block, numbers, device)
+            lanes = np.resize(block, size)  # a short block holds its own lanes again
+            device = number % len(self.devices)
+            spectra = block_of(work.data[device], work.which[lanes])
+            small = jax.device_put(packed[:, lanes], self.devices[device])
+            # unlike np.asarray, block_until_ready lets the other threads work while it waits
+            return jax.block_until_ready(program(spectra, small, *numbers))
 
         results = on_cores(run, list(enumerate(blocks)), self.devices)
         for block, result in zip(blocks, results, strict=True):
+            result = unpack(self.model, np.asarray(result)[:, : block.size], State)[0]
             for whole, part in zip(state, result, strict=True):
                 whole[..., block] = part
 
-    def _run(self, spectra, problem, state, block, numbers, device) -> list:
-        """Run one block on a device and return its state as NumPy arrays."""
-        lanes = np.resize(block, self.block_size)  # a short block holds its own lanes again
-        arguments = jax.tree.map(lambda a: lanes_of(a, lanes), (spectra, problem, state))
-        data, start, place = jax.device_put(arguments, device)  # one call: each costs 0.1 ms
-        program = compiled_block(self.model, self.likelihood)
-        # unlike np.asarray, block_until_ready lets the other threads work while it waits
-        result = jax.block_until_ready(program(data, start, place, *numbers))
-        return [np.asarray(r)[..., : block.size] for r in result]
+
+def _pending(state, allowed, among=True):
+    """Lanes that are running and have iterations left."""
+    return np.flatnonzero((state.code == Code.RUNNING) & (state.iterations < allowed) & among)
 
 
-def lanes_of(array, lanes):
-    """Return the lanes of an array, as a view where they follow each other: gathering is slow."""
-    first, last = lanes[0], lanes[-1]
-    if last - first + 1 == lanes.size and (np.diff(lanes) == 1).all():
-        return array[..., first : last + 1]
-    return np.take(array, lanes, axis=-1)
+def pack(tree):
+    """Stack the arrays of problems and states, shape (…, lanes) each, into one of shape (rows, lanes).
+
+    Handing over an array costs 30 us, however small.
+    """
+    module = np if isinstance(jax.tree.leaves(tree)[0], np.ndarray) else jnp
+    rows = [a.reshape(-1, a.shape[-1]) for a in jax.tree.leaves(tree)]
+    return module.concatenate(rows)
+
+
+def unpack(model, packed, *kinds):
+    """Return the problems and states of a model that `pack` stacked, given their types in order."""
+    size, row, out = model.size, 0, []
+    for kind in kinds:
+        fields = {}
+        for name in kind._fields:
+            shape = {
+                "information": (size, size),
+                "active": (len(model.slots),),
+                **dict.fromkeys(("u", "lower", "upper", "free", "gradient", "trial"), (size,)),
+            }.get(name, ())
+            rows = int(np.prod(shape))
+            fields[name] = packed[row : row + rows].reshape(*shape, packed.shape[-1])
+            row += rows
+        out.append(kind(**fields))
+    return out
+
+
+def block_of(arrays, lanes):
+    """Return some lanes of arrays on a device; a slice where they follow each other."""
+    first = lanes[0]
+    if lanes[-1] - first + 1 == lanes.size and (np.diff(lanes) == 1).all():
+        return _slice(arrays, first, lanes.size)
+    return _take(arrays, lanes)
+
+
+@partial(jax.jit, static_argnums=2)
+def _slice(arrays, first, size):
+    return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size, a.ndim - 1), arrays)
+
+
+@jax.jit
+def _single(spectra):
+    """Spectra in single precision."""
+    return Spectra(*(a.astype(jnp.float32) for a in spectra))
+
+
+@jax.jit
+def _coarse(spectra):
+    """Coarse bins of long spectra, in single precision."""
+    return Spectra(*(a.astype(jnp.float32) for a in rebinned(spectra)))
+
+
+@jax.jit
+def _take(arrays, lanes):
+    return jax.tree.map(lambda a: jnp.take(a, lanes, axis=-1, mode="clip"), arrays)
 
 
 def on_cores(function, items, devices):
@@ -406,14 +592,14 @@ def in_blocks(function, arrays, block_size):
     block_size : int
         Lanes at a time.
     """
+    arrays = jax.device_put(arrays)
     lanes = jax.tree.leaves(arrays)[0].shape[-1]
     blocks = [
         np.arange(start, min(start + block_size, lanes)) for start in range(0, lanes, block_size)
     ]
 
     def run(block):
-        filled = np.resize(block, block_size)
-        arguments = jax.tree.map(lambda a: lanes_of(a, filled), arrays)
+        arguments = block_of(arrays, np.resize(block, block_size))
         results = jax.block_until_ready(function(*arguments))
         return [np.asarray(r)[..., : block.size] for r in results]
 
@@ -424,9 +610,17 @@ def in_blocks(function, arrays, block_size):
 _COMPILED = {}
 
 
-def compiled_block(model, likelihood):
+def compiled(function, model, likelihood):
     """Return the compiled program for blocks of a model; JAX keeps one a shape and type."""
-    key = model, likelihood
+    key = function, model, likelihood
     if key not in _COMPILED:
-        _COMPILED[key] = jax.jit(partial(_run_block, *key))
+        _COMPILED[key] = jax.jit(partial(_packed, *key))
     return _COMPILED[key]
+
+
+def _packed(function, model, likelihood, spectra, packed, *numbers):
+    """Call a program of this module with problem and states unpacked, and pack its state."""
+    kinds = (Problem, State, State) if function is _run_near else (Problem, State)
+    problem, *states = unpack(model, packed, *kinds)
+    problem = problem._replace(free=problem.free > 0, active=problem.active > 0)
+    return pack(function(model, likelihood, spectra, problem, *states, *numbers))

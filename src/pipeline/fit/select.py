@@ -95,13 +95,13 @@ class Workshop:
             masks,
         )
         if count > 1:  # a few iterations tell which start leads to the best optimum
-            fit = self.engine.fit(self.spectra.take(each), problem, TRIAL_ITERATIONS)
+            fit = self.engine.fit(self.spectra, problem, TRIAL_ITERATIONS, which=each)
             objective = np.where(np.isfinite(fit.objective), fit.objective, np.inf)
             best = np.argmin(objective.reshape(count, -1), axis=0) * lanes.size
             best += np.arange(lanes.size)
             spent = fit.iterations[best]
             problem = Problem(*(a[:, best] for a in problem._replace(u=fit.u)))
-        fit = self.engine.fit(self.spectra.take(lanes), problem)
+        fit = self.engine.fit(self.spectra, problem, which=lanes)
         if count > 1:
             fit = replace(fit, iterations=fit.iterations + spent)
         return fit
