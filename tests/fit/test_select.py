@@ -106,6 +106,43 @@ def test_a_model_of_peaks_alone_needs_no_base(draw):
     np.testing.assert_allclose(result.fit.u, u, atol=0.2)
 
 
+def test_a_lorentzian_by_nu_max_and_q_is_found_wherever_it_is(draw):
+    model = Model.from_components("by nu_max", ["constant", "lorentzian_numax"])
+    true = np.array([0.01, 0.02, 1.0, 5.0])[:, None] * np.ones(16)
+    true[2] = np.geomspace(0.3, 20, 16)
+    drawn = [draw(model, true[:, k], GRID, 4 * N, 1, seed=80 + k)[0] for k in range(16)]
+    spectra = type(drawn[0])(*(np.concatenate(a, axis=1) for a in zip(*drawn, strict=True)))
+    result = _fit(model, spectra)
+    sigma = np.sqrt(np.einsum("iil->il", result.covariance))
+    pull = (result.fit.u - np.log(true)) / sigma
+    assert result.sound.all()
+    assert (np.abs(pull[1:]) < 3.5).mean() > 0.95
+    assert 0.6 < pull[1:].std() < 1.4
+
+
+def test_a_solar_like_star_is_recovered_from_nothing(draw):
+    """Two granulation terms, the power excess and white noise of a red giant (Kallinger et al. 2014)."""
+    frequency = np.geomspace(2e-6, 2.8e-4, 240)
+    n = np.maximum(1, np.round(np.gradient(frequency) / 1e-8))
+    told = [
+        {"harvey": {"up_to": 2, "exponent": {"fixed": 4}}},
+        {"gaussian": {"frequency": {"bounds": [10, 280], "unit": "uHz"}}},
+    ]
+    model = Model.from_components("giant", _components("constant", *told))
+    values = [3e-5, 3e-8, 2.8e-5, 4.0, 3e-8, 9.5e-5, 4.0, 3e-8, 1e-4, 1.4e-5]
+    spectra, u = draw(model, values, frequency, n, 10, seed=9)
+    result = _fit(model, spectra)
+    assert result.sound.all()
+    assert result.active.all()
+    granulation = np.sort(result.fit.u[[2, 5]], axis=0)
+    np.testing.assert_allclose(np.median(granulation, axis=1), np.log([2.8e-5, 9.5e-5]), atol=0.15)
+    sigma = np.sqrt(np.einsum("iil->il", result.covariance))
+    rows = [0, 7, 8, 9]  # the noise and the power excess
+    pull = (result.fit.u - u)[rows] / sigma[rows]
+    assert (np.abs(pull) < 3.5).all()
+    assert 0.6 < pull.std() < 1.5
+
+
 def test_the_best_model_is_the_lowest_bic_unless_the_gain_is_too_small():
     rows = [
         {"status": "ok", "n_free": 1, "bic": 100.0},
