@@ -142,6 +142,12 @@ class TieOptions(Options):
     to: str = Field(description="Name of the parameter: lorentzian.1.frequency.")
     factor: Positive = Field(1.0, description="How many times that parameter it is.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value):
+        """Accept a name alone."""
+        return {"to": value} if isinstance(value, str) else value
+
 
 class ParameterOptions(Options):
     """What a model says of one parameter of a component."""
@@ -156,7 +162,7 @@ class ParameterOptions(Options):
         None, description="First starting value; null: found from the data."
     )
     fixed: float | None = Field(None, description="Value to hold it at; null: free.")
-    tied: str | TieOptions | None = Field(
+    tied: TieOptions | None = Field(
         None,
         description="Name of a parameter that it is equal to, or {to: NAME, factor: 2}; it has then "
         "no degree of freedom of its own. null: untied.",
@@ -205,11 +211,6 @@ class ParameterOptions(Options):
         arguments = arguments if isinstance(arguments, list) else [arguments]
         _check_prior(name, arguments)
         return {name: [float(a) for a in arguments]}
-
-    @field_validator("tied")
-    @classmethod
-    def _long_tie(cls, tied):
-        return TieOptions(to=tied) if isinstance(tied, str) else tied
 
     @field_validator("unit")
     @classmethod
@@ -726,7 +727,8 @@ def _keys_at(section: type[Options], location) -> set[str]:
     for part in location:
         field = getattr(current, "model_fields", {}).get(part)
         if field is None:
-            return set(ParameterOptions.model_fields) if "parameters" in location else set()
+            inside = TieOptions if "tied" in location else ParameterOptions
+            return set(inside.model_fields) if "parameters" in location else set()
         current = field.annotation
     return set(getattr(current, "model_fields", {}))
 

@@ -83,6 +83,7 @@ def schema() -> dict:
     named = whole["$defs"]["ParameterOptions"]["properties"]
     named |= dict.fromkeys(PRIORS, numbers)
     named["unit"] = {**named["unit"], "enum": [*UNITS, None]}
+    named["tied"]["anyOf"].append({"type": "string"})
     elsewhere = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"  # module:name or plugin:name
     other = {"type": ["object", "null"], "properties": {"up_to": up_to}}
     whole["$defs"]["ComponentOptions"] = {
