@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from pipeline.models import COMPONENTS
-
 
 class Grid(NamedTuple):
     """Frequencies and their logarithms, arrays of one shape.
@@ -112,8 +110,6 @@ FUNCTIONS = {
         harvey,
     )
 }
-PEAKS = tuple(name for name, component in COMPONENTS.items() if component.peak)
-"""Built-in components that are found in the residuals of the others rather than started with them."""
 
 
 def evaluate(component, grid, *values):
