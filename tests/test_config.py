@@ -4,6 +4,8 @@ import json
 import math
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -156,6 +158,16 @@ def test_what_is_said_of_a_parameter_survives_the_way_through_the_command_line()
     tied = [c.parameters["frequency"].tied for c in fit.models["m"]]
     assert tied[0] is None
     assert [(t.to, t.factor) for t in tied[1:]] == [("lorentzian.1.frequency", f) for f in (2, 1)]
+
+
+def test_reading_a_configuration_imports_nothing_heavy():
+    program = (
+        "import sys, pipeline.config; pipeline.config.validate({'archive': '.'});"
+        "print({m.split('.')[0] for m in sys.modules} & {'jax', 'numpy', 'numpyro', 'astropy', 'dask'})"
+    )
+    command = [sys.executable, "-c", program]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "set()"
 
 
 TIE = {"tied": "lorentzian.1.frequency"}
