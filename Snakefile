@@ -15,6 +15,7 @@ from pipeline.config import (
     check_paths,
     cluster_json,
     code_version,
+    components_version,
     resolve,
     section_json,
     shard_name,

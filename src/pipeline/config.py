@@ -8,27 +8,24 @@
 import difflib
 import hashlib
 import json
+import math
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipeline.models import COMPONENTS
-
-PRIORS = {
-    "uniform": 2,
-    "loguniform": 2,
-    "normal": 2,
-    "lognormal": 2,
-    "truncated_normal": 4,
-    "gamma": 2,
-    "beta": 2,
-    "half_normal": 1,
-    "exponential": 1,
-}
-"""Priors that the configuration may name, with their number of arguments."""
+from pipeline.models import (
+    COMPONENTS,
+    POSITIVE_ARGUMENTS,
+    PRIORS,
+    UNITS,
+    find,
+    scaled_prior,
+    search_in,
+)
 
 
 class ConfigError(ValueError):
@@ -139,17 +136,60 @@ class SegmentOptions(Options):
         return self
 
 
+class TieOptions(Options):
+    """What a parameter is tied to."""
+
+    to: str = Field(description="Name of the parameter: lorentzian.1.frequency.")
+    factor: Positive = Field(1.0, description="How many times that parameter it is.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value):
+        """Accept a name alone."""
+        return {"to": value} if isinstance(value, str) else value
+
+
 class ParameterOptions(Options):
     """What a model says of one parameter of a component."""
 
     bounds: tuple[float, float] | None = Field(None, description="[lo, hi]; null: the default.")
     prior: dict[str, list[float] | float] | None = Field(
-        None, description="Prior by name, e.g. {loguniform: [0.1, 10]}; null: flat in the bounds."
+        None,
+        description="Prior by name, e.g. {loguniform: [0.1, 10]}, or that alone in the place of the "
+        "options; null: flat in the bounds.",
     )
     start: float | None = Field(
         None, description="First starting value; null: found from the data."
     )
     fixed: float | None = Field(None, description="Value to hold it at; null: free.")
+    tied: TieOptions | None = Field(
+        None,
+        description="Name of a parameter that it is equal to, or {to: NAME, factor: 2}; it has then "
+        "no degree of freedom of its own. null: untied.",
+    )
+    scale: Literal["log", "linear"] | None = Field(
+        None,
+        description="Whether the fit works with its logarithm, in which intervals are then symmetric; "
+        "null: the default.",
+    )
+    unit: str | None = Field(
+        None,
+        description="Unit of the numbers given for it, e.g. mHz; they are turned into its own when "
+        "read. null: its own.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value):
+        """Accept a prior in the place of the options, or beside them: ``{loguniform: [1, 2]}``."""
+        if not isinstance(value, dict):
+            return value
+        priors = {name: value[name] for name in value if name in PRIORS}
+        if not priors:
+            return value
+        if "prior" in value:
+            raise ValueError(f"has two priors: `prior` and {', '.join(priors)}")
+        return {name: v for name, v in value.items() if name not in priors} | {"prior": priors}
 
     @field_validator("bounds")
     @classmethod
@@ -169,23 +209,83 @@ class ParameterOptions(Options):
         if name not in PRIORS:
             raise ValueError(f"{name!r} is not a prior; allowed: {', '.join(sorted(PRIORS))}")
         arguments = arguments if isinstance(arguments, list) else [arguments]
-        if len(arguments) != PRIORS[name]:
-            raise ValueError(f"{name} takes {PRIORS[name]} arguments, not {len(arguments)}")
-        if name in ("uniform", "loguniform") and not arguments[0] < arguments[1]:
-            raise ValueError(f"{name} needs [lo, hi] with lo < hi")
+        _check_prior(name, arguments)
         return {name: [float(a) for a in arguments]}
+
+    @field_validator("unit")
+    @classmethod
+    def _known_unit(cls, unit):
+        if unit is not None and unit not in UNITS:
+            raise ValueError(f"{unit!r} is not a unit; allowed: {', '.join(UNITS)}")
+        return unit
+
+    @model_validator(mode="after")
+    def _tied_has_nothing_else(self):
+        others = [
+            name for name in self.model_fields_set - {"tied"} if getattr(self, name) is not None
+        ]
+        if self.tied is not None and others:
+            raise ValueError(f"a tied parameter takes no {', '.join(sorted(others))}")
+        return self
+
+    def in_unit(self, own: str) -> "ParameterOptions":
+        """Return the same with all numbers in the parameter's own unit.
+
+        Parameters
+        ----------
+        own : str
+            Unit of the parameter.
+
+        Raises
+        ------
+        ValueError
+            When the unit given is one of something else.
+        """
+        if self.unit is None:
+            return self
+        base, factor = UNITS[self.unit]
+        if base != own:
+            allowed = ", ".join(unit for unit, (of, _) in UNITS.items() if of == own) or "none"
+            raise ValueError(
+                f"unit {self.unit} is not one of {own or 'a number'}; allowed: {allowed}"
+            )
+        told = {"unit": None}
+        for name in ("start", "fixed"):
+            value = getattr(self, name)
+            told[name] = None if value is None else value * factor
+        if self.bounds is not None:
+            told["bounds"] = tuple(bound * factor for bound in self.bounds)
+        if self.prior is not None:
+            told["prior"] = {n: scaled_prior(n, a, factor) for n, a in self.prior.items()}
+        return self.model_copy(update=told)
+
+
+def _check_prior(name: str, arguments: list[float]) -> None:
+    """Raise ValueError where a prior has arguments that its distribution does not take."""
+    names = tuple(PRIORS[name])
+    if len(arguments) != len(names):
+        raise ValueError(
+            f"{name} takes {len(names)} arguments ({', '.join(names)}), not {len(arguments)}"
+        )
+    told = dict(zip(names, arguments, strict=True))
+    for argument, value in told.items():
+        positive = argument in POSITIVE_ARGUMENTS or (name == "loguniform" and argument == "low")
+        if not math.isfinite(value) or (positive and value <= 0):
+            raise ValueError(f"{argument} of {name} must be {'positive' if positive else 'finite'}")
+    if "low" in told and not told["low"] < told["high"]:
+        raise ValueError(f"{name} needs low < high")
 
 
 class ComponentOptions(Options):
     """A component of a model, and what the model says of its parameters."""
 
-    name: str = Field(description="Name of the component.")
+    name: str = Field(description="Name of the component, module:name or plugin:name.")
     up_to: Count = Field(
         1,
         description="Most copies of it. Above 1, copies are added one by one while the BIC falls.",
     )
     parameters: dict[str, ParameterOptions] = Field(
-        default_factory=dict, description="Bounds, priors, starting and fixed values."
+        default_factory=dict, description="Bounds, priors, starting, fixed and tied values."
     )
 
     @model_validator(mode="before")
@@ -203,29 +303,79 @@ class ComponentOptions(Options):
             return {"name": name, "up_to": up_to, "parameters": inside}
         return value
 
-    @model_validator(mode="after")
-    def _known(self):
-        if self.name not in COMPONENTS:
-            raise ValueError(
-                f"{self.name!r} is not a component; allowed: {', '.join(sorted(COMPONENTS))}"
-            )
-        known = {p.name: p for p in COMPONENTS[self.name].parameters}
-        for key, options in self.parameters.items():
+    @field_validator("name")
+    @classmethod
+    def _exists(cls, name):
+        find(name)
+        return name
+
+    @field_validator("parameters")
+    @classmethod
+    def _known(cls, parameters, info):
+        if "name" not in info.data:  # wrong already
+            return parameters
+        component = find(info.data["name"])
+        known = {p.name: p for p in component.parameters}
+        out = {}
+        for key, options in parameters.items():
             if key not in known:
                 raise ValueError(
-                    f"{key!r} is not a parameter of {self.name}; allowed: {', '.join(known)}"
+                    f"{key!r} is not a parameter of {component.name}; allowed: {', '.join(known)}"
                 )
-            lo = options.bounds[0] if options.bounds else known[key].bounds[0]
-            hi = options.bounds[1] if options.bounds else known[key].bounds[1]
-            if known[key].scale == "log" and lo <= 0:
-                raise ValueError(f"bounds of {self.name}.{key} must be positive")
-            for what in ("start", "fixed"):
-                number = getattr(options, what)
-                if number is not None and not lo <= number <= hi:
-                    raise ValueError(
-                        f"{what} of {self.name}.{key} must lie within its bounds [{lo:g}, {hi:g}]"
-                    )
-        return self
+            try:
+                out[key] = options.in_unit(known[key].unit)
+            except ValueError as error:
+                raise ValueError(f"{component.name}.{key}: {error}") from error
+            _check_values(f"{component.name}.{key}", known[key], out[key])
+        return out
+
+
+def _check_values(name: str, declared, options: ParameterOptions) -> None:
+    """Raise ValueError where the numbers given for a parameter do not go together."""
+    lo, hi = options.bounds or declared.bounds
+    if (options.scale or declared.scale) == "log" and lo <= 0:
+        raise ValueError(f"bounds of {name} must be positive on a log scale, not [{lo:g}, {hi:g}]")
+    for what in ("start", "fixed"):
+        number = getattr(options, what)
+        if number is not None and not lo <= number <= hi:
+            raise ValueError(f"{what} of {name} must lie within its bounds [{lo:g}, {hi:g}]")
+
+
+def _check_ties(components: list[ComponentOptions]) -> None:
+    """Raise ValueError where a parameter is tied to one that it cannot be tied to."""
+    count, known = {}, {}
+    for component in components:
+        declared = find(component.name)
+        for copy in range(component.up_to):
+            number = count[declared.name] = count.get(declared.name, 0) + 1
+            own = {
+                f"{declared.name}.{number}.{p.name}": (p, component.parameters.get(p.name), copy)
+                for p in declared.parameters
+            }
+            known |= own
+            for name, (parameter, options, _) in own.items():
+                if options is not None and options.tied is not None:
+                    _check_tie(name, parameter, options.tied, known)
+
+
+def _check_tie(name, parameter, tied: TieOptions, known) -> None:
+    """Raise ValueError unless a tie goes to a free parameter that is there whenever it is."""
+    if tied.to not in known:
+        allowed = ", ".join(n for n, (_, options, _) in known.items() if n != name)
+        raise ValueError(
+            f"{name} is tied to {tied.to!r}, which is not a parameter of its component or one before; "
+            f"allowed: {allowed}"
+        )
+    target, options, copy = known[tied.to]
+    if options is not None and options.tied is not None:
+        raise ValueError(f"{name} is tied to {tied.to}, which is tied itself")
+    if copy:
+        raise ValueError(f"{name} is tied to {tied.to}, a copy that is not always there")
+    lo = ((options and options.bounds) or target.bounds)[0]
+    if parameter.scale == "log" and lo <= 0:
+        raise ValueError(
+            f"{name} must be positive, and {tied.to}, which it is tied to, need not be"
+        )
 
 
 class FitOptions(Options):
@@ -269,6 +419,20 @@ class FitOptions(Options):
         "system's temporary folder.",
     )
     threads: int = Field(0, ge=0, description="Cores of a fit job; 0: all that the workflow has.")
+    components_folder: str | None = Field(
+        None,
+        description="Folder from which components `module:name` are imported, after PYTHONPATH; null: "
+        "that of the configuration file.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_in_folder(cls, values):
+        """Let components be imported from the folder before they are looked for."""
+        folder = values.get("components_folder") if isinstance(values, dict) else None
+        if isinstance(folder, str):
+            search_in(Path(folder).expanduser().resolve())
+        return values
 
     @field_validator("models")
     @classmethod
@@ -278,7 +442,17 @@ class FitOptions(Options):
         for name, components in models.items():
             if not components:
                 raise ValueError(f"model {name!r} has no component")
+            try:
+                _check_ties(components)
+            except ValueError as error:
+                raise ValueError(f"model {name!r}: {error}") from error
         return models
+
+    @property
+    def user_components(self) -> list:
+        """The components of its models that are not built in, each once, by name."""
+        names = {c.name for model in self.models.values() for c in model}
+        return [find(name) for name in sorted(names - COMPONENTS.keys())]
 
 
 class CatalogOptions(Options):
@@ -375,7 +549,13 @@ def load(path, overrides: dict[str, Any] | None = None) -> Survey:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping of keys to values")
-    return validate({**values, **(overrides or {})})
+    folder = Path(path).resolve().parent
+    search_in(folder)
+    survey = validate({**values, **(overrides or {})})
+    if survey.fit.user_components and survey.fit.components_folder is None:
+        fit = survey.fit.model_copy(update={"components_folder": str(folder)})
+        survey = survey.model_copy(update={"fit": fit})  # the stages read it from their own folder
+    return survey
 
 
 def validate(values: dict, section: type[Options] = Survey):
@@ -441,7 +621,10 @@ def resolve(survey: Survey, results="results") -> Survey:
     truth = Path(truth).expanduser().resolve()
     known = survey.report.truth is not None or truth.is_file()
     report = survey.report.model_copy(update={"truth": str(truth) if known else None})
-    return survey.model_copy(update={"archive": str(archive), "report": report})
+    folder = survey.fit.components_folder
+    folder = str(Path(folder).expanduser().resolve()) if folder else None
+    fit = survey.fit.model_copy(update={"components_folder": folder})
+    return survey.model_copy(update={"archive": str(archive), "fit": fit, "report": report})
 
 
 def archive_fingerprint(archive) -> str:
@@ -497,6 +680,22 @@ def code_version(*parts: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def components_version(fit: FitOptions) -> str:
+    """Return a hash of the modules of the components that are not built in; empty if there are none."""
+    components = fit.user_components
+    if not components:
+        return ""
+    named = {
+        c.name.partition(":")[0] for model in fit.models.values() for c in model if ":" in c.name
+    }
+    modules = named | {component.function.__module__ for component in components}
+    files = {getattr(sys.modules.get(name), "__file__", None) for name in modules} - {None}
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(Path(file).read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def _one_line(error: ValidationError, section: type[Options]) -> str:
     """Say the first thing that is wrong: its key, what was found, what is allowed.
 
@@ -528,7 +727,8 @@ def _keys_at(section: type[Options], location) -> set[str]:
     for part in location:
         field = getattr(current, "model_fields", {}).get(part)
         if field is None:
-            return set(ParameterOptions.model_fields) if "parameters" in location else set()
+            inside = TieOptions if "tied" in location else ParameterOptions
+            return set(inside.model_fields) if "parameters" in location else set()
         current = field.annotation
     return set(getattr(current, "model_fields", {}))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.config import PRIORS, SECTIONS, ComponentOptions, ParameterOptions, Survey
-from pipeline.models import COMPONENTS
+from pipeline.config import SECTIONS, ComponentOptions, ParameterOptions, Survey, TieOptions
+from pipeline.models import COMPONENTS, PRIORS, UNITS
 
 SCHEMA_FILE = "workflow/schemas/config.schema.yaml"
 README_FILE = "config/README.md"
@@ -79,13 +79,22 @@ def schema() -> dict:
         }
         for name, component in COMPONENTS.items()
     }
+    numbers = {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "number"}]}
+    named = whole["$defs"]["ParameterOptions"]["properties"]
+    named |= dict.fromkeys(PRIORS, numbers)
+    named["unit"] = {**named["unit"], "enum": [*UNITS, None]}
+    named["tied"]["anyOf"].append({"type": "string"})
+    elsewhere = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"  # module:name or plugin:name
+    other = {"type": ["object", "null"], "properties": {"up_to": up_to}}
     whole["$defs"]["ComponentOptions"] = {
         "description": ComponentOptions.__doc__,
         "anyOf": [
             {"enum": list(COMPONENTS)},
+            {"type": "string", "pattern": elsewhere},
             {
                 "type": "object",
                 "properties": inside,
+                "patternProperties": {elsewhere: {**other, "additionalProperties": parameter}},
                 "additionalProperties": False,
                 "minProperties": 1,
                 "maxProperties": 1,
@@ -118,6 +127,7 @@ def readme_text() -> str:
 
 def _models() -> list[str]:
     """Describe how a model is written, and what it can be made of."""
+    tie = {"to": "lorentzian.1.frequency", "factor": 2.0}
     example = {
         "fit": {
             "models": {
@@ -125,6 +135,11 @@ def _models() -> list[str]:
                 "peaks": [
                     {"constant": {"level": {"prior": {"normal": [2.0, 0.01]}}}},
                     {"lorentzian": {"up_to": 6, "fwhm": {"bounds": [0.001, 10.0]}}},
+                ],
+                "harmonic": [
+                    "constant",
+                    {"lorentzian": {"frequency": {"loguniform": [100.0, 9000.0], "unit": "mHz"}}},
+                    {"lorentzian": {"frequency": {"tied": tie}}},
                 ],
             }
         }
@@ -135,16 +150,20 @@ def _models() -> list[str]:
         + f" | {c.source} |"
         for c in COMPONENTS.values()
     ]
-    priors = ", ".join(f"`{name}` ({number})" for name, number in PRIORS.items())
+    priors = ", ".join(f"`{name}` ({', '.join(arguments)})" for name, arguments in PRIORS.items())
+    said = [*options(ParameterOptions, "PARAMETER."), *options(TieOptions, "PARAMETER.tied.")]
     return [
         "### Models",
         "A model is a list of components; a component is a name, or a name with `up_to` and what is "
         "said of its parameters:",
         f"```yaml\n{yaml.safe_dump(example, sort_keys=False, default_flow_style=None)}```",
-        _table([*options(ComponentOptions)[1:2], *options(ParameterOptions, "PARAMETER.")]),
+        _table([*options(ComponentOptions)[1:2], *said]),
         "| component | power density | parameters, default bounds | source |\n|---|---|---|---|\n"
         + "\n".join(components),
-        f"Priors, with their number of arguments: {priors}.",
+        "Components of your own are named `module:name`, or `plugin:name` where a package offers them: "
+        "see [docs/components.md](../docs/components.md).",
+        f"Priors, with their arguments, which are those of numpyro: {priors}.",
+        f"Units: {', '.join(f'`{unit}`' for unit in UNITS)}.",
     ]
 
 

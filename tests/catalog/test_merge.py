@@ -130,6 +130,14 @@ class TestQpo:
         assert found["qpo_frequency"] == 4.15
         assert found["flags"] & Flag.QPO_BLEND
 
+    def test_may_be_parametrised_by_nu_max_and_q(self):
+        named = {"variance": 0.01, "nu_max": 4.01, "q": 8.0, "frequency": 4.0, "fwhm": 0.5}
+        rows = [parameter("lorentzian_numax.1", name, value) for name, value in named.items()]
+        assert choose_qpo(index(rows), 2.0) == ("lorentzian_numax.1", False)
+        found = row(parameters=rows)
+        assert (found["qpo_frequency"], found["qpo_fwhm"], found["qpo_q"]) == (4.0, 0.5, 8.0)
+        assert (found["qpo_q_err_lo"], found["qpo_q_err_hi"]) == (0.1, 0.2)
+
     def test_a_zero_centred_lorentzian_is_never_one(self):
         rows = [
             {"component": "zero_lorentzian.1", "parameter": "variance", "value": 1.0},

@@ -4,9 +4,10 @@ import inspect
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.integrate import quad
 
-from pipeline.fit.components import FUNCTIONS, Grid, positive_fraction
+from pipeline.fit.components import FUNCTIONS, Grid, centroid_and_fwhm, positive_fraction
 from pipeline.models import COMPONENTS
 
 
@@ -54,3 +55,44 @@ def test_bending_power_law_has_both_slopes_and_half_the_low_power_at_the_bend():
     assert np.log10(p[0] / p[1]) == pytest.approx(0.9, abs=1e-3)
     assert np.log10(p[3] / p[4]) == pytest.approx(2.4, abs=1e-3)
     assert p[2] == pytest.approx(1.0)
+
+
+def test_lorentzian_by_nu_max_and_q_is_the_one_of_belloni():
+    """nu_max^2 = nu0^2 + Delta^2 is where f P(f) is largest, and Q = nu0 / (2 Delta)."""
+    nu0, delta = 3.0, 0.8
+    nu_max, q = np.hypot(nu0, delta), nu0 / (2 * delta)
+    f = np.linspace(0.5, 6.0, 20_001)
+    power = np.asarray(FUNCTIONS["lorentzian_numax"](Grid.of(f), 0.3, nu_max, q))
+    expected = 0.3 * delta / np.pi / (delta**2 + (f - nu0) ** 2)
+    np.testing.assert_allclose(power, expected, rtol=1e-12)
+    assert f[np.argmax(f * power)] == pytest.approx(nu_max, abs=2e-3)
+    np.testing.assert_allclose(centroid_and_fwhm(nu_max, q), [nu0, 2 * delta], rtol=1e-12)
+
+
+def test_gaussian_envelope_is_a_normal_density_times_its_variance():
+    f = np.linspace(0.1, 9.0, 50)
+    power = np.asarray(FUNCTIONS["gaussian"](Grid.of(f), 0.7, 4.0, 0.9))
+    np.testing.assert_allclose(power, 0.7 * stats.norm(4.0, 0.9).pdf(f), rtol=1e-12)
+
+
+@pytest.mark.parametrize("exponent", [1.7, 2.0, 4.0, 6.3])
+def test_harvey_integrates_to_its_variance_over_positive_frequencies(exponent):
+    found = _integral("harvey", 0.3, 1.4, exponent, start=0.0)
+    assert found == pytest.approx(0.3, rel=1e-5)
+
+
+@pytest.mark.parametrize(("exponent", "norm"), [(2.0, 2 / np.pi), (4.0, 2 * np.sqrt(2) / np.pi)])
+def test_harvey_is_normalised_as_kallinger_does(exponent, norm):
+    """P(f) = norm a^2 / b / (1 + (f / b)^c) with 2 / pi for c = 2 and 2 sqrt(2) / pi for c = 4."""
+    f = np.geomspace(1e-3, 1e3, 40)
+    power = np.asarray(FUNCTIONS["harvey"](Grid.of(f), 0.09, 20.0, exponent))
+    expected = norm * 0.09 / 20.0 / (1 + (f / 20.0) ** exponent)
+    np.testing.assert_allclose(power, expected, rtol=1e-12)
+
+
+def test_a_harvey_term_with_exponent_2_is_a_lorentzian_at_zero_frequency():
+    f = np.geomspace(1e-2, 1e2, 30)
+    harvey = FUNCTIONS["harvey"](Grid.of(f), 0.15, 0.7, 2.0)
+    np.testing.assert_allclose(
+        harvey, FUNCTIONS["zero_lorentzian"](Grid.of(f), 0.3, 1.4), rtol=1e-12
+    )

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from pipeline import columns, tables
+from pipeline.catalog.qpo import choose_qpo, index
 from pipeline.config import FitOptions, validate
 from pipeline.fit import Engine, Grid, Model, blends, driver, fit_model, prepare, results
 from pipeline.fit.components import positive_fraction
@@ -48,20 +50,88 @@ OPTIONS = validate(
 )
 
 
-@pytest.mark.parametrize("component", ["lorentzian", "lorentz"])
-def test_derived_q_and_rms_have_the_errors_of_a_monte_carlo(component):
-    values = np.array([0.02, 5.0, 2.0])
+def _fwhm(component, draws):
+    """Centroid and FWHM of draws of the parameters, by the formulas of Belloni et al. 2002."""
+    if component != "lorentzian_numax":
+        return draws[:, 1], draws[:, 2]
+    half = draws[:, 1] / np.sqrt(1 + 4 * draws[:, 2] ** 2)
+    return 2 * half * draws[:, 2], 2 * half
+
+
+def _positive(component, frequency, width):
+    """Fraction of the variance of a peak that is at positive frequencies."""
+    if component == "gaussian":
+        return stats.norm.cdf(frequency / width)
+    return 1.0 if component == "lorentz" else np.asarray(positive_fraction(frequency, width))
+
+
+@pytest.mark.parametrize("component", ["lorentzian", "lorentz", "lorentzian_numax", "gaussian"])
+def test_derived_quantities_have_the_errors_of_a_monte_carlo(component):
+    values = np.array([0.02, 5.0, 1.2 if component == "lorentzian_numax" else 4.0])
     root = np.array([[0.1, 0, 0], [0.01, 0.02, 0], [0.05, -0.03, 0.1]])
     row = {"norm": "frac", "dt": math.nan}
     found = {q: (v, e) for q, v, e in results.derived(component, values, root @ root.T, row)}
     rng = np.random.default_rng(1)
     draws = values * np.exp(rng.normal(size=(200_000, 3)) @ root.T)
-    share = positive_fraction(draws[:, 1], draws[:, 2]) if component == "lorentzian" else 1.0
-    samples = {"q": draws[:, 1] / draws[:, 2], "rms": np.sqrt(draws[:, 0] * np.asarray(share))}
-    for name, sample in samples.items():
-        value, error = found[name]
-        assert value == pytest.approx(np.median(sample), rel=0.01)
-        assert error == pytest.approx(np.log(sample).std(), rel=0.03)
+    frequency, width = _fwhm(component, draws)
+    fwhm = width * (math.sqrt(8 * math.log(2)) if component == "gaussian" else 1.0)
+    expected = {
+        "frequency": frequency,
+        "fwhm": fwhm,
+        "q": frequency / fwhm,
+        "nu_max": np.sqrt(frequency**2 + fwhm**2 / 4),
+        "rms": np.sqrt(draws[:, 0] * _positive(component, frequency, width)),
+    }
+    names = {
+        "lorentzian_numax": {"frequency", "fwhm", "rms"},
+        "gaussian": {"fwhm", "q", "rms"},
+    }
+    assert found.keys() == names.get(component, {"q", "nu_max", "rms"})
+    for name, (value, error) in found.items():
+        assert value == pytest.approx(np.median(expected[name]), rel=0.01)
+        assert error == pytest.approx(np.log(expected[name]).std(), rel=0.04)
+
+
+def test_derived_quantities_of_what_is_at_zero_frequency():
+    row = {"norm": "frac", "dt": math.nan}
+    matrix = np.diag([0.04, 0.01, 0.0])
+    harvey = {q: (v, e) for q, v, e in results.derived("harvey", [0.09, 2.0, 4.0], matrix, row)}
+    assert harvey["timescale"] == (pytest.approx(1 / (4 * math.pi)), pytest.approx(0.1))
+    assert harvey["rms"] == (pytest.approx(0.3), pytest.approx(0.1))
+    zero = {q: (v, e) for q, v, e in results.derived("zero_lorentzian", [0.18, 2.0], matrix, row)}
+    assert zero["nu_max"] == (pytest.approx(1.0), pytest.approx(0.1))
+    assert zero["rms"] == (pytest.approx(0.3), pytest.approx(0.1))
+    assert list(results.derived("power_law", [1.0, 2.0], matrix, row)) == []
+
+
+def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
+    n = np.full(GRID.size, 400.0)
+    expected = 0.004 + 0.01 * 0.2 / np.pi / (0.2**2 + (GRID - 4.0) ** 2)
+    row = spectrum(np.random.default_rng(11).gamma(n, expected / n), n)
+    options = validate(
+        {
+            "models": {k: ["constant", k] for k in ("lorentzian", "lorentzian_numax")},
+            "platform": "cpu",
+            "block_size": 8,
+            "tolerance": 1e-10,
+        },
+        FitOptions,
+    )
+    models, parameters, _ = driver.fit_rows([row], options)
+    assert models[0]["bic"] == pytest.approx(models[1]["bic"], abs=1e-6)
+    one, other = (
+        {p["parameter"]: p for p in parameters if p["component"] == f"{kind}.1"}
+        for kind in ("lorentzian", "lorentzian_numax")
+    )
+    assert one.keys() | {"nu_max"} == other.keys()
+    for name in one:
+        for column in ("value", "err_lo", "err_hi"):
+            assert other[name][column] == pytest.approx(one[name][column], rel=1e-3)
+        assert other[name]["unit"] == one[name]["unit"]
+    assert not other["frequency"].get("free", False)
+    assert other["frequency"]["derived"]
+    assert other["nu_max"]["free"]
+    assert choose_qpo(index(other.values()), 2.0) == ("lorentzian_numax.1", False)
 
 
 def test_rms_needs_the_mean_rate_unless_the_power_is_fractional():

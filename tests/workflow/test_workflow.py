@@ -11,18 +11,30 @@ from collections import Counter
 
 import pytest
 
-from pipeline.columns import MANIFEST, REJECTED
+from pipeline.columns import MANIFEST, MODELS, REJECTED
 from pipeline.columns import SOURCES as SOURCES_TABLE
 from pipeline.config import shard_name, shard_of
 from pipeline.status import HAS_RESULT, Status
 from pipeline.tables import read_parquet, rows_of
 
-from .conftest import SOURCES, light_curve
+from .conftest import SOURCES, Workplace, light_curve
 
 STAGES = ("ingest", "segment", "fit")
 EVERY_JOB = sorted(
     ["plan", "catalog", "report", *(f"{s} {shard_name(i)}" for s in STAGES for i in range(2))]
 )
+
+COMPONENT = """
+from pipeline.models import Component, Parameter
+
+flicker = Component(
+    "flicker",
+    (Parameter("amplitude", "log", (1e-9, 1e9), "{power}", "Power density at 1 Hz."),),
+    "amplitude f^-1.5",
+    "none",
+    function=lambda frequency, amplitude: amplitude * frequency**-1.5,
+)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +149,23 @@ def test_a_file_taken_away_runs_one_shard_and_leaves_the_first_catalogue(first, 
 
 def rows_by_object(workplace):
     return {row["object"]: row for row in rows(workplace, SOURCES_TABLE)}
+
+
+def test_a_component_of_a_user_is_found_beside_the_configuration_and_refits_when_it_changes(
+    tmp_path,
+):
+    place = Workplace(tmp_path)
+    place.archive.mkdir()
+    light_curve("RED A", 1).writeto(place.archive / "reda.lc")
+    module = tmp_path / "own_component.py"
+    module.write_text(COMPONENT)
+    fit = {"models": {"own": ["constant", "own_component:flicker"]}}
+    first = place.run(fit=fit)
+    assert first.code == 0, first.output
+    (model,) = rows_of(read_parquet(place.results / "catalog" / "models.parquet", MODELS))
+    assert model["components"] == ["constant.1", "flicker.1"]
+    module.write_text(COMPONENT.replace("**-1.5", "**-1.4"))
+    again = place.run(fit=fit)
+    assert again.code == 0, again.output
+    assert {job.split()[0] for job in again.jobs} >= {"fit", "catalog"}
+    assert not {"plan", "ingest", "segment"} & {job.split()[0] for job in again.jobs}

@@ -12,6 +12,7 @@ rule fit:
     params:
         options=section_json(survey.fit),
         code=code_version("fit", "columns", "models", "status", "tables"),
+        components=components_version(survey.fit),
     log:
         "results/logs/fit/{shard}.log",
     threads: lambda wildcards: survey.fit.threads or workflow.cores

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-_LORENTZIANS = frozenset({"lorentzian", "lorentz"})
+from pipeline.models import LORENTZIANS
+
 _AMBIGUOUS_VARIANCE = 0.25
 """Half the rms is a quarter of the variance."""
 
@@ -48,7 +49,7 @@ def choose_qpo(
         component: row["value"]
         for (component, name), row in parameters.items()
         if name == "variance"
-        and component.split(".")[0] in _LORENTZIANS
+        and component.split(".")[0] in LORENTZIANS
         and quality(parameters, component) > min_q
         and lo <= parameters[component, "frequency"]["value"] <= hi
     }

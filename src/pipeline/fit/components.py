@@ -69,6 +69,36 @@ def positive_fraction(centroid, fwhm):
     return 0.5 + jnp.arctan(2 * centroid / fwhm) / jnp.pi
 
 
+def centroid_and_fwhm(nu_max, q):
+    """Centroid frequency and FWHM of a Lorentzian, from the frequency of its largest f P(f) and Q.
+
+    Belloni, Psaltis & van der Klis 2002: nu_max^2 = nu0^2 + Delta^2 and Q = nu0 / (2 Delta).
+    """
+    half = nu_max / (1 + 4 * q**2) ** 0.5
+    return 2 * q * half, 2 * half
+
+
+def lorentzian_numax(grid, variance, nu_max, q):
+    """`lorentzian` by the frequency of its largest f P(f) and Q (Belloni et al. 2002)."""
+    return lorentzian(grid, variance, *centroid_and_fwhm(nu_max, q))
+
+
+def gaussian(grid, variance, centroid, width):
+    """Gaussian envelope whose integral over all frequencies is ``variance`` (Kallinger et al. 2014)."""
+    height = variance / (width * jnp.sqrt(2 * jnp.pi))
+    return height * jnp.exp(-0.5 * ((grid.frequency - centroid) / width) ** 2)
+
+
+def harvey(grid, variance, characteristic_frequency, exponent):
+    """Granulation or activity: its integral from zero to infinity is ``variance`` (Harvey 1985).
+
+    The normalisation is 2 / pi for exponent 2 and 2 sqrt(2) / pi for 4 (Kallinger et al. 2014).
+    """
+    norm = exponent / jnp.pi * jnp.sin(jnp.pi / exponent) / characteristic_frequency
+    ratio = jnp.exp(exponent * (grid.log_frequency - jnp.log(characteristic_frequency)))
+    return variance * norm / (1 + ratio)
+
+
 FUNCTIONS = {
     function.__name__: function
     for function in (
@@ -78,7 +108,26 @@ FUNCTIONS = {
         lorentzian,
         zero_lorentzian,
         lorentz,
+        lorentzian_numax,
+        gaussian,
+        harvey,
     )
 }
-PEAKS = ("lorentzian", "lorentz", "zero_lorentzian")
-"""Components that are found in the residuals of the others rather than started from the data."""
+
+
+def evaluate(component, grid, *values):
+    """Return the power density of a built-in or user-written component, of the shape of the grid.
+
+    Parameters
+    ----------
+    component : pipeline.models.Component
+        What to evaluate.
+    grid : Grid
+        Frequencies, shape (bins, lanes) or (bins, 1).
+    *values : array, shape (lanes,)
+        Its parameters in their own units.
+    """
+    if component.function is None:
+        return FUNCTIONS[component.name](grid, *values)
+    power = jnp.asarray(component.function(grid.frequency, *values))
+    return jnp.broadcast_to(power, jnp.broadcast_shapes(grid.frequency.shape, power.shape))

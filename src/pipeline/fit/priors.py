@@ -3,19 +3,28 @@
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-DISTRIBUTIONS = {
-    "uniform": dist.Uniform,
-    "loguniform": dist.LogUniform,
-    "normal": dist.Normal,
-    "lognormal": dist.LogNormal,
-    "truncated_normal": lambda loc, scale, low, high: dist.TruncatedNormal(
-        loc, scale, low=low, high=high
-    ),
-    "gamma": dist.Gamma,
-    "beta": dist.Beta,
-    "half_normal": dist.HalfNormal,
-    "exponential": dist.Exponential,
-}
+from pipeline.models import PRIORS
+
+_CLASSES = {name.lower(): name for name in dist.__all__}
+
+
+def distribution(name, arguments):
+    """Return the distribution of numpyro with a name in `pipeline.models.PRIORS`.
+
+    Parameters
+    ----------
+    name : str
+        Its name in numpyro, in small letters: ``half_normal``.
+    arguments : sequence of float
+        In the order of `PRIORS`.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not allowed.
+    """
+    made = getattr(dist, _CLASSES[name.replace("_", "")])
+    return made(**dict(zip(PRIORS[name], arguments, strict=True)), validate_args=True)
 
 
 def log_prior(prior, is_log):
@@ -26,30 +35,24 @@ def log_prior(prior, is_log):
     prior : (str, tuple of float) or None
         Name and arguments; None: flat in u.
     is_log : bool
-        Whether u is the logarithm of the parameter.
+        Whether u is the logarithm of the parameter, whose density is then p(exp(u)) exp(u).
     """
     if prior is None:
         return jnp.zeros_like
     name, arguments = prior
     if (name == "loguniform" and is_log) or (name == "uniform" and not is_log):
         return jnp.zeros_like  # flat in u: the support is part of the bounds
-    distribution = DISTRIBUTIONS[name](*arguments)
+    density = distribution(name, arguments)
+    density._validate_args = False  # the bounds see to it; a value cannot be checked while tracing
     if is_log:
-        return lambda u: distribution.log_prob(jnp.exp(u)) + u
-    return distribution.log_prob
+        return lambda u: density.log_prob(jnp.exp(u)) + u
+    return density.log_prob
 
 
 def support(prior):
     """Return the lower and upper end of what a prior allows, for the parameter itself."""
     if prior is None:
         return -jnp.inf, jnp.inf
-    name, arguments = prior
-    if name in ("uniform", "loguniform"):
-        return arguments[0], arguments[1]
-    if name == "truncated_normal":
-        return arguments[2], arguments[3]
-    if name == "beta":
-        return 0.0, 1.0
-    if name == "normal":
-        return -jnp.inf, jnp.inf
-    return 0.0, jnp.inf
+    allowed = distribution(*prior).support
+    ends = getattr(allowed, "lower_bound", -jnp.inf), getattr(allowed, "upper_bound", jnp.inf)
+    return tuple(float(end) for end in ends)

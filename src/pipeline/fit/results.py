@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from pipeline.fit import blends
-from pipeline.fit.components import Grid
+from pipeline.fit.components import Grid, centroid_and_fwhm
 from pipeline.fit.errors import interval
 from pipeline.fit.optimize import Code
+from pipeline.models import LORENTZIANS
 from pipeline.status import Flag, Status
 
 _CODES = {
@@ -88,13 +89,52 @@ def parameter_rows(row, result, lane) -> list[dict]:
                     "at_bound": bool(result.fit.at_bound[p, lane] & result.free[p, lane]),
                 }
             )
-        block = matrix[np.ix_(index, index)]
+        at = list(index)
+        block = _of_logs(matrix[np.ix_(at, at)], values[at], model.is_log[at])
         block = block if result.sound[lane] else np.full_like(block, math.nan)
-        for quantity in derived(slot.component, values[list(index)], block, row):
+        for quantity in derived(slot.component, values[at], block, row):
             out.append({**common, "component": slot.label, **_derived_row(*quantity)})
     for label, quantity in _blends(row, result, lane):
         out.append({**common, "component": label, **_derived_row(*quantity)})
     return out
+
+
+def _of_logs(covariance, values, is_log):
+    """Covariance of the logarithms of parameters, from that of the fitted variables."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes = np.where(is_log, 1.0, 1.0 / values)
+        slopes[np.diag(covariance) == 0] = 0.0  # held, at zero maybe
+        return slopes[:, None] * covariance * slopes
+
+
+def lorentzian_of(component, values):
+    """Return variance, frequency and FWHM of a Lorentzian, and how they change with its parameters.
+
+    Parameters
+    ----------
+    component : str
+        One of `pipeline.models.LORENTZIANS`.
+    values : array, shape (3,)
+        Its parameters.
+
+    Returns
+    -------
+    array, shape (3,)
+        Variance, centroid frequency and FWHM.
+    array, shape (3, 3)
+        Derivatives of their logarithms by the logarithms of the parameters.
+
+    Notes
+    -----
+    With nu0 = 2 Q Delta and Delta = nu_max (1 + 4 Q^2)^-1/2 (Belloni, Psaltis & van der Klis 2002),
+    d ln nu0 / d ln Q = 1 / (1 + 4 Q^2) and d ln Delta / d ln Q = -4 Q^2 / (1 + 4 Q^2).
+    """
+    if component != "lorentzian_numax":
+        return np.asarray(values, float), np.eye(3)
+    variance, nu_max, q = values
+    share = 1 / (1 + 4 * q**2)
+    slopes = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, share], [0.0, 1.0, share - 1]])
+    return np.array([variance, *centroid_and_fwhm(nu_max, q)]), slopes
 
 
 def derived(component, values, covariance, row):
@@ -103,7 +143,7 @@ def derived(component, values, covariance, row):
     Parameters
     ----------
     component : str
-        Kind of component; only peaks have derived quantities.
+        Kind of component; those that are not built in have no derived quantities.
     values : array, shape (p,)
         Its parameters.
     covariance : array, shape (p, p)
@@ -113,38 +153,77 @@ def derived(component, values, covariance, row):
 
     Notes
     -----
-    rms^2 = variance [1/2 + atan(2 frequency / fwhm) / pi] over positive frequencies (Belloni, Psaltis &
-    van der Klis 2002), divided by what turns the normalisation into a fraction of the mean rate squared,
-    and for a peak by what the averaging over time bins leaves of it at its centroid (`_binning`).
+    rms^2 is the variance over positive frequencies, divided by what turns the normalisation into a
+    fraction of the mean rate squared, and for a peak by what the averaging over time bins leaves of it at
+    its centroid (`_binning`). For the others: `lorentzian_of`, `_of_lorentzian`, `_of_gaussian`.
     """
-    if component not in ("lorentzian", "lorentz", "zero_lorentzian"):
-        return
     to_fraction = _to_fraction(row)
-    if component == "zero_lorentzian":
+    if component in LORENTZIANS:
+        yield from _of_lorentzian(component, values, covariance, row, to_fraction)
+    elif component == "gaussian":
+        yield from _of_gaussian(values, covariance, row, to_fraction)
+    elif component == "zero_lorentzian":
+        yield "nu_max", values[1] / 2, _root(covariance[1, 1])
         if to_fraction:
             yield "rms", math.sqrt(values[0] / 2 * to_fraction), 0.5 * _root(covariance[0, 0])
-        return
-    variance, frequency, fwhm = values
+    elif component == "harvey":
+        yield "timescale", 1 / (2 * math.pi * values[1]), _root(covariance[1, 1])
+        if to_fraction:
+            yield "rms", math.sqrt(values[0] * to_fraction), 0.5 * _root(covariance[0, 0])
+
+
+def _of_lorentzian(component, values, covariance, row, to_fraction):
+    """Q = nu0 / 2 Delta, nu_max^2 = nu0^2 + Delta^2 and rms of a Lorentzian, and what is not fitted of it.
+
+    Of the variance, 1/2 + atan(2 Q) / pi is at positive frequencies (Belloni, Psaltis & van der Klis
+    2002).
+    """
+    (variance, frequency, fwhm), slopes = lorentzian_of(component, values)
+    errors = slopes @ covariance @ slopes.T
     q = frequency / fwhm
-    yield "q", q, _error(covariance, (0, 1, -1))
+    share = 1 / (1 + 4 * q**2)
+    if component == "lorentzian_numax":
+        yield "frequency", frequency, _root(errors[1, 1])
+        yield "fwhm", fwhm, _root(errors[2, 2])
+    else:
+        yield "q", q, _error(errors, (0, 1, -1))
+        yield "nu_max", math.hypot(frequency, fwhm / 2), _error(errors, (0, 1 - share, share))
     if to_fraction:
         fraction, slope = 1.0, 0.0
-        if component == "lorentzian":
+        if component != "lorentz":
             fraction = 0.5 + math.atan(2 * q) / math.pi
-            slope = 2 * q / (math.pi * (1 + 4 * q**2)) / fraction
+            slope = 2 * q * share / math.pi / fraction
+        error = _error(errors, (0.5, 0.5 * slope, -0.5 * slope))
+        kept = _binning(row, frequency)
+        yield "rms", math.sqrt(variance * fraction * to_fraction / kept), error
+
+
+def _of_gaussian(values, covariance, row, to_fraction):
+    """FWHM, Q and rms of a Gaussian; Phi(frequency / width) of its variance is at positive frequencies."""
+    variance, frequency, width = values
+    x = frequency / width
+    fwhm = 2 * math.sqrt(2 * math.log(2)) * width
+    yield "fwhm", fwhm, _root(covariance[2, 2])
+    yield "q", frequency / fwhm, _error(covariance, (0, 1, -1))
+    if to_fraction:
+        fraction = 0.5 * math.erfc(-x / math.sqrt(2))
+        slope = x * math.exp(-(x**2) / 2) / math.sqrt(2 * math.pi) / fraction
         error = _error(covariance, (0.5, 0.5 * slope, -0.5 * slope))
         kept = _binning(row, frequency)
         yield "rms", math.sqrt(variance * fraction * to_fraction / kept), error
 
 
-def _derived_row(name, value, error, unit="") -> dict:
+_DERIVED_UNITS = {"frequency": "Hz", "fwhm": "Hz", "nu_max": "Hz", "timescale": "s"}
+
+
+def _derived_row(name, value, error, unit=None) -> dict:
     """Columns of a derived quantity, given the error of its logarithm."""
     return {
         "parameter": name,
         "value": value,
         "err_lo": -value * math.expm1(-error),
         "err_hi": value * math.expm1(min(error, 700.0)),
-        "unit": unit,
+        "unit": _DERIVED_UNITS.get(name, "") if unit is None else unit,
         "derived": True,
     }
 
@@ -157,21 +236,28 @@ def _blends(row, result, lane):
     slots = [
         s
         for s, slot in enumerate(model.slots)
-        if slot.component == "lorentzian" and result.active[s, lane]
+        if slot.component in ("lorentzian", "lorentzian_numax") and result.active[s, lane]
     ]
-    u = [result.fit.u[list(model.index[s]), lane] for s in slots]
+    values = model.to_values(result.fit.u[:, [lane]])[:, 0]
+    peaks, slopes = [], np.eye(model.size)
+    for s in slots:
+        index = list(model.index[s])
+        peak, slopes[np.ix_(index, index)] = lorentzian_of(model.slots[s].component, values[index])
+        peaks.append(peak)
+    matrix = slopes @ _of_logs(matrix, values, model.is_log) @ slopes.T
     to_fraction = _to_fraction(row)
-    for group in blends.find(np.exp(u)):
-        label = "+".join(model.slots[slots[k]].label for k in group)
-        index = [i for k in group for i in model.index[slots[k]]]
+    for group in blends.find(peaks):
+        members = [slots[k] for k in group]
+        label = "+".join(model.slots[s].label for s in members)
+        index = [i for s in members for i in model.index[s]]
         logs, errors = blends.covariance(
-            np.concatenate([u[k] for k in group]), matrix[np.ix_(index, index)]
+            np.log(np.concatenate([peaks[k] for k in group])), matrix[np.ix_(index, index)]
         )
         variance, frequency, fwhm, positive = np.exp(logs)
-        units = [p.unit_in(row["norm"]) for p in model.slots[slots[0]].parameters]
-        yield label, ("variance", variance, _root(errors[0, 0]), units[0])
-        yield label, ("frequency", frequency, _root(errors[1, 1]), units[1])
-        yield label, ("fwhm", fwhm, _root(errors[2, 2]), units[2])
+        unit = model.slots[members[0]].parameters[0].unit_in(row["norm"])
+        yield label, ("variance", variance, _root(errors[0, 0]), unit)
+        yield label, ("frequency", frequency, _root(errors[1, 1]))
+        yield label, ("fwhm", fwhm, _root(errors[2, 2]))
         yield label, ("q", frequency / fwhm, _error(errors, (0, 1, -1, 0)))
         if to_fraction:
             rms = math.sqrt(positive * to_fraction / _binning(row, frequency))
@@ -204,7 +290,9 @@ def _binning(row, frequency) -> float:
 
 def _error(covariance, weights) -> float:
     weights = np.asarray(weights)
-    return _root(weights @ covariance @ weights)
+    variance = weights @ covariance @ weights
+    terms = np.abs(weights) @ np.abs(covariance) @ np.abs(weights)
+    return _root(variance) if variance > 1e-12 * terms else math.nan  # tied parameters cancel
 
 
 def _root(variance) -> float:

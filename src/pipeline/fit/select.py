@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.fit import starts
-from pipeline.fit.components import PEAKS
 from pipeline.fit.errors import covariance
 from pipeline.fit.likelihood import saturated
 from pipeline.fit.model import Model
@@ -80,7 +79,7 @@ class Workshop:
 
     def free(self, active):
         """Free parameters of lanes with these components, shape (P, lanes)."""
-        return active[self.model.slot_of()] & ~self.fixed[:, None]
+        return self.model.free(active) & ~self.fixed[:, None]
 
     def best_of(self, lanes, candidates, active) -> Fit:
         """Fit candidates, shape (count, P, lanes), and keep the best of each lane."""
@@ -136,7 +135,7 @@ def fit_model(
     """
     shop = Workshop(engine, spectra, widths)
     model, lanes = engine.model, np.arange(shop.lanes)
-    base = np.array([slot.component not in PEAKS for slot in model.slots])
+    base = np.array([not slot.declared.peak for slot in model.slots])
     active = np.repeat(base[:, None], shop.lanes, axis=1)
     candidates = starts.base_starts(model, spectra, n_starts if base.sum() > 1 else 1)
     if base.any():
@@ -213,7 +212,8 @@ def steeper_above(shop, fit) -> Fit:
     """
     u, at_bound = fit.u.copy(), fit.at_bound.copy()
     for slot, index in zip(shop.model.slots, shop.model.index, strict=True):
-        if slot.component != "bending_power_law" or any(slot.priors):
+        told = any(slot.priors) or any(slot.scales)
+        if slot.component != "bending_power_law" or told or _in_a_tie(shop.model, index):
             continue
         a, low, high, bend = index
         other = u.copy()
@@ -227,10 +227,16 @@ def steeper_above(shop, fit) -> Fit:
     return replace(fit, u=u, at_bound=at_bound)
 
 
+def _in_a_tie(model, rows) -> bool:
+    """Whether one of these parameters is tied to another, or another to it."""
+    return any(tie.row in rows or tie.target in rows for tie in model.ties)
+
+
 def _finish(shop, fit, active) -> ModelFit:
     """Compute covariance and criteria of the final fits."""
     engine, free = shop.engine, shop.free(active)
     fit = steeper_above(shop, fit)
+    fit = replace(fit, u=shop.model.tied(fit.u))
     errors = covariance(
         shop.model,
         engine.likelihood,
@@ -247,7 +253,7 @@ def _finish(shop, fit, active) -> ModelFit:
         fit,
         active,
         free,
-        errors.matrix,
+        shop.model.tied_covariance(errors.matrix),
         errors.sound & np.isfinite(fit.deviance),
         statistic,
         statistic + 2 * count,

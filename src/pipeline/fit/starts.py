@@ -2,22 +2,30 @@
 
 Arrays follow `pipeline.fit.model`: the last axis is the lane. Components that are peaks are proposed
 from the residuals of the model fitted so far; the others start from the level of the power at high
-frequencies and its slope at low ones.
+frequencies and its slope at low ones. A parameter is known by its name; one that has another name than
+those of the built-in components starts at its declaration's `start`, or within its bounds.
 """
 
+import math
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pipeline.fit.components import PEAKS, Grid
+from pipeline.fit.components import Grid, evaluate
 from pipeline.fit.likelihood import standardised, terms
 from pipeline.fit.optimize import in_blocks
 from pipeline.fit.priors import support
 
 QUALITIES = (0.5, 2.0, 6.0, 18.0)
 """Q of the peaks that are tried at each frequency."""
+EXPONENTS = (2.0, 4.0)
+"""Exponents of the Harvey terms that are tried at each frequency."""
+FWHM_OF_GAUSSIAN = 2 * math.sqrt(2 * math.log(2))
+"""Full width at half maximum of a Gaussian over its standard deviation."""
+_MIDDLES = (0.5, 0.3, 0.7, 0.1)
+"""Places within its bounds where a parameter that is not known by name starts."""
 MAX_CANDIDATES = 160
 """Frequencies at which a peak is tried, at most."""
 _SHAPES = ((1.5, 0.5, 2.0, 0.5), (1.0, 0.0, 1.5, 0.3), (2.0, 1.0, 3.0, 0.5), (0.5, 0.5, 1.5, 0.7))
@@ -50,21 +58,28 @@ def data_bounds(model, spectra, widths):
         "variance": (1e-9 * total, 1e3 * total),
         "frequency": (lowest, highest),
         "bend_frequency": (lowest, highest),
+        "characteristic_frequency": (lowest, highest),
+        "nu_max": (lowest, highest),
         "fwhm": (finest, 10 * highest),
+        "width": (finest / FWHM_OF_GAUSSIAN, 10 * highest),
+        "q": (0.01, highest / finest),
     }
     lower = np.empty((model.size, used.shape[1]))
     upper = np.empty_like(lower)
-    row = 0
-    for slot in model.slots:
-        for declared, given, prior in zip(slot.parameters, slot.bounds, slot.priors, strict=True):
-            lo, hi = given or natural.get(declared.name, declared.bounds)
+    for slot, index in zip(model.slots, model.index, strict=True):
+        found = {} if slot.declared.function else natural  # whose bounds were declared on purpose
+        told = zip(index, slot.parameters, slot.bounds, slot.priors, strict=True)
+        for row, declared, given, prior in told:
+            lo, hi = given or found.get(declared.name, declared.bounds)
             least, most = support(prior)
             lo, hi = np.maximum(lo, least), np.minimum(hi, most)
-            if declared.scale == "log":
-                lo, hi = np.log(np.maximum(lo, 1e-300)), np.log(np.maximum(hi, 1e-300))
-            lower[row], upper[row] = lo, np.maximum(hi, lo)
-            row += 1
-    return lower, upper
+            lower[row], upper[row] = _fitted(model, row, lo), _fitted(model, row, hi)
+    return lower, np.maximum(upper, lower)
+
+
+def _fitted(model, row, value):
+    """Turn a value of a parameter into the fitted variable."""
+    return np.log(np.maximum(value, 1e-300)) if model.is_log[row] else value
 
 
 def _extreme(function, values, used, other):
@@ -75,6 +90,15 @@ def base_starts(model, spectra, count):
     """Return `count` starts for the components that are not peaks, shape (count, P, lanes).
 
     Rows of peaks hold a neutral value: they are switched off until a peak is proposed.
+
+    Parameters
+    ----------
+    model : Model
+        Its slots say which starting values are given.
+    spectra : Spectra
+        Arrays of shape (bins, lanes), weight 0 in the padding.
+    count : int
+        Starts to return.
     """
     used = spectra.weight > 0
     log_f = np.log(np.where(used, spectra.frequency, np.nan))
@@ -85,26 +109,35 @@ def base_starts(model, spectra, count):
     for k in range(count):
         slope, low, high, bend = _SHAPES[k % len(_SHAPES)]
         near = used & (place < (0.35 if k % 2 else 0.6))
-        row = 0
-        for slot in model.slots:
+        middle = np.exp(0.5 * (first + last))
+        for slot, index in zip(model.slots, model.index, strict=True):
+            tilt = low if "slope_low" in slot.declared.names else slope
             values = {
                 "level": level,
                 "slope": slope,
                 "slope_low": low,
                 "slope_high": high,
                 "bend_frequency": np.exp(first + bend * (last - first)),
-                "amplitude": _amplitude(
-                    spectra, log_f, level, near, low if "bend" in slot.component else slope
-                ),
-                "frequency": np.exp(0.5 * (first + last)),
-                "fwhm": np.exp(0.5 * (first + last)),
+                "amplitude": _amplitude(spectra, log_f, level, near, tilt),
+                "frequency": middle,
+                "characteristic_frequency": middle,
+                "nu_max": middle,
+                "fwhm": middle,
+                "width": middle / FWHM_OF_GAUSSIAN,
                 "variance": level,
             }
-            for declared, given in zip(slot.parameters, slot.starts, strict=True):
-                value = values[declared.name] if given is None else given
-                starts[k, row] = np.log(value) if declared.scale == "log" else value
-                row += 1
+            for row, declared, given in zip(index, slot.parameters, slot.starts, strict=True):
+                value = values.get(declared.name, _otherwise(declared, k))
+                starts[k, row] = _fitted(model, row, value if given is None else given)
     return starts
+
+
+def _otherwise(declared, k):
+    """Start of a parameter that is not known by name: as declared, then here and there in its bounds."""
+    if declared.start is not None and k == 0:
+        return declared.start
+    (lo, hi), place = declared.bounds, _MIDDLES[k % len(_MIDDLES)]
+    return lo * (hi / lo) ** place if declared.scale == "log" else lo + place * (hi - lo)
 
 
 def _last_quarter(used):
@@ -124,27 +157,54 @@ def _amplitude(spectra, log_f, level, near, slope):
     return np.exp(np.clip(_mean_where(at_one, near), -650, 650))
 
 
+def _trials(declared) -> tuple[float, ...]:
+    """Shapes of a peak that are tried at each frequency: of each Q, or of each exponent."""
+    if "exponent" in declared.names:
+        return EXPONENTS
+    return QUALITIES if {"frequency", "nu_max"} & set(declared.names) else (0.5,)
+
+
+def _peak_values(declared, variance, centre, trial, narrowest, xp=np):
+    """Values of the parameters of a peak of one of the trial shapes at a frequency, by name."""
+    width = centre / trial
+    if not {"frequency", "nu_max"} & set(declared.names):
+        width = 2 * centre  # at zero frequency: half its width is where it turns over
+    fwhm = xp.maximum(width, narrowest)
+    known = {
+        "variance": variance,
+        "frequency": centre,
+        "fwhm": fwhm,
+        "width": fwhm / FWHM_OF_GAUSSIAN,
+        "nu_max": xp.sqrt(centre**2 + fwhm**2 / 4),
+        "q": centre / fwhm,
+        "characteristic_frequency": centre,
+        "exponent": trial,
+    }
+    return {p.name: known.get(p.name, _otherwise(p, 0)) for p in declared.parameters}
+
+
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _scores(model, likelihood, qualities, spectra, u, active, frequencies, narrowest):
-    """Score statistic and amplitude of a Lorentzian of each Q at each candidate frequency.
+def _scores(model, likelihood, declared, spectra, u, active, frequencies, narrowest):
+    """Score statistic and amplitude of a peak of each trial shape at each candidate frequency.
 
     For the standardised residual r and the standardised shape t of a peak of unit variance, the best
     variance is (r.t)/(t.t) and the deviance falls by (r.t)^2/(t.t), the other components held.
     """
-    power = model.power(u, Grid.of(spectra.frequency), active)
+    grid = Grid.of(spectra.frequency)
+    power = model.power(u, grid, active)
     flat = jnp.sum(spectra.power * spectra.weight, axis=0) / jnp.sum(spectra.weight, axis=0)
     power = jnp.where(jnp.any(active, axis=0), power, flat)
     at = terms(likelihood, spectra.power, spectra.weight, power)
     root, residual = standardised(at.score, at.fisher)
     scale = root / power
+    trials = _trials(declared)
 
     def one(k, state):
         best, where, variance = state
         centre = frequencies[k]
-        for q, quality in enumerate(qualities):
-            half = jnp.maximum(centre / quality, narrowest) / 2
-            offset = spectra.frequency - centre
-            shape = scale * (half / jnp.pi) / (half**2 + offset**2)
+        for q, trial in enumerate(trials):
+            values = _peak_values(declared, jnp.ones_like(centre), centre, trial, narrowest, jnp)
+            shape = scale * evaluate(declared, grid, *values.values())
             along = jnp.sum(residual * shape, axis=0)
             norm = jnp.sum(shape**2, axis=0)
             score = jnp.where(along > 0, along**2 / norm, 0.0)
@@ -154,7 +214,7 @@ def _scores(model, likelihood, qualities, spectra, u, active, frequencies, narro
             variance = variance.at[q].set(jnp.where(better, along / norm, variance[q]))
         return best, where, variance
 
-    shape = (len(qualities), u.shape[1])
+    shape = (len(trials), u.shape[1])
     state = jnp.zeros(shape, u.dtype), jnp.zeros(shape, jnp.int32), jnp.zeros(shape, u.dtype)
     return jax.lax.fori_loop(0, frequencies.shape[0], one, state)
 
@@ -167,7 +227,7 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     model, likelihood
         As fitted.
     slot : int
-        Number of the slot; its component is one of `PEAKS`.
+        Number of the slot; its component is a peak.
     spectra : Spectra
         Arrays of shape (bins, lanes).
     u, active : array, shape (P, lanes) and (slots, lanes)
@@ -181,14 +241,21 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     -------
     array, shape (count, P, lanes)
         Starts: `u` with the rows of the slot replaced.
+
+    Raises
+    ------
+    ValueError
+        If the component is not a peak.
     """
-    if model.slots[slot].component not in PEAKS:
-        raise ValueError(f"{model.slots[slot].component} is not a peak")
-    rows = dict(zip((p.name for p in model.slots[slot].parameters), model.index[slot], strict=True))
-    candidates, narrowest = _candidates(spectra, rows, lower, upper)
-    qualities = QUALITIES if "frequency" in rows else (2.0,)
+    declared = model.slots[slot].declared
+    if not declared.peak:
+        raise ValueError(f"{declared.name} is not a peak")
+    rows = dict(zip(declared.names, model.index[slot], strict=True))
+    lower, upper = _pinned(model, slot, u, lower, upper)
+    candidates, narrowest = _candidates(model, spectra, rows, lower, upper)
+    trials = np.asarray(_trials(declared))
     best, where, variance = in_blocks(
-        partial(_scores, model, likelihood, qualities),
+        partial(_scores, model, likelihood, declared),
         (spectra, u, active, candidates, narrowest),
         block_size,
     )
@@ -196,21 +263,26 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     lanes = np.arange(u.shape[1])
     starts = np.repeat(u[None], count, axis=0)
     for k in range(count):
-        pick = order[k % len(qualities)]
+        pick = order[k % trials.size]
         centre = candidates[where[pick, lanes], lanes]
-        fwhm = np.maximum(centre / np.asarray(qualities)[pick], narrowest)
-        values = {
-            "variance": np.maximum(variance[pick, lanes], 1e-300)
-            * (1 if k < len(qualities) else 3),
-            "frequency": centre,
-            "fwhm": fwhm,
-        }
+        size = np.maximum(variance[pick, lanes], 1e-300) * (1 if k < trials.size else 3)
+        values = _peak_values(declared, size, centre, trials[pick], narrowest)
         for (name, row), given in zip(rows.items(), model.slots[slot].starts, strict=True):
-            starts[k, row] = np.log(values[name] if given is None or k else given)
+            value = values[name] if given is None or k else given
+            starts[k, row] = _fitted(model, row, value)
     return np.clip(starts, lower, upper)
 
 
-def _candidates(spectra, rows, lower, upper):
+def _pinned(model, slot, u, lower, upper):
+    """Bounds in which what is tied to another component is held at the value that it has there."""
+    lower, upper, held = lower.copy(), upper.copy(), model.tied(u)
+    for tie in model.ties:
+        if tie.row in model.index[slot] and tie.target not in model.index[slot]:
+            lower[tie.row] = upper[tie.row] = held[tie.row]
+    return lower, upper
+
+
+def _candidates(model, spectra, rows, lower, upper):
     """Frequencies to try, shape (candidates, lanes), and the least width of a peak, shape (lanes,)."""
     bins = spectra.frequency.shape[0]
     used = spectra.weight > 0
@@ -219,6 +291,15 @@ def _candidates(spectra, rows, lower, upper):
     picked = np.take_along_axis(
         np.sort(np.where(used, spectra.frequency, np.inf), axis=0), place.astype(int), axis=0
     )
-    if "frequency" in rows:
-        picked = np.clip(picked, np.exp(lower[rows["frequency"]]), np.exp(upper[rows["frequency"]]))
-    return picked, np.exp(lower[rows["fwhm"]])
+
+    def values(bound, row):
+        return np.exp(bound[row]) if model.is_log[row] else bound[row]
+
+    for name in ("frequency", "nu_max", "characteristic_frequency"):
+        if name in rows:
+            picked = np.clip(picked, values(lower, rows[name]), values(upper, rows[name]))
+    narrowest = np.zeros(used.shape[1])
+    for name, factor in (("fwhm", 1.0), ("width", FWHM_OF_GAUSSIAN)):
+        if name in rows:
+            narrowest = factor * values(lower, rows[name])
+    return picked, narrowest
