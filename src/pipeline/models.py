@@ -35,6 +35,9 @@ class Parameter:
         One sentence.
     start : float, optional
         Where the fit starts if the data do not tell; None: the middle of the bounds.
+    is_amplitude : bool, optional
+        Whether the component is proportional to it. Second derivatives follow from the first then, and
+        zero, where the component is not there, is a value that limits are counted from.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Parameter:
     unit: str
     description: str
     start: float | None = None
+    is_amplitude: bool = False
 
     def unit_in(self, norm: str) -> str:
         """Return the unit of this parameter for spectra normalised as `norm`."""
@@ -90,9 +94,19 @@ class Component:
         return tuple(p.name for p in self.parameters)
 
 
-_AMPLITUDE = Parameter("amplitude", "log", (1e-30, 1e30), "{power}", "Power density at 1 Hz.")
+_AMPLITUDE = Parameter(
+    "amplitude", "log", (1e-30, 1e30), "{power}", "Power density at 1 Hz.", is_amplitude=True
+)
+_LEVEL = Parameter(
+    "level", "log", (1e-30, 1e30), "{power}", "White-noise level.", is_amplitude=True
+)
 _VARIANCE = Parameter(
-    "variance", "log", (1e-30, 1e30), "{variance}", "Integral of the component over frequency."
+    "variance",
+    "log",
+    (1e-30, 1e30),
+    "{variance}",
+    "Integral of the component over frequency.",
+    is_amplitude=True,
 )
 _FREQUENCY = Parameter("frequency", "log", (1e-12, 1e6), "Hz", "Centroid frequency.")
 _FWHM = Parameter("fwhm", "log", (1e-12, 1e6), "Hz", "Full width at half maximum.")
@@ -102,7 +116,7 @@ COMPONENTS = {
     for c in (
         Component(
             "constant",
-            (Parameter("level", "log", (1e-30, 1e30), "{power}", "White-noise level."),),
+            (_LEVEL,),
             "level",
             "Leahy et al. 1983, ApJ 266, 160",
         ),
@@ -184,6 +198,7 @@ COMPONENTS = {
                     (1e-30, 1e30),
                     "{variance}",
                     "Integral of the component over positive frequencies.",
+                    is_amplitude=True,
                 ),
                 Parameter(
                     "characteristic_frequency",

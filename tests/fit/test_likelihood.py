@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from pipeline.fit import Grid, Model, Spectra
-from pipeline.fit.errors import information
+from pipeline.fit.curvature import information
 from pipeline.fit.likelihood import log, saturated, terms
 from pipeline.fit.linear import UNROLL, inverse, solve
 from pipeline.fit.model import _slot

@@ -8,7 +8,7 @@ import pytest
 from pipeline import columns, tables
 from pipeline.config import ComponentOptions, FitOptions, validate
 from pipeline.fit import Engine, Grid, Model, driver, fit_model
-from pipeline.fit.errors import observed_information
+from pipeline.fit.curvature import information
 from pipeline.fit.likelihood import terms
 from pipeline.fit.results import parameter_rows
 
@@ -87,7 +87,7 @@ def test_the_observed_information_is_the_hessian_of_the_likelihood(coupled, draw
         power = model.power(v[:, None], Grid.of(spectra.frequency), active)
         return jnp.sum(terms("gamma", spectra.power, spectra.weight, power).deviance) / 2
 
-    found = observed_information(model, "gamma", spectra, active, u)[:, :, 0]
+    found = information("observed", model, "gamma", spectra, active, u)[:, :, 0]
     expected = jax.hessian(objective)(u[:, 0])
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-8 * np.abs(expected).max())
 

@@ -315,6 +315,10 @@ class Model:
         return jax.jvp(along, (rows[k],), (jnp.ones_like(rows[k]),))[1]
 
     def _second(self, s, rows, a, b, grid):
+        for k, other in ((a, b), (b, a)):  # the component is proportional to exp(u_k)
+            if self.slots[s].parameters[k].is_amplitude and self.is_log[self.index[s][k]]:
+                return self._tangent(s, rows, other, grid)
+
         def along(x):
             return self._tangent(s, [*rows[:b], x, *rows[b + 1 :]], a, grid)
 

@@ -315,7 +315,9 @@ def _run_near(model, likelihood, spectra, problem, state, near, tolerance, allow
     evaluate = partial(slope_at, *fine)
     near = _iterate(evaluate, problem, tolerance, near)
     better = near.objective < start
-    near = near._replace(code=jnp.where(better, near.code, jnp.asarray(Code.NO_DATA, near.code.dtype)))
+    near = near._replace(
+        code=jnp.where(better, near.code, jnp.asarray(Code.NO_DATA, near.code.dtype))
+    )
     near = _loop(evaluate, problem, near, tolerance, allowed, least // 2)
     return jax.tree.map(partial(jnp.where, better), near, state)
 
@@ -424,7 +426,9 @@ class Engine:
             self._to_end(coarse, COARSE_ITERATIONS, found, np.ones(state.code.size, bool))
             lanes = np.arange(state.code.size)
             self._advance(_run_near, work, allowed, lanes, state, self._near(work, found))
-        self._to_end(work, allowed, state, np.isinf(state.objective) & (state.damping > NEAR_DAMPING))
+        self._to_end(
+            work, allowed, state, np.isinf(state.objective) & (state.damping > NEAR_DAMPING)
+        )
         return state
 
     def _in_single(self, work, change) -> Work:
