@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from pipeline.fit import Grid, Model, Spectra
-from pipeline.fit.errors import observed_information
+from pipeline.fit.errors import information
 from pipeline.fit.likelihood import log, saturated, terms
 from pipeline.fit.linear import UNROLL, inverse, solve
 from pipeline.fit.model import _slot
@@ -86,7 +86,7 @@ def test_observed_information_is_the_hessian(likelihood, three, draw):
         at = terms(likelihood, spectra.power[:, [lane]], spectra.weight[:, [lane]], model)
         return jnp.sum(at.deviance) / 2
 
-    ours = observed_information(three, likelihood, spectra, active, u)
+    ours = information("observed", three, likelihood, spectra, active, u)
     for lane in range(2):
         expected = jax.hessian(objective)(u[:, lane], lane)
         scale = np.abs(expected).max()

@@ -1,4 +1,4 @@
-"""Errors from the curvature of the likelihood at the best fit."""
+"""Errors from the curvature of the likelihood at the best fit, and from the scatter of its scores."""
 
 from functools import partial
 from typing import NamedTuple
@@ -19,55 +19,97 @@ class Covariance(NamedTuple):
     Attributes
     ----------
     matrix : array, shape (P, P, lanes)
-        Inverse of the information; zero in rows of parameters that did not move.
+        Covariance; zero in rows of parameters that did not move.
     sound : bool array, shape (lanes,)
-        Whether the information is positive definite.
+        Whether it exists: the information is positive definite.
     """
 
     matrix: np.ndarray
     sound: np.ndarray
 
 
-def observed_information(model, likelihood, spectra, active, u):
-    """Return the second derivatives of -ln L - ln prior by u, shape (P, P, lanes).
+def information(kind, model, likelihood, spectra, active, u):
+    """Return a matrix of second order in the model's derivatives, shape (P, P, lanes).
 
-    With l = ln S, d2 phi / du_i du_j = (phi'' - phi') l_i l_j + phi' S_ij / S, where l_i = S_i / S.
+    With l = ln S, l_i = S_i / S and phi the likelihood of a bin (`pipeline.fit.likelihood`):
+
+    - ``observed``: d2 / du_i du_j of -ln L - ln prior, the sum over bins of
+      (phi'' - phi') l_i l_j + phi' S_ij / S.
+    - ``fisher``: its expectation where the model is right, sum E[phi''] l_i l_j.
+    - ``scores``: the outer product of the bins' own scores, sum phi'^2 l_i l_j.
+
+    Parameters
+    ----------
+    kind : {"observed", "fisher", "scores"}
+        Which; the prior's curvature is part of the first two.
+    model, likelihood, spectra, active, u
+        See `covariance`.
     """
     grid = Grid.of(spectra.frequency)
     power, tangents = model.power_and_tangents(u, grid, active)
     at = terms(likelihood, spectra.power, spectra.weight, power)
     relative = [t / power for t in tangents]
-    both = at.observed + at.score
-    second = model.second_tangents(u, grid, active)
+    weight = {"observed": at.observed + at.score, "fisher": at.fisher, "scores": at.score**2}[kind]
+    second = model.second_tangents(u, grid, active) if kind == "observed" else {}
     rows = [[None] * model.size for _ in range(model.size)]
     for i in range(model.size):
         for j in range(i, model.size):
-            value = jnp.sum(both * relative[i] * relative[j], axis=0)
+            value = jnp.sum(weight * relative[i] * relative[j], axis=0)
             if (i, j) in second:
                 value -= jnp.sum(at.score * second[i, j] / power, axis=0)
             rows[i][j] = rows[j][i] = value
-    curvature = model.log_prior(u)[2]
+    matrix = jnp.stack([jnp.stack(row) for row in rows])
+    if kind == "scores":
+        return matrix
     eye = jnp.eye(model.size, dtype=u.dtype)[:, :, None]
-    return jnp.stack([jnp.stack(row) for row in rows]) - eye * curvature[:, None]
+    return matrix - eye * model.log_prior(u)[2][:, None]
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _covariance(model, likelihood, spectra, active, u, moved):
-    """Invert the observed information of the parameters that moved, scaled to a unit diagonal."""
-    information = observed_information(model, likelihood, spectra, active, u)
+def _inverse(matrix, moved):
+    """Invert the rows and columns that moved, scaled to a unit diagonal; the others become zero."""
+    size = matrix.shape[0]
     both = moved[:, None] & moved[None]
-    eye = jnp.eye(model.size, dtype=bool)[:, :, None]
-    kept = jnp.where(both, information, jnp.where(eye, 1.0, 0.0))
+    eye = jnp.eye(size, dtype=bool)[:, :, None]
+    kept = jnp.where(both, matrix, jnp.where(eye, 1.0, 0.0))
     diagonal = jnp.einsum("iil->il", kept)
     scale = jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
     outer = scale[:, None] * scale[None]
     inverse, pivot = linear.inverse(kept / outer)
-    limit = 100 * jnp.finfo(u.dtype).eps
+    limit = 100 * jnp.finfo(matrix.dtype).eps
     sound = jnp.all(diagonal > 0, axis=0) & (pivot > limit) & jnp.all(jnp.isfinite(inverse), (0, 1))
     return jnp.where(both, inverse / outer, 0.0), sound
 
 
-def covariance(model, likelihood, spectra, active, u, moved, block_size=64) -> Covariance:
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _covariance(kind, model, likelihood, spectra, active, u, moved):
+    """Compute one kind of covariance of a block, and whether it exists."""
+    first = "fisher" if kind == "fisher" else "observed"
+    bread, sound = _inverse(information(first, model, likelihood, spectra, active, u), moved)
+    if kind != "sandwich":
+        return bread, sound
+    scores = information("scores", model, likelihood, spectra, active, u)
+    left = jnp.sum(bread[:, :, None] * scores[None], axis=1)
+    matrix = jnp.sum(left[:, :, None] * bread[None], axis=1)
+    return matrix, sound & jnp.all(jnp.isfinite(matrix), (0, 1))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _expected_diagonal(model, likelihood, spectra, active, u):
+    """Diagonal of the Fisher information, as the one result of a block."""
+    matrix = information("fisher", model, likelihood, spectra, active, u)
+    return (jnp.einsum("iil->il", matrix),)
+
+
+def expected_diagonal(model, likelihood, spectra, active, u, block_size=64):
+    """Return the diagonal of the Fisher information, shape (P, lanes): see `covariance`."""
+    spectra = Spectra(*(np.asarray(a, u.dtype) for a in spectra))
+    function = partial(_expected_diagonal, model, likelihood)
+    return in_blocks(function, (spectra, active, u), block_size)[0]
+
+
+def covariance(
+    model, likelihood, spectra, active, u, moved, block_size=64, kind="observed"
+) -> Covariance:
     """Return the covariance of every lane, computed a block at a time.
 
     Parameters
@@ -84,9 +126,17 @@ def covariance(model, likelihood, spectra, active, u, moved, block_size=64) -> C
         Free parameters that are not at a bound; the others get no error.
     block_size : int, optional
         Lanes at a time.
+    kind : {"observed", "fisher", "sandwich"}, optional
+        ``observed``: inverse of the second derivatives at the best fit (Efron & Hinkley 1978,
+        Biometrika 65, 457, on why rather than the expected ones). ``fisher``: inverse of the
+        expected information, for the gamma likelihood sum n l_i l_j. ``sandwich``:
+        J^-1 K J^-1 with J the observed information and K the outer product of the bins' scores
+        (Huber 1967, Proc. 5th Berkeley Symp. 1, 221; White 1982, Econometrica 50, 1), which holds
+        where n or the shape of the distribution is wrong, if bins are independent and the model's
+        mean is right. It wants many bins a parameter: with few it is too small.
     """
     spectra = Spectra(*(np.asarray(a, u.dtype) for a in spectra))
-    function = partial(_covariance, model, likelihood)
+    function = partial(_covariance, kind, model, likelihood)
     return Covariance(*in_blocks(function, (spectra, active, u, moved), block_size))
 
 
