@@ -88,13 +88,14 @@ def test_the_sandwich_covers_where_n_is_wrong_and_the_others_do_not(draw, proble
         inside[kind] = ((true >= value - lower) & (true <= value + upper)).mean(axis=1)
     margin = 4 * binom.std(lanes, 0.6827) / lanes
     np.testing.assert_allclose(inside["sandwich"], 0.6827, atol=margin)
-    for kind in ("observed", "fisher"):  # erf(1/2): the errors are too small by a square root of two
+    for kind in (
+        "observed",
+        "fisher",
+    ):  # erf(1/2): the errors are too small by a square root of two
         np.testing.assert_allclose(inside[kind], 0.5205, atol=margin)
 
 
-def test_a_bad_lane_has_no_covariance_and_its_neighbours_do_not_notice(
-    three, draw, problem
-):
+def test_a_bad_lane_has_no_covariance_and_its_neighbours_do_not_notice(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 20, 3, seed=5)
     u = Engine(three, block_size=8).fit(spectra, problem(three, u)).u
     moved, active = np.ones(u.shape, bool), np.ones((3, 3), bool)

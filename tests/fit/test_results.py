@@ -235,3 +235,63 @@ def test_buckets_keep_every_usable_lane_once():
             np.testing.assert_array_equal(
                 bucket.spectra.power[used, k], rows[lane]["power"][masks[lane]]
             )
+
+
+def _rows(options, **more):
+    """PARAMETERS rows, by model and parameter, of red noise with no peak in it."""
+    told = {
+        "models": {
+            "power_law": ["constant", "power_law"],
+            "peak": ["constant", "power_law", "lorentz"],
+        },
+        "platform": "cpu",
+        "block_size": 16,
+        **options,
+    }
+    rows = [spectrum(red(np.random.default_rng(9)), **more)]
+    models, parameters, _ = driver.fit_rows(rows, validate(told, FitOptions))
+    assert [m["best"] for m in models] == [True, False]
+    tables.to_arrow(columns.PARAMETERS, parameters)
+    return {(p["model"], p["component"], p["parameter"]): p for p in parameters}
+
+
+def test_a_component_that_is_not_there_has_an_upper_limit():
+    found = _rows({})
+    variance = found["peak", "lorentz.1", "variance"]
+    assert variance["value"] < variance["upper_limit"] < 0.05
+    rms = found["peak", "lorentz.1", "rms"]
+    assert rms["upper_limit"] == pytest.approx(math.sqrt(variance["upper_limit"]))
+    strong = found["power_law", "power_law.1", "amplitude"]
+    assert math.isnan(strong["upper_limit"])
+    assert strong["error_method"] == "observed"
+    assert "profile" not in {p["error_method"] for p in found.values()}
+
+
+@pytest.mark.parametrize("kind", ["fisher", "sandwich"])
+def test_the_kind_of_error_is_said(kind):
+    found = _rows({"errors": kind, "profile": "none"})
+    assert found["power_law", "power_law.1", "slope"]["error_method"] == kind
+    assert all(math.isnan(p["upper_limit"]) for p in found.values())
+
+
+def test_profiled_parameters_have_intervals_at_every_level():
+    found = _rows({"profile": "all", "levels": [0.9, 0.9545]})
+    slope = found["power_law", "power_law.1", "slope"]
+    assert slope["error_method"] == "profile"
+    lo, hi = slope["interval_lo"], slope["interval_hi"]
+    assert lo[1] < lo[0] < slope["value"] - slope["err_lo"]
+    assert slope["value"] + slope["err_hi"] < hi[0] < hi[1]
+    sigma = (slope["err_lo"] + slope["err_hi"]) / 2
+    assert hi[1] - lo[1] == pytest.approx(4 * sigma, rel=0.1)
+
+
+def test_a_chosen_parameter_at_its_bound_has_an_error_on_the_other_side():
+    steep = {"power_law": {"slope": {"bounds": [0.0, 1.2]}}}
+    options = validate({"models": {"m": ["constant", steep]}, "platform": "cpu"}, FitOptions)
+    row = spectrum(red(np.random.default_rng(10), 300.0), n=300.0)
+    models, parameters, _ = driver.fit_rows([row], options)
+    assert models[0]["status"] == Status.AT_BOUND
+    slope = next(p for p in parameters if p["parameter"] == "slope")
+    assert (slope["error_method"], slope["open_lo"], slope["open_hi"]) == ("profile", False, True)
+    assert 0 < slope["err_lo"] < 0.2
+    assert math.isnan(slope["err_hi"])

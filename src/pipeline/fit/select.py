@@ -14,9 +14,18 @@ from pipeline.fit.errors import covariance
 from pipeline.fit.likelihood import saturated
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, Fit, Problem, Spectra
+from pipeline.fit.profile import Profiles
 
 TRIAL_ITERATIONS = 12
 """Iterations after which only the best of several starts goes on."""
+_FIT = tuple(Fit.__dataclass_fields__)
+
+
+def _put(whole, lanes, part):
+    """Return a copy of an array with some lanes replaced."""
+    whole = whole.copy()
+    whole[..., lanes] = part
+    return whole
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,10 @@ class ModelFit:
         Whether the covariance exists.
     statistic, aic, bic : array, shape (lanes,)
         -2 ln L and the criteria.
+    kind : {"observed", "fisher", "sandwich"}
+        Of the covariance.
+    profiles : Profiles or None
+        Intervals and limits from the profile of the likelihood, where they were asked for.
     """
 
     model: Model
@@ -50,6 +63,15 @@ class ModelFit:
     statistic: np.ndarray
     aic: np.ndarray
     bic: np.ndarray
+    kind: str = "observed"
+    profiles: Profiles | None = None
+
+    def put(self, lanes, other) -> "ModelFit":
+        """Return a copy in which some lanes are those of another fit of the same model."""
+        fit = {f: _put(getattr(self.fit, f), lanes, getattr(other.fit, f)) for f in _FIT}
+        names = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
+        rest = {name: _put(getattr(self, name), lanes, getattr(other, name)) for name in names}
+        return replace(self, fit=Fit(**fit), **rest)
 
     @property
     def n_free(self) -> np.ndarray:
@@ -112,7 +134,7 @@ class Workshop:
 
 
 def fit_model(
-    engine: Engine, spectra: Spectra, widths, *, n_starts=4, min_delta_bic=0.0
+    engine: Engine, spectra: Spectra, widths, *, n_starts=4, min_delta_bic=0.0, errors="observed"
 ) -> ModelFit:
     """Fit a model to every lane without a starting value from anybody.
 
@@ -128,6 +150,8 @@ def fit_model(
         Starts tried for the base components and for each peak.
     min_delta_bic : float, optional
         By how much the BIC must fall for an optional copy to stay.
+    errors : {"observed", "fisher", "sandwich"}, optional
+        Kind of covariance: see `pipeline.fit.errors.covariance`.
 
     Returns
     -------
@@ -152,7 +176,7 @@ def fit_model(
         if who.size:
             fit, active, kept = _add(shop, fit, active, s, who, n_starts, min_delta_bic)
             growing[who] = kept
-    return _finish(shop, fit, active)
+    return finish(shop, fit, active, errors)
 
 
 def _flat(shop, start) -> Fit:
@@ -196,11 +220,7 @@ def _add(shop, fit, active, s, who, n_starts, min_delta_bic):
         keep = np.ones(who.size, bool)
     active = active.copy()
     active[s, who[keep]] = True
-    merged = {}
-    for name in Fit.__dataclass_fields__:
-        values = getattr(fit, name).copy()
-        values[..., who[keep]] = getattr(new, name)[..., keep]
-        merged[name] = values
+    merged = {f: _put(getattr(fit, f), who[keep], getattr(new, f)[..., keep]) for f in _FIT}
     merged["iterations"][who] = fit.iterations[who] + new.iterations
     return Fit(**merged), active, keep
 
@@ -227,8 +247,8 @@ def steeper_above(shop, fit) -> Fit:
     return replace(fit, u=u, at_bound=at_bound)
 
 
-def _finish(shop, fit, active) -> ModelFit:
-    """Compute covariance and criteria of the final fits."""
+def finish(shop, fit, active, kind="observed") -> ModelFit:
+    """Compute covariance and criteria of the final fits of a `Workshop`."""
     engine, free = shop.engine, shop.free(active)
     fit = steeper_above(shop, fit)
     errors = covariance(
@@ -238,6 +258,7 @@ def _finish(shop, fit, active) -> ModelFit:
         active,
         fit.u,
         free & ~fit.at_bound,
+        kind=kind,
     )
     constant = np.asarray(saturated(engine.likelihood, shop.spectra.power, shop.spectra.weight))
     statistic = fit.deviance + constant
@@ -252,4 +273,5 @@ def _finish(shop, fit, active) -> ModelFit:
         statistic,
         statistic + 2 * count,
         statistic + count * np.log(np.maximum(shop.n_bins, 1)),
+        kind,
     )
