@@ -507,7 +507,7 @@ PARAMETERS = Table(
         Column(
             "upper_limit",
             "float64",
-            "Upper limit of the amplitude of a weak component (fit.upper_limit, 95 %), else NaN.",
+            "Upper limit of the amplitude of a weak component (at fit.upper_limit), else NaN.",
             "",
             "stat.fit.param;stat.max",
         ),

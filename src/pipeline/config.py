@@ -268,7 +268,7 @@ class FitOptions(Options):
     profile: Literal["weak", "all", "none"] = Field(
         "weak",
         description="Errors from the profile of the likelihood, and upper limits: `weak`: for components "
-        "less than two sigma from zero or at a bound; `all`: errors of every parameter; `none`.",
+        "less than two sigma from zero or at a bound; `all`: for every component; `none`.",
     )
     levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         default_factory=list,

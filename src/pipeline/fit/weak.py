@@ -53,6 +53,11 @@ def add_profiles(
     Amplitudes of weak components get an upper limit; parameters of weak components get errors from
     their profiles. Where a profile finds a better optimum the lane is fitted again from there.
 
+    Profiles follow the peak that was fitted: where a weak one was searched for over many frequencies, its
+    interval does not say that another bump of the noise might be it. And limits hold for all spectra
+    together, not for those alone in which the component comes out weak (Feldman & Cousins 1998,
+    Phys. Rev. D 57, 3873, call that flip-flopping); ``all`` gives every amplitude one.
+
     Parameters
     ----------
     engine, spectra, widths
@@ -60,8 +65,8 @@ def add_profiles(
     result : ModelFit
         What that returned.
     which : {"weak", "all", "none"}, optional
-        Parameters with errors from the profile: those of weak components, all that are free, or none,
-        which leaves out the upper limits too.
+        What gets errors from the profile and limits of its amplitude: weak components, every component,
+        or none.
     chosen : bool array, shape (lanes,), optional
         Lanes that get errors under ``weak``; the others get upper limits only. All by default.
     levels : sequence of float, optional
@@ -95,7 +100,7 @@ def _profiled(shop, result, which, chosen, told):
     """Profiles of the parameters of a fit that need them."""
     weak = is_weak(result)[shop.model.slot_of()] & result.free
     wanted = result.free if which == "all" else weak & chosen
-    limited = weak & amplitudes(shop.model)[:, None]
+    limited = (result.free if which == "all" else weak) & amplitudes(shop.model)[:, None]
     covariance = np.where(result.sound, result.covariance, 0.0)
     problem = Problem(result.fit.u, shop.lower, shop.upper, result.free, result.active)
     return profiles(
