@@ -410,6 +410,24 @@ class FitOptions(Options):
     starts: Count = Field(
         4, description="Starting points tried for each added peak, found from the residuals."
     )
+    errors: Literal["observed", "fisher", "sandwich"] = Field(
+        "observed",
+        description="Covariance behind the errors: inverse of the observed or of the expected (Fisher) "
+        "information; `sandwich`: holds also where n or the distribution of the power is wrong.",
+    )
+    profile: Literal["weak", "all", "none"] = Field(
+        "weak",
+        description="Errors from the profile of the likelihood, and upper limits: `weak`: for components "
+        "less than two sigma from zero or at a bound; `all`: for every component; `none`.",
+    )
+    levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=list,
+        description="Further levels, beside 68.3 %, at which profiled parameters get an interval: "
+        "[0.9, 0.9545].",
+    )
+    upper_limit: float = Field(
+        0.95, gt=0.5, lt=1, description="Confidence of the upper limits of weak components."
+    )
     platform: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="`auto`: a GPU where there is one, else the CPU."
     )

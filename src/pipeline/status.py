@@ -90,12 +90,15 @@ class Status(StrEnum):
     AT_BOUND = (
         "at_bound",
         Fault.NOBODY,
-        ("The fit converged with a parameter at its bound; that parameter has no error bar."),
+        ("The fit converged with a parameter at its bound; its interval is open on that side."),
     )
     SINGULAR = (
         "singular",
         Fault.INPUT,
-        ("The fit converged but its information matrix is not positive definite: no error bars."),
+        (
+            "The fit converged but its information matrix is not positive definite: errors, if any, are "
+            "from the profile of the likelihood."
+        ),
     )
 
 

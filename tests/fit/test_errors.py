@@ -106,3 +106,17 @@ def test_a_bad_lane_has_no_covariance_and_its_neighbours_do_not_notice(three, dr
         errors = covariance(three, "gamma", spectra, active, u, moved, 8, kind)
         assert errors.sound.tolist() == [True, False, True]
         np.testing.assert_array_equal(errors.matrix[..., [0, 2]], clean.matrix[..., [0, 2]])
+
+
+def test_a_lorentzian_and_noise_have_little_bias(draw, problem):
+    """Barret & Vaughan 2012: none in frequency and noise, at most 3 % in width and rms, at n = 1."""
+    model = Model.from_components("kHz QPO", ["lorentzian", "constant"])
+    lanes = 1000
+    spectra, u = draw(model, [600.0, 800.0, 20.0, 2.0], np.arange(660, 905, 0.5), 1, lanes, seed=6)
+    fit = Engine(model).fit(spectra, problem(model, u))
+    off = fit.u - u
+    biases = {"rms": off[0] / 2, "frequency": off[1], "fwhm": off[2], "noise": off[3]}
+    for name, largest in {"rms": 0.03, "frequency": 5e-4, "fwhm": 0.03, "noise": 0.015}.items():
+        values = np.expm1(biases[name])
+        assert 3 * values.std() / np.sqrt(lanes) < largest  # enough spectra to see such a bias
+        assert abs(values.mean()) < largest, name

@@ -305,3 +305,60 @@ def test_buckets_keep_every_usable_lane_once():
             np.testing.assert_array_equal(
                 bucket.spectra.power[used, k], rows[lane]["power"][masks[lane]]
             )
+
+
+def _rows(**options):
+    """PARAMETERS rows of red noise, by model, component and parameter."""
+    told = {**OPTIONS.model_dump(mode="json", exclude={"models"}), **options}
+    rows = [spectrum(red(np.random.default_rng(9)))]
+    models = told.pop("models", {"power_law": ["constant", "power_law"]})
+    models, parameters, _ = driver.fit_rows(rows, validate({"models": models, **told}, FitOptions))
+    assert models[0]["best"]
+    tables.to_arrow(columns.PARAMETERS, parameters)
+    return {(p["model"], p["component"], p["parameter"]): p for p in parameters}
+
+
+def test_a_component_that_is_not_there_has_an_upper_limit():
+    names = ["constant", "power_law"]
+    found = _rows(models={"power_law": names, "peak": [*names, "lorentz"]})
+    variance = found["peak", "lorentz.1", "variance"]
+    assert variance["value"] < variance["upper_limit"] < 0.05
+    rms = found["peak", "lorentz.1", "rms"]
+    assert rms["upper_limit"] == pytest.approx(math.sqrt(variance["upper_limit"]))
+    strong = found["power_law", "power_law.1", "amplitude"]
+    assert math.isnan(strong["upper_limit"])
+    assert strong["error_method"] == "observed"
+    # errors from profiles are for the chosen model alone
+    assert "profile" not in {p["error_method"] for p in found.values()}
+
+
+def test_the_kind_of_error_is_said():
+    found = _rows(errors="sandwich", profile="none")
+    assert found["power_law", "power_law.1", "slope"]["error_method"] == "sandwich"
+    assert all(math.isnan(p["upper_limit"]) for p in found.values())
+
+
+def test_profiled_parameters_have_intervals_at_every_level_and_amplitudes_limits():
+    found = _rows(profile="all", levels=[0.9, 0.9545])
+    slope = found["power_law", "power_law.1", "slope"]
+    assert slope["error_method"] == "profile"
+    lo, hi = slope["interval_lo"], slope["interval_hi"]
+    assert lo[1] < lo[0] < slope["value"] - slope["err_lo"]
+    assert slope["value"] + slope["err_hi"] < hi[0] < hi[1]
+    sigma = (slope["err_lo"] + slope["err_hi"]) / 2
+    assert hi[1] - lo[1] == pytest.approx(4 * sigma, rel=0.1)
+    amplitude = found["power_law", "power_law.1", "amplitude"]
+    # 95 % one-sided is 90 % two-sided
+    assert amplitude["upper_limit"] == pytest.approx(amplitude["interval_hi"][0], rel=1e-2)
+
+
+def test_a_chosen_parameter_at_its_bound_has_an_error_on_the_other_side():
+    steep = {"power_law": {"slope": {"bounds": [0.0, 1.2]}}}
+    options = validate({"models": {"m": ["constant", steep]}, "platform": "cpu"}, FitOptions)
+    row = spectrum(red(np.random.default_rng(10), 300.0), n=300.0)
+    models, parameters, _ = driver.fit_rows([row], options)
+    assert models[0]["status"] == Status.AT_BOUND
+    slope = next(p for p in parameters if p["parameter"] == "slope")
+    assert (slope["error_method"], slope["open_lo"], slope["open_hi"]) == ("profile", False, True)
+    assert 0 < slope["err_lo"] < 0.2
+    assert math.isnan(slope["err_hi"])

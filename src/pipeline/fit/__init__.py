@@ -5,6 +5,7 @@ from pipeline.fit.devices import configure
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Code, Engine, Fit, Problem, Spectra
 from pipeline.fit.select import ModelFit, fit_model
+from pipeline.fit.weak import add_profiles
 
 __all__ = [
     "Code",
@@ -15,6 +16,7 @@ __all__ = [
     "ModelFit",
     "Problem",
     "Spectra",
+    "add_profiles",
     "configure",
     "fit_model",
 ]

@@ -11,6 +11,7 @@ from pipeline.fit import devices, prepare, results
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine
 from pipeline.fit.select import fit_model
+from pipeline.fit.weak import add_profiles
 from pipeline.status import HAS_RESULT, Status
 
 log = logging.getLogger(__name__)
@@ -72,27 +73,64 @@ def _mask(row, options):
 
 
 def _fit_bucket(bucket, options, used):
-    """Fit each model of the survey to a bucket, one after the other."""
-    block = options.block_size
-    if used[0].platform != "cpu":
-        block = max(block, options.batch_size // len(used))
+    """Fit each model of the survey to a bucket; the fits come with the profiles they need.
+
+    What is chosen gets errors from profiles; of the other models weak components get upper limits only.
+    """
+    fits = []
     for name, components in options.models.items():
-        engine = Engine(
-            Model.from_components(name, components),
-            bucket.likelihood,
-            block_size=block,
-            tolerance=options.tolerance,
-            max_iterations=options.max_iterations,
-            precision=options.precision,
-            devices=used,
-        )
-        yield fit_model(
+        engine = _engine(Model.from_components(name, components), bucket, options, used)
+        result = fit_model(
             engine,
             bucket.spectra,
             bucket.widths,
             n_starts=options.starts,
             min_delta_bic=options.min_delta_bic,
+            errors=options.errors,
         )
+        fits.append((engine, result))
+    best = _best([result for _, result in fits], options.min_delta_bic)
+    for k, (engine, result) in enumerate(fits):
+        yield add_profiles(
+            engine,
+            bucket.spectra,
+            bucket.widths,
+            result,
+            which=options.profile,
+            chosen=best == k,
+            levels=options.levels,
+            limit_level=options.upper_limit,
+            batch_size=options.batch_size,
+        )
+
+
+def _engine(model, bucket, options, used):
+    """Return the engine that fits a model to a bucket."""
+    block = options.block_size
+    if used[0].platform != "cpu":
+        block = max(block, options.batch_size // len(used))
+    return Engine(
+        model,
+        bucket.likelihood,
+        block_size=block,
+        tolerance=options.tolerance,
+        max_iterations=options.max_iterations,
+        precision=options.precision,
+        devices=used,
+    )
+
+
+def _best(fits, min_delta_bic):
+    """Number of the model that `choose` takes in each lane, -1 where there is none, shape (lanes,)."""
+    chosen = []
+    for lane in range(fits[0].bic.size):
+        told = [
+            {"status": results.lane_status(f, lane), "n_free": f.n_free[lane], "bic": f.bic[lane]}
+            for f in fits
+        ]
+        best = choose(told, min_delta_bic)
+        chosen.append(-1 if best is None else best)
+    return np.array(chosen)
 
 
 def _rows_of_lane(row, mask, fits, options):

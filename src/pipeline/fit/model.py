@@ -154,6 +154,11 @@ class Model:
         return out
 
     @cached_property
+    def is_amplitude(self) -> np.ndarray:
+        """Which parameters the power of their component is proportional to, shape (P,)."""
+        return np.array([p.is_amplitude for slot in self.slots for p in slot.parameters])
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters: ``lorentzian.1.frequency``."""
         return tuple(f"{s.label}.{p.name}" for s in self.slots for p in s.parameters)

@@ -11,7 +11,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -611,15 +611,10 @@ def in_blocks(function, arrays, block_size):
     return [np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)]
 
 
-_COMPILED = {}
-
-
+@cache
 def compiled(function, model, likelihood):
     """Return the compiled program for blocks of a model; JAX keeps one a shape and type."""
-    key = function, model, likelihood
-    if key not in _COMPILED:
-        _COMPILED[key] = jax.jit(partial(_packed, *key))
-    return _COMPILED[key]
+    return jax.jit(partial(_packed, function, model, likelihood))
 
 
 def _packed(function, model, likelihood, spectra, packed, *numbers):

@@ -8,6 +8,7 @@ from pipeline.fit import blends
 from pipeline.fit.components import Grid, centroid_and_fwhm
 from pipeline.fit.errors import interval
 from pipeline.fit.optimize import Code
+from pipeline.fit.profile import End
 from pipeline.models import LORENTZIANS
 from pipeline.status import Flag, Status
 
@@ -66,24 +67,21 @@ def parameter_rows(row, result, lane) -> list[dict]:
     """Return the PARAMETERS rows of one lane, derived ones included."""
     model, u = result.model, result.fit.u[:, [lane]]
     matrix = result.covariance[:, :, lane]
-    sigma = np.sqrt(np.maximum(np.diag(matrix), 0.0))[:, None]
-    lower, upper = interval(u, sigma, model.is_log)
     values = model.to_values(u)[:, 0]
+    errors = parameter_errors(result, lane)
     common = {"source_id": row["source_id"], "product": row["product"], "model": model.name}
     out = []
     for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
         if not result.active[s, lane]:
             continue
         for parameter, p in zip(slot.parameters, index, strict=True):
-            known = result.sound[lane] and sigma[p, 0] > 0
             out.append(
                 {
                     **common,
                     "component": slot.label,
                     "parameter": parameter.name,
                     "value": values[p],
-                    "err_lo": lower[p, 0] if known else math.nan,
-                    "err_hi": upper[p, 0] if known else math.nan,
+                    **errors[p],
                     "unit": parameter.unit_in(row["norm"]),
                     "free": bool(result.free[p, lane]),
                     "at_bound": bool(result.fit.at_bound[p, lane] & result.free[p, lane]),
@@ -93,9 +91,15 @@ def parameter_rows(row, result, lane) -> list[dict]:
         block = _of_logs(matrix[np.ix_(at, at)], values[at], model.is_log[at])
         block = block if result.sound[lane] else np.full_like(block, math.nan)
         for quantity in derived(slot.component, values[at], block, row):
-            out.append({**common, "component": slot.label, **_derived_row(*quantity)})
+            more = _derived_row(*quantity, kind=result.kind)
+            if quantity[0] == "rms":  # the width and frequency as fitted
+                more["upper_limit"] = quantity[1] * math.sqrt(
+                    errors[index[0]]["upper_limit"] / values[index[0]]
+                )
+            out.append({**common, "component": slot.label, **more})
     for label, quantity in _blends(row, result, lane):
-        out.append({**common, "component": label, **_derived_row(*quantity)})
+        more = _derived_row(*quantity, kind=result.kind)
+        out.append({**common, "component": label, **more})
     return out
 
 
@@ -135,6 +139,55 @@ def lorentzian_of(component, values):
     share = 1 / (1 + 4 * q**2)
     slopes = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, share], [0.0, 1.0, share - 1]])
     return np.array([variance, *centroid_and_fwhm(nu_max, q)]), slopes
+
+
+def parameter_errors(result, lane) -> list[dict]:
+    """Return for each parameter of one lane the columns that say how well it is known.
+
+    Errors are from the profile of the likelihood where one was made, else from the covariance.
+    """
+    model, u = result.model, result.fit.u[:, [lane]]
+    sigma = np.sqrt(np.maximum(np.diag(result.covariance[:, :, lane]), 0.0))[:, None]
+    sigma = np.where((sigma > 0) & result.sound[lane], sigma, math.nan)
+    lower, upper = interval(u, sigma, model.is_log)
+    out = []
+    for p in range(model.size):
+        known = math.isfinite(sigma[p, 0])
+        out.append(
+            {
+                "err_lo": lower[p, 0],
+                "err_hi": upper[p, 0],
+                "error_method": result.kind if known else "none",
+                "upper_limit": math.nan,
+            }
+        )
+        if result.profiles is not None:
+            out[p] |= _profile_errors(result, p, lane)
+    return out
+
+
+def _profile_errors(result, p, lane) -> dict:
+    """Columns of a parameter that its profile replaces; empty where it has none."""
+    profiles, is_log = result.profiles, result.model.is_log[p]
+
+    def values(u):
+        return np.exp(u) if is_log else u
+
+    out = {"upper_limit": float(values(profiles.limit[p, lane]))}
+    codes = profiles.lower_code[:, p, lane], profiles.upper_code[:, p, lane]
+    if not {codes[0][0], codes[1][0]} <= {End.FOUND, End.OPEN}:
+        return out
+    best = values(result.fit.u[p, lane])
+    lower, upper = values(profiles.lower[:, p, lane]), values(profiles.upper[:, p, lane])
+    return out | {
+        "err_lo": best - lower[0],
+        "err_hi": upper[0] - best,
+        "error_method": "profile",
+        "open_lo": bool(codes[0][0] == End.OPEN),
+        "open_hi": bool(codes[1][0] == End.OPEN),
+        "interval_lo": lower[1:],
+        "interval_hi": upper[1:],
+    }
 
 
 def derived(component, values, covariance, row):
@@ -216,13 +269,15 @@ def _of_gaussian(values, covariance, row, to_fraction):
 _DERIVED_UNITS = {"frequency": "Hz", "fwhm": "Hz", "nu_max": "Hz", "timescale": "s"}
 
 
-def _derived_row(name, value, error, unit=None) -> dict:
+def _derived_row(name, value, error, unit=None, *, kind) -> dict:
     """Columns of a derived quantity, given the error of its logarithm."""
     return {
         "parameter": name,
         "value": value,
         "err_lo": -value * math.expm1(-error),
         "err_hi": value * math.expm1(min(error, 700.0)),
+        "error_method": kind if math.isfinite(error) else "none",
+        "upper_limit": math.nan,
         "unit": _DERIVED_UNITS.get(name, "") if unit is None else unit,
         "derived": True,
     }

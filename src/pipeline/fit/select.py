@@ -13,9 +13,18 @@ from pipeline.fit.errors import covariance
 from pipeline.fit.likelihood import saturated
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, Fit, Problem, Spectra
+from pipeline.fit.profile import Profiles
 
 TRIAL_ITERATIONS = 12
 """Iterations after which only the best of several starts goes on."""
+_FIT = tuple(Fit.__dataclass_fields__)
+
+
+def _put(whole, lanes, part):
+    """Return a copy of an array with some lanes replaced."""
+    whole = whole.copy()
+    whole[..., lanes] = part
+    return whole
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,10 @@ class ModelFit:
         Whether the covariance exists.
     statistic, aic, bic : array, shape (lanes,)
         -2 ln L and the criteria.
+    kind : {"observed", "fisher", "sandwich"}
+        Of the covariance.
+    profiles : Profiles or None
+        Intervals and limits from the profile of the likelihood, where they were asked for.
     """
 
     model: Model
@@ -49,6 +62,15 @@ class ModelFit:
     statistic: np.ndarray
     aic: np.ndarray
     bic: np.ndarray
+    kind: str = "observed"
+    profiles: Profiles | None = None
+
+    def put(self, lanes, other) -> "ModelFit":
+        """Return a copy in which some lanes are those of another fit of the same model."""
+        fit = {f: _put(getattr(self.fit, f), lanes, getattr(other.fit, f)) for f in _FIT}
+        names = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
+        rest = {name: _put(getattr(self, name), lanes, getattr(other, name)) for name in names}
+        return replace(self, fit=Fit(**fit), **rest)
 
     @property
     def n_free(self) -> np.ndarray:
@@ -111,7 +133,7 @@ class Workshop:
 
 
 def fit_model(
-    engine: Engine, spectra: Spectra, widths, *, n_starts=4, min_delta_bic=0.0
+    engine: Engine, spectra: Spectra, widths, *, n_starts=4, min_delta_bic=0.0, errors="observed"
 ) -> ModelFit:
     """Fit a model to every lane without a starting value from anybody.
 
@@ -127,6 +149,8 @@ def fit_model(
         Starts tried for the base components and for each peak.
     min_delta_bic : float, optional
         By how much the BIC must fall for an optional copy to stay.
+    errors : {"observed", "fisher", "sandwich"}, optional
+        Kind of covariance: see `pipeline.fit.errors.covariance`.
 
     Returns
     -------
@@ -151,7 +175,7 @@ def fit_model(
         if who.size:
             fit, active, kept = _add(shop, fit, active, s, who, n_starts, min_delta_bic)
             growing[who] = kept
-    return _finish(shop, fit, active)
+    return finish(shop, fit, active, errors)
 
 
 def _flat(shop, start) -> Fit:
@@ -195,11 +219,7 @@ def _add(shop, fit, active, s, who, n_starts, min_delta_bic):
         keep = np.ones(who.size, bool)
     active = active.copy()
     active[s, who[keep]] = True
-    merged = {}
-    for name in Fit.__dataclass_fields__:
-        values = getattr(fit, name).copy()
-        values[..., who[keep]] = getattr(new, name)[..., keep]
-        merged[name] = values
+    merged = {f: _put(getattr(fit, f), who[keep], getattr(new, f)[..., keep]) for f in _FIT}
     merged["iterations"][who] = fit.iterations[who] + new.iterations
     return Fit(**merged), active, keep
 
@@ -232,8 +252,8 @@ def _in_a_tie(model, rows) -> bool:
     return any(tie.row in rows or tie.target in rows for tie in model.ties)
 
 
-def _finish(shop, fit, active) -> ModelFit:
-    """Compute covariance and criteria of the final fits."""
+def finish(shop, fit, active, kind="observed") -> ModelFit:
+    """Compute covariance and criteria of the final fits of a `Workshop`."""
     engine, free = shop.engine, shop.free(active)
     fit = steeper_above(shop, fit)
     fit = replace(fit, u=shop.model.tied(fit.u))
@@ -244,6 +264,7 @@ def _finish(shop, fit, active) -> ModelFit:
         active,
         fit.u,
         free & ~fit.at_bound,
+        kind=kind,
     )
     constant = np.asarray(saturated(engine.likelihood, shop.spectra.power, shop.spectra.weight))
     statistic = fit.deviance + constant
@@ -258,4 +279,5 @@ def _finish(shop, fit, active) -> ModelFit:
         statistic,
         statistic + 2 * count,
         statistic + count * np.log(np.maximum(shop.n_bins, 1)),
+        kind,
     )

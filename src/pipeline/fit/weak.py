@@ -1,0 +1,118 @@
+"""Profile errors and upper limits for what is too weak for the curvature at the best fit."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.fit.optimize import Problem
+from pipeline.fit.profile import profiles
+from pipeline.fit.select import ModelFit, Workshop, finish
+
+WEAK_SIGMA = 0.5
+"""Error of ln amplitude above which a component is weak: less than two sigma from zero."""
+RESTARTS = 2
+"""Times a lane is fitted again from a better optimum that its profiles found."""
+
+
+def is_weak(result) -> np.ndarray:
+    """Return which components of a fit are weak, shape (slots, lanes).
+
+    A component is weak where the error of the logarithm of its amplitude is above `WEAK_SIGMA`, where one
+    of its parameters is at a bound, or where the lane has no covariance.
+    """
+    weak = np.zeros(result.active.shape, bool)
+    sigma = np.sqrt(np.maximum(np.einsum("iil->il", result.covariance), 0.0))
+    bound = result.fit.at_bound & result.free
+    strength = result.model.is_amplitude
+    for s, index in enumerate(result.model.index):
+        rows = list(index)
+        poor = (sigma[rows] > WEAK_SIGMA) & strength[rows, None] & result.free[rows]
+        weak[s] = result.active[s] & (bound[rows].any(axis=0) | poor.any(axis=0) | ~result.sound)
+    return weak
+
+
+def add_profiles(
+    engine,
+    spectra,
+    widths,
+    result,
+    *,
+    which="weak",
+    chosen=None,
+    levels=(),
+    limit_level=0.95,
+    batch_size=4096,
+) -> ModelFit:
+    """Give a fit the profile errors and upper limits that it needs.
+
+    Amplitudes of weak components get an upper limit; parameters of weak components get errors from
+    their profiles. Where a profile finds a better optimum the lane is fitted again from there.
+
+    Profiles follow the peak that was fitted: where a weak one was searched for over many frequencies, its
+    interval does not say that another bump of the noise might be it. And limits hold for all spectra
+    together, not for those alone in which the component comes out weak (Feldman & Cousins 1998,
+    Phys. Rev. D 57, 3873, call that flip-flopping); ``all`` gives every amplitude one.
+
+    Parameters
+    ----------
+    engine, spectra, widths
+        As for `pipeline.fit.fit_model`.
+    result : ModelFit
+        What that returned.
+    which : {"weak", "all", "none"}, optional
+        What gets errors from the profile and limits of its amplitude: weak components, every component,
+        or none.
+    chosen : bool array, shape (lanes,), optional
+        Lanes that get errors under ``weak``; the others get upper limits only. All by default.
+    levels : sequence of float, optional
+        Coverage of further intervals, beside 68.3 %.
+    limit_level : float, optional
+        Confidence of the upper limits.
+    batch_size : int, optional
+        Refits at a time.
+    """
+    if which == "none":
+        return result
+    lanes = np.arange(spectra.power.shape[1])
+    chosen = np.ones(lanes.size, bool) if chosen is None else chosen
+    told = {"levels": (0.6827, *levels), "limit_level": limit_level, "batch_size": batch_size}
+    found = None
+    for _ in range(RESTARTS + 1):
+        shop = Workshop(engine, spectra.take(lanes), widths[:, lanes])
+        part = _profiled(shop, _take(result, lanes), which, chosen[lanes], told)
+        found = part if found is None else found.put(lanes, part)
+        again = np.flatnonzero(part.has_better())
+        if not again.size:
+            break
+        better = part.better[:, again]
+        lanes = lanes[again]
+        shop = Workshop(engine, spectra.take(lanes), widths[:, lanes])
+        result = result.put(lanes, _again(shop, _take(result, lanes), better))
+    return replace(result, profiles=found)
+
+
+def _profiled(shop, result, which, chosen, told):
+    """Profiles of the parameters of a fit that need them."""
+    weak = is_weak(result)[shop.model.slot_of()] & result.free
+    wanted = result.free if which == "all" else weak & chosen
+    limited = (result.free if which == "all" else weak) & shop.model.is_amplitude[:, None]
+    covariance = np.where(result.sound, result.covariance, 0.0)
+    problem = Problem(result.fit.u, shop.lower, shop.upper, result.free, result.active)
+    return profiles(
+        shop.engine, shop.spectra, result.fit, problem, covariance, wanted, limited, **told
+    )
+
+
+def _again(shop, result, u) -> ModelFit:
+    """Fit lanes again from a better optimum."""
+    problem = Problem(u, shop.lower, shop.upper, result.free, result.active)
+    fit = shop.engine.fit(shop.spectra, problem)
+    fit = replace(fit, iterations=fit.iterations + result.fit.iterations)
+    return finish(shop, fit, result.active, result.kind)
+
+
+def _take(result, lanes) -> ModelFit:
+    """The fits of some lanes, without profiles."""
+    names = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
+    parts = {name: getattr(result, name)[..., lanes] for name in names}
+    return replace(result, fit=result.fit.take(lanes), profiles=None, **parts)
