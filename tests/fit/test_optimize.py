@@ -199,7 +199,7 @@ def test_rebinned_spectra_keep_their_ordinates_and_their_mean():
     spectra.weight[1000:, 1] = 0
     coarse = optimize.rebinned(spectra)
     assert 64 <= coarse.power.shape[0] < 192
-    np.testing.assert_array_equal(coarse.power[:16], spectra.power[:16])  # the head stays as it is
+    np.testing.assert_allclose(coarse.power[:16], spectra.power[:16])  # the head stays as it is
     np.testing.assert_allclose(coarse.weight.sum(axis=0), spectra.weight.sum(axis=0))
     np.testing.assert_allclose(
         (coarse.power * coarse.weight).sum(axis=0), (spectra.power * spectra.weight).sum(axis=0)

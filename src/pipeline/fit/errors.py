@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.fit import linear
 from pipeline.fit.curvature import information
-from pipeline.fit.optimize import Spectra, in_blocks
+from pipeline.fit.optimize import in_blocks
 
 
 class Covariance(NamedTuple):
@@ -64,9 +64,8 @@ def _expected_diagonal(model, likelihood, spectra, active, u):
 
 def expected_diagonal(model, likelihood, spectra, active, u, block_size=64):
     """Return the diagonal of the Fisher information, shape (P, lanes): see `covariance`."""
-    spectra = Spectra(*(np.asarray(a, u.dtype) for a in spectra))
     function = partial(_expected_diagonal, model, likelihood)
-    return in_blocks(function, (spectra, active, u), block_size)[0]
+    return in_blocks(function, (spectra.on_device(u.dtype), active, u), block_size)[0]
 
 
 def covariance(
@@ -97,9 +96,9 @@ def covariance(
         where n or the shape of the distribution is wrong, if bins are independent and the model's
         mean is right. It wants many bins a parameter: with few it is too small.
     """
-    spectra = Spectra(*(np.asarray(a, u.dtype) for a in spectra))
     function = partial(_covariance, kind, model, likelihood)
-    return Covariance(*in_blocks(function, (spectra, active, u, moved), block_size))
+    arrays = spectra.on_device(u.dtype), active, u, moved
+    return Covariance(*in_blocks(function, arrays, block_size))
 
 
 def interval(u, sigma, is_log):

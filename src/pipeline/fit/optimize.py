@@ -20,7 +20,7 @@ import numpy as np
 
 from pipeline.fit import linear
 from pipeline.fit.components import Grid
-from pipeline.fit.curvature import information, objective_at, slope_at, stepping_at
+from pipeline.fit.curvature import objective_at, slope_at, stepping_at
 from pipeline.fit.model import Model
 
 MAX_STEP = 1.0
@@ -32,13 +32,16 @@ FINE_HEAD = 16
 """Bins at the low end that stay as they are: there power laws change from bin to bin."""
 COARSE_ITERATIONS, COARSE_TOLERANCE = 40, 0.1
 """Iterations spent on coarse bins, and the promised change of the objective at which they end."""
-SINGLE_TOLERANCE = 1e-3
-"""Least tolerance in single precision, where the objective is known to about that."""
-NEAR_DAMPING = 1e-3
-"""Damping of a lane that starts near its optimum."""
+SINGLE_TOLERANCE, HALFWAY_TOLERANCE = 1e-3, 1e-5
+"""Least tolerance in single precision, where the objective is known to about the first, and where double
+follows: the gradient is known better than the objective."""
+DAMPING, NEAR_DAMPING = 0.1, 1e-3
+"""Damping of a lane at its start, and of one that starts near its optimum."""
 SCORING_ITERATIONS = 14
 """Iterations after which a lane goes on with the curvature that its own gradients show: the expected one
 misleads it."""
+CHORD_ITERATIONS, AGAIN_ITERATIONS = 26, 4
+"""Iterations that a lane then has until it begins again, and scoring iterations that it begins with."""
 
 
 class Code(IntEnum):
@@ -70,6 +73,10 @@ class Spectra(NamedTuple):
     def take(self, lanes) -> "Spectra":
         """Return the spectra of some lanes, repeated as `lanes` says."""
         return Spectra(*(np.take(a, lanes, axis=1) for a in self))
+
+    def on_device(self, dtype) -> "Spectra":
+        """Return the spectra in the memory of the device, where later calls find them."""
+        return Spectra(*(jnp.asarray(a, dtype) for a in self))
 
 
 def rebinned(spectra) -> Spectra:
@@ -219,10 +226,15 @@ def _aim(problem, tolerance, state):
     promised = jnp.sum(step * gradient, axis=0)
     longest = jnp.max(jnp.abs(step), axis=0)
     step = step * jnp.minimum(1.0, MAX_STEP / jnp.maximum(longest, 1e-30))
-    small = promised <= tolerance + _rounding(state.objective)
+    small = promised <= tolerance + 0.01 * _rounding(state.objective)
     done = small & sound & (state.damping <= 1.0) & (state.code == Code.RUNNING)
+    trial = jnp.clip(state.u + step, problem.lower, problem.upper)
     return state._replace(
-        trial=jnp.clip(state.u + step, problem.lower, problem.upper),
+        u=jnp.where(
+            done, trial, state.u
+        ),  # the last step is taken unseen: it changes next to nothing
+        objective=jnp.where(done, state.objective - promised, state.objective),
+        trial=trial,
         promised=promised,
         code=jnp.where(done, Code.CONVERGED, state.code).astype(state.code.dtype),
     )
@@ -292,16 +304,6 @@ def _run_chords(model, likelihood, spectra, problem, state, tolerance, allowed, 
     """Iterate a block on the gradient alone, correcting the information that it has."""
     fine = model, likelihood, spectra, Grid.of(spectra.frequency), problem.active
     return _loop(partial(slope_at, *fine), problem, state, tolerance, allowed, least)
-
-
-def _sharpen(model, likelihood, spectra, problem, state, *_):
-    """Give lanes at their optimum the observed information, where it is positive definite."""
-    observed = information("observed", model, likelihood, spectra, problem.active, state.u)
-    move = _movable(problem, state.u, state.gradient)
-    eye = jnp.eye(model.size, dtype=bool)[:, :, None]
-    kept = jnp.where(move[:, None] & move[None], observed, jnp.where(eye, 1.0, 0.0))
-    _, pivot = linear.solve(kept, state.gradient)
-    return state._replace(information=jnp.where(pivot > 0, observed, state.information))
 
 
 def _run_near(model, likelihood, spectra, problem, state, near, tolerance, allowed, least):
@@ -382,8 +384,7 @@ class Engine:
         """
         allowed = self.max_iterations if max_iterations is None else max_iterations
         allowed = min(allowed, self.max_iterations)
-        data = jax.device_put(Spectra(*(jnp.asarray(a, self.dtype) for a in spectra)))
-        data = [jax.device_put(data, device) for device in self.devices]
+        data = [jax.device_put(spectra.on_device(self.dtype), device) for device in self.devices]
         which = np.arange(problem.u.shape[1]) if which is None else np.asarray(which)
         problem = Problem(*(np.asarray(a, self.dtype) for a in problem))
         work = Work(data, which, problem, self.tolerance, self.block_size)
@@ -413,7 +414,6 @@ class Engine:
             single = self._in_single(work, _single)
             found = self._solve(single, allowed)
             arrived = np.isfinite(found.objective)
-            self._advance(_sharpen, single, 0, np.flatnonzero(arrived), found)
             near = self._near(work, found)
             state = State(*(np.where(arrived, a, b) for a, b in zip(near, state, strict=True)))
         elif long:
@@ -437,7 +437,7 @@ class Engine:
         return work._replace(
             data=[change(data) for data in work.data],
             problem=Problem(*(a.astype(single) for a in work.problem)),
-            tolerance=max(work.tolerance, SINGLE_TOLERANCE),
+            tolerance=max(work.tolerance, HALFWAY_TOLERANCE),
         )
 
     def _near(self, work, found) -> State:
@@ -457,7 +457,7 @@ class Engine:
             objective=np.full(lanes, np.inf, u.dtype),
             gradient=np.zeros_like(u),
             information=np.repeat(np.eye(size, dtype=u.dtype)[:, :, None], lanes, axis=2),
-            damping=np.full(lanes, 0.1, u.dtype),
+            damping=np.full(lanes, DAMPING, u.dtype),
             trial=u.copy(),
             promised=np.full(lanes, np.inf, u.dtype),
             iterations=np.full(lanes, -1, u.dtype),
@@ -468,14 +468,23 @@ class Engine:
         """Bring every lane of a state to its end, in place.
 
         The lanes `scoring` begin by scoring; what is not done after a while, and the others, go by their
-        own gradients.
+        own gradients. What is still not done then begins again where it is.
         """
-        some = min(allowed, SCORING_ITERATIONS)
-        while (pending := _pending(state, some, scoring)).size:
-            self._advance(_run_block, work, some, pending, state)
         few = work._replace(block_size=max(work.block_size // 2, 1))
-        while (pending := _pending(state, allowed)).size:
-            self._advance(_run_chords, few, allowed, pending, state)
+        upto = SCORING_ITERATIONS
+        while True:
+            some = min(allowed, upto)
+            while (pending := _pending(state, some, scoring)).size:
+                self._advance(_run_block, work, some, pending, state)
+            some = min(allowed, some + CHORD_ITERATIONS)
+            while (pending := _pending(state, some)).size:
+                self._advance(_run_chords, few, some, pending, state)
+            again = (state.code == Code.RUNNING) | (state.code == Code.STALLED)
+            again &= state.iterations < allowed
+            if some == allowed or not again.any():
+                break
+            _begin_again(state, again)
+            scoring, upto = again, some + AGAIN_ITERATIONS
 
     def _advance(self, function, work, allowed, pending, state, *more):
         """Run the pending lanes through a program, block by block, and update their state in place.
@@ -509,6 +518,13 @@ class Engine:
 def _pending(state, allowed, among=True):
     """Lanes that are running and have iterations left."""
     return np.flatnonzero((state.code == Code.RUNNING) & (state.iterations < allowed) & among)
+
+
+def _begin_again(state, lanes):
+    """Let lanes forget, in place, the curvature that they have: it may be that of another place."""
+    state.objective[lanes], state.code[lanes] = np.inf, Code.RUNNING
+    state.damping[lanes] = DAMPING
+    state.trial[:, lanes] = state.u[:, lanes]
 
 
 def pack(tree):

@@ -149,6 +149,7 @@ def find(engine, spectra, fit, problem, covariance, tasks, batch_size=4096) -> E
     expected = expected_diagonal(
         engine.model, engine.likelihood, spectra, problem.active, fit.u, engine.block_size
     )
+    spectra = spectra.on_device(engine.dtype)
     parts = []
     for start in range(0, max(tasks.lane.size, 1), batch_size):
         part = tasks.take(slice(start, start + batch_size))

@@ -83,6 +83,7 @@ class Workshop:
 
     def __init__(self, engine: Engine, spectra: Spectra, widths: np.ndarray):
         self.engine, self.spectra = engine, spectra
+        self.resident = spectra.on_device(engine.dtype)
         self.model = engine.model
         self.lanes = spectra.power.shape[1]
         self.n_bins = (spectra.weight > 0).sum(axis=0)
@@ -116,13 +117,13 @@ class Workshop:
             masks,
         )
         if count > 1:  # a few iterations tell which start leads to the best optimum
-            fit = self.engine.fit(self.spectra, problem, TRIAL_ITERATIONS, which=each)
+            fit = self.engine.fit(self.resident, problem, TRIAL_ITERATIONS, which=each)
             objective = np.where(np.isfinite(fit.objective), fit.objective, np.inf)
             best = np.argmin(objective.reshape(count, -1), axis=0) * lanes.size
             best += np.arange(lanes.size)
             spent = fit.iterations[best]
             problem = Problem(*(a[:, best] for a in problem._replace(u=fit.u)))
-        fit = self.engine.fit(self.spectra, problem, which=lanes)
+        fit = self.engine.fit(self.resident, problem, which=lanes)
         if count > 1:
             fit = replace(fit, iterations=fit.iterations + spent)
         return fit
@@ -260,7 +261,7 @@ def finish(shop, fit, active, kind="observed") -> ModelFit:
     errors = covariance(
         shop.model,
         engine.likelihood,
-        shop.spectra,
+        shop.resident,
         active,
         fit.u,
         free & ~fit.at_bound,

@@ -99,14 +99,14 @@ def _profiled(shop, result, which, chosen, told):
     covariance = np.where(result.sound, result.covariance, 0.0)
     problem = Problem(result.fit.u, shop.lower, shop.upper, result.free, result.active)
     return profiles(
-        shop.engine, shop.spectra, result.fit, problem, covariance, wanted, limited, **told
+        shop.engine, shop.resident, result.fit, problem, covariance, wanted, limited, **told
     )
 
 
 def _again(shop, result, u) -> ModelFit:
     """Fit lanes again from a better optimum."""
     problem = Problem(u, shop.lower, shop.upper, result.free, result.active)
-    fit = shop.engine.fit(shop.spectra, problem)
+    fit = shop.engine.fit(shop.resident, problem)
     fit = replace(fit, iterations=fit.iterations + result.fit.iterations)
     return finish(shop, fit, result.active, result.kind)
 
