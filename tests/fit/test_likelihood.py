@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
-from pipeline.fit import Grid, Model, Spectra
+from pipeline.fit import Code, Engine, Grid, Model, Spectra
 from pipeline.fit.curvature import information
-from pipeline.fit.likelihood import log, saturated, terms
+from pipeline.fit.likelihood import LIKELIHOODS, log, saturated, terms
 from pipeline.fit.linear import UNROLL, inverse, solve
 from pipeline.fit.model import _slot
 from pipeline.fit.priors import log_prior
@@ -38,6 +38,55 @@ def test_gaussian_likelihood_is_scipys():
     np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
+def test_gaussian_likelihood_with_the_models_variance_is_scipys():
+    rng = np.random.default_rng(3)
+    n, model = rng.uniform(5, 80, (40, 3)), rng.uniform(0.1, 9, (40, 3))
+    power = rng.gamma(n, model / n)
+    expected = -2 * stats.norm.logpdf(power, model, model / np.sqrt(n)).sum(axis=0)
+    got = _minus_two_log("gaussian_model", power, n, model)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_poisson_likelihood_is_scipys_also_without_counts():
+    rng = np.random.default_rng(5)
+    exposure, rate = rng.uniform(0.5, 3, (60, 3)), rng.uniform(0.1, 4, (60, 3))
+    counts = rng.poisson(exposure * rate)
+    assert (counts == 0).any()
+    expected = -2 * stats.poisson.logpmf(counts, exposure * rate).sum(axis=0)
+    got = _minus_two_log("poisson", counts / exposure, exposure, rate)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_the_ordinate_at_nyquist_has_half_the_weight():
+    """m averaged squares of one Gaussian number instead of two: chi2 with m degrees of freedom."""
+    m, model, power = 7, 2.3, np.array([[0.4], [1.9], [5.0]])
+    expected = -2 * stats.chi2.logpdf(power, m, scale=model / m).sum()
+    got = _minus_two_log("gamma", power, np.full((3, 1), m / 2), np.full((3, 1), model))
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_the_expected_information_is_the_mean_of_the_observed_one():
+    rng = np.random.default_rng(6)
+    model = np.full((200_000, 1), 1.7)
+    for likelihood, weight, power in (
+        ("gamma", 9.0, rng.gamma(9.0, model / 9.0)),
+        ("gaussian", 9.0, rng.normal(model, 1 / 3)),
+        ("gaussian_model", 9.0, rng.normal(model, model / 3)),
+        ("poisson", 2.5, rng.poisson(2.5 * model) / 2.5),
+    ):
+        at = terms(likelihood, power, np.full_like(model, weight), model)
+        spread = float(at.observed.std()) / np.sqrt(model.size)
+        assert abs(float((at.observed - at.fisher).mean())) <= 4 * spread, likelihood
+        assert abs(float(at.score.mean())) <= 4 * float(at.score.std()) / np.sqrt(model.size)
+        variance = float((at.score**2).mean())  # the second Bartlett identity
+        np.testing.assert_allclose(variance, at.fisher.mean(), rtol=0.02)
+
+
+def test_a_likelihood_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match="no likelihood 'whittle'; there are gamma"):
+        terms("whittle", *np.ones((3, 2, 1)))
+
+
 def test_the_logarithm_is_numpys_and_not_a_number_where_there_is_none():
     x = np.exp(np.random.default_rng(4).normal(0, 60, 20_000))
     x = np.concatenate([x, 1 + 1e-9 * x[:100], [1.0, np.nextafter(1, 0), np.nextafter(1, 2)]])
@@ -49,13 +98,13 @@ def test_the_logarithm_is_numpys_and_not_a_number_where_there_is_none():
 
 def test_padding_adds_nothing():
     power, n, model = np.array([[2.0], [1.0]]), np.array([[7.0], [0.0]]), np.array([[1.5], [3.0]])
-    for likelihood in ("gamma", "gaussian"):
+    for likelihood in LIKELIHOODS:
         both = _minus_two_log(likelihood, power, n, model)
         one = _minus_two_log(likelihood, power[:1], n[:1], model[:1])
         np.testing.assert_array_equal(both, one)
 
 
-@pytest.mark.parametrize("likelihood", ["gamma", "gaussian"])
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_score_and_information_are_the_derivatives_of_the_likelihood(likelihood):
     power, weight = jnp.array([1.3]), jnp.array([9.0])
 
@@ -75,7 +124,7 @@ def test_the_stepping_curvature_leads_to_the_data_in_one_step_from_anywhere():
         np.testing.assert_allclose(model * np.exp(step), 1.3, rtol=1e-6)
 
 
-@pytest.mark.parametrize("likelihood", ["gamma", "gaussian"])
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_observed_information_is_the_hessian(likelihood, three, draw):
     spectra, u = draw(three, [2, 1.4, 3, 6, 1, 2], np.linspace(0.1, 30, 150), 20, 2, seed=3)
     u = jnp.asarray(u + 0.05)
@@ -166,3 +215,29 @@ def test_derivatives_of_the_prior_are_those_of_its_density():
 def test_spectra_take_repeats_lanes():
     spectra = Spectra(*(np.arange(6.0).reshape(2, 3) for _ in range(3)))
     assert spectra.take([2, 0, 2]).power.tolist() == [[2, 0, 2], [5, 3, 5]]
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian_model", "poisson"])
+def test_every_likelihood_finds_what_scipy_finds(likelihood, problem):
+    rng = np.random.default_rng(21)
+    model = Model.from_components("red", ["power_law", "constant"])
+    grid, weight = np.linspace(0.1, 9, 80)[:, None], np.full((80, 3), 20.0)
+    truth = 1 + 2 / grid
+    power = rng.poisson(20 * truth, (80, 3)) / 20 if likelihood == "poisson" else None
+    power = rng.gamma(20, truth / 20, (80, 3)) if power is None else power
+    spectra = Spectra(np.repeat(grid, 3, axis=1), power, weight)
+    start = np.zeros((3, 3))
+    fit = Engine(model, likelihood, block_size=8, tolerance=1e-10).fit(
+        spectra, problem(model, start)
+    )
+    assert (fit.code == Code.CONVERGED).all()
+
+    def objective(u, lane):
+        expected = np.exp(u[0]) * grid[:, 0] ** -u[1] + np.exp(u[2])
+        if likelihood == "poisson":
+            return -stats.poisson.logpmf(np.round(20 * power[:, lane]), 20 * expected).sum()
+        return -stats.norm.logpdf(power[:, lane], expected, expected / np.sqrt(20)).sum()
+
+    for lane in range(3):
+        best = optimize.minimize(objective, [0.5, 1.0, 0.1], args=(lane,), tol=1e-10)
+        np.testing.assert_allclose(fit.u[:, lane], best.x, atol=2e-4)

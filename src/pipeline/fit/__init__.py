@@ -1,7 +1,8 @@
-"""Batched fits of power spectra: JAX, NumPy and a priors library, nothing else."""
+"""Batched fits of power spectra: JAX, NumPy, SciPy and a priors library, nothing else."""
 
 from pipeline.fit.components import Grid
 from pipeline.fit.devices import configure
+from pipeline.fit.library import Parameter, Result, fit_spectra
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Code, Engine, Fit, Problem, Spectra
 from pipeline.fit.select import ModelFit, fit_model
@@ -14,9 +15,12 @@ __all__ = [
     "Grid",
     "Model",
     "ModelFit",
+    "Parameter",
     "Problem",
+    "Result",
     "Spectra",
     "add_profiles",
     "configure",
     "fit_model",
+    "fit_spectra",
 ]

@@ -2,7 +2,10 @@
 
 With l = ln S the logarithm of the model, each likelihood is a sum over bins of -phi(l); its score
 and information follow from phi' and phi''. The *weight* is n, the number of raw periodogram
-ordinates averaged in a bin (gamma), or 1 / sigma^2 (Gaussian); 0 marks padding, which adds nothing.
+ordinates averaged in a bin, 1 / sigma^2, or the exposure; 0 marks padding, which adds nothing.
+
+The ordinate at the Nyquist frequency of an even series has one degree of freedom where the others have
+two: an average of m of them has n = m / 2 (van der Klis 1989, section 2.5; Vaughan 2005, A&A 431, 391).
 """
 
 from typing import NamedTuple
@@ -11,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln
 
-LIKELIHOODS = ("gamma", "gaussian")
+LIKELIHOODS = ("gamma", "gaussian", "gaussian_model", "poisson")
 
 
 @jax.custom_jvp
@@ -71,12 +74,22 @@ def terms(likelihood, power, weight, model):
 
     Parameters
     ----------
-    likelihood : {"gamma", "gaussian"}
+    likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}
         ``gamma``: power ~ Gamma(shape n, mean S) (Barret & Vaughan 2012, ApJ 746, 131, eq. 2, for
-        n = 1; the average of n ordinates otherwise). ``gaussian``: power ~ N(S, sigma^2).
+        n = 1; the average of n ordinates otherwise). ``gaussian``: power ~ N(S, sigma^2), with sigma
+        from the data. ``gaussian_model``: power ~ N(S, S^2 / n), what gamma tends to at large n.
+        ``poisson``: weight times power, the counts of an exposure, are Poisson's with mean weight
+        times S (Cash 1979, ApJ 228, 939): for light curves.
     power, weight, model : array, shape (bins, lanes)
         Measured power, weight, and model power S > 0.
+
+    Raises
+    ------
+    ValueError
+        For a likelihood that does not exist.
     """
+    if likelihood not in LIKELIHOODS:
+        raise ValueError(f"no likelihood {likelihood!r}; there are {', '.join(LIKELIHOODS)}")
     if likelihood == "gaussian":
         residual, fisher = power - model, weight * model**2
         return Terms(
@@ -86,10 +99,22 @@ def terms(likelihood, power, weight, model):
             observed=weight * (model - residual) * model,
             stepping=fisher,
         )
+    if likelihood == "poisson":
+        return _poisson(power, weight, model)
     ratio = power / model
     distance = log(ratio)
     near = jnp.abs(distance) < 1e-3
     secant = jnp.where(near, 1 + distance / 2, (ratio - 1) / jnp.where(near, 1.0, distance))
+    if likelihood == "gaussian_model":
+        used = jnp.where(weight > 0, jnp.ones_like(weight), 0.0)
+        away = weight * ratio * (ratio - 1)
+        return Terms(
+            deviance=weight * (ratio - 1) ** 2 - 2 * used * distance,
+            score=away - used,
+            fisher=weight + 2 * used,
+            observed=2 * away + weight * ratio,
+            stepping=weight * ratio * secant + 2 * used,
+        )
     return Terms(
         # the deviance, not n (I/S + ln S): that one loses the convergence test in single precision
         deviance=2 * weight * (ratio - 1 - distance),
@@ -97,6 +122,21 @@ def terms(likelihood, power, weight, model):
         fisher=jnp.broadcast_to(weight, ratio.shape),
         observed=weight * ratio,
         stepping=weight * secant,
+    )
+
+
+def _poisson(power, weight, model):
+    """Terms of Poisson counts; there may be none in a bin."""
+    counted = power > 0
+    distance = log(jnp.where(counted, power, model) / model)
+    near = jnp.abs(distance) < 1e-3
+    secant = (power - model) / jnp.where(near, 1.0, distance)
+    return Terms(
+        deviance=2 * weight * (power * distance - (power - model)),
+        score=weight * (power - model),
+        fisher=weight * model,
+        observed=weight * model,
+        stepping=weight * jnp.where(near | ~counted, model, secant),
     )
 
 
@@ -115,6 +155,13 @@ def saturated(likelihood, power, weight):
     n = jnp.where(used, weight, 1.0)
     if likelihood == "gaussian":
         return jnp.sum(jnp.where(used, jnp.log(2 * jnp.pi / n), 0.0), axis=0)
+    if likelihood == "poisson":
+        counts = jnp.where(used, n * power, 0.0)
+        log_counts = jnp.log(jnp.where(counts > 0, counts, 1.0))
+        return 2 * jnp.sum(counts - counts * log_counts + gammaln(counts + 1), axis=0)
     log_power = jnp.log(jnp.where(used, power, 1.0))
+    if likelihood == "gaussian_model":
+        each = jnp.log(2 * jnp.pi / n) + 2 * log_power
+        return jnp.sum(jnp.where(used, each, 0.0), axis=0)
     each = -2 * (n * jnp.log(n) - gammaln(n) - log_power - n)
     return jnp.sum(jnp.where(used, each, 0.0), axis=0)

@@ -18,8 +18,8 @@ class Bucket:
 
     Attributes
     ----------
-    likelihood : {"gamma", "gaussian"}
-        Of all of them.
+    likelihood : str
+        Of all of them, see `pipeline.fit.likelihood.terms`.
     spectra : Spectra
         Arrays of shape (bins, lanes).
     widths : array, shape (bins, lanes)
@@ -48,21 +48,22 @@ def usable(row, frequency_range=None):
     weight = weights(row)
     good = np.isfinite(frequency) & (frequency > 0) & np.isfinite(power) & np.isfinite(weight)
     good &= weight > 0
-    if likelihood_of(row) == "gamma":
-        good &= power > 0
+    kind = likelihood_of(row)
+    if kind != "gaussian":
+        good &= (power >= 0) if kind == "poisson" else (power > 0)
     if frequency_range is not None:
         good &= (frequency >= frequency_range[0]) & (frequency <= frequency_range[1])
     return good
 
 
 def likelihood_of(row) -> str:
-    """Return ``gamma`` where the number of averaged ordinates is known, else ``gaussian``."""
-    return "gamma" if len(row["n"]) else "gaussian"
+    """Return what the row says, or ``gamma`` where n is known, else ``gaussian``."""
+    return row.get("likelihood") or ("gamma" if len(row["n"]) else "gaussian")
 
 
 def weights(row) -> np.ndarray:
     """Return n, or 1 / sigma^2 where only errors are known."""
-    if likelihood_of(row) == "gamma":
+    if likelihood_of(row) != "gaussian":
         return row["n"]
     with np.errstate(divide="ignore", invalid="ignore"):
         return 1.0 / np.asarray(row["power_err"]) ** 2
