@@ -24,10 +24,10 @@ resume: $(STAMP)  ## finish an interrupted survey: DIR=its folder
 	$(BIN)/python -m pipeline resume --directory "$(DIR)" --cores $(CORES)
 
 test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-all: $(STAMP)  ## run the tests and the minutes of Monte Carlo
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 bench: $(STAMP)  ## run the benchmarks, or NAME=one
 	@for b in $(if $(NAME),benchmarks/$(NAME).py,$(sort $(wildcard benchmarks/[!_]*.py))); do \
