@@ -44,7 +44,7 @@ def configuration(tmp_path):
     [
         ({"shard": 2}, "shard"),
         ({"shards": "two"}, "shards"),
-        ({"fit": {"models": {"m": ["gaussians"]}}}, "fit.models.m.0"),
+        ({"fit": {"models": {"m": ["gaussians"]}}}, "fit.models.m.0.name"),
         ({"archive": "/there/is/no/such/folder"}, "archive"),
         ({"report": {"truth": "/there/is/no/such/file"}}, "report.truth"),
     ],

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import gammaln
+import numpy as np
+from scipy.special import gammaln
 
 LIKELIHOODS = ("gamma", "gaussian", "gaussian_model", "poisson")
 
@@ -146,22 +147,24 @@ def standardised(score, curvature):
     return root, jnp.where(root > 0, score / jnp.where(root > 0, root, 1.0), 0.0)
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def saturated(likelihood, power, weight):
     """Return -2 ln L of the model that equals the data, summed over bins, shape (lanes,).
 
     Added to the deviance it gives -2 ln L with every constant, as `scipy.stats` has it.
     """
+    power, weight = np.asarray(power), np.asarray(weight)
     used = weight > 0
-    n = jnp.where(used, weight, 1.0)
+    n = np.where(used, weight, 1.0)
     if likelihood == "gaussian":
-        return jnp.sum(jnp.where(used, jnp.log(2 * jnp.pi / n), 0.0), axis=0)
+        return np.sum(np.where(used, np.log(2 * np.pi / n), 0.0), axis=0)
     if likelihood == "poisson":
-        counts = jnp.where(used, n * power, 0.0)
-        log_counts = jnp.log(jnp.where(counts > 0, counts, 1.0))
-        return 2 * jnp.sum(counts - counts * log_counts + gammaln(counts + 1), axis=0)
-    log_power = jnp.log(jnp.where(used, power, 1.0))
+        counts = np.where(used, n * power, 0.0)
+        log_counts = np.log(np.where(counts > 0, counts, 1.0))
+        return 2 * np.sum(counts - counts * log_counts + gammaln(counts + 1), axis=0)
+    log_power = np.log(np.where(used, power, 1.0))
     if likelihood == "gaussian_model":
-        each = jnp.log(2 * jnp.pi / n) + 2 * log_power
-        return jnp.sum(jnp.where(used, each, 0.0), axis=0)
-    each = -2 * (n * jnp.log(n) - gammaln(n) - log_power - n)
-    return jnp.sum(jnp.where(used, each, 0.0), axis=0)
+        each = np.log(2 * np.pi / n) + 2 * log_power
+        return np.sum(np.where(used, each, 0.0), axis=0)
+    each = -2 * (n * np.log(n) - gammaln(n) - log_power - n)
+    return np.sum(np.where(used, each, 0.0), axis=0)

@@ -389,7 +389,7 @@ class Engine:
         problem = Problem(*(np.asarray(a, self.dtype) for a in problem))
         work = Work(data, which, problem, self.tolerance, self.block_size)
         state = self._solve(work, allowed)
-        prior = np.asarray(jnp.sum(self.model.log_prior(jnp.asarray(state.u))[0], axis=0))
+        prior = log_prior_of(self.model, state.u)
         free = problem.free > 0
         held = free & ~np.asarray(_movable(problem._replace(free=free), state.u, state.gradient))
         return Fit(
@@ -555,12 +555,32 @@ def unpack(model, packed, *kinds):
     return out
 
 
+def log_prior_of(model, u):
+    """Return the logarithm of the prior density of u, shape (P, lanes), summed over parameters."""
+    lanes = u.shape[1]
+    padded = np.resize(
+        np.arange(lanes), 1 << max(lanes - 1, 63).bit_length()
+    )  # few shapes to compile
+    return np.asarray(_log_prior(model, u[:, padded]))[:lanes]
+
+
+@partial(jax.jit, static_argnums=0)
+def _log_prior(model, u):
+    return jnp.sum(model.log_prior(u)[0], axis=0)
+
+
 def block_of(arrays, lanes):
     """Return some lanes of arrays on a device; a slice where they follow each other."""
     first = lanes[0]
     if lanes[-1] - first + 1 == lanes.size and (np.diff(lanes) == 1).all():
         return _slice(arrays, first, lanes.size)
-    return _take(arrays, lanes)
+    (device,) = jax.tree.leaves(arrays)[0].devices()
+    if device.platform != "cpu":
+        return _take(arrays, lanes)
+    taken = jax.tree.map(lambda a: np.take(np.asarray(a), lanes, axis=-1), arrays)
+    return jax.device_put(
+        taken, device
+    )  # nothing to compile: `_take` is compiled for each number of lanes
 
 
 @partial(jax.jit, static_argnums=2)

@@ -1,13 +1,17 @@
 """Fitted lanes into rows of the tables MODELS, PARAMETERS and CURVES."""
 
 import math
+from functools import partial
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pipeline.fit import blends
 from pipeline.fit.components import Grid, centroid_and_fwhm
 from pipeline.fit.errors import interval
 from pipeline.fit.optimize import Code
+from pipeline.fit.prepare import bucket_length
 from pipeline.fit.profile import End
 from pipeline.models import LORENTZIANS
 from pipeline.status import Flag, Status
@@ -354,14 +358,20 @@ def _root(variance) -> float:
     return math.sqrt(variance) if variance > 0 else math.nan
 
 
+@partial(jax.jit, static_argnums=0)
+def _component_power(model, u, frequency, active):
+    return jnp.stack(model.component_power(u, Grid.of(frequency), active))
+
+
 def curve_row(row, mask, result, lane) -> dict:
     """Return the CURVES row of one lane: its usable bins with the model and its components."""
     active = result.active[:, lane]
-    grid = Grid.of(row["frequency"][mask][:, None])
-    parts = np.array(result.model.component_power(result.fit.u[:, [lane]], grid, active[:, None]))[
-        active, :, 0
-    ]
-    power = row["power"][mask]
+    power, frequency = row["power"][mask], row["frequency"][mask]
+    padded = np.ones((bucket_length(power.size), 1))  # few shapes to compile
+    padded[: power.size, 0] = frequency
+    u = result.fit.u[:, [lane]]
+    parts = np.array(_component_power(result.model, u, padded, active[:, None]))
+    parts = parts[active, : power.size, 0]
     error = power / np.sqrt(row["n"][mask]) if len(row["n"]) else row["power_err"][mask]
     return {
         "source_id": row["source_id"],

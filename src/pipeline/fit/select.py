@@ -267,7 +267,7 @@ def finish(shop, fit, active, kind="observed") -> ModelFit:
         free & ~fit.at_bound,
         kind=kind,
     )
-    constant = np.asarray(saturated(engine.likelihood, shop.spectra.power, shop.spectra.weight))
+    constant = saturated(engine.likelihood, shop.spectra.power, shop.spectra.weight)
     statistic = fit.deviance + constant
     count = free.sum(axis=0)
     return ModelFit(
