@@ -1,4 +1,4 @@
-"""What the benchmarks share: the line they print, and how they time."""
+"""What the benchmarks share: the line they print, how they time, and spectra around a model."""
 
 import json
 import os
@@ -7,6 +7,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+
+import numpy as np
+
+from pipeline.fit import Grid, Spectra
 
 PACKAGES = ("jax", "jaxlib", "numpy", "stingray", "scipy", "astropy", "dask", "snakemake")
 
@@ -19,6 +23,16 @@ def hardware() -> str:
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
     return f"{name}, {len(os.sched_getaffinity(0))} cores"
+
+
+def simulate(model, truth, grid, n, lanes, rng):
+    """Return spectra of gamma-distributed power around a model, and the true u, shape (P, 1)."""
+    truth = np.array(truth)[:, None]
+    u = np.where(model.is_log[:, None], np.log(truth), truth)
+    power = np.asarray(model.power(u, Grid.of(grid[:, None]), np.ones((len(model.slots), 1), bool)))
+    frequency = np.repeat(grid[:, None], lanes, axis=1)
+    drawn = rng.gamma(n, power / n, frequency.shape)
+    return Spectra(frequency, drawn, np.full_like(frequency, n)), u
 
 
 def timed(function, repeats=5):

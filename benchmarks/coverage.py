@@ -8,13 +8,12 @@ largest distance of a parameter's default coverage from 68.27 %.
 """
 
 import sys
-from dataclasses import replace
 
 import numpy as np
-from _common import report
+from _common import report, simulate
 
 from pipeline.config import ComponentOptions
-from pipeline.fit import Engine, Grid, Model, Spectra, add_profiles, configure, fit_model
+from pipeline.fit import Engine, Model, add_profiles, configure, fit_model
 from pipeline.fit.profile import End
 from pipeline.fit.weak import is_weak
 
@@ -35,16 +34,6 @@ WORKLOADS = (
 """A name, model and grid, n, and the truth: amplitude, slope; variance, frequency, FWHM; level."""
 QPO, QPO_GRID = [60.0, 800.0, 20.0, 2.0], np.arange(600.0, 1000.0, 0.125)
 """Barret & Vaughan 2012: variance, frequency and FWHM of a kHz QPO, and the noise; n = 1."""
-
-
-def simulate(model, truth, grid, n, lanes, rng):
-    """Return spectra of gamma-distributed power around a model, and the true u, shape (P, 1)."""
-    truth = np.array(truth)[:, None]
-    u = np.where(model.is_log[:, None], np.log(truth), truth)
-    power = np.asarray(model.power(u, Grid.of(grid[:, None]), np.ones((len(model.slots), 1), bool)))
-    frequency = np.repeat(grid[:, None], lanes, axis=1)
-    drawn = rng.gamma(n, power / n, frequency.shape)
-    return Spectra(frequency, drawn, np.full_like(frequency, n)), u
 
 
 def fits(engine, truth, grid, n, simulations, seed=1):
@@ -95,19 +84,12 @@ def measure(engine, workload, simulations, profiled):
         lanes = np.arange(min(left, spectra.power.shape[1]))
         left -= lanes.size
         if lanes.size:
-            few = spectra.take(lanes), widths[:, lanes], take(result, lanes)
+            few = spectra.take(lanes), widths[:, lanes], result.take(lanes)
             full = add_profiles(engine, *few, which="all")
             inside["profile"].append(np.logical_and(*by_profile(full, u)))
             inside["upper_limit"].append(full.profiles.limit >= u)
     each = {k: 100 * np.concatenate(v, axis=1).mean(axis=1) for k, v in inside.items()}
     return each, each.pop("weak")
-
-
-def take(result, lanes):
-    """Return the fits of some lanes."""
-    names = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
-    parts = {name: getattr(result, name)[..., lanes] for name in names}
-    return replace(result, fit=result.fit.take(lanes), **parts)
 
 
 def explain(coverage, weak):
@@ -168,9 +150,8 @@ def bias_line(engine, simulations, precision):
 
 def main():
     """Print a line for each workload and floating-point type."""
-    simulations, profiled = ([int(a) for a in sys.argv[1:3]] + [10_000, 1000][len(sys.argv) - 1 :])[
-        :2
-    ]
+    told = [int(a) for a in sys.argv[1:3]]
+    simulations, profiled = told + [10_000, 1000][len(told) :]
     for precision in ("float32", "float64"):  # in this order: JAX does not go back from double
         devices = configure(precision=precision)
         for workload in WORKLOADS:

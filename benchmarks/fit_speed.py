@@ -11,9 +11,9 @@ from functools import partial
 from statistics import median
 
 import numpy as np
-from _common import report, timed
+from _common import report, simulate, timed
 
-from pipeline.fit import Engine, Grid, Model, Problem, Spectra, configure
+from pipeline.fit import Engine, Model, Problem, configure
 from pipeline.fit.errors import covariance
 from pipeline.fit.optimize import Code
 
@@ -28,13 +28,8 @@ FLOOR = 38_000
 def workload(model, seed=1):
     """Spectra around the true model, and starts 20 to 100 % off."""
     rng = np.random.default_rng(seed)
-    frequency = np.repeat(np.linspace(1 / 16, 64, BINS)[:, None], SPECTRA, axis=1)
-    log = model.is_log[:, None]
-    u = np.where(log, np.log(TRUTH[:, None]), TRUTH[:, None]) * np.ones(SPECTRA)
-    power = np.asarray(model.power(u[:, :1], Grid.of(frequency[:, :1]), np.ones((3, 1), bool)))
-    spectra = Spectra(
-        frequency, rng.gamma(N, power / N, frequency.shape), np.full_like(frequency, N)
-    )
+    spectra, u = simulate(model, TRUTH, np.linspace(1 / 16, 64, BINS), N, SPECTRA, rng)
+    log, u = model.is_log[:, None], u * np.ones(SPECTRA)
     off = rng.choice([-1, 1], u.shape) * np.log1p(rng.uniform(0.2, 1.0, u.shape))
     return spectra, u, np.where(log, u + off, u * np.exp(off))
 

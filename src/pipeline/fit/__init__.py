@@ -1,8 +1,8 @@
 """Batched fits of power spectra: JAX, NumPy, SciPy and a priors library, nothing else."""
 
+from pipeline.fit.api import Parameter, Result, fit_spectra
 from pipeline.fit.components import Grid
 from pipeline.fit.devices import configure
-from pipeline.fit.library import Parameter, Result, fit_spectra
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Code, Engine, Fit, Problem, Spectra
 from pipeline.fit.select import ModelFit, fit_model

@@ -230,9 +230,8 @@ def _aim(problem, tolerance, state):
     done = small & sound & (state.damping <= 1.0) & (state.code == Code.RUNNING)
     trial = jnp.clip(state.u + step, problem.lower, problem.upper)
     return state._replace(
-        u=jnp.where(
-            done, trial, state.u
-        ),  # the last step is taken unseen: it changes next to nothing
+        # the last step is taken unseen: it changes next to nothing
+        u=jnp.where(done, trial, state.u),
         objective=jnp.where(done, state.objective - promised, state.objective),
         trial=trial,
         promised=promised,
@@ -331,8 +330,8 @@ class Engine:
     ----------
     model : Model
         What to fit.
-    likelihood : {"gamma", "gaussian"}
-        See `pipeline.fit.likelihood`.
+    likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}
+        See `pipeline.fit.likelihood.terms`.
     block_size : int, optional
         Lanes that iterate together.
     tolerance : float, optional
@@ -558,9 +557,8 @@ def unpack(model, packed, *kinds):
 def log_prior_of(model, u):
     """Return the logarithm of the prior density of u, shape (P, lanes), summed over parameters."""
     lanes = u.shape[1]
-    padded = np.resize(
-        np.arange(lanes), 1 << max(lanes - 1, 63).bit_length()
-    )  # few shapes to compile
+    # few shapes to compile
+    padded = np.resize(np.arange(lanes), 1 << max(lanes - 1, 63).bit_length())
     return np.asarray(_log_prior(model, u[:, padded]))[:lanes]
 
 
@@ -577,10 +575,9 @@ def block_of(arrays, lanes):
     (device,) = jax.tree.leaves(arrays)[0].devices()
     if device.platform != "cpu":
         return _take(arrays, lanes)
+    # nothing to compile: `_take` is compiled anew for each number of lanes in the arrays
     taken = jax.tree.map(lambda a: np.take(np.asarray(a), lanes, axis=-1), arrays)
-    return jax.device_put(
-        taken, device
-    )  # nothing to compile: `_take` is compiled for each number of lanes
+    return jax.device_put(taken, device)
 
 
 @partial(jax.jit, static_argnums=2)

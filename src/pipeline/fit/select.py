@@ -18,6 +18,8 @@ from pipeline.fit.profile import Profiles
 TRIAL_ITERATIONS = 12
 """Iterations after which only the best of several starts goes on."""
 _FIT = tuple(Fit.__dataclass_fields__)
+_BESIDE_FIT = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
+"""Arrays of a `ModelFit` that have a lane, but for those of its `Fit`."""
 
 
 def _put(whole, lanes, part):
@@ -68,9 +70,13 @@ class ModelFit:
     def put(self, lanes, other) -> "ModelFit":
         """Return a copy in which some lanes are those of another fit of the same model."""
         fit = {f: _put(getattr(self.fit, f), lanes, getattr(other.fit, f)) for f in _FIT}
-        names = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
-        rest = {name: _put(getattr(self, name), lanes, getattr(other, name)) for name in names}
+        rest = {n: _put(getattr(self, n), lanes, getattr(other, n)) for n in _BESIDE_FIT}
         return replace(self, fit=Fit(**fit), **rest)
+
+    def take(self, lanes) -> "ModelFit":
+        """Return the fits of some lanes, without profiles."""
+        rest = {name: getattr(self, name)[..., lanes] for name in _BESIDE_FIT}
+        return replace(self, fit=self.fit.take(lanes), profiles=None, **rest)
 
     @property
     def n_free(self) -> np.ndarray:

@@ -79,7 +79,7 @@ def add_profiles(
     found = None
     for _ in range(RESTARTS + 1):
         shop = Workshop(engine, spectra.take(lanes), widths[:, lanes])
-        part = _profiled(shop, _take(result, lanes), which, chosen[lanes], told)
+        part = _profiled(shop, result.take(lanes), which, chosen[lanes], told)
         found = part if found is None else found.put(lanes, part)
         again = np.flatnonzero(part.has_better())
         if not again.size:
@@ -87,7 +87,7 @@ def add_profiles(
         better = part.better[:, again]
         lanes = lanes[again]
         shop = Workshop(engine, spectra.take(lanes), widths[:, lanes])
-        result = result.put(lanes, _again(shop, _take(result, lanes), better))
+        result = result.put(lanes, _again(shop, result.take(lanes), better))
     return replace(result, profiles=found)
 
 
@@ -109,10 +109,3 @@ def _again(shop, result, u) -> ModelFit:
     fit = shop.engine.fit(shop.resident, problem)
     fit = replace(fit, iterations=fit.iterations + result.fit.iterations)
     return finish(shop, fit, result.active, result.kind)
-
-
-def _take(result, lanes) -> ModelFit:
-    """The fits of some lanes, without profiles."""
-    names = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
-    parts = {name: getattr(result, name)[..., lanes] for name in names}
-    return replace(result, fit=result.fit.take(lanes), profiles=None, **parts)
