@@ -92,13 +92,16 @@ def measure(engine, workload, simulations, profiled):
     return each, each.pop("weak")
 
 
-def explain(coverage, weak):
-    """Say why coverage by covariance is off, where it is."""
-    if abs(coverage - NOMINAL) <= TARGET:
+def explain(each, weak, profiled):
+    """Say why coverage by covariance is off, where it is, and whether the profile mends it."""
+    if abs(each["covariance"] - NOMINAL) <= TARGET:
         return None
+    why = "its likelihood is skewed"
     if weak >= 5:
-        return f"weak: under two sigma or at its bound in {weak:.0f} % of the simulations"
-    return "not weak"
+        why = f"weak: under two sigma or at its bound in {weak:.0f} % of the simulations"
+    error = 100 * np.sqrt(NOMINAL / 100 * (1 - NOMINAL / 100) / max(profiled, 1))
+    mended = abs(each["profile"] - NOMINAL) <= TARGET + 2 * error
+    return f"{why}; its profile {'covers' if mended else 'does not cover'}: {each['profile']:.1f} %"
 
 
 def coverage_line(engine, workload, simulations, profiled, precision):
@@ -112,7 +115,9 @@ def coverage_line(engine, workload, simulations, profiled, precision):
     }
     for k in np.flatnonzero(~model.is_amplitude):
         values["upper_limit"].pop(model.names[k], None)
-    reasons = {model.names[k]: explain(each["covariance"][k], weak[k]) for k in free}
+    reasons = {
+        model.names[k]: explain({m: c[k] for m, c in each.items()}, weak[k], profiled) for k in free
+    }
     report(
         "coverage",
         f"{name}, n = {n}, {precision}",

@@ -120,3 +120,22 @@ def test_errors_alone_take_the_gaussian_likelihood_and_counts_poissons(drawn):
 def test_what_does_not_go_together_is_said(drawn, told, message):
     with pytest.raises(ValueError, match=message):
         fit_spectra(MODEL, drawn, **told)
+
+
+def test_wide_bins_want_the_mean_over_them():
+    """A QPO two bins wide, and red noise: ordinates averaged ten at a time."""
+    fine = 0.3 + 0.01 * np.arange(1200)
+    expected = 0.3 * fine**-1.4 + 2 + 6 * 0.1 / np.pi / (0.1**2 + (fine - 5.03) ** 2)
+    power = np.random.default_rng(5).gamma(200, expected / 200, (60, fine.size))
+    grid, power = (a.reshape(*a.shape[:-1], -1, 10).mean(axis=-1) for a in (fine, power))
+    told = {"frequency": grid, "n": 2000, "width": 0.1}
+    pulls = {}
+    for average in (False, True):
+        fitted = fit_spectra(MODEL, power, **told, bin_average=average)
+        value, lower, upper = fitted["power_law.1.slope"]
+        pulls["slope", average] = ((value - 1.4) / np.where(value > 1.4, lower, upper)).mean()
+        value, lower, upper = fitted["lorentzian.1.fwhm"]
+        pulls["fwhm", average] = ((value - 0.2) / np.where(value > 0.2, lower, upper)).mean()
+    for name in ("slope", "fwhm"):
+        assert abs(pulls[name, True]) < 4 / np.sqrt(60), pulls
+        assert abs(pulls[name, False]) > 1, pulls

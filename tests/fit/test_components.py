@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from pipeline.fit.components import FUNCTIONS, Grid, centroid_and_fwhm, positive_fraction
+from pipeline.fit.components import (
+    FUNCTIONS,
+    Grid,
+    centroid_and_fwhm,
+    evaluate,
+    positive_fraction,
+)
 from pipeline.models import COMPONENTS
 
 
@@ -96,3 +102,49 @@ def test_a_harvey_term_with_exponent_2_is_a_lorentzian_at_zero_frequency():
     np.testing.assert_allclose(
         harvey, FUNCTIONS["zero_lorentzian"](Grid.of(f), 0.3, 1.4), rtol=1e-12
     )
+
+
+AVERAGED = {
+    "constant": (2.0,),
+    "power_law": (3.0, 2.2),
+    "bending_power_law": (3.0, 0.8, 2.6, 1.3),
+    "lorentzian": (0.4, 2.1, 0.02),
+    "lorentzian_numax": (0.4, 2.1, 30.0),
+    "zero_lorentzian": (0.4, 0.9),
+    "lorentz": (0.4, 2.1, 0.3),
+    "gaussian": (0.4, 2.1, 0.05),
+    "harvey": (0.4, 1.2, 3.0),
+}
+"""Every component, its peaks narrower than a bin."""
+
+
+@pytest.mark.parametrize("name", sorted(COMPONENTS))
+def test_the_mean_over_a_bin_is_the_integral_over_it(name):
+    edges = np.geomspace(0.3, 8.0, 9)  # of a factor 1.5
+    low, high = edges[:-1], edges[1:]
+    component, values = COMPONENTS[name], AVERAGED[name]
+
+    def density(f):
+        return float(evaluate(component, Grid.of(np.array(f)), *values))
+
+    expected = [
+        quad(density, a, b, points=[2.1] if a < 2.1 < b else None, limit=200)[0] / (b - a)
+        for a, b in zip(low, high, strict=True)
+    ]
+    found = evaluate(component, Grid.of((low + high) / 2, high - low), *values)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
+
+
+def test_the_mean_of_a_lorentzian_far_away_keeps_its_digits_in_single_precision():
+    f, width = np.array([2000.0, 2010.0]), np.array([0.5, 0.5])
+    at = evaluate(COMPONENTS["lorentzian"], Grid.of(f), 1.0, 1.0, 0.01)
+    single = Grid.of(f.astype(np.float32), width.astype(np.float32))
+    values = (np.float32(v) for v in (1.0, 1.0, 0.01))
+    mean = evaluate(COMPONENTS["lorentzian"], single, *values)
+    assert mean.dtype == np.float32
+    np.testing.assert_allclose(mean, at, rtol=1e-5)
+
+
+def test_the_mean_over_a_bin_from_zero_frequency_is_finite():
+    grid = Grid.of(np.array([0.5]), np.array([1.0]))
+    assert 0.5 < float(evaluate(COMPONENTS["power_law"], grid, 1.0, 3.0)[0] * 0.5**3) < 100

@@ -59,7 +59,7 @@ def test_a_lane_does_not_depend_on_its_neighbours_or_the_block_size(three, draw,
 def test_padding_changes_nothing(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 8, 5, seed=9)
     fill = [np.ones((64, 5)), np.ones((64, 5)), np.zeros((64, 5))]
-    padded = Spectra(*(np.concatenate(pair) for pair in zip(spectra, fill, strict=True)))
+    padded = Spectra(*(np.concatenate(pair) for pair in zip(spectra[:3], fill, strict=True)))
     engine = Engine(three, block_size=8)
     one, other = (engine.fit(s, problem(three, u)) for s in (spectra, padded))
     np.testing.assert_allclose(one.u, other.u, atol=1e-6)

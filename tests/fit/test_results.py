@@ -362,3 +362,14 @@ def test_a_chosen_parameter_at_its_bound_has_an_error_on_the_other_side():
     assert (slope["error_method"], slope["open_lo"], slope["open_hi"]) == ("profile", False, True)
     assert 0 < slope["err_lo"] < 0.2
     assert math.isnan(slope["err_hi"])
+
+
+def test_the_model_is_averaged_over_the_bins_if_that_is_asked_for():
+    rows = [spectrum(red(np.random.default_rng(8)))]
+    curves = [
+        driver.fit_rows(rows, OPTIONS.model_copy(update={"bin_average": average}))[2]
+        for average in (False, True)
+    ]
+    centre, mean = (np.array(c[0]["model_power"]) for c in curves)
+    assert not np.array_equal(centre, mean)
+    np.testing.assert_allclose(mean, centre, rtol=0.05)

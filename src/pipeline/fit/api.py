@@ -106,6 +106,7 @@ def fit_spectra(
     error=None,
     width=None,
     likelihood=None,
+    bin_average=False,
     n_starts=4,
     min_delta_bic=0.0,
     errors="observed",
@@ -135,6 +136,8 @@ def fit_spectra(
         Widths of the bins, Hz; by default from the distances between the frequencies.
     likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}, optional
         See `pipeline.fit.likelihood.terms`; by default ``gamma`` with `n` and ``gaussian`` with `error`.
+    bin_average : bool, optional
+        Whether the model is averaged over each bin, rather than taken at its frequency.
     n_starts, min_delta_bic, errors
         See `pipeline.fit.fit_model`.
     profile : {"none", "weak", "all"}, optional
@@ -163,7 +166,7 @@ def fit_spectra(
     devices = configure(platform, precision)
     masks = [prepare.usable(row) for row in rows]
     out = _empty(model, masks)
-    for bucket in prepare.buckets(rows, masks, BATCH_SIZE):
+    for bucket in prepare.buckets(rows, masks, BATCH_SIZE, average=bin_average):
         engine = Engine(
             model, bucket.likelihood, block_size=block_size, precision=precision, devices=devices
         )

@@ -8,7 +8,6 @@ spectra (bins, lanes), active (slots, lanes).
 import jax
 import jax.numpy as jnp
 
-from pipeline.fit.components import Grid
 from pipeline.fit.likelihood import standardised, terms
 
 
@@ -63,7 +62,7 @@ def information(kind, model, likelihood, spectra, active, u):
     model, likelihood, spectra, active, u
         See `covariance`.
     """
-    grid = Grid.of(spectra.frequency)
+    grid = spectra.grid
     power, tangents = model.power_and_tangents(u, grid, active)
     at = terms(likelihood, spectra.power, spectra.weight, power)
     weight = {"observed": at.observed + at.score, "fisher": at.fisher, "scores": at.score**2}[kind]

@@ -52,7 +52,7 @@ def fit_rows(rows, options: FitOptions):
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
     masks = [_mask(row, options) for row in rows]
     fits = {lane: [] for lane in range(len(rows))}
-    for bucket in prepare.buckets(rows, masks, options.batch_size):
+    for bucket in prepare.buckets(rows, masks, options.batch_size, average=options.bin_average):
         for result in _fit_bucket(bucket, options, used):
             for k, lane in enumerate(bucket.lanes):
                 fits[lane].append((result, k))
@@ -144,7 +144,11 @@ def _rows_of_lane(row, mask, fits, options):
         model["best"] = k == best
         model["delta_bic"] = model["bic"] - models[best or 0]["bic"]
         parameters += [{**p, "best": k == best} for p in results.parameter_rows(row, *fit)]
-    curves = [] if best is None else [results.curve_row(row, mask, *fits[best])]
+    curves = (
+        []
+        if best is None
+        else [results.curve_row(row, mask, *fits[best], average=options.bin_average)]
+    )
     return models, parameters, curves
 
 

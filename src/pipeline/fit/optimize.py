@@ -64,19 +64,31 @@ class Spectra(NamedTuple):
     ----------
     frequency, power, weight : array, shape (bins, lanes)
         Hz, power, and n or 1/sigma^2; weight 0 marks padding (with frequency and power 1).
+    width : array, shape (bins, lanes), or None
+        Widths of the bins, Hz, where the model is to be averaged over them (1 in the padding).
     """
 
     frequency: np.ndarray
     power: np.ndarray
     weight: np.ndarray
+    width: np.ndarray | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """Frequencies at which models are evaluated, and over which they are averaged."""
+        return Grid.of(self.frequency, self.width)
+
+    def each(self, function) -> "Spectra":
+        """Return spectra of whose arrays each went through a function."""
+        return Spectra(*(None if a is None else function(a) for a in self))
 
     def take(self, lanes) -> "Spectra":
         """Return the spectra of some lanes, repeated as `lanes` says."""
-        return Spectra(*(np.take(a, lanes, axis=1) for a in self))
+        return self.each(lambda a: np.take(a, lanes, axis=1))
 
     def on_device(self, dtype) -> "Spectra":
         """Return the spectra in the memory of the device, where later calls find them."""
-        return Spectra(*(jnp.asarray(a, dtype) for a in self))
+        return self.each(lambda a: jnp.asarray(a, dtype))
 
 
 def rebinned(spectra) -> Spectra:
@@ -107,7 +119,8 @@ def rebinned(spectra) -> Spectra:
     def mean(values):
         return jnp.where(weight > 0, total(values * spectra.weight) / safe, 1)
 
-    return Spectra(mean(spectra.frequency), mean(spectra.power), weight)
+    width = None if spectra.width is None else jnp.where(weight > 0, total(spectra.width), 1)
+    return Spectra(mean(spectra.frequency), mean(spectra.power), weight, width)
 
 
 class Problem(NamedTuple):
@@ -294,14 +307,13 @@ def _loop(evaluate, problem, state, tolerance, allowed, least):
 
 def _run_block(model, likelihood, spectra, problem, state, tolerance, allowed, least):
     """Iterate a block, see `_loop`."""
-    grid = Grid.of(spectra.frequency)
-    evaluate = partial(stepping_at, model, likelihood, spectra, grid, problem.active)
+    evaluate = partial(stepping_at, model, likelihood, spectra, spectra.grid, problem.active)
     return _loop(evaluate, problem, state, tolerance, allowed, least)
 
 
 def _run_chords(model, likelihood, spectra, problem, state, tolerance, allowed, least):
     """Iterate a block on the gradient alone, correcting the information that it has."""
-    fine = model, likelihood, spectra, Grid.of(spectra.frequency), problem.active
+    fine = model, likelihood, spectra, spectra.grid, problem.active
     return _loop(partial(slope_at, *fine), problem, state, tolerance, allowed, least)
 
 
@@ -311,7 +323,7 @@ def _run_near(model, likelihood, spectra, problem, state, near, tolerance, allow
     Lanes in which `near` is no better than the trial of `state`, as when a narrow peak was lost in the
     coarse bins, are given back as they were.
     """
-    fine = model, likelihood, spectra, Grid.of(spectra.frequency), problem.active
+    fine = model, likelihood, spectra, spectra.grid, problem.active
     start = objective_at(*fine, state.trial)
     evaluate = partial(slope_at, *fine)
     near = _iterate(evaluate, problem, tolerance, near)
@@ -588,13 +600,13 @@ def _slice(arrays, first, size):
 @jax.jit
 def _single(spectra):
     """Spectra in single precision."""
-    return Spectra(*(a.astype(jnp.float32) for a in spectra))
+    return spectra.each(lambda a: a.astype(jnp.float32))
 
 
 @jax.jit
 def _coarse(spectra):
     """Coarse bins of long spectra, in single precision."""
-    return Spectra(*(a.astype(jnp.float32) for a in rebinned(spectra)))
+    return rebinned(spectra).each(lambda a: a.astype(jnp.float32))
 
 
 @jax.jit

@@ -77,7 +77,7 @@ def bucket_length(bins: int) -> int:
     return -(-bins // BUCKETS[-1]) * BUCKETS[-1]
 
 
-def buckets(rows, masks, batch_size) -> list[Bucket]:
+def buckets(rows, masks, batch_size, *, average=False) -> list[Bucket]:
     """Sort spectra into buckets of one length and likelihood, at most `batch_size` in each.
 
     Parameters
@@ -88,6 +88,8 @@ def buckets(rows, masks, batch_size) -> list[Bucket]:
         Their usable bins; a spectrum with fewer than `MIN_BINS` is left out.
     batch_size : int
         Most lanes in a bucket.
+    average : bool, optional
+        Whether models are to be averaged over the bins.
     """
     groups = {}
     for lane, (row, mask) in enumerate(zip(rows, masks, strict=True)):
@@ -98,11 +100,11 @@ def buckets(rows, masks, batch_size) -> list[Bucket]:
     for (likelihood, length), lanes in sorted(groups.items()):
         for start in range(0, len(lanes), batch_size):
             part = np.array(lanes[start : start + batch_size])
-            out.append(_fill(likelihood, length, part, rows, masks))
+            out.append(_fill(likelihood, length, part, rows, masks, average))
     return out
 
 
-def _fill(likelihood, length, lanes, rows, masks) -> Bucket:
+def _fill(likelihood, length, lanes, rows, masks, average) -> Bucket:
     """Pad with weight 0; frequency, power and width 1 keep logarithms finite."""
     frequency, power, widths = (np.ones((length, lanes.size)) for _ in range(3))
     weight = np.zeros((length, lanes.size))
@@ -113,4 +115,5 @@ def _fill(likelihood, length, lanes, rows, masks) -> Bucket:
         power[:bins, k] = row["power"][mask]
         weight[:bins, k] = weights(row)[mask]
         widths[:bins, k] = (row["frequency_hi"] - row["frequency_lo"])[mask]
-    return Bucket(likelihood, Spectra(frequency, power, weight), widths, lanes)
+    spectra = Spectra(frequency, power, weight, widths if average else None)
+    return Bucket(likelihood, spectra, widths, lanes)

@@ -359,18 +359,21 @@ def _root(variance) -> float:
 
 
 @partial(jax.jit, static_argnums=0)
-def _component_power(model, u, frequency, active):
-    return jnp.stack(model.component_power(u, Grid.of(frequency), active))
+def _component_power(model, u, grid, active):
+    return jnp.stack(model.component_power(u, grid, active))
 
 
-def curve_row(row, mask, result, lane) -> dict:
-    """Return the CURVES row of one lane: its usable bins with the model and its components."""
+def curve_row(row, mask, result, lane, *, average=False) -> dict:
+    """Return the CURVES row of one lane: its usable bins with the model and its components.
+
+    With `average` the model is averaged over the bins, as it was fitted then.
+    """
     active = result.active[:, lane]
-    power, frequency = row["power"][mask], row["frequency"][mask]
-    padded = np.ones((bucket_length(power.size), 1))  # few shapes to compile
-    padded[: power.size, 0] = frequency
-    u = result.fit.u[:, [lane]]
-    parts = np.array(_component_power(result.model, u, padded, active[:, None]))
+    power, low, high = (row[name][mask] for name in ("power", "frequency_lo", "frequency_hi"))
+    frequency, width = np.ones((2, bucket_length(power.size), 1))  # few shapes to compile
+    frequency[: power.size, 0], width[: power.size, 0] = row["frequency"][mask], high - low
+    grid = Grid.of(frequency, width if average else None)
+    parts = np.array(_component_power(result.model, result.fit.u[:, [lane]], grid, active[:, None]))
     parts = parts[active, : power.size, 0]
     error = power / np.sqrt(row["n"][mask]) if len(row["n"]) else row["power_err"][mask]
     return {
@@ -379,8 +382,8 @@ def curve_row(row, mask, result, lane) -> dict:
         "model": result.model.name,
         "norm": row["norm"],
         "components": [s.label for s, on in zip(result.model.slots, active, strict=True) if on],
-        "frequency_lo": row["frequency_lo"][mask],
-        "frequency_hi": row["frequency_hi"][mask],
+        "frequency_lo": low,
+        "frequency_hi": high,
         "power": power,
         "power_err": error,
         "model_power": parts.sum(axis=0),

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pipeline.fit.components import Grid, evaluate
+from pipeline.fit.components import evaluate
 from pipeline.fit.likelihood import standardised, terms
 from pipeline.fit.optimize import in_blocks
 from pipeline.fit.priors import support
@@ -190,7 +190,7 @@ def _scores(model, likelihood, declared, spectra, u, active, frequencies, narrow
     For the standardised residual r and the standardised shape t of a peak of unit variance, the best
     variance is (r.t)/(t.t) and the deviance falls by (r.t)^2/(t.t), the other components held.
     """
-    grid = Grid.of(spectra.frequency)
+    grid = spectra.grid
     power = model.power(u, grid, active)
     flat = jnp.sum(spectra.power * spectra.weight, axis=0) / jnp.sum(spectra.weight, axis=0)
     power = jnp.where(jnp.any(active, axis=0), power, flat)
