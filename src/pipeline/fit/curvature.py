@@ -45,6 +45,27 @@ def stepping_at(model, likelihood, spectra, grid, active, u):
     return _total(at, log_prior), gradient + slope, matrix.astype(u.dtype) + diagonal
 
 
+def bend_at(model, likelihood, spectra, grid, active, u, step):
+    """Return how the model bends along a step, seen by each parameter, shape (P, lanes).
+
+    The sum over bins of phi'' l_i d2l / dt2, with l = ln S along u + t step.
+    """
+    power, tangents = model.power_and_tangents(u, grid, active)
+    at = terms(likelihood, spectra.power, spectra.weight, power)
+
+    def along(t):
+        return model.power(u + t * step, grid, active)
+
+    def slope(t):
+        return jax.jvp(along, (t,), (jnp.ones_like(t),))[1]
+
+    zero = jnp.zeros((), u.dtype)
+    first, second = jax.jvp(slope, (zero,), (jnp.ones_like(zero),))
+    weight = at.stepping * (second / power - (first / power) ** 2) / power
+    each = _materialised(jnp.stack([weight * t for t in tangents]))
+    return jnp.sum(each, axis=1)
+
+
 def information(kind, model, likelihood, spectra, active, u):
     """Return a matrix of second order in the model's derivatives, shape (P, P, lanes).
 

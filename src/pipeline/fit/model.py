@@ -6,7 +6,7 @@ are declared on a log scale, the value itself of the others. Frequencies have sh
 vectorise across lanes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -22,6 +22,9 @@ from pipeline.models import Component, find
 @dataclass(frozen=True)
 class Slot:
     """One component in a model, with what is said of its parameters.
+
+    Slots that differ in bounds, starts and fixed values alone are equal: they share compiled programs,
+    which get these as numbers.
 
     Attributes
     ----------
@@ -45,13 +48,13 @@ class Slot:
 
     declared: Component
     number: int
-    bounds: tuple
+    bounds: tuple = field(compare=False)
     priors: tuple
-    starts: tuple
-    fixed: tuple
+    starts: tuple = field(compare=False)
+    fixed: tuple = field(compare=False)
     scales: tuple
     ties: tuple
-    optional: bool = False
+    optional: bool = field(default=False, compare=False)
 
     @property
     def component(self) -> str:
@@ -90,9 +93,9 @@ class Tie(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """Slots in order. Hashable by value: one compilation a model and shape."""
+    """Slots in order. Hashable by value, but for the name: one compilation a model and shape."""
 
-    name: str
+    name: str = field(compare=False)
     slots: tuple[Slot, ...]
 
     @classmethod

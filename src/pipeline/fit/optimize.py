@@ -20,12 +20,14 @@ import numpy as np
 
 from pipeline.fit import linear
 from pipeline.fit.components import Grid
-from pipeline.fit.curvature import objective_at, slope_at, stepping_at
+from pipeline.fit.curvature import bend_at, objective_at, slope_at, stepping_at
 from pipeline.fit.model import Model
 
 MAX_STEP = 1.0
 """Longest step in any row of u: a factor e in a parameter on a log scale."""
 MAX_DAMPING = 1e10
+MOST_BEND = 0.75
+"""Longest correction of a step for the curvature of the valley, over the step itself."""
 COARSE_BINS = 64
 """Spectra of eight times as many bins are first fitted on about that many (see `rebinned`)."""
 FINE_HEAD = 16
@@ -223,8 +225,12 @@ def _rounding(objective):
     return 8 * jnp.finfo(objective.dtype).eps * jnp.abs(objective)
 
 
-def _aim(problem, tolerance, state):
-    """Set where each running lane goes next, or say that it has converged."""
+def _aim(problem, tolerance, state, bend=None):
+    """Set where each running lane goes next, or say that it has converged.
+
+    With `bend`, see `pipeline.fit.curvature.bend_at`, the step follows the valley where it curves
+    (geodesic acceleration: Transtrum & Sethna 2012, arXiv:1201.5885, eq. 11).
+    """
     move = _movable(problem, state.u, state.gradient)
     gradient = jnp.where(move, state.gradient, 0.0)
     both = move[:, None] & move[None]
@@ -233,10 +239,15 @@ def _aim(problem, tolerance, state):
     floor = 1e-12 * jnp.max(jnp.where(move, diagonal, 0.0), axis=0) + jnp.finfo(diagonal.dtype).tiny
     scale = jnp.maximum(diagonal, floor)
     damped = state.information + jnp.where(eye, (state.damping * scale)[:, None], 0.0)
-    step, pivot = linear.solve(jnp.where(both, damped, jnp.where(eye, 1.0, 0.0)), gradient)
+    matrix = jnp.where(both, damped, jnp.where(eye, 1.0, 0.0))
+    step, pivot = linear.solve(matrix, gradient)
     sound = (pivot > 0) & jnp.all(jnp.isfinite(step), axis=0)
     step = jnp.where(sound, step, gradient / (scale * (1 + state.damping)))
     promised = jnp.sum(step * gradient, axis=0)
+    if bend is not None:
+        aside = -0.5 * linear.solve(matrix, jnp.where(move, bend(state.u, step), 0.0))[0]
+        length, turn = (jnp.sum(scale * move * x**2, axis=0) for x in (step, aside))
+        step = step + jnp.where(sound & (turn <= MOST_BEND**2 * length), aside, 0.0)
     longest = jnp.max(jnp.abs(step), axis=0)
     step = step * jnp.minimum(1.0, MAX_STEP / jnp.maximum(longest, 1e-30))
     small = promised <= tolerance + 0.01 * _rounding(state.objective)
@@ -252,7 +263,7 @@ def _aim(problem, tolerance, state):
     )
 
 
-def _iterate(evaluate, problem, tolerance, state):
+def _iterate(evaluate, problem, tolerance, state, bend=None):
     """Evaluate the trial of every running lane, keep it or not, and aim anew."""
     running = state.code == Code.RUNNING
     objective, gradient, *information = evaluate(state.trial)
@@ -260,8 +271,8 @@ def _iterate(evaluate, problem, tolerance, state):
     rounding = _rounding(jnp.where(fresh, 0.0, state.objective))
     better = jnp.where(fresh, jnp.isfinite(objective), objective <= state.objective + rounding)
     gain = (state.objective - objective) / jnp.maximum(state.promised, 1e-30)
-    shrink = jnp.clip(1 - (2 * gain - 1) ** 3, 0.1, 2.0)  # Nielsen 1999, IMM-REP-1999-05
-    damping = jnp.where(better, state.damping * shrink, jnp.maximum(state.damping, 1e-2) * 10)
+    shrink = jnp.clip(1 - (2 * gain - 1) ** 3, 0.2, 2.0)  # Nielsen 1999, IMM-REP-1999-05
+    damping = jnp.where(better, state.damping * shrink, jnp.maximum(state.damping, 1e-2) * 5)
     damping = jnp.where(running & ~fresh, damping, state.damping)
     code = jnp.where(running & (damping > MAX_DAMPING), Code.STALLED, state.code)
     code = jnp.where(running & fresh & ~better, Code.NO_DATA, code)
@@ -276,7 +287,7 @@ def _iterate(evaluate, problem, tolerance, state):
         iterations=state.iterations + running,
         code=code.astype(state.code.dtype),
     )
-    return _aim(problem, tolerance, state)
+    return _aim(problem, tolerance, state, bend)
 
 
 def _secant_update(state, gradient, fresh):
@@ -295,20 +306,24 @@ def _secant_update(state, gradient, fresh):
     return state.information + jnp.where(sound, more, 0.0)
 
 
-def _loop(evaluate, problem, state, tolerance, allowed, least):
+def _loop(evaluate, problem, state, tolerance, allowed, least, bend=None):
     """Iterate until at most `least` lanes are running that have not used what they are allowed."""
 
     def more(state):
         running = (state.code == Code.RUNNING) & (state.iterations < allowed)
         return jnp.sum(running) > least
 
-    return jax.lax.while_loop(more, partial(_iterate, evaluate, problem, tolerance), state)
+    def iterate(state):
+        return _iterate(evaluate, problem, tolerance, state, bend)
+
+    return jax.lax.while_loop(more, iterate, state)
 
 
 def _run_block(model, likelihood, spectra, problem, state, tolerance, allowed, least):
     """Iterate a block, see `_loop`."""
-    evaluate = partial(stepping_at, model, likelihood, spectra, spectra.grid, problem.active)
-    return _loop(evaluate, problem, state, tolerance, allowed, least)
+    here = model, likelihood, spectra, spectra.grid, problem.active
+    evaluate, bend = partial(stepping_at, *here), partial(bend_at, *here)
+    return _loop(evaluate, problem, state, tolerance, allowed, least, bend)
 
 
 def _run_chords(model, likelihood, spectra, problem, state, tolerance, allowed, least):

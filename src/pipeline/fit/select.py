@@ -168,7 +168,8 @@ def fit_model(
     model, lanes = engine.model, np.arange(shop.lanes)
     base = np.array([not slot.declared.peak for slot in model.slots])
     active = np.repeat(base[:, None], shop.lanes, axis=1)
-    candidates = starts.base_starts(model, spectra, n_starts if base.sum() > 1 else 1)
+    alone = sum(len(i) for i, there in zip(model.index, base, strict=True) if there) < 2
+    candidates = starts.base_starts(model, spectra, 1 if alone else n_starts)
     if base.any():
         fit = shop.best_of(lanes, candidates, active)
     else:

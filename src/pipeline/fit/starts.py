@@ -128,7 +128,8 @@ def base_starts(model, spectra, count):
             }
             for row, declared, given in zip(index, slot.parameters, slot.starts, strict=True):
                 value = values.get(declared.name, _otherwise(declared, k))
-                starts[k, row] = _fitted(model, row, value if given is None else given)
+                first = given is not None and k == 0
+                starts[k, row] = _fitted(model, row, given if first else value)
     return starts
 
 
