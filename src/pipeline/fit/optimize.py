@@ -436,7 +436,7 @@ class Engine:
         problem = work.problem
         state = self._start(np.clip(problem.u, problem.lower, problem.upper))
         long = work.data[0].power.shape[0] >= COARSE_BINS * 8
-        if long and state.u.dtype == np.float64:
+        if work.data[0].power.shape[0] >= 128 and state.u.dtype == np.float64:
             single = self._in_single(work, _single)
             found = self._solve(single, allowed)
             arrived = np.isfinite(found.objective)
@@ -584,6 +584,8 @@ def unpack(model, packed, *kinds):
 def log_prior_of(model, u):
     """Return the logarithm of the prior density of u, shape (P, lanes), summed over parameters."""
     lanes = u.shape[1]
+    if not any(prior for slot in model.slots for prior in slot.priors):
+        return np.zeros(lanes, u.dtype)
     # few shapes to compile
     padded = np.resize(np.arange(lanes), 1 << max(lanes - 1, 63).bit_length())
     return np.asarray(_log_prior(model, u[:, padded]))[:lanes]
@@ -656,7 +658,9 @@ def in_blocks(function, arrays, block_size):
     block_size : int
         Lanes at a time.
     """
-    arrays = jax.device_put(arrays)
+    devices = jax.devices()
+    # committed to a device, as what `block_of` takes on the host is: or there are two programs
+    arrays = jax.device_put(arrays, devices[0])
     lanes = jax.tree.leaves(arrays)[0].shape[-1]
     blocks = [
         np.arange(start, min(start + block_size, lanes)) for start in range(0, lanes, block_size)
@@ -667,7 +671,7 @@ def in_blocks(function, arrays, block_size):
         results = jax.block_until_ready(function(*arguments))
         return [np.asarray(r)[..., : block.size] for r in results]
 
-    parts = on_cores(run, blocks, jax.devices())
+    parts = on_cores(run, blocks, devices)
     return [np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)]
 
 

@@ -359,8 +359,8 @@ def _root(variance) -> float:
 
 
 @partial(jax.jit, static_argnums=0)
-def _component_power(model, u, grid, active):
-    return jnp.stack(model.component_power(u, grid, active))
+def _component_power(model, u, frequency, width, active):
+    return jnp.stack(model.component_power(u, Grid.of(frequency, width), active))
 
 
 def curve_row(row, mask, result, lane, *, average=False) -> dict:
@@ -372,8 +372,8 @@ def curve_row(row, mask, result, lane, *, average=False) -> dict:
     power, low, high = (row[name][mask] for name in ("power", "frequency_lo", "frequency_hi"))
     frequency, width = np.ones((2, bucket_length(power.size), 1))  # few shapes to compile
     frequency[: power.size, 0], width[: power.size, 0] = row["frequency"][mask], high - low
-    grid = Grid.of(frequency, width if average else None)
-    parts = np.array(_component_power(result.model, result.fit.u[:, [lane]], grid, active[:, None]))
+    told = result.fit.u[:, [lane]], frequency, width if average else None, active[:, None]
+    parts = np.array(_component_power(result.model, *told))
     parts = parts[active, : power.size, 0]
     error = power / np.sqrt(row["n"][mask]) if len(row["n"]) else row["power_err"][mask]
     return {
