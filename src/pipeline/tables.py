@@ -1,7 +1,7 @@
 """Parquet files whose schema is the declaration in `pipeline.columns`, written whole or not at all."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -110,26 +110,48 @@ def write_parquet(path, table: Table, rows: Iterable[Mapping], *, rows_per_group
     TableError
         For a row that does not fit the declaration, or twice the same key.
     """
-    count, seen, batch = 0, set(), []
+    count, batch = 0, []
+    with parquet_writer(path, table) as write:
+        for row in rows:
+            batch.append(row)
+            count += 1
+            if rows_per_group and len(batch) == rows_per_group:
+                write(batch)
+                batch = []
+        if batch:
+            write(batch)
+    return count
+
+
+@contextmanager
+def parquet_writer(path, table: Table) -> Iterator[Callable[[Sequence[Mapping]], None]]:
+    """Yield a function that appends rows to a Parquet file, each call a row group.
+
+    The file is there when the block ends without an error.
+
+    Parameters
+    ----------
+    path, table
+        See `write_parquet`, also for what is raised.
+    """
+    seen = set()
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(temporary, schema(table), compression="zstd") as writer,
     ):
-        for row in rows:
-            key = tuple(row.get(k) for k in table.key)
-            if key in seen:
-                raise TableError(
-                    f"{table.name}: two rows with {dict(zip(table.key, key, strict=True))}"
-                )
-            seen.add(key)
-            batch.append(row)
-            count += 1
-            if rows_per_group and len(batch) == rows_per_group:
-                writer.write_table(to_arrow(table, batch))
-                batch = []
-        if batch or not count:
-            writer.write_table(to_arrow(table, batch))
-    return count
+
+        def write(rows):
+            for row in rows:
+                key = tuple(row.get(k) for k in table.key)
+                if key in seen:
+                    named = dict(zip(table.key, key, strict=True))
+                    raise TableError(f"{table.name}: two rows with {named}")
+                seen.add(key)
+            writer.write_table(to_arrow(table, rows))
+
+        yield write
+        if not seen:
+            writer.write_table(to_arrow(table, []))
 
 
 def read_parquet(path, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
@@ -143,15 +165,41 @@ def read_parquet(path, table: Table, columns: Sequence[str] | None = None) -> pa
     try:
         data = pq.read_table(path, columns=None if columns is None else list(columns))
     except (pa.ArrowInvalid, OSError) as error:
-        raise TableError(f"{path} is not a readable {table.name} table: {error}") from error
+        raise _unreadable(path, table, error) from error
+    _check(path, table, data.schema, columns)
+    return data
+
+
+def read_batches(path, table: Table, rows: int) -> Iterator[list[dict]]:
+    """Read a Parquet file a number of rows at a time, each batch as `rows_of` returns it.
+
+    Raises
+    ------
+    TableError
+        See `read_parquet`.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            _check(path, table, file.schema_arrow)
+            for batch in file.iter_batches(rows):
+                yield rows_of(pa.Table.from_batches([batch]))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(path, table, error) from error
+
+
+def _check(path, table, found, columns=None):
+    """Compare the schema of a file with that of a declaration."""
     expected = schema(table)
     if columns is not None:
         expected = pa.schema([expected.field(c) for c in columns])
-    if not data.schema.equals(expected, check_metadata=False):
+    if not found.equals(expected, check_metadata=False):
         raise TableError(
             f"{path} does not have the columns of {table.name}: written by another version?"
         )
-    return data
+
+
+def _unreadable(path, table, error) -> TableError:
+    return TableError(f"{path} is not a readable {table.name} table: {error}")
 
 
 def rows_of(data: pa.Table) -> list[dict]:

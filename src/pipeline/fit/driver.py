@@ -1,4 +1,4 @@
-"""Fit the models of a survey to the power spectra of one shard."""
+"""Fit the models of a survey to the power spectra of one shard, a batch at a time."""
 
 import logging
 from pathlib import Path
@@ -30,12 +30,16 @@ def run(*, input: Path, models: Path, parameters: Path, curves: Path, options: F
     options : FitOptions
         Section `fit` of the configuration.
     """
-    rows = tables.rows_of(tables.read_parquet(input, columns.SEGMENT))
-    fitted = fit_rows(rows, options) if rows else ([], [], [])
-    # MODELS last: where it is, the other two are
-    tables.write_parquet(curves, columns.CURVES, fitted[2])
-    tables.write_parquet(parameters, columns.PARAMETERS, fitted[1])
-    tables.write_parquet(models, columns.MODELS, fitted[0])
+    with (
+        # closed in reverse: where MODELS is, the other two are
+        tables.parquet_writer(models, columns.MODELS) as to_models,
+        tables.parquet_writer(parameters, columns.PARAMETERS) as to_parameters,
+        tables.parquet_writer(curves, columns.CURVES) as to_curves,
+    ):
+        for rows in tables.read_batches(input, columns.SEGMENT, options.batch_size):
+            fitted = fit_rows(rows, options)
+            for write, more in zip((to_models, to_parameters, to_curves), fitted, strict=True):
+                write(more)
 
 
 def fit_rows(rows, options: FitOptions):

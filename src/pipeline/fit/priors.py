@@ -1,11 +1,8 @@
 """Priors by name, from numpyro.distributions, as densities of the fitted variable u."""
 
 import jax.numpy as jnp
-import numpyro.distributions as dist
 
 from pipeline.models import PRIORS
-
-_CLASSES = {name.lower(): name for name in dist.__all__}
 
 
 def distribution(name, arguments):
@@ -23,7 +20,10 @@ def distribution(name, arguments):
     ValueError
         When an argument is not allowed.
     """
-    made = getattr(dist, _CLASSES[name.replace("_", "")])
+    from numpyro import distributions  # not before it is wanted: it takes 0.3 s
+
+    classes = {known.lower(): known for known in distributions.__all__}
+    made = getattr(distributions, classes[name.replace("_", "")])
     return made(**dict(zip(PRIORS[name], arguments, strict=True)), validate_args=True)
 
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import erfinv
 
 from pipeline.fit.errors import expected_diagonal
 from pipeline.fit.optimize import Code, Problem
@@ -90,6 +90,11 @@ class Ends:
     refits: np.ndarray
 
 
+def _chi2_quantile(level):
+    """Quantile of chi2 with one degree of freedom."""
+    return 2 * erfinv(level) ** 2
+
+
 def two_sided(wanted, level=0.6827) -> Tasks:
     """Return the tasks of central intervals.
 
@@ -103,7 +108,7 @@ def two_sided(wanted, level=0.6827) -> Tasks:
     """
     row, lane = np.nonzero(wanted)
     side = np.repeat([-1, 1], row.size)
-    rise = np.full(side.size, chi2.ppf(level, 1))
+    rise = np.full(side.size, _chi2_quantile(level))
     return Tasks(np.tile(lane, 2), np.tile(row, 2), side, rise)
 
 
@@ -114,7 +119,7 @@ def one_sided(wanted, level=0.95) -> Tasks:
     two-sided one and this limit is the same (Chernoff 1954, Ann. Math. Stat. 25, 573).
     """
     row, lane = np.nonzero(wanted)
-    rise = np.full(row.size, chi2.ppf(2 * level - 1, 1))
+    rise = np.full(row.size, _chi2_quantile(2 * level - 1))
     return Tasks(lane, row, np.ones(row.size, int), rise)
 
 
