@@ -148,3 +148,12 @@ def test_the_mean_of_a_lorentzian_far_away_keeps_its_digits_in_single_precision(
 def test_the_mean_over_a_bin_from_zero_frequency_is_finite():
     grid = Grid.of(np.array([0.5]), np.array([1.0]))
     assert 0.5 < float(evaluate(COMPONENTS["power_law"], grid, 1.0, 3.0)[0] * 0.5**3) < 100
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("name", sorted(COMPONENTS))
+def test_single_precision_stays_single(name, average):
+    f = np.linspace(1, 2, 5, dtype=np.float32)
+    grid = Grid.of(f, np.full_like(f, 0.1) if average else None)
+    values = [np.full(1, v, np.float32) for v in AVERAGED[name]]
+    assert evaluate(COMPONENTS[name], grid, *values).dtype == np.float32

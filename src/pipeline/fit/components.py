@@ -14,7 +14,7 @@ from jax.scipy.special import erf
 
 from pipeline.fit.likelihood import log
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(5)
+NODES, WEIGHTS = (a.tolist() for a in np.polynomial.legendre.leggauss(5))
 """Of the quadrature over a bin, in log frequency: exact to 1e-8 for power laws over a factor of two."""
 LOWEST_EDGE = 0.1
 """Lower edge of a bin over its frequency, at least: some components have no mean over a bin that begins at 0."""
@@ -189,5 +189,6 @@ def _density(component, grid, values):
     """Call the function of a component."""
     if component.function is None:
         return FUNCTIONS[component.name](grid, *values)
-    power = jnp.asarray(component.function(grid.frequency, *values))
+    # whose constants may be NumPy's, of double precision
+    power = jnp.asarray(component.function(grid.frequency, *values), grid.frequency.dtype)
     return jnp.broadcast_to(power, jnp.broadcast_shapes(grid.frequency.shape, power.shape))

@@ -57,9 +57,9 @@ def fit_rows(rows, options: FitOptions):
     masks = [_mask(row, options) for row in rows]
     fits = {lane: [] for lane in range(len(rows))}
     for bucket in prepare.buckets(rows, masks, options.batch_size, average=options.bin_average):
-        for result in _fit_bucket(bucket, options, used):
+        for result, power in _fit_bucket(bucket, options, used):
             for k, lane in enumerate(bucket.lanes):
-                fits[lane].append((result, k))
+                fits[lane].append((result, k, power))
     out = [], [], []
     for lane, row in enumerate(rows):
         for table, more in zip(
@@ -77,8 +77,9 @@ def _mask(row, options):
 
 
 def _fit_bucket(bucket, options, used):
-    """Fit each model of the survey to a bucket; the fits come with the profiles they need.
+    """Fit each model of the survey to a bucket; yield fits and the power of their components.
 
+    The fits come with the profiles they need, and with no power where no lane has chosen the model.
     What is chosen gets errors from profiles; of the other models weak components get upper limits only.
     """
     fits = []
@@ -94,8 +95,9 @@ def _fit_bucket(bucket, options, used):
         )
         fits.append((engine, result))
     best = _best([result for _, result in fits], options.min_delta_bic)
+    profiled = []
     for k, (engine, result) in enumerate(fits):
-        yield add_profiles(
+        result = add_profiles(
             engine,
             bucket.spectra,
             bucket.widths,
@@ -106,6 +108,11 @@ def _fit_bucket(bucket, options, used):
             limit_level=options.upper_limit,
             batch_size=options.batch_size,
         )
+        profiled.append(result)
+    best = _best(profiled, options.min_delta_bic)  # a profile may have found a better optimum
+    for k, result in enumerate(profiled):
+        seen = (best == k).any()
+        yield result, results.component_power(result, bucket.spectra) if seen else None
 
 
 def _engine(model, bucket, options, used):
@@ -141,18 +148,15 @@ def _rows_of_lane(row, mask, fits, options):
     """Return the rows of MODELS, PARAMETERS and CURVES of one spectrum."""
     if not fits:
         return [_no_fit(row, int(mask.sum()))], [], []
-    models = [{**results.model_row(row, *fit), "n_bins": int(mask.sum())} for fit in fits]
+    bins = int(mask.sum())
+    models = [{**results.model_row(row, *fit), "n_bins": bins} for *fit, _ in fits]
     best = choose(models, options.min_delta_bic)
     parameters = []
     for k, (model, fit) in enumerate(zip(models, fits, strict=True)):
         model["best"] = k == best
         model["delta_bic"] = model["bic"] - models[best or 0]["bic"]
-        parameters += [{**p, "best": k == best} for p in results.parameter_rows(row, *fit)]
-    curves = (
-        []
-        if best is None
-        else [results.curve_row(row, mask, *fits[best], average=options.bin_average)]
-    )
+        parameters += [{**p, "best": k == best} for p in results.parameter_rows(row, *fit[:2])]
+    curves = [] if best is None else [results.curve_row(row, mask, *fits[best])]
     return models, parameters, curves
 
 

@@ -6,6 +6,7 @@ are declared on a log scale, the value itself of the others. Frequencies have sh
 vectorise across lanes.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -301,7 +302,7 @@ class Model:
     def _tied_value(self, rows, tie):
         """Row of u of a tied parameter."""
         if self.is_log[tie.target]:
-            return rows[tie.target] + np.log(tie.factor)
+            return rows[tie.target] + math.log(tie.factor)
         return rows[tie.target] * tie.factor
 
     def _rows(self, u):

@@ -30,6 +30,8 @@ MOST_BEND = 0.75
 """Longest correction of a step for the curvature of the valley, over the step itself."""
 COARSE_BINS = 64
 """Spectra of eight times as many bins are first fitted on about that many (see `rebinned`)."""
+SINGLE_BINS = 128
+"""Spectra of so many bins do the way to the optimum in single precision."""
 FINE_HEAD = 16
 """Bins at the low end that stay as they are: there power laws change from bin to bin."""
 COARSE_ITERATIONS, COARSE_TOLERANCE = 40, 0.1
@@ -93,10 +95,10 @@ class Spectra(NamedTuple):
         return self.each(lambda a: jnp.asarray(a, dtype))
 
 
-def rebinned(spectra) -> Spectra:
+def rebinned(spectra, xp=jnp) -> Spectra:
     """Average the bins of long spectra in groups, weighted: wider groups at higher frequencies.
 
-    The first `FINE_HEAD` bins stay, the next as many go in pairs, the next in fours, up to groups of
+    `xp` is numpy for spectra on the host. The first `FINE_HEAD` bins stay, the next as many go in pairs, the next in fours, up to groups of
     bins / `COARSE_BINS`: on a linear grid this is a logarithmic one at its low end.
     """
     bins = spectra.power.shape[0]
@@ -111,17 +113,17 @@ def rebinned(spectra) -> Spectra:
         parts = []
         for k in range(len(edges) - 1):
             part = values[edges[k] : edges[k + 1]]
-            part = jnp.pad(part, ((0, -part.shape[0] % 2**k), (0, 0)))
+            part = xp.pad(part, ((0, -part.shape[0] % 2**k), (0, 0)))
             parts.append(part.reshape(-1, 2**k, part.shape[1]).sum(axis=1))
-        return jnp.concatenate(parts)
+        return xp.concatenate(parts)
 
     weight = total(spectra.weight)
-    safe = jnp.where(weight > 0, weight, 1)
+    safe = xp.where(weight > 0, weight, 1)
 
     def mean(values):
-        return jnp.where(weight > 0, total(values * spectra.weight) / safe, 1)
+        return xp.where(weight > 0, total(values * spectra.weight) / safe, 1)
 
-    width = None if spectra.width is None else jnp.where(weight > 0, total(spectra.width), 1)
+    width = None if spectra.width is None else xp.where(weight > 0, total(spectra.width), 1)
     return Spectra(mean(spectra.frequency), mean(spectra.power), weight, width)
 
 
@@ -350,6 +352,16 @@ def _run_near(model, likelihood, spectra, problem, state, near, tolerance, allow
     return jax.tree.map(partial(jnp.where, better), near, state)
 
 
+def _compare(model, likelihood, spectra, problem, state, near, tolerance, allowed, least):
+    """Evaluate the trial of `state` and the u of `near`, and put the better of them into `state`."""
+    fine = model, likelihood, spectra, spectra.grid, problem.active
+    one, other = objective_at(*fine, state.trial), objective_at(*fine, near.u)
+    better = other < one
+    return state._replace(
+        u=jnp.where(better, near.u, state.trial), objective=jnp.where(better, other, one)
+    )
+
+
 class Engine:
     """Fits a model to any number of spectra with the same number of bins.
 
@@ -410,10 +422,8 @@ class Engine:
         """
         allowed = self.max_iterations if max_iterations is None else max_iterations
         allowed = min(allowed, self.max_iterations)
-        data = [jax.device_put(spectra.on_device(self.dtype), device) for device in self.devices]
-        which = np.arange(problem.u.shape[1]) if which is None else np.asarray(which)
-        problem = Problem(*(np.asarray(a, self.dtype) for a in problem))
-        work = Work(data, which, problem, self.tolerance, self.block_size)
+        work = self._work(spectra, problem, which)
+        problem = work.problem
         state = self._solve(work, allowed)
         prior = log_prior_of(self.model, state.u)
         free = problem.free > 0
@@ -427,29 +437,68 @@ class Engine:
             at_bound=held,
         )
 
+    def try_starts(self, spectra: Spectra, problem: Problem, iterations, which=None):
+        """Go a few iterations from every start, to see where it leads: in single precision, on coarse bins.
+
+        Parameters
+        ----------
+        spectra, problem, which
+            See `fit`.
+        iterations : int
+            Iterations of a lane.
+
+        Returns
+        -------
+        u : array, shape (P, lanes)
+            Where each lane is then.
+        objective : array, shape (lanes,)
+            Its objective there; infinite or NaN where there is none.
+        """
+        work = self._in_single(self._work(spectra, problem, which), _single)
+        loose = work._replace(tolerance=COARSE_TOLERANCE)
+        u = np.clip(work.problem.u, work.problem.lower, work.problem.upper)
+        state, lanes = self._start(u), np.arange(u.shape[1])
+        if is_long(work.data[0]):
+            found = self._on_coarse_bins(work, state.u, iterations)
+            self._advance(_compare, work, iterations, lanes, state, found)
+        else:
+            self._to_end(loose, iterations, state, np.ones(lanes.size, bool))
+        return np.where(problem.free, state.u, problem.u).astype(self.dtype), state.objective
+
+    def _work(self, spectra, problem, which) -> Work:
+        """What there is to do: spectra on the devices, everything of one type."""
+        data = [jax.device_put(spectra.on_device(self.dtype), device) for device in self.devices]
+        which = np.arange(problem.u.shape[1]) if which is None else np.asarray(which)
+        problem = Problem(*(np.asarray(a, self.dtype) for a in problem))
+        return Work(data, which, problem, self.tolerance, self.block_size)
+
+    def _on_coarse_bins(self, work, u, iterations) -> State:
+        """Fit the coarse bins of long spectra from u."""
+        coarse = self._in_single(work, _coarse)
+        bins = work.data[0].power.shape[0] // coarse.data[0].power.shape[0]
+        coarse = coarse._replace(
+            tolerance=COARSE_TOLERANCE, block_size=work.block_size * max(bins // 2, 1)
+        )
+        found = self._start(u)
+        self._to_end(coarse, iterations, found, np.ones(found.code.size, bool))
+        return found
+
     def _solve(self, work, allowed) -> State:
         """Bring every lane to its end.
 
-        Long spectra in double precision go most of the way in single; what did not arrive there starts
-        again.
+        Double precision goes most of the way in single, from `SINGLE_BINS` bins up; what did not arrive
+        there starts again. Long spectra begin on coarse bins.
         """
         problem = work.problem
         state = self._start(np.clip(problem.u, problem.lower, problem.upper))
-        long = work.data[0].power.shape[0] >= COARSE_BINS * 8
-        if work.data[0].power.shape[0] >= 128 and state.u.dtype == np.float64:
+        if work.data[0].power.shape[0] >= SINGLE_BINS and state.u.dtype == np.float64:
             single = self._in_single(work, _single)
             found = self._solve(single, allowed)
             arrived = np.isfinite(found.objective)
             near = self._near(work, found)
             state = State(*(np.where(arrived, a, b) for a, b in zip(near, state, strict=True)))
-        elif long:
-            coarse = self._in_single(work, _coarse)
-            bins = work.data[0].power.shape[0] // coarse.data[0].power.shape[0]
-            coarse = coarse._replace(
-                tolerance=COARSE_TOLERANCE, block_size=work.block_size * max(bins // 2, 1)
-            )
-            found = self._start(state.u)
-            self._to_end(coarse, COARSE_ITERATIONS, found, np.ones(state.code.size, bool))
+        elif is_long(work.data[0]):
+            found = self._on_coarse_bins(work, state.u, COARSE_ITERATIONS)
             lanes = np.arange(state.code.size)
             self._advance(_run_near, work, allowed, lanes, state, self._near(work, found))
         self._to_end(
@@ -469,7 +518,8 @@ class Engine:
     def _near(self, work, found) -> State:
         """Return a state at an optimum that was found otherwise, its objective unknown."""
         kind, problem = work.problem.u.dtype, work.problem
-        start = self._start(np.clip(found.u.astype(kind), problem.lower, problem.upper))
+        u = np.where(problem.free > 0, found.u.astype(kind), problem.u)
+        start = self._start(np.clip(u, problem.lower, problem.upper))
         return start._replace(
             information=found.information.astype(kind),
             damping=np.full_like(start.damping, NEAR_DAMPING),
@@ -539,6 +589,11 @@ class Engine:
             result = unpack(self.model, np.asarray(result)[:, : block.size], State)[0]
             for whole, part in zip(state, result, strict=True):
                 whole[..., block] = part
+
+
+def is_long(spectra) -> bool:
+    """Whether it pays to begin on coarse bins."""
+    return spectra.power.shape[0] >= COARSE_BINS * 8
 
 
 def _pending(state, allowed, among=True):
@@ -683,7 +738,8 @@ def compiled(function, model, likelihood):
 
 def _packed(function, model, likelihood, spectra, packed, *numbers):
     """Call a program of this module with problem and states unpacked, and pack its state."""
-    kinds = (Problem, State, State) if function is _run_near else (Problem, State)
+    two = function in (_run_near, _compare)
+    kinds = (Problem, State, State) if two else (Problem, State)
     problem, *states = unpack(model, packed, *kinds)
     problem = problem._replace(free=problem.free > 0, active=problem.active > 0)
     return pack(function(model, likelihood, spectra, problem, *states, *numbers))

@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from pipeline.fit import blends
-from pipeline.fit.components import Grid, centroid_and_fwhm
+from pipeline.fit.components import centroid_and_fwhm
 from pipeline.fit.errors import interval
-from pipeline.fit.optimize import Code
-from pipeline.fit.prepare import bucket_length
+from pipeline.fit.optimize import Code, in_blocks
 from pipeline.fit.profile import End
 from pipeline.models import LORENTZIANS
 from pipeline.status import Flag, Status
@@ -297,6 +296,8 @@ def _blends(row, result, lane):
         for s, slot in enumerate(model.slots)
         if slot.component in ("lorentzian", "lorentzian_numax") and result.active[s, lane]
     ]
+    if len(slots) < 2:
+        return
     values = model.to_values(result.fit.u[:, [lane]])[:, 0]
     peaks, slopes = [], np.eye(model.size)
     for s in slots:
@@ -359,22 +360,24 @@ def _root(variance) -> float:
 
 
 @partial(jax.jit, static_argnums=0)
-def _component_power(model, u, frequency, width, active):
-    return jnp.stack(model.component_power(u, Grid.of(frequency, width), active))
+def _component_power(model, spectra, active, u):
+    return (jnp.stack(model.component_power(u, spectra.grid, active)),)
 
 
-def curve_row(row, mask, result, lane, *, average=False) -> dict:
+def component_power(result, spectra) -> np.ndarray:
+    """Return the power of each component of a `ModelFit`, shape (slots, bins, lanes)."""
+    function = partial(_component_power, result.model)
+    return in_blocks(function, (spectra, result.active, result.fit.u), 64)[0]
+
+
+def curve_row(row, mask, result, lane, power_of) -> dict:
     """Return the CURVES row of one lane: its usable bins with the model and its components.
 
-    With `average` the model is averaged over the bins, as it was fitted then.
+    `power_of` is what `component_power` returns for the result.
     """
     active = result.active[:, lane]
     power, low, high = (row[name][mask] for name in ("power", "frequency_lo", "frequency_hi"))
-    frequency, width = np.ones((2, bucket_length(power.size), 1))  # few shapes to compile
-    frequency[: power.size, 0], width[: power.size, 0] = row["frequency"][mask], high - low
-    told = result.fit.u[:, [lane]], frequency, width if average else None, active[:, None]
-    parts = np.array(_component_power(result.model, *told))
-    parts = parts[active, : power.size, 0]
+    parts = power_of[active, : power.size, lane]
     error = power / np.sqrt(row["n"][mask]) if len(row["n"]) else row["power_err"][mask]
     return {
         "source_id": row["source_id"],

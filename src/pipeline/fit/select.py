@@ -123,16 +123,12 @@ class Workshop:
             masks,
         )
         if count > 1:  # a few iterations tell which start leads to the best optimum
-            fit = self.engine.fit(self.resident, problem, TRIAL_ITERATIONS, which=each)
-            objective = np.where(np.isfinite(fit.objective), fit.objective, np.inf)
+            u, objective = self.engine.try_starts(self.resident, problem, TRIAL_ITERATIONS, each)
+            objective = np.where(np.isfinite(objective), objective, np.inf)
             best = np.argmin(objective.reshape(count, -1), axis=0) * lanes.size
             best += np.arange(lanes.size)
-            spent = fit.iterations[best]
-            problem = Problem(*(a[:, best] for a in problem._replace(u=fit.u)))
-        fit = self.engine.fit(self.resident, problem, which=lanes)
-        if count > 1:
-            fit = replace(fit, iterations=fit.iterations + spent)
-        return fit
+            problem = Problem(*(a[:, best] for a in problem._replace(u=u)))
+        return self.engine.fit(self.resident, problem, which=lanes)
 
     def criterion(self, deviance, active):
         """BIC up to the constant of the data, shape (lanes,)."""

@@ -15,11 +15,13 @@ import numpy as np
 
 from pipeline.fit.components import evaluate
 from pipeline.fit.likelihood import standardised, terms
-from pipeline.fit.optimize import in_blocks
+from pipeline.fit.optimize import in_blocks, is_long, rebinned
 from pipeline.fit.priors import support
 
 QUALITIES = (0.5, 2.0, 6.0, 18.0)
 """Q of the peaks that are tried at each frequency."""
+BROAD = 6.0
+"""Q up to which they are looked for on averaged bins, where the spectrum is long."""
 EXPONENTS = (2.0, 4.0)
 """Exponents of the Harvey terms that are tried at each frequency."""
 FWHM_OF_GAUSSIAN = 2 * math.sqrt(2 * math.log(2))
@@ -100,6 +102,7 @@ def base_starts(model, spectra, count):
     count : int
         Starts to return.
     """
+    spectra = _smooth(spectra)
     used = spectra.weight > 0
     log_f = np.log(np.where(used, spectra.frequency, np.nan))
     first, last = np.nanmin(log_f, axis=0), np.nanmax(log_f, axis=0)
@@ -131,6 +134,11 @@ def base_starts(model, spectra, count):
                 first = given is not None and k == 0
                 starts[k, row] = _fitted(model, row, given if first else value)
     return starts
+
+
+def _smooth(spectra):
+    """Average the bins of long spectra: what is broad is seen there as well, for less."""
+    return rebinned(spectra, np) if is_long(spectra) else spectra
 
 
 def _otherwise(declared, k):
@@ -184,8 +192,8 @@ def _peak_values(declared, variance, centre, trial, narrowest, xp=np):
     return {p.name: known.get(p.name, _otherwise(p, 0)) for p in declared.parameters}
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _scores(model, likelihood, declared, spectra, u, active, frequencies, narrowest):
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _scores(model, likelihood, declared, trials, spectra, u, active, frequencies, narrowest):
     """Score statistic and amplitude of a peak of each trial shape at each candidate frequency.
 
     For the standardised residual r and the standardised shape t of a peak of unit variance, the best
@@ -198,7 +206,6 @@ def _scores(model, likelihood, declared, spectra, u, active, frequencies, narrow
     at = terms(likelihood, spectra.power, spectra.weight, power)
     root, residual = standardised(at.score, at.fisher)
     scale = root / power
-    trials = _trials(declared)
 
     def one(k, state):
         best, where, variance = state
@@ -255,11 +262,17 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     lower, upper = _pinned(model, slot, u, lower, upper)
     candidates, narrowest = _candidates(model, spectra, rows, lower, upper)
     trials = np.asarray(_trials(declared))
-    best, where, variance = in_blocks(
-        partial(_scores, model, likelihood, declared),
-        (spectra, u, active, candidates, narrowest),
-        block_size,
-    )
+    parts = []
+    for broad, some in ((True, _smooth(spectra)), (False, spectra)):
+        tried = tuple(float(t) for t in trials if (t <= BROAD or "exponent" in rows) == broad)
+        if tried:
+            function = partial(_scores, model, likelihood, declared, tried)
+            arrays = some, u, active, candidates, narrowest
+            # single precision tells which is best
+            arrays = jax.tree.map(lambda a: a if a.dtype == bool else np.float32(a), arrays)
+            parts.append(in_blocks(function, arrays, block_size))
+    best, where, variance = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    variance = variance.astype(float)
     order = np.argsort(-best, axis=0)
     lanes = np.arange(u.shape[1])
     starts = np.repeat(u[None], count, axis=0)
