@@ -76,6 +76,16 @@ def test_only_the_archive_is_required():
             "fit.models.m.0.parameters",
             "must be positive",
         ),
+        (
+            {"fit": {"detection": {"component": "power_law"}}},
+            "fit.detection.component",
+            "not a peak",
+        ),
+        (
+            {"fit": {"detection": {}, "models": {"m": ["constant", "lorentzian"]}}},
+            "fit",
+            "a model without peaks",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(values, key, allowed):

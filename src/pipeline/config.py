@@ -378,6 +378,30 @@ def _check_tie(name, parameter, tied: TieOptions, known) -> None:
         )
 
 
+class DetectionOptions(Options):
+    """Test of one more peak, calibrated by simulation."""
+
+    component: ComponentOptions = Field(
+        default_factory=lambda: "lorentzian",
+        validate_default=True,
+        description="The peak, as in a model. `lorentzian_numax: {q: {bounds: [2, 100]}}` tests for narrow ones.",
+    )
+    draws: Count = Field(
+        1000, description="Spectra drawn from the model without the peak, at most, for each source."
+    )
+    enough: Count = Field(
+        20, description="Draws with as large a likelihood ratio as the data at which they end."
+    )
+    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
+
+    @field_validator("component")
+    @classmethod
+    def _a_peak(cls, component):
+        if not find(component.name).peak:
+            raise ValueError(f"{component.name} is not a peak")
+        return component
+
+
 class FitOptions(Options):
     """Models and how they are fitted."""
 
@@ -433,6 +457,11 @@ class FitOptions(Options):
     upper_limit: float = Field(
         0.95, gt=0.5, lt=1, description="Confidence of the upper limits of weak components."
     )
+    detection: DetectionOptions | None = Field(
+        None,
+        description="Test whether one more peak is needed beside the best of the models without peaks; "
+        "null: none. Fills `qpo_p_value` and `qpo_q_value`.",
+    )
     platform: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="`auto`: a GPU where there is one, else the CPU."
     )
@@ -471,10 +500,24 @@ class FitOptions(Options):
                 raise ValueError(f"model {name!r}: {error}") from error
         return models
 
+    @model_validator(mode="after")
+    def _null_for_detection(self):
+        if self.detection and not self.without_peaks:
+            raise ValueError(
+                "detection needs a model without peaks, e.g. `power_law: [constant, power_law]`"
+            )
+        return self
+
+    @property
+    def without_peaks(self) -> list[str]:
+        """Names of the models that have no peak."""
+        return [n for n, m in self.models.items() if not any(find(c.name).peak for c in m)]
+
     @property
     def user_components(self) -> list:
         """The components of its models that are not built in, each once, by name."""
-        names = {c.name for model in self.models.values() for c in model}
+        models = [*self.models.values(), [self.detection.component] if self.detection else []]
+        names = {c.name for model in models for c in model}
         return [find(name) for name in sorted(names - COMPONENTS.keys())]
 
 

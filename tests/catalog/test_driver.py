@@ -1,6 +1,7 @@
 """The stages' files become one catalogue: all sources, no more, the same bytes each time."""
 
 import json
+from math import isnan
 
 import pytest
 from astropy.io import fits
@@ -42,6 +43,13 @@ def test_the_qpo_is_measured_with_its_errors_and_caveats(survey_files):
     assert (row["model"], row["runner_up"], row["delta_bic"]) == ("power_law_qpo", "power_law", 100)
     assert row["flags"] == Flag.NO_ENERGY | Flag.NO_P_VALUE | Flag.PARTIAL
     assert row["n_files"] == 3
+
+
+def test_false_discovery_rates_are_of_the_catalogue(survey_files):
+    run(**survey_files)
+    rows = {r["source_id"]: r for r in catalogue(survey_files["output"], SOURCES)}
+    assert (rows["NOISE Ω<b>"]["qpo_p_value"], rows["NOISE Ω<b>"]["qpo_q_value"]) == (0.4, 0.4)
+    assert isnan(rows["QPO"]["qpo_q_value"])
 
 
 def test_what_could_not_be_used_says_where_and_why(survey_files):

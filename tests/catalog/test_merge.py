@@ -66,6 +66,7 @@ def model(name, bic=100.0, product="p", status="ok", best=False, components=("po
         "statistic": 90.0,
         "deviance": 95.0,
         "n_free": 2,
+        "lrt_p_value": nan,
     }
 
 
@@ -222,6 +223,14 @@ class TestRow:
         assert found["flags"] == Flag.RMS_UNKNOWN | Flag.NO_P_VALUE
         rms = parameter("lorentzian.1", "rms", 0.1)
         assert row(parameters=[*peak, rms])["flags"] == Flag.NO_P_VALUE
+
+    def test_a_p_value_is_that_of_the_model_that_was_tested(self):
+        tested = {"lrt_p_value": 1e-4, "lrt_p_error": 0.2, "lrt_method": "simulated"}
+        models = [model("with", bic=10.0, best=True), model("without", bic=50.0) | tested]
+        found = row(models=models)
+        assert (found["qpo_p_value"], found["qpo_p_error"]) == (1e-4, 0.2)
+        assert found["qpo_p_method"] == "simulated"
+        assert not found["flags"] & Flag.NO_P_VALUE
 
     def test_without_a_qpo_has_no_flag_of_one(self):
         assert row()["flags"] == 0

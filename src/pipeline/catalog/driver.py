@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline.catalog.conservation import conserve, expected_sources
+from pipeline.catalog.fdr import q_values
 from pipeline.catalog.fits import write_fits
 from pipeline.catalog.gate import quality_gate
 from pipeline.catalog.merge import source_row
@@ -132,6 +133,7 @@ def merge(files: list[dict], lists: list[Path], folders, options: CatalogOptions
             rejected += rejected_later(by_source[i], *_rows(i, shard)[:3])
     conserve("plan", expected_sources(files), planned)
     tables = {t: _sorted(pa.concat_tables(p, promote_options="none")) for t, p in parts.items()}
+    tables[SOURCES] = _with_q_values(tables[SOURCES])
     conserve("catalog", planned, tables[SOURCES].column("source_id").to_pylist())
     rejected.sort(key=lambda row: (row["file"], row["source_id"], row["stage"]))
     return {**tables, REJECTED: to_arrow(REJECTED, rejected)}
@@ -168,6 +170,13 @@ def _rows(source_id: str, shard: Shard) -> list[list[dict]]:
 def _source(source_id: str, files: list[dict], shard: Shard, options: CatalogOptions) -> dict:
     _, products, fits, parameters = _rows(source_id, shard)
     return source_row(source_id, files, products, fits, parameters, options)
+
+
+def _with_q_values(sources: pa.Table) -> pa.Table:
+    """Fill the false-discovery rates, which are of the catalogue and not of a source."""
+    column = sources.column_names.index("qpo_q_value")
+    rates = q_values(sources.column("qpo_p_value").to_numpy())
+    return sources.set_column(column, sources.schema.field(column), pa.array(rates))
 
 
 def _sorted(table: pa.Table) -> pa.Table:

@@ -53,6 +53,8 @@ def source_row(
     row |= {n: fit[n] for n in (*_FROM_FIT, "status", "reason")}
     row |= {"n_products": len(fits)} | runner_up(rivals) | _continuum(own)
     qpo, qpo_flags = _qpo(own, options)
+    if test := _test(rivals):
+        row, qpo_flags = row | test, qpo_flags & ~Flag.NO_P_VALUE
     partial = len(fits) < len(products) or any(_failed(f["status"]) for f in files)
     row["flags"] |= fit["flags"] | qpo_flags | (Flag.PARTIAL if partial else 0)
     if all(name.split(".")[0] == "constant" for name in fit["components"]):
@@ -74,6 +76,16 @@ def choose_product(products: Sequence[Mapping], fits: Mapping[str, Mapping]) -> 
         return product["product"] in fits, weight if isfinite(weight) else -inf, product["m"]
 
     return max(sorted(products, key=lambda p: p["product"]), key=rank, default=None)
+
+
+def _test(models) -> dict:
+    """Columns of the test for a peak, of the model of a product that was tested; empty where none was."""
+    for model in models:
+        if isfinite(model["lrt_p_value"]):
+            names = ("p_value", "p_error", "method")
+            columns = ("qpo_p_value", "qpo_p_error", "qpo_p_method")
+            return {c: model[f"lrt_{n}"] for n, c in zip(names, columns, strict=True)}
+    return {}
 
 
 def runner_up(models: Sequence[Mapping]) -> dict:

@@ -1,6 +1,7 @@
 """Fit the models of a survey to the power spectra of one shard, a batch at a time."""
 
 import logging
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from pipeline import columns, tables
 from pipeline.config import FitOptions
 from pipeline.fit import devices, prepare, results
+from pipeline.fit.detect import detect_peak
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine
 from pipeline.fit.select import fit_model
@@ -57,9 +59,10 @@ def fit_rows(rows, options: FitOptions):
     masks = [_mask(row, options) for row in rows]
     fits = {lane: [] for lane in range(len(rows))}
     for bucket in prepare.buckets(rows, masks, options.batch_size, average=options.bin_average):
-        for result, power in _fit_bucket(bucket, options, used):
+        names = [f"{rows[lane]['source_id']} {rows[lane]['product']}" for lane in bucket.lanes]
+        for result, power, tests in _fit_bucket(bucket, names, options, used):
             for k, lane in enumerate(bucket.lanes):
-                fits[lane].append((result, k, power))
+                fits[lane].append((result, k, power, tests.get(k, {})))
     out = [], [], []
     for lane, row in enumerate(rows):
         for table, more in zip(
@@ -76,8 +79,8 @@ def _mask(row, options):
     return prepare.usable(row, options.frequency_range)
 
 
-def _fit_bucket(bucket, options, used):
-    """Fit each model of the survey to a bucket; yield fits and the power of their components.
+def _fit_bucket(bucket, names, options, used):
+    """Fit each model of the survey to a bucket; yield fits, the power of their components, and tests.
 
     The fits come with the profiles they need, and with no power where no lane has chosen the model.
     What is chosen gets errors from profiles; of the other models weak components get upper limits only.
@@ -110,12 +113,44 @@ def _fit_bucket(bucket, options, used):
         )
         profiled.append(result)
     best = _best(profiled, options.min_delta_bic)  # a profile may have found a better optimum
-    for k, result in enumerate(profiled):
+    tests = _detect(bucket, names, dict(zip(options.models, profiled, strict=True)), options, used)
+    for k, (name, result) in enumerate(zip(options.models, profiled, strict=True)):
         seen = (best == k).any()
-        yield result, results.component_power(result, bucket.spectra) if seen else None
+        power = results.component_power(result, bucket.spectra) if seen else None
+        yield result, power, tests.get(name, {})
 
 
-def _engine(model, bucket, options, used):
+def _detect(bucket, names, fits, options, used):
+    """Test for one more peak beside the best model without any.
+
+    Returns the columns of MODELS by model and lane of the bucket.
+    """
+    if options.detection is None:
+        return {}
+    told, out = options.detection, {}
+    nulls = options.without_peaks
+    best = _best([fits[name] for name in nulls], options.min_delta_bic)
+    for k, name in enumerate(nulls):
+        lanes = np.flatnonzero(best == k)
+        if not lanes.size:
+            continue
+        model = Model.from_components(name, [*options.models[name], told.component])
+        tested = detect_peak(
+            _engine(model, bucket, options, used, precision="float32"),  # the ratio to 0.01
+            bucket.spectra.take(lanes),
+            bucket.widths[:, lanes],
+            fits[name].take(lanes),
+            [[told.seed, zlib.crc32(names[lane].encode())] for lane in lanes],
+            n_starts=options.starts,
+            draws=told.draws,
+            enough=told.enough,
+            batch_size=options.batch_size,
+        )
+        out[name] = {lane: tested.columns(i) for i, lane in enumerate(lanes)}
+    return out
+
+
+def _engine(model, bucket, options, used, precision=None):
     """Return the engine that fits a model to a bucket."""
     block = options.block_size
     if used[0].platform != "cpu":
@@ -126,7 +161,7 @@ def _engine(model, bucket, options, used):
         block_size=block,
         tolerance=options.tolerance,
         max_iterations=options.max_iterations,
-        precision=options.precision,
+        precision=precision or options.precision,
         devices=used,
     )
 
@@ -149,14 +184,16 @@ def _rows_of_lane(row, mask, fits, options):
     if not fits:
         return [_no_fit(row, int(mask.sum()))], [], []
     bins = int(mask.sum())
-    models = [{**results.model_row(row, *fit), "n_bins": bins} for *fit, _ in fits]
+    models = [
+        {**results.model_row(row, result, k), "n_bins": bins, **test} for result, k, _, test in fits
+    ]
     best = choose(models, options.min_delta_bic)
     parameters = []
     for k, (model, fit) in enumerate(zip(models, fits, strict=True)):
         model["best"] = k == best
         model["delta_bic"] = model["bic"] - models[best or 0]["bic"]
         parameters += [{**p, "best": k == best} for p in results.parameter_rows(row, *fit[:2])]
-    curves = [] if best is None else [results.curve_row(row, mask, *fits[best])]
+    curves = [] if best is None else [results.curve_row(row, mask, *fits[best][:3])]
     return models, parameters, curves
 
 

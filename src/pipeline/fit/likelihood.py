@@ -147,6 +147,37 @@ def standardised(score, curvature):
     return root, jnp.where(root > 0, score / jnp.where(root > 0, root, 1.0), 0.0)
 
 
+def draw(likelihood, model, weight, shape, rng):
+    """Draw powers around a model, as a likelihood has them.
+
+    Parameters
+    ----------
+    likelihood : str
+        See `terms`.
+    model, weight : array
+        Model power, and n, 1 / sigma^2 or the exposure; they broadcast to the shape.
+    shape : tuple of int
+        Of the result.
+    rng : numpy.random.Generator
+        Where the draws come from.
+
+    Returns
+    -------
+    array
+        Powers; 1 where the weight is 0, in the padding.
+    """
+    used = np.broadcast_to(weight > 0, shape)
+    n = np.where(weight > 0, weight, 1.0)
+    if likelihood == "gamma":
+        drawn = rng.gamma(n, model / n, shape)
+    elif likelihood == "poisson":
+        drawn = rng.poisson(n * model, shape) / n
+    else:
+        sigma = n**-0.5 * (model if likelihood == "gaussian_model" else 1.0)
+        drawn = rng.normal(model, sigma, shape)
+    return np.where(used, drawn, 1.0)
+
+
 @np.errstate(divide="ignore", invalid="ignore")
 def saturated(likelihood, power, weight):
     """Return -2 ln L of the model that equals the data, summed over bins, shape (lanes,).
