@@ -27,6 +27,12 @@ def distribution(name, arguments):
     return made(**dict(zip(PRIORS[name], arguments, strict=True)), validate_args=True)
 
 
+def is_flat(prior, is_log) -> bool:
+    """Whether a prior is flat in the fitted variable: its support is part of the bounds."""
+    flat = "loguniform" if is_log else "uniform"
+    return prior is None or prior[0] == flat
+
+
 def log_prior(prior, is_log):
     """Return a function from u to the logarithm of the prior's density in u.
 
@@ -37,12 +43,9 @@ def log_prior(prior, is_log):
     is_log : bool
         Whether u is the logarithm of the parameter, whose density is then p(exp(u)) exp(u).
     """
-    if prior is None:
+    if is_flat(prior, is_log):
         return jnp.zeros_like
-    name, arguments = prior
-    if (name == "loguniform" and is_log) or (name == "uniform" and not is_log):
-        return jnp.zeros_like  # flat in u: the support is part of the bounds
-    density = distribution(name, arguments)
+    density = distribution(*prior)
     density._validate_args = False  # the bounds see to it; a value cannot be checked while tracing
     if is_log:
         return lambda u: density.log_prob(jnp.exp(u)) + u
