@@ -402,6 +402,13 @@ class DetectionOptions(Options):
         return component
 
 
+class EvidenceOptions(Options):
+    """Evidence of each model by importance sampling."""
+
+    draws: int = Field(1024, ge=128, description="Draws from the posterior of each fit.")
+    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
+
+
 class FitOptions(Options):
     """Models and how they are fitted."""
 
@@ -461,6 +468,11 @@ class FitOptions(Options):
         None,
         description="Test whether one more peak is needed beside the best of the models without peaks; "
         "null: none. Fills `qpo_p_value` and `qpo_q_value`.",
+    )
+    evidence: EvidenceOptions | None = Field(
+        None,
+        description="Evidence and probability of each model, by importance sampling; null: none. The "
+        "prior of a parameter is flat within its bounds unless stated.",
     )
     platform: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="`auto`: a GPU where there is one, else the CPU."

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.config import ComponentOptions
-from pipeline.fit import Engine, Grid, Model, Spectra, fit_model, posterior
+from pipeline import columns, tables
+from pipeline.config import ComponentOptions, FitOptions, validate
+from pipeline.fit import Engine, Grid, Model, Spectra, driver, fit_model, posterior
 
 GRID = np.linspace(0.1, 12.8, 128)
 PRIORS = [
@@ -139,3 +140,41 @@ def test_lanes_that_cannot_be_fitted_have_no_posterior(draw):
     assert np.isnan(found.log_evidence[1])
     assert np.isnan(found.quantiles([0.5])[0][:, 1]).all()
     assert np.isfinite(found.log_evidence[[0, 2]]).all()
+
+
+def test_probabilities_are_of_the_models_whose_evidence_is_known():
+    found = posterior.probabilities([-10.0, -12.0, -5.0, np.nan], [0.1, 0.2, 0.9, 0.1])
+    np.testing.assert_allclose(found[:2], [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))])
+    assert np.isnan(found[2:]).all()
+    assert np.isnan(posterior.probabilities([-3.0], [0.1])).all()
+
+
+def test_the_stage_writes_evidences_and_probabilities(draw):
+    red = Model.from_components("red", ["constant", "power_law"])
+    spectra, _ = draw(red, [2.0, 1.0, 1.4], GRID, 40, 3, seed=77)
+    rows = [
+        {
+            **tables.empty_row(columns.SEGMENT),
+            "source_id": f"s{lane}",
+            "product": "p",
+            "status": "ok",
+            "norm": "leahy",
+            "frequency": GRID,
+            "frequency_lo": GRID - 0.05,
+            "frequency_hi": GRID + 0.05,
+            "power": spectra.power[:, lane],
+            "n": spectra.weight[:, lane],
+        }
+        for lane in range(3)
+    ]
+    told = {"models": {"white": ["constant"], "red": ["constant", "power_law"]}}
+    options = validate({**told, "evidence": {"draws": 256}}, FitOptions)
+    models = driver.fit_rows(rows, options)[0]
+    tables.to_arrow(columns.MODELS, models)
+    for white, red in zip(models[::2], models[1::2], strict=True):
+        assert (white["model"], red["model"]) == ("white", "red")
+        assert red["probability"] > 0.99
+        assert red["probability"] + white["probability"] == pytest.approx(1.0)
+        assert abs(red["log_evidence"] - red["log_evidence_laplace"]) < 1
+    again = driver.fit_rows(rows[1:], options)[0]
+    assert again[1]["log_evidence"] == pytest.approx(models[3]["log_evidence"], abs=1e-6)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline import columns, tables
 from pipeline.config import FitOptions
-from pipeline.fit import devices, prepare, results
+from pipeline.fit import devices, posterior, prepare, results
 from pipeline.fit.detect import detect_peak
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine
@@ -60,9 +60,9 @@ def fit_rows(rows, options: FitOptions):
     fits = {lane: [] for lane in range(len(rows))}
     for bucket in prepare.buckets(rows, masks, options.batch_size, average=options.bin_average):
         names = [f"{rows[lane]['source_id']} {rows[lane]['product']}" for lane in bucket.lanes]
-        for result, power, tests in _fit_bucket(bucket, names, options, used):
+        for result, power, more in _fit_bucket(bucket, names, options, used):
             for k, lane in enumerate(bucket.lanes):
-                fits[lane].append((result, k, power, tests.get(k, {})))
+                fits[lane].append((result, k, power, more[k]))
     out = [], [], []
     for lane, row in enumerate(rows):
         for table, more in zip(
@@ -80,44 +80,59 @@ def _mask(row, options):
 
 
 def _fit_bucket(bucket, names, options, used):
-    """Fit each model of the survey to a bucket; yield fits, the power of their components, and tests.
+    """Fit each model of the survey to a bucket; yield each with what is known of it beside.
 
-    The fits come with the profiles they need, and with no power where no lane has chosen the model.
-    What is chosen gets errors from profiles; of the other models weak components get upper limits only.
+    The fits come with the profiles they need: what is chosen gets errors from profiles; of the other models
+    weak components get upper limits only. With them come the power of their components, None where no lane
+    has chosen the model, and further columns of MODELS, a dictionary a lane.
     """
-    fits = []
+    data, engines, fits = (bucket.spectra, bucket.widths), {}, {}
     for name, components in options.models.items():
-        engine = _engine(Model.from_components(name, components), bucket, options, used)
-        result = fit_model(
-            engine,
-            bucket.spectra,
-            bucket.widths,
+        engines[name] = _engine(Model.from_components(name, components), bucket, options, used)
+        fits[name] = fit_model(
+            engines[name],
+            *data,
             n_starts=options.starts,
             min_delta_bic=options.min_delta_bic,
             errors=options.errors,
         )
-        fits.append((engine, result))
-    best = _best([result for _, result in fits], options.min_delta_bic)
-    profiled = []
-    for k, (engine, result) in enumerate(fits):
-        result = add_profiles(
-            engine,
-            bucket.spectra,
-            bucket.widths,
-            result,
+    best = _best(list(fits.values()), options.min_delta_bic)
+    for k, name in enumerate(fits):
+        fits[name] = add_profiles(
+            engines[name],
+            *data,
+            fits[name],
             which=options.profile,
             chosen=best == k,
             levels=options.levels,
             limit_level=options.upper_limit,
             batch_size=options.batch_size,
         )
-        profiled.append(result)
-    best = _best(profiled, options.min_delta_bic)  # a profile may have found a better optimum
-    tests = _detect(bucket, names, dict(zip(options.models, profiled, strict=True)), options, used)
-    for k, (name, result) in enumerate(zip(options.models, profiled, strict=True)):
-        seen = (best == k).any()
-        power = results.component_power(result, bucket.spectra) if seen else None
-        yield result, power, tests.get(name, {})
+    best = _best(
+        list(fits.values()), options.min_delta_bic
+    )  # a profile may have found a better optimum
+    tests = _detect(bucket, names, fits, options, used)
+    for k, (name, result) in enumerate(fits.items()):
+        power = results.component_power(result, bucket.spectra) if (best == k).any() else None
+        more = _evidence(engines[name], result, bucket, names, options)
+        for lane, columns_of_test in tests.get(name, {}).items():
+            more[lane] |= columns_of_test
+        yield result, power, more
+
+
+def _evidence(engine, result, bucket, names, options):
+    """Return the columns of the evidence, a dictionary a lane of the bucket; empty where not asked for."""
+    if options.evidence is None:
+        return [{} for _ in names]
+    seeds = [_seed(options.evidence.seed, name) for name in names]
+    told = engine, bucket.spectra, bucket.widths, result, seeds
+    found = posterior.sample(*told, draws=options.evidence.draws)
+    return [found.columns(lane) for lane in range(len(names))]
+
+
+def _seed(seed, name):
+    """Seed of one spectrum, the same whatever else is fitted."""
+    return [seed, zlib.crc32(name.encode())]
 
 
 def _detect(bucket, names, fits, options, used):
@@ -140,7 +155,7 @@ def _detect(bucket, names, fits, options, used):
             bucket.spectra.take(lanes),
             bucket.widths[:, lanes],
             fits[name].take(lanes),
-            [[told.seed, zlib.crc32(names[lane].encode())] for lane in lanes],
+            [_seed(told.seed, names[lane]) for lane in lanes],
             n_starts=options.starts,
             draws=told.draws,
             enough=told.enough,
@@ -185,9 +200,13 @@ def _rows_of_lane(row, mask, fits, options):
         return [_no_fit(row, int(mask.sum()))], [], []
     bins = int(mask.sum())
     models = [
-        {**results.model_row(row, result, k), "n_bins": bins, **test} for result, k, _, test in fits
+        {**results.model_row(row, result, k), "n_bins": bins, **more} for result, k, _, more in fits
     ]
     best = choose(models, options.min_delta_bic)
+    if options.evidence:
+        told = [[m["log_evidence"] for m in models], [m["pareto_k"] for m in models]]
+        for model, probability in zip(models, posterior.probabilities(*told), strict=True):
+            model["probability"] = float(probability)
     parameters = []
     for k, (model, fit) in enumerate(zip(models, fits, strict=True)):
         model["best"] = k == best

@@ -62,6 +62,16 @@ class Posterior:
     pareto_k: np.ndarray
     ess: np.ndarray
 
+    def columns(self, lane) -> dict:
+        """Return the columns of the table MODELS of one lane."""
+        return {
+            "log_evidence": float(self.log_evidence[lane]),
+            "log_evidence_err": float(self.log_evidence_error[lane]),
+            "log_evidence_laplace": float(self.log_evidence_laplace[lane]),
+            "pareto_k": float(self.pareto_k[lane]),
+            "ess": float(self.ess[lane]),
+        }
+
     def quantiles(self, levels) -> np.ndarray:
         """Return quantiles of the marginal posteriors, shape (levels, P, lanes)."""
         order = np.argsort(self.u, axis=0)
@@ -245,6 +255,19 @@ def _log_t(square, size):
     total = DEGREES + size
     norm = gammaln(total / 2) - gammaln(DEGREES / 2) - size / 2 * np.log(DEGREES * np.pi)
     return norm - total / 2 * np.log1p(square / DEGREES)
+
+
+def probabilities(log_evidence, pareto_k) -> np.ndarray:
+    """Return the probabilities of models that were equally probable before, shape (models,).
+
+    NaN for a model without a reliable evidence; all NaN where only one has one.
+    """
+    log_evidence = np.asarray(log_evidence, float)
+    known = np.isfinite(log_evidence) & (np.asarray(pareto_k) <= GOOD_K)
+    out = np.full(known.shape, np.nan)
+    if known.sum() > 1:
+        out[known] = np.exp(log_evidence[known] - logsumexp(log_evidence[known]))
+    return out
 
 
 @partial(jax.jit, static_argnums=(0, 1))
