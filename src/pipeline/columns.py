@@ -509,6 +509,22 @@ MODELS = Table(
             "How the p-value was found: simulated, sequential, extrapolated, or below.",
             ucd="meta.code",
         ),
+        Column(
+            "limit_frequency",
+            "float64",
+            "Frequencies at which a peak that was not found is limited.",
+            "Hz",
+            "em.freq",
+            True,
+        ),
+        Column(
+            "limit_rms",
+            "float64",
+            "Upper limits of its fractional rms there; NaN where the mean rate is unknown.",
+            "",
+            "src.var.amplitude;stat.max",
+            True,
+        ),
         Column("n_iterations", "int32", "Iterations of the optimiser.", ucd="meta.number"),
         Column(
             "parameter_names",

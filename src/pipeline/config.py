@@ -393,6 +393,16 @@ class DetectionOptions(Options):
         20, description="Draws with as large a likelihood ratio as the data at which they end."
     )
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
+    alpha: Fraction = Field(
+        0.01,
+        description="p-value above which no peak was found, and there are upper limits instead.",
+    )
+    limits: int = Field(
+        12,
+        ge=0,
+        description="Frequencies at which the rms of a Lorentzian is limited then; 0: none.",
+    )
+    limit_q: Positive = Field(10.0, description="Quality factor of that Lorentzian.")
 
     @field_validator("component")
     @classmethod

@@ -144,3 +144,32 @@ def test_the_stage_writes_the_test_beside_the_model_without_the_peak():
     assert tested["s0"]["lrt_p_value"] > 0.01
     assert tested["s1"]["lrt_p_value"] < 1e-3
     assert tested["s1"]["lrt_method"] in ("extrapolated", "below")
+    assert "limit_rms" not in tested["s1"]
+    assert len(tested["s0"]["limit_frequency"]) == 12
+    rms = tested["s0"]["limit_rms"]
+    assert ((rms > 0.01) & (rms < 0.2)).all()
+    assert rms[5] < np.sqrt(0.02)  # that of the peak of the other source
+
+
+def test_limits_of_a_peak_that_is_not_there_hold(draw):
+    """A peak of known place and shape in 300 spectra: 95 % limits hold in 95 %.
+
+    Where the peak is hardly one sigma strong they hold more often: the amplitude cannot be negative.
+    """
+    places = np.array([[1.0, 3.0, 0.3], [1.0, 6.0, 0.6], [1.0, 10.0, 1.0]])[:, :, None]
+    model = Model.from_components("peak", PEAK)
+    engine = Engine(model, precision="float32")
+    for variance in (1e-6, 0.15, 0.45):
+        spectra, _ = draw(model, [*TRUTH, variance, 6.0, 0.6], GRID, 50, 300, seed=66)
+        widths = np.full_like(spectra.power, GRID[1] - GRID[0])
+        null = fit_model(Engine(Model.from_components("null", NULL)), spectra, widths)
+        told = engine, spectra, widths, null, np.repeat(places, 300, axis=2)
+        limit = detect.amplitude_limits(*told)
+        assert np.isfinite(limit).mean() > 0.99
+        held = np.nan_to_num(limit[1], nan=np.inf) >= variance
+        if variance > 0.4:
+            assert stats.binomtest(int(held.sum()), 300, 0.95).pvalue > 0.01
+        else:
+            assert held.mean() >= 0.95
+    few = detect.amplitude_limits(*told, batch_size=100)
+    np.testing.assert_allclose(few, limit, rtol=2e-2)

@@ -20,6 +20,7 @@ import numpy as np
 from pipeline.fit import starts
 from pipeline.fit.likelihood import draw
 from pipeline.fit.optimize import Code, Engine, Problem, Spectra, in_blocks
+from pipeline.fit.profile import find, one_sided
 from pipeline.fit.select import ModelFit, Workshop
 
 ROUNDS = 2
@@ -225,6 +226,61 @@ def _ratios(engine, spectra, widths, u, which, power, n_starts):
     drawn = spectra.take(which)._replace(power=power)
     ratio, _ = likelihood_ratio(engine, drawn, widths[:, which], u[:, which], n_starts)
     return ratio[: np.unique(some).size]
+
+
+def amplitude_limits(
+    engine: Engine, spectra: Spectra, widths, null: ModelFit, places, *, level=0.95, batch_size=4096
+):
+    """Return upper limits of the amplitude of a peak that was not found, at given places and shapes.
+
+    Each is from the profile of the likelihood, everything else but the place and shape free.
+
+    Parameters
+    ----------
+    engine, spectra, widths, null
+        As for `detect_peak`.
+    places : array, shape (places, p, lanes)
+        Values of the parameters of the peak; of its amplitude, where the fit starts.
+    level : float, optional
+        Confidence, one-sided.
+    batch_size : int, optional
+        Fits that are in memory at a time.
+
+    Returns
+    -------
+    array, shape (places, lanes)
+        Limits; NaN where there is none.
+    """
+    model, count = engine.model, len(places)
+    rows = np.array(model.index[-1])
+    (amplitude,) = rows[model.is_amplitude[rows]]
+    out = np.full((count, spectra.power.shape[1]), np.nan)
+    at_once = max(batch_size // count, 1)
+    for first in range(0, out.shape[1], at_once):
+        lanes = np.arange(first, min(first + at_once, out.shape[1]))
+        which = np.tile(lanes, count)
+        shop = Workshop(engine, spectra.take(which), widths[:, which])
+        start = np.zeros((model.size, which.size))
+        start[: null.fit.u.shape[0]] = null.fit.u[:, which]
+        told = np.concatenate(list(places[:, :, lanes]), axis=1)
+        log = model.is_log[rows][:, None]
+        start[rows] = np.where(log, np.log(np.where(log, told, 1.0)), told)
+        held = rows[rows != amplitude]
+        active = np.ones((len(model.slots), which.size), bool)
+        free = shop.free(active)
+        free[held] = False
+        shop.lower[held] = shop.upper[held] = start[held]
+        problem = Problem(start, shop.lower, shop.upper, free, active)
+        fit = engine.fit(shop.resident, problem)
+        wanted = np.zeros(free.shape, bool)
+        wanted[amplitude] = free[amplitude] & np.isfinite(fit.objective)
+        tasks = one_sided(wanted, level)
+        unknown = np.zeros((model.size, model.size, which.size))
+        ends = find(engine, shop.resident, fit, problem, unknown, tasks, batch_size)
+        limit = np.full(which.size, np.nan)
+        limit[tasks.lane] = np.exp(ends.u) if model.is_log[amplitude] else ends.u
+        out[:, lanes] = limit.reshape(count, -1)
+    return out
 
 
 def _power(engine, spectra, u):

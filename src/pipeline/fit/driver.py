@@ -9,11 +9,12 @@ import numpy as np
 from pipeline import columns, tables
 from pipeline.config import FitOptions
 from pipeline.fit import devices, posterior, prepare, results
-from pipeline.fit.detect import detect_peak
+from pipeline.fit.detect import amplitude_limits, detect_peak
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine
 from pipeline.fit.select import fit_model
 from pipeline.fit.weak import add_profiles
+from pipeline.models import LORENTZIANS
 from pipeline.status import HAS_RESULT, Status
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,8 @@ def fit_rows(rows, options: FitOptions):
     masks = [_mask(row, options) for row in rows]
     fits = {lane: [] for lane in range(len(rows))}
     for bucket in prepare.buckets(rows, masks, options.batch_size, average=options.bin_average):
-        names = [f"{rows[lane]['source_id']} {rows[lane]['product']}" for lane in bucket.lanes]
-        for result, power, more in _fit_bucket(bucket, names, options, used):
+        own = [rows[lane] for lane in bucket.lanes]
+        for result, power, more in _fit_bucket(bucket, own, options, used):
             for k, lane in enumerate(bucket.lanes):
                 fits[lane].append((result, k, power, more[k]))
     out = [], [], []
@@ -79,7 +80,7 @@ def _mask(row, options):
     return prepare.usable(row, options.frequency_range)
 
 
-def _fit_bucket(bucket, names, options, used):
+def _fit_bucket(bucket, rows, options, used):
     """Fit each model of the survey to a bucket; yield each with what is known of it beside.
 
     The fits come with the profiles they need: what is chosen gets errors from profiles; of the other models
@@ -111,32 +112,32 @@ def _fit_bucket(bucket, names, options, used):
     best = _best(
         list(fits.values()), options.min_delta_bic
     )  # a profile may have found a better optimum
-    tests = _detect(bucket, names, fits, options, used)
+    tests = _detect(bucket, rows, fits, options, used)
     for k, (name, result) in enumerate(fits.items()):
         power = results.component_power(result, bucket.spectra) if (best == k).any() else None
-        more = _evidence(engines[name], result, bucket, names, options)
+        more = _evidence(engines[name], result, bucket, rows, options)
         for lane, columns_of_test in tests.get(name, {}).items():
             more[lane] |= columns_of_test
         yield result, power, more
 
 
-def _evidence(engine, result, bucket, names, options):
+def _evidence(engine, result, bucket, rows, options):
     """Return the columns of the evidence, a dictionary a lane of the bucket; empty where not asked for."""
     if options.evidence is None:
-        return [{} for _ in names]
-    seeds = [_seed(options.evidence.seed, name) for name in names]
+        return [{} for _ in rows]
+    seeds = [_seed(options.evidence.seed, row) for row in rows]
     told = engine, bucket.spectra, bucket.widths, result, seeds
     found = posterior.sample(*told, draws=options.evidence.draws)
-    return [found.columns(lane) for lane in range(len(names))]
+    return [found.columns(lane) for lane in range(len(rows))]
 
 
-def _seed(seed, name):
+def _seed(seed, row):
     """Seed of one spectrum, the same whatever else is fitted."""
-    return [seed, zlib.crc32(name.encode())]
+    return [seed, zlib.crc32(f"{row['source_id']} {row['product']}".encode())]
 
 
-def _detect(bucket, names, fits, options, used):
-    """Test for one more peak beside the best model without any.
+def _detect(bucket, rows, fits, options, used):
+    """Test for one more peak beside the best model without any, and limit it where there is none.
 
     Returns the columns of MODELS by model and lane of the bucket.
     """
@@ -150,19 +151,55 @@ def _detect(bucket, names, fits, options, used):
         if not lanes.size:
             continue
         model = Model.from_components(name, [*options.models[name], told.component])
+        # single precision: the ratio is wanted to 0.01
+        engine = _engine(model, bucket, options, used, precision="float32")
         tested = detect_peak(
-            _engine(model, bucket, options, used, precision="float32"),  # the ratio to 0.01
+            engine,
             bucket.spectra.take(lanes),
             bucket.widths[:, lanes],
             fits[name].take(lanes),
-            [_seed(told.seed, names[lane]) for lane in lanes],
+            [_seed(told.seed, rows[lane]) for lane in lanes],
             n_starts=options.starts,
             draws=told.draws,
             enough=told.enough,
             batch_size=options.batch_size,
         )
         out[name] = {lane: tested.columns(i) for i, lane in enumerate(lanes)}
+        quiet = lanes[tested.p_value > told.alpha]
+        if quiet.size and told.limits and told.component.name in LORENTZIANS:
+            limits = _limits(engine, bucket, fits[name], quiet, rows, options)
+            for lane, columns_of_limits in zip(quiet, limits, strict=True):
+                out[name][lane] |= columns_of_limits
     return out
+
+
+def _limits(engine, bucket, null, lanes, rows, options):
+    """Return the columns of the upper limits of some lanes."""
+    told, component = options.detection, engine.model.slots[-1].component
+    used = bucket.spectra.weight[:, lanes] > 0
+    frequency = bucket.spectra.frequency[:, lanes]
+    lowest = np.min(np.where(used, frequency, np.inf), axis=0)
+    highest = np.max(np.where(used, frequency, 0.0), axis=0)
+    grid = np.geomspace(lowest, highest, told.limits + 2)[1:-1]
+    fwhm = grid / told.limit_q
+    power = np.sum(np.where(used, bucket.spectra.power[:, lanes], 0.0), axis=0) / used.sum(axis=0)
+    shape = grid, fwhm
+    if component == "lorentzian_numax":
+        shape = np.hypot(grid, fwhm / 2), np.full_like(grid, told.limit_q)
+    places = np.stack([0.1 * power * fwhm, *shape], axis=1)
+    variance = amplitude_limits(
+        engine,
+        bucket.spectra.take(lanes),
+        bucket.widths[:, lanes],
+        null.take(lanes),
+        places,
+        level=options.upper_limit,
+        batch_size=options.batch_size,
+    )
+    places[:, 0] = variance
+    for k, lane in enumerate(lanes):
+        rms = [results.rms_of_lorentzian(component, place, rows[lane]) for place in places[:, :, k]]
+        yield {"limit_frequency": grid[:, k], "limit_rms": np.array(rms)}
 
 
 def _engine(model, bucket, options, used, precision=None):

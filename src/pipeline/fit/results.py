@@ -234,7 +234,7 @@ def _of_lorentzian(component, values, covariance, row, to_fraction):
     Of the variance, 1/2 + atan(2 Q) / pi is at positive frequencies (Belloni, Psaltis & van der Klis
     2002).
     """
-    (variance, frequency, fwhm), slopes = lorentzian_of(component, values)
+    (_, frequency, fwhm), slopes = lorentzian_of(component, values)
     errors = slopes @ covariance @ slopes.T
     q = frequency / fwhm
     share = 1 / (1 + 4 * q**2)
@@ -245,13 +245,27 @@ def _of_lorentzian(component, values, covariance, row, to_fraction):
         yield "q", q, _error(errors, (0, 1, -1))
         yield "nu_max", math.hypot(frequency, fwhm / 2), _error(errors, (0, 1 - share, share))
     if to_fraction:
-        fraction, slope = 1.0, 0.0
-        if component != "lorentz":
-            fraction = 0.5 + math.atan(2 * q) / math.pi
-            slope = 2 * q * share / math.pi / fraction
+        slope = 0.0 if component == "lorentz" else 2 * q * share / math.pi / _positive(component, q)
         error = _error(errors, (0.5, 0.5 * slope, -0.5 * slope))
-        kept = _binning(row, frequency)
-        yield "rms", math.sqrt(variance * fraction * to_fraction / kept), error
+        yield "rms", rms_of_lorentzian(component, values, row), error
+
+
+def rms_of_lorentzian(component, values, row) -> float:
+    """Return the fractional rms over positive frequencies; NaN where the mean rate is not known.
+
+    ``component``, ``values`` and ``row`` are those of `derived`.
+    """
+    to_fraction = _to_fraction(row)
+    if not to_fraction:
+        return math.nan
+    (variance, frequency, fwhm), _ = lorentzian_of(component, values)
+    fraction = _positive(component, frequency / fwhm)
+    return math.sqrt(variance * fraction * to_fraction / _binning(row, frequency))
+
+
+def _positive(component, q) -> float:
+    """Fraction of the variance of a Lorentzian that is at positive frequencies."""
+    return 1.0 if component == "lorentz" else 0.5 + math.atan(2 * q) / math.pi
 
 
 def _of_gaussian(values, covariance, row, to_fraction):
