@@ -1,7 +1,9 @@
 """Fit the models of a survey to the power spectra of one shard, a batch at a time."""
 
 import logging
+import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +61,18 @@ def fit_rows(rows, options: FitOptions):
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
     masks = [_mask(row, options) for row in rows]
     fits = {lane: [] for lane in range(len(rows))}
-    for bucket in prepare.buckets(rows, masks, options.batch_size, average=options.bin_average):
-        own = [rows[lane] for lane in bucket.lanes]
-        for result, power, more in _fit_bucket(bucket, own, options, used):
-            for k, lane in enumerate(bucket.lanes):
-                fits[lane].append((result, k, power, more[k]))
+    buckets = prepare.buckets(rows, masks, options.batch_size, average=options.bin_average)
+
+    def fit(bucket):
+        return list(_fit_bucket(bucket, [rows[lane] for lane in bucket.lanes], options, used))
+
+    # side by side on CPUs: programs for one length compile on one core
+    workers = len(os.sched_getaffinity(0)) if used[0].platform == "cpu" else 1
+    with ThreadPoolExecutor(workers) as pool:
+        for bucket, fitted in zip(buckets, pool.map(fit, buckets), strict=True):
+            for result, power, more in fitted:
+                for k, lane in enumerate(bucket.lanes):
+                    fits[lane].append((result, k, power, more[k]))
     out = [], [], []
     for lane, row in enumerate(rows):
         for table, more in zip(
