@@ -449,7 +449,7 @@ MODELS = Table(
             "float64",
             "Its Monte-Carlo error.",
             "",
-            "stat.error;stat.likelihood",
+            "stat.error",
         ),
         Column(
             "log_evidence_laplace",

@@ -14,7 +14,19 @@ from pipeline.report.truth import compare, false_qpos, summary
 from pipeline.status import HAS_RESULT, Flag, Status
 
 _PARAMETER = ("component", "parameter", "value", "err_lo", "err_hi", "unit", "free", "at_bound")
-_MODEL = ("model", "best", "status", "reason", "n_free", "deviance", "aic", "bic", "delta_bic")
+_MODEL = (
+    "model",
+    "best",
+    "status",
+    "reason",
+    "n_free",
+    "deviance",
+    "aic",
+    "bic",
+    "delta_bic",
+    "probability",
+    "lrt_p_value",
+)
 _FILE = ("file", "observation_id", "kind", "exposure", "status", "reason")
 _TRUTH = ("object", "source_id", "quantity", "injected", "recovered", "err_lo", "err_hi", "pull")
 _MAX_FILES = 50

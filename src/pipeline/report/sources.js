@@ -11,6 +11,7 @@ const LIST_COLUMNS = [
   { key: "qpo_frequency", name: "QPO frequency", errors: true },
   { key: "qpo_q", name: "QPO Q", errors: true },
   { key: "qpo_rms", name: "QPO rms", errors: true },
+  { key: "qpo_p_value", name: "p (peak)", number: true },
   { key: "rms", name: "rms", errors: true },
   { key: "mean_rate", name: "Rate", number: true },
   { key: "delta_bic", name: "ΔBIC", number: true },
@@ -229,13 +230,13 @@ function factTable(data, i) {
 }
 
 function modelTable(data, detail) {
-  const rows = detail.models.map(([model, best, status, reason, free, deviance, aic, bic, delta]) => [
+  const rows = detail.models.map(([model, best, status, reason, free, deviance, aic, bic, delta, odds, p]) => [
     best ? h("b", {}, `${model} (chosen)`) : model,
     h("span", { title: reason }, status),
-    free, plainNumber(deviance), plainNumber(aic, 6), plainNumber(bic, 6), plainNumber(delta),
+    free, plainNumber(deviance), plainNumber(aic, 6), plainNumber(bic, 6), plainNumber(delta), plainNumber(odds), plainNumber(p),
   ]);
-  const heads = ["model", "status", "free", "deviance", "AIC", "BIC", "ΔBIC"];
-  return [h("div", { class: "full" }, h("h3", {}, "Models compared"), simpleTable(heads, rows, [2, 3, 4, 5, 6]))];
+  const heads = ["model", "status", "free", "deviance", "AIC", "BIC", "ΔBIC", "probability", "p (one more peak)"];
+  return [h("div", { class: "full" }, h("h3", {}, "Models compared"), simpleTable(heads, rows, [2, 3, 4, 5, 6, 7, 8]))];
 }
 
 function fileTable(data, detail) {
