@@ -1,7 +1,8 @@
 """GRS 1915+105: the pipeline's QPOs against those published by hand, from nothing to catalogue.
 
 311 RXTE power spectra (Zhang et al. 2020, MNRAS 494, 1375), a sum of up to six Lorentzians chosen by
-BIC, no starting value by hand. The folder with the data is ../shared/data, or the first argument.
+BIC, no starting value by hand. The folder with the data is ../shared/data, or the first argument. Then how
+often the same configuration finds a narrow component in red noise that has none.
 """
 
 import csv
@@ -12,9 +13,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _common import report
+import yaml
+from _common import report, simulate
 
 from pipeline import columns, tables
+from pipeline.config import FitOptions, validate
+from pipeline.fit import Engine, Model, configure, fit_model
 
 ROOT = Path(__file__).parents[1]
 PEER = 4.0
@@ -59,8 +63,29 @@ def compare(data, directory):
     }
 
 
+def false_components(slope, amplitude, sources=400):
+    """Fraction of red-noise spectra in which a Lorentzian of Q > 2 is found that is not at a bound."""
+    config = yaml.safe_load((ROOT / "config" / "examples" / "grs1915.yaml").read_text())
+    options = validate(config["fit"], FitOptions)
+    ((name, components),) = options.models.items()
+    grid = np.geomspace(0.06, 100, 250)
+    n = np.maximum(8, np.round(32 * grid))[:, None]
+    red = Model.from_components("red", ["constant", "power_law"])
+    truth = [2.0, amplitude, slope]
+    spectra, _ = simulate(red, truth, grid, n, sources, np.random.default_rng(int(10 * slope)))
+    model = Model.from_components(name, components)
+    widths = np.gradient(spectra.frequency, axis=0)
+    found = fit_model(Engine(model), spectra, widths, min_delta_bic=options.min_delta_bic)
+    values, narrow = model.to_values(found.fit.u), np.zeros(sources, bool)
+    for slot, index, there in zip(model.slots, model.index, found.active, strict=True):
+        if slot.component == "lorentzian":
+            _, centre, fwhm = values[list(index)]
+            narrow |= there & (centre > 2 * fwhm) & ~found.fit.at_bound[index[1]]
+    return float(narrow.mean())
+
+
 def main():
-    """Print one line."""
+    """Print a line for the survey and one for each slope of red noise."""
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT.parent / "shared" / "data"
     if not data.is_dir():
         sys.exit(f"grs1915: {data} is not a folder; give the folder of the data as an argument")
@@ -77,6 +102,14 @@ def main():
         seconds=seconds,
         **found,
     )
+    configure()
+    for slope, amplitude in ((1.0, 2.0), (1.5, 1.0), (2.0, 0.5)):
+        report(
+            "grs1915",
+            f"400 spectra of red noise, slope {slope}, 250 bins: those with a false Lorentzian of Q > 2",
+            "fraction",
+            false_components(slope, amplitude),
+        )
 
 
 if __name__ == "__main__":

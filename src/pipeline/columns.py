@@ -767,6 +767,22 @@ SOURCES = Table(
             "Its fractional rms; null where the mean rate is unknown.",
         ),
         Column(
+            "qpo_harmonics",
+            "str",
+            "Narrow Lorentzians at a harmonic or sub-harmonic of it, within errors.",
+            "",
+            "meta.id.part",
+            True,
+        ),
+        Column(
+            "qpo_harmonic_ratios",
+            "float64",
+            "Ratios of their frequencies to it: 1/3, 1/2, 2, 3 or 4.",
+            "",
+            "em.freq;arith.ratio",
+            True,
+        ),
+        Column(
             "qpo_p_value",
             "float64",
             "Calibrated p-value of one more peak beside the model without; NaN where not computed.",

@@ -5,7 +5,7 @@ from math import isnan, nan
 import pytest
 
 from pipeline.catalog.merge import choose_product, runner_up, source_row
-from pipeline.catalog.qpo import choose_qpo, index
+from pipeline.catalog.qpo import choose_qpo, harmonics, index
 from pipeline.columns import SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.status import Flag
@@ -268,3 +268,36 @@ class TestRow:
         found = row(files=files, products=[product("", "truncated")], models=[])
         assert (found["status"], found["reason"]) == ("truncated", "Fetch a again.")
         assert (found["object"], found["mission"], found["mjd_start"]) == ("Cyg X-1", "nicer", 59e3)
+
+
+class TestHarmonics:
+    @staticmethod
+    def peaks(*frequencies, q=10.0, error=0.02):
+        rows = []
+        for k, frequency in enumerate(frequencies, 1):
+            name = f"lorentzian.{k}"
+            rows += [
+                parameter(name, "variance", 0.01 / k),
+                parameter(name, "frequency", frequency, errors=(error, error)),
+                parameter(name, "fwhm", frequency / q),
+            ]
+        return index(rows)
+
+    def test_they_are_named_with_their_ratios_in_order_of_frequency(self):
+        found = harmonics(self.peaks(4.0, 8.03, 2.01, 5.0, 12.0), "lorentzian.1", 2.0)
+        assert found == (("lorentzian.3", "lorentzian.2", "lorentzian.5"), (0.5, 2.0, 3.0))
+
+    def test_one_that_is_off_by_more_than_its_errors_or_broad_is_none(self):
+        assert harmonics(self.peaks(4.0, 8.3), "lorentzian.1", 2.0) == ((), ())
+        assert harmonics(self.peaks(4.0, 8.9, error=5.0), "lorentzian.1", 2.0) == ((), ())
+        assert harmonics(self.peaks(4.0, 8.0, q=1.5), "lorentzian.1", 2.0) == ((), ())
+        assert harmonics(self.peaks(4.0, 8.0, error=nan), "lorentzian.1", 2.0) == ((), ())
+
+    def test_they_are_in_the_row_of_the_source(self):
+        found = row(parameters=self.peaks(4.0, 8.01).values())
+        assert (found["qpo_harmonics"], found["qpo_harmonic_ratios"]) == (("lorentzian.2",), (2.0,))
+
+    def test_a_peak_at_the_bound_of_its_frequency_is_no_qpo(self):
+        peaks = self.peaks(4.0, 9.0)
+        peaks["lorentzian.1", "frequency"]["at_bound"] = True
+        assert choose_qpo(peaks, 2.0)[0] == "lorentzian.2"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 
-from pipeline.catalog.qpo import Parameters, choose_qpo, index, quality
+from pipeline.catalog.qpo import Parameters, choose_qpo, harmonics, index, quality
 from pipeline.columns import SEGMENT, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.status import HAS_RESULT, Fault, Flag, Status
@@ -141,6 +141,8 @@ def _qpo(parameters: Parameters, options: CatalogOptions) -> tuple[dict, int]:
     if name is None:
         return {}, 0
     row = {"qpo_q": quality(parameters, name)}
+    named = harmonics(parameters, name, options.qpo_min_q)
+    row |= dict(zip(("qpo_harmonics", "qpo_harmonic_ratios"), named, strict=True))
     for parameter in ("frequency", "fwhm", "q", "rms"):
         row |= _measured(f"qpo_{parameter}", parameters.get((name, parameter)))
     flags = Flag.NO_P_VALUE

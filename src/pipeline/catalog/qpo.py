@@ -1,11 +1,17 @@
 """Which Lorentzian of a fitted model is the quasi-periodic oscillation."""
 
 from collections.abc import Iterable, Mapping
+from math import hypot, isfinite
 
 from pipeline.models import LORENTZIANS
 
 _AMBIGUOUS_VARIANCE = 0.25
 """Half the rms is a quarter of the variance."""
+
+RATIOS = (1 / 3, 1 / 2, 2.0, 3.0, 4.0)
+"""Frequencies of harmonics and sub-harmonics over that of the QPO."""
+_SIGMAS, _MOST = 3.0, 0.1
+"""How far off a harmonic may be: in errors, and in parts of its frequency."""
 
 Parameters = Mapping[tuple[str, str], Mapping]
 """Rows of the parameter table by (component, parameter)."""
@@ -24,7 +30,7 @@ def quality(parameters: Parameters, component: str) -> float:
 def choose_qpo(
     parameters: Parameters, min_q: float, frequency_range: tuple[float, float] | None = None
 ) -> tuple[str | None, bool]:
-    """Find the strongest narrow Lorentzian of a model.
+    """Find the strongest narrow Lorentzian of a model, of those whose frequency is not at a bound.
 
     Parameters
     ----------
@@ -51,6 +57,7 @@ def choose_qpo(
         if name == "variance"
         and component.split(".")[0] in LORENTZIANS
         and quality(parameters, component) > min_q
+        and not parameters[component, "frequency"].get("at_bound", False)
         and lo <= parameters[component, "frequency"]["value"] <= hi
     }
     if not variances:
@@ -61,3 +68,46 @@ def choose_qpo(
     strongest = max(variances, key=variances.__getitem__)
     limit = _AMBIGUOUS_VARIANCE * variances.pop(strongest)
     return strongest, any(v >= limit for v in variances.values())
+
+
+def harmonics(
+    parameters: Parameters, qpo: str, min_q: float
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Find the narrow Lorentzians at a harmonic or sub-harmonic of a QPO.
+
+    Parameters
+    ----------
+    parameters : mapping
+        See `index`; those of one fitted model.
+    qpo : str
+        Name of the QPO's component.
+    min_q : float
+        Least quality factor of a harmonic.
+
+    Returns
+    -------
+    components : tuple of str
+        Their names, in order of frequency.
+    ratios : tuple of float
+        The ratio of `RATIOS` that each has to the QPO: within three of its errors and a tenth.
+    """
+    own, found = parameters[qpo, "frequency"], []
+    for (component, name), row in parameters.items():
+        if name != "frequency" or component.split(".")[0] not in LORENTZIANS:
+            continue
+        if component in (qpo, *qpo.split("+")) or "+" in component:
+            continue
+        if quality(parameters, component) <= min_q:
+            continue
+        for ratio in RATIOS:
+            off = abs(row["value"] - ratio * own["value"])
+            error = hypot(_error(row), ratio * _error(own))
+            if isfinite(error) and off <= min(_SIGMAS * error, _MOST * ratio * own["value"]):
+                found.append((row["value"], component, ratio))
+    found.sort()
+    return tuple(f[1] for f in found), tuple(f[2] for f in found)
+
+
+def _error(row) -> float:
+    """Mean of the two errors of a parameter."""
+    return (row["err_lo"] + row["err_hi"]) / 2
