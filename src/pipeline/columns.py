@@ -365,6 +365,13 @@ SEGMENT = Table(
             "stat.error;src.var",
         ),
         Column(
+            "stationarity_p",
+            "float64",
+            "Probability of the scatter of power between segments where the source is stationary.",
+            "",
+            "stat.probability",
+        ),
+        Column(
             "frequency",
             "float64",
             "Mean frequency of the ordinates in each bin.",
@@ -729,6 +736,13 @@ SOURCES = Table(
             "Its error (Vaughan et al. 2003, eq. 11).",
             "",
             "stat.error;src.var",
+        ),
+        Column(
+            "stationarity_p",
+            "float64",
+            "Probability of the scatter of power between segments where the source is stationary.",
+            "",
+            "stat.probability",
         ),
         MODEL,
         Column("runner_up", "str", "Second best model.", ucd="meta.id;stat.fit"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from pipeline.segment import stationarity
 from pipeline.segment.variability import scatter
 
 BLOCK = 1 << 21
@@ -41,6 +42,8 @@ class Periodogram:
         Counts in the segments; NaN when the rates are not of counts.
     background_rate : float
         Background contained in the mean rate, ct/s; 0 if there is none or it is not known.
+    scatter : (float, int)
+        Chi2 and degrees of freedom of the power of the segments, see `pipeline.segment.stationarity`.
     """
 
     power: np.ndarray
@@ -52,6 +55,7 @@ class Periodogram:
     noise: float = np.nan
     counts: float = np.nan
     background_rate: float = 0.0
+    scatter: tuple[float, int] = (0.0, 0)
 
     @property
     def net_rate(self) -> float:
@@ -194,6 +198,7 @@ def average(blocks, n_bin, dt, coarse=1):
     Periodogram
     """
     power, total, squares, n_variance, m = np.zeros(n_bin // 2), 0.0, 0.0, 0, 0
+    compared, tapered, banded = n_bin >= stationarity.LEAST_BINS, 0.0, []
     for rate, missing in blocks:
         m += len(rate)
         total += rate.sum()
@@ -201,14 +206,21 @@ def average(blocks, n_bin, dt, coarse=1):
         squares += in_block
         n_variance += bins
         # the mean, which may be large, would cost digits; it only enters frequency zero
-        transform = fft.rfft(rate - rate.mean(axis=1, keepdims=True), axis=1)[:, 1:]
-        power += (transform.real**2 + transform.imag**2).sum(axis=0)
+        transform = fft.rfft(rate - rate.mean(axis=1, keepdims=True), axis=1)
+        power += (transform.real**2 + transform.imag**2)[:, 1:].sum(axis=0)
+        if compared:
+            each = stationarity.windowed(transform)
+            tapered += each.sum(axis=0)
+            banded.append(stationarity.bands(each))
     return Periodogram(
         power=power * 2 * dt / (n_bin * m),
         m=m,
         mean_rate=total / (m * n_bin),
         variance=squares / max(n_variance - m, 1),
         n_variance=n_variance,
+        scatter=stationarity.scatter_of_power(np.concatenate(banded), tapered / m)
+        if compared
+        else (0.0, 0),
     )
 
 

@@ -7,7 +7,15 @@ import numpy as np
 
 from pipeline.columns import SEGMENT
 from pipeline.config import SegmentOptions
-from pipeline.segment import average, gti, observed, periodogram, rebin, variability
+from pipeline.segment import (
+    average,
+    gti,
+    observed,
+    periodogram,
+    rebin,
+    stationarity,
+    variability,
+)
 from pipeline.segment.series import Events, LightCurve
 from pipeline.status import Flag, Status
 from pipeline.tables import empty_row
@@ -22,6 +30,9 @@ TRAITS = ("kind", "dt", "frequency_lo", "frequency_hi", "norm", "noise")
 """Columns that decide whether observations can be averaged."""
 
 DAY = 86400.0
+
+NON_STATIONARY = 1e-3
+"""Probability of the scatter of the segments' power below which a source is flagged."""
 
 NO_FLAG = Flag(0)
 
@@ -205,7 +216,12 @@ def _averaged(periodograms, n_bin, dt, options):
     flags = Flag.BACKGROUND if backgrounds.any() else NO_FLAG
     if m.sum() < options.min_segments:
         flags |= Flag.FEW_SEGMENTS
+    chi2, dof = np.sum([p.scatter for p in periodograms], axis=0)
+    stationary = stationarity.p_value(chi2, dof)
+    if stationary < NON_STATIONARY:
+        flags |= Flag.NON_STATIONARY
     columns = {
+        "stationarity_p": stationary,
         "dt": dt,
         "segment_size": n_bin * dt,
         "m": int(m.sum()),

@@ -1,0 +1,78 @@
+"""Whether the power of a source is the same in all segments: where it is not, p-values are too small."""
+
+import numpy as np
+from scipy.special import chdtrc
+
+BANDS = 32
+"""Frequency bands, logarithmic, in which the power of a segment is compared."""
+LEAST_BINS, LEAST_SEGMENTS = 32, 4
+"""Bins in a segment, and segments, that the comparison needs."""
+HANN = 1 + 2 * (2 / 3) ** 2 + 2 * (1 / 6) ** 2
+"""Variance of a sum of many ordinates of a Hann window over that of independent ones (Harris 1978, Proc. IEEE 66, 51)."""
+
+
+def bands(power):
+    """Sum power over the bands.
+
+    Parameters
+    ----------
+    power : ndarray, shape (…, ordinates)
+        See `windowed`.
+
+    Returns
+    -------
+    ndarray, shape (…, bands)
+    """
+    count = power.shape[-1]
+    first = np.unique(np.round(np.geomspace(1, count + 1, BANDS + 1)).astype(int))[:-1] - 1
+    return np.add.reduceat(power, first, axis=-1)
+
+
+def windowed(transform):
+    """Return the power of segments under a Hann window, shape (segments, ordinates).
+
+    From the third ordinate up to the last but one. Without it the power that leaks from below the lowest frequency, the same for all ordinates of a
+    segment, would make every steep spectrum look non-stationary.
+
+    Parameters
+    ----------
+    transform : ndarray of complex, shape (segments, n_bin // 2 + 1)
+        Fourier transforms without a window, from frequency zero.
+    """
+    tapered = transform[:, 2:-1] / 2 - (transform[:, 1:-2] + transform[:, 3:]) / 4
+    return tapered.real**2 + tapered.imag**2
+
+
+def scatter_of_power(banded, mean):
+    """Compare the power of segments; return a chi2 statistic and its degrees of freedom.
+
+    Each band is compared with its mean over segments, and the bands are averaged with the weights that
+    exponentially distributed ordinates of a stationary process have. The sum of squares over segments
+    follows a chi2 distribution with one degree of freedom less than there are segments.
+
+    Parameters
+    ----------
+    banded : ndarray, shape (segments, bands)
+        Power summed over the bands.
+    mean : ndarray, shape (ordinates,)
+        Power averaged over the segments.
+
+    Returns
+    -------
+    chi2 : float
+        0 where there are too few segments.
+    dof : int
+        0 there.
+    """
+    m = len(banded)
+    if m < LEAST_SEGMENTS or not (mean > 0).all():
+        return 0.0, 0
+    variance = bands(mean**2) / bands(mean) ** 2
+    off = ((banded / banded.mean(axis=0) - 1) / variance).sum(axis=1)
+    total = (off**2).sum() / (1 / variance).sum() / HANN
+    return float(total * m / (m - 1)), m - 1
+
+
+def p_value(chi2, dof):
+    """Return the probability of as large a scatter from a stationary source, NaN without segments."""
+    return float(chdtrc(dof, chi2)) if dof else np.nan

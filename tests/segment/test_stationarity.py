@@ -1,0 +1,47 @@
+"""A stationary source is not flagged, however steep its spectrum; one that changes is."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipeline.segment import stationarity
+from pipeline.segment.periodogram import average
+from pipeline.simulate.timmer_koenig import series
+
+DT, N_BIN = 1 / 64, 256
+
+
+def _p(rate, m):
+    found = average([(rate.reshape(m, N_BIN), None)], N_BIN, DT)
+    return stationarity.p_value(*found.scatter)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("m", [8, 32])
+def test_p_values_of_stationary_noise_are_nearly_uniform(slope, m):
+    """300 light curves with white noise under red noise; the statistic is chi2 to some per cent."""
+    p = []
+    for seed in range(300):
+        rng = np.random.default_rng([seed, m])
+        red = series(lambda f: 0.01 * np.maximum(f, 1e-9) ** -slope, m * N_BIN, DT, rng)
+        p.append(_p(red + 0.3 * rng.standard_normal(m * N_BIN), m))
+    p = np.array(p)
+    assert stats.binomtest(int((p < 0.1).sum()), 300, 0.1).pvalue > 1e-3
+    assert (p < 1e-3).mean() <= 0.01
+
+
+def test_a_source_that_changes_is_found():
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal(32 * N_BIN)
+    brighter = np.repeat([1.0, 1.3], 16 * N_BIN)
+    assert _p(noise, 32) > 1e-3
+    assert _p(noise * brighter, 32) < 1e-6
+
+
+def test_few_or_short_segments_say_nothing():
+    rng = np.random.default_rng(2)
+    assert np.isnan(_p(rng.standard_normal(3 * N_BIN), 3))
+    short = average([(rng.standard_normal((20, 16)), None)], 16, DT)
+    assert short.scatter == (0.0, 0)
+    constant = average([(np.ones((8, 64)), None)], 64, DT)
+    assert constant.scatter == (0.0, 0)
