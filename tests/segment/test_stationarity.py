@@ -45,3 +45,18 @@ def test_few_or_short_segments_say_nothing():
     assert short.scatter == (0.0, 0)
     constant = average([(np.ones((8, 64)), None)], 64, DT)
     assert constant.scatter == (0.0, 0)
+
+
+def test_the_noise_of_counts_follows_the_rate_and_is_no_change_of_the_source():
+    """Red noise moves the mean of a segment by tens of per cent, and with it its Poisson noise."""
+    p = []
+    for seed in range(200):
+        rng = np.random.default_rng([seed, 3])
+        red = series(lambda f: 0.02 * np.maximum(f, 1e-9) ** -2.0, 16 * N_BIN, DT, rng)
+        rate = 100 * np.maximum(1 + 0.2 * red / red.std(), 0)
+        counts = rng.poisson(rate * DT) / DT
+        found = average([(counts.reshape(16, N_BIN), None)], N_BIN, DT, counting=True)
+        p.append(stationarity.p_value(*found.scatter))
+    p = np.array(p)
+    assert (p < 0.1).mean() < 0.25  # a brighter segment's noise also scatters more
+    assert (p < 1e-3).mean() <= 0.02

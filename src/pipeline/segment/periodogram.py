@@ -179,7 +179,7 @@ def curve_blocks(rate, filled, first, n_bin):
         yield rate[index], filled[index]
 
 
-def average(blocks, n_bin, dt, coarse=1):
+def average(blocks, n_bin, dt, coarse=1, counting=False):
     """Average the periodograms of segments.
 
     Parameters
@@ -192,13 +192,15 @@ def average(blocks, n_bin, dt, coarse=1):
         Their width, s.
     coarse : int, optional
         Bins to average before the variance is taken.
+    counting : bool, optional
+        Whether rate x dt are Poisson counts.
 
     Returns
     -------
     Periodogram
     """
     power, total, squares, n_variance, m = np.zeros(n_bin // 2), 0.0, 0.0, 0, 0
-    compared, tapered, banded = n_bin >= stationarity.LEAST_BINS, 0.0, []
+    compared, tapered, banded, noise = n_bin >= stationarity.LEAST_BINS, 0.0, [], []
     for rate, missing in blocks:
         m += len(rate)
         total += rate.sum()
@@ -212,15 +214,18 @@ def average(blocks, n_bin, dt, coarse=1):
             each = stationarity.windowed(transform)
             tapered += each.sum(axis=0)
             banded.append(stationarity.bands(each))
+            noise.append(stationarity.counting_noise(rate, dt))
+    changes = 0.0, 0
+    if compared:
+        expected = np.concatenate(noise) if counting else None
+        changes = stationarity.scatter_of_power(np.concatenate(banded), tapered / m, expected)
     return Periodogram(
         power=power * 2 * dt / (n_bin * m),
         m=m,
         mean_rate=total / (m * n_bin),
         variance=squares / max(n_variance - m, 1),
         n_variance=n_variance,
-        scatter=stationarity.scatter_of_power(np.concatenate(banded), tapered / m)
-        if compared
-        else (0.0, 0),
+        scatter=changes,
     )
 
 

@@ -58,7 +58,9 @@ class Events:
         start = start[occupied(end - begin)]
         coarse = max(1, n_bin // VARIANCE_BINS)
         blocks = event_blocks(self.time, start, n_bin, self.dt)
-        return _of_counts(average(blocks, n_bin, self.dt, coarse), n_bin, self.dt, coarse)
+        return _of_counts(
+            average(blocks, n_bin, self.dt, coarse, counting=True), n_bin, self.dt, coarse
+        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class LightCurve:
             return None
         first = first[occupied(total, self.counting)]
         blocks = curve_blocks(self.curve.rate, self.curve.filled, first, n_bin)
-        result = average(blocks, n_bin, self.dt)
+        result = average(blocks, n_bin, self.dt, counting=self.counting)
         if self.counting:
             return _of_counts(result, n_bin, self.dt)
         noise = self._mean_squared_error(first, n_bin)

@@ -11,6 +11,16 @@ HANN = 1 + 2 * (2 / 3) ** 2 + 2 * (1 / 6) ** 2
 """Variance of a sum of many ordinates of a Hann window over that of independent ones (Harris 1978, Proc. IEEE 66, 51)."""
 
 
+def counting_noise(rate, dt):
+    """Return the expected power of Poisson noise in each segment, under the window, shape (segments,).
+
+    `rate`, shape (segments, n_bin), is in ct/s, and the power that of `windowed`, a squared transform.
+    """
+    n_bin = rate.shape[1]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_bin) / n_bin)
+    return rate @ window**2 / dt
+
+
 def bands(power):
     """Sum power over the bands.
 
@@ -43,7 +53,7 @@ def windowed(transform):
     return tapered.real**2 + tapered.imag**2
 
 
-def scatter_of_power(banded, mean):
+def scatter_of_power(banded, mean, noise=None):
     """Compare the power of segments; return a chi2 statistic and its degrees of freedom.
 
     Each band is compared with its mean over segments, and the bands are averaged with the weights that
@@ -56,6 +66,8 @@ def scatter_of_power(banded, mean):
         Power summed over the bands.
     mean : ndarray, shape (ordinates,)
         Power averaged over the segments.
+    noise : ndarray, shape (segments,), optional
+        Noise level of each, which follows its mean rate where counts are counted: not a change of the source.
 
     Returns
     -------
@@ -68,7 +80,10 @@ def scatter_of_power(banded, mean):
     if m < LEAST_SEGMENTS or not (mean > 0).all():
         return 0.0, 0
     variance = bands(mean**2) / bands(mean) ** 2
-    off = ((banded / banded.mean(axis=0) - 1) / variance).sum(axis=1)
+    off = banded - banded.mean(axis=0)
+    if noise is not None:
+        off = off - (noise - noise.mean())[:, None] * bands(np.ones(mean.shape))
+    off = (off / banded.mean(axis=0) / variance).sum(axis=1)
     total = (off**2).sum() / (1 / variance).sum() / HANN
     return float(total * m / (m - 1)), m - 1
 
