@@ -53,7 +53,7 @@ def test_the_noise_of_counts_follows_the_rate_and_is_no_change_of_the_source():
     for seed in range(200):
         rng = np.random.default_rng([seed, 3])
         red = series(lambda f: 0.02 * np.maximum(f, 1e-9) ** -2.0, 16 * N_BIN, DT, rng)
-        rate = 100 * np.maximum(1 + 0.2 * red / red.std(), 0)
+        rate = 100 * np.maximum(1 + 0.2 * (red - red.mean()) / red.std(), 0)
         counts = rng.poisson(rate * DT) / DT
         found = average([(counts.reshape(16, N_BIN), None)], N_BIN, DT, counting=True)
         p.append(stationarity.p_value(*found.scatter))
