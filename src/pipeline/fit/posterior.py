@@ -131,7 +131,10 @@ def sample(
     best = np.where(finite & np.isfinite(result.fit.u), result.fit.u, 0.0)
     matrix, sound = _covariance(shop, result, best)
     usable, size = finite & sound, result.free.sum(axis=0)
+    matrix = np.where(usable, matrix, np.nan)
     target = _Target(shop, result, best)
+    laplace = target.log_height + 0.5 * size * np.log(2 * np.pi)
+    laplace = laplace + _cholesky(matrix, result.free)[1]
     generators = [np.random.default_rng(seed) for seed in seeds]
     u = np.repeat(best[None], draws, axis=0)
     log_weight = np.full((draws, shop.lanes), np.nan)
@@ -157,11 +160,10 @@ def sample(
     with np.errstate(invalid="ignore", divide="ignore"):
         log_evidence = logsumexp(log_weight, axis=0) - np.log(draws)
         error = np.exp(log_weight - log_evidence).std(axis=0) / np.sqrt(draws)
-        laplace = target.log_height + 0.5 * size * np.log(2 * np.pi)
-        laplace += _cholesky(_covariance(shop, result, best)[0], result.free)[1]
         ess = 1 / (weight**2).sum(axis=0)
     at_bound = (result.fit.at_bound & result.free).any(axis=0)
     laplace = np.where(usable & ~at_bound, laplace, np.nan)
+    u = np.moveaxis(shop.model.tied(np.moveaxis(u, 1, 0)), 0, 1)
     return Posterior(u, weight, log_evidence, error, laplace, k, ess)
 
 
@@ -241,6 +243,7 @@ def _cholesky(covariance, free):
     both = free[:, None] & free[None]
     eye = np.eye(len(free))[:, :, None]
     usable = np.isfinite(covariance).all(axis=(0, 1))
+    usable &= (~free | (np.einsum("iil->il", covariance) > 0)).all(axis=0)
     matrix = np.moveaxis(np.where(both & usable, covariance, eye), -1, 0)
     scale = np.sqrt(np.einsum("lii->li", matrix))
     outer = scale[:, :, None] * scale[:, None]
