@@ -101,6 +101,13 @@ BAND_LO = Column(
 BAND_HI = Column(
     "band_hi", "float64", "Upper edge of the band, NaN if unknown.", "keV", "em.energy;stat.max"
 )
+STATIONARITY_P = Column(
+    "stationarity_p",
+    "float64",
+    "Probability of the scatter of power between segments where the source is stationary.",
+    "",
+    "stat.probability",
+)
 EXPOSURE = Column(
     "exposure", "float64", "Good time, NaN if unknown.", "s", "time.duration;obs.exposure"
 )
@@ -364,13 +371,7 @@ SEGMENT = Table(
             "",
             "stat.error;src.var",
         ),
-        Column(
-            "stationarity_p",
-            "float64",
-            "Probability of the scatter of power between segments where the source is stationary.",
-            "",
-            "stat.probability",
-        ),
+        STATIONARITY_P,
         Column(
             "frequency",
             "float64",
@@ -737,13 +738,7 @@ SOURCES = Table(
             "",
             "stat.error;src.var",
         ),
-        Column(
-            "stationarity_p",
-            "float64",
-            "Probability of the scatter of power between segments where the source is stationary.",
-            "",
-            "stat.probability",
-        ),
+        STATIONARITY_P,
         MODEL,
         Column("runner_up", "str", "Second best model.", ucd="meta.id;stat.fit"),
         Column(

@@ -164,11 +164,11 @@ class Flag(IntFlag):
         1 << 19,
         "The variance is not above that of the noise, so the rms is NaN; see the excess variance.",
     )
-    NON_STATIONARY = (
-        1 << 21,
-        "The power differs between segments by more than chance: p-values and errors are too small.",
-    )
     QPO_BLEND = (
         1 << 20,
         "The QPO is a blend of overlapping Lorentzians, as of a drifting frequency: their centroid is given.",
+    )
+    NON_STATIONARY = (
+        1 << 21,
+        "The power differs between segments by more than chance: p-values and errors are too small.",
     )

@@ -12,14 +12,12 @@ which is said so.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
-import jax
 import numpy as np
 
 from pipeline.fit import starts
 from pipeline.fit.likelihood import draw
-from pipeline.fit.optimize import Code, Engine, Problem, Spectra, in_blocks
+from pipeline.fit.optimize import Code, Engine, Problem, Spectra, component_power
 from pipeline.fit.profile import find, one_sided
 from pipeline.fit.select import ModelFit, Workshop
 
@@ -221,11 +219,12 @@ def detect_peak(
 
 def _ratios(engine, spectra, widths, u, which, power, n_starts):
     """Likelihood ratios of powers drawn for the lanes `which`, filled up to a number that is compiled."""
-    some = np.resize(np.arange(which.size), max(which.size, LEAST))
+    count = which.size
+    some = np.resize(np.arange(count), max(count, LEAST))
     which, power = which[some], power[:, some]
     drawn = spectra.take(which)._replace(power=power)
     ratio, _ = likelihood_ratio(engine, drawn, widths[:, which], u[:, which], n_starts)
-    return ratio[: np.unique(some).size]
+    return ratio[:count]
 
 
 def amplitude_limits(
@@ -287,13 +286,8 @@ def _power(engine, spectra, u):
     """Power of the null model, shape (bins, lanes)."""
     active = np.ones((len(engine.model.slots), u.shape[1]), bool)
     active[-1] = False
-    arrays = spectra, active, np.asarray(u, float)
-    return in_blocks(partial(_expected, engine.model), arrays, engine.block_size)[0]
-
-
-@partial(jax.jit, static_argnums=0)
-def _expected(model, spectra, active, u):
-    return (model.power(u, spectra.grid, active),)
+    parts = component_power(engine.model, spectra, active, np.asarray(u, float), engine.block_size)
+    return parts.sum(axis=0)
 
 
 def _wants(ratio, found, enough):

@@ -1,9 +1,7 @@
 """Fit the models of a survey to the power spectra of one shard, a batch at a time."""
 
 import logging
-import os
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,9 @@ from pipeline.config import FitOptions
 from pipeline.fit import devices, posterior, prepare, results
 from pipeline.fit.detect import amplitude_limits, detect_peak
 from pipeline.fit.model import Model
-from pipeline.fit.optimize import Engine
+from pipeline.fit.optimize import Engine, component_power, on_cores
 from pipeline.fit.select import fit_model
+from pipeline.fit.starts import peaks_along
 from pipeline.fit.weak import add_profiles
 from pipeline.models import LORENTZIANS
 from pipeline.status import HAS_RESULT, Status
@@ -66,13 +65,11 @@ def fit_rows(rows, options: FitOptions):
     def fit(bucket):
         return list(_fit_bucket(bucket, [rows[lane] for lane in bucket.lanes], options, used))
 
-    # side by side on CPUs: programs for one length compile on one core
-    workers = len(os.sched_getaffinity(0)) if used[0].platform == "cpu" else 1
-    with ThreadPoolExecutor(workers) as pool:
-        for bucket, fitted in zip(buckets, pool.map(fit, buckets), strict=True):
-            for result, power, more in fitted:
-                for k, lane in enumerate(bucket.lanes):
-                    fits[lane].append((result, k, power, more[k]))
+    # side by side on CPUs, where programs for one length compile on one core; one device stands for all
+    for bucket, fitted in zip(buckets, on_cores(fit, buckets, used[:1]), strict=True):
+        for result, power, more in fitted:
+            for k, lane in enumerate(bucket.lanes):
+                fits[lane].append((result, k, power, more[k]))
     out = [], [], []
     for lane, row in enumerate(rows):
         for table, more in zip(
@@ -118,12 +115,12 @@ def _fit_bucket(bucket, rows, options, used):
             limit_level=options.upper_limit,
             batch_size=options.batch_size,
         )
-    best = _best(
-        list(fits.values()), options.min_delta_bic
-    )  # a profile may have found a better optimum
+    # again: a profile may have found a better optimum
+    best = _best(list(fits.values()), options.min_delta_bic)
     tests = _detect(bucket, rows, fits, options, used)
     for k, (name, result) in enumerate(fits.items()):
-        power = results.component_power(result, bucket.spectra) if (best == k).any() else None
+        told = result.model, bucket.spectra, result.active, result.fit.u
+        power = component_power(*told) if (best == k).any() else None
         more = _evidence(engines[name], result, bucket, rows, options)
         for lane, columns_of_test in tests.get(name, {}).items():
             more[lane] |= columns_of_test
@@ -184,31 +181,21 @@ def _detect(bucket, rows, fits, options, used):
 
 def _limits(engine, bucket, null, lanes, rows, options):
     """Return the columns of the upper limits of some lanes."""
-    told, component = options.detection, engine.model.slots[-1].component
-    used = bucket.spectra.weight[:, lanes] > 0
-    frequency = bucket.spectra.frequency[:, lanes]
-    lowest = np.min(np.where(used, frequency, np.inf), axis=0)
-    highest = np.max(np.where(used, frequency, 0.0), axis=0)
-    grid = np.geomspace(lowest, highest, told.limits + 2)[1:-1]
-    fwhm = grid / told.limit_q
-    power = np.sum(np.where(used, bucket.spectra.power[:, lanes], 0.0), axis=0) / used.sum(axis=0)
-    shape = grid, fwhm
-    if component == "lorentzian_numax":
-        shape = np.hypot(grid, fwhm / 2), np.full_like(grid, told.limit_q)
-    places = np.stack([0.1 * power * fwhm, *shape], axis=1)
-    variance = amplitude_limits(
+    told, declared = options.detection, engine.model.slots[-1].declared
+    spectra = bucket.spectra.take(lanes)
+    frequency, places = peaks_along(declared, spectra, told.limits, told.limit_q)
+    places[:, 0] = amplitude_limits(
         engine,
-        bucket.spectra.take(lanes),
+        spectra,
         bucket.widths[:, lanes],
         null.take(lanes),
         places,
         level=options.upper_limit,
         batch_size=options.batch_size,
     )
-    places[:, 0] = variance
     for k, lane in enumerate(lanes):
-        rms = [results.rms_of_lorentzian(component, place, rows[lane]) for place in places[:, :, k]]
-        yield {"limit_frequency": grid[:, k], "limit_rms": np.array(rms)}
+        rms = [results.rms_of_lorentzian(declared.name, p, rows[lane]) for p in places[:, :, k]]
+        yield {"limit_frequency": frequency[:, k], "limit_rms": np.array(rms)}
 
 
 def _engine(model, bucket, options, used, precision=None):

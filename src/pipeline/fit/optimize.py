@@ -98,8 +98,9 @@ class Spectra(NamedTuple):
 def rebinned(spectra, xp=jnp) -> Spectra:
     """Average the bins of long spectra in groups, weighted: wider groups at higher frequencies.
 
-    `xp` is numpy for spectra on the host. The first `FINE_HEAD` bins stay, the next as many go in pairs, the next in fours, up to groups of
-    bins / `COARSE_BINS`: on a linear grid this is a logarithmic one at its low end.
+    The first `FINE_HEAD` bins stay, the next as many go in pairs, the next in fours, up to groups of
+    bins / `COARSE_BINS`: on a linear grid this is a logarithmic one at its low end. `xp` is numpy for
+    spectra on the host.
     """
     bins = spectra.power.shape[0]
     widest = 1 << (max(bins // COARSE_BINS, 1).bit_length() - 1)
@@ -455,13 +456,13 @@ class Engine:
             Its objective there; infinite or NaN where there is none.
         """
         work = self._in_single(self._work(spectra, problem, which), _single)
-        loose = work._replace(tolerance=COARSE_TOLERANCE)
         u = np.clip(work.problem.u, work.problem.lower, work.problem.upper)
         state, lanes = self._start(u), np.arange(u.shape[1])
         if is_long(work.data[0]):
             found = self._on_coarse_bins(work, state.u, iterations)
             self._advance(_compare, work, iterations, lanes, state, found)
         else:
+            loose = work._replace(tolerance=COARSE_TOLERANCE)
             self._to_end(loose, iterations, state, np.ones(lanes.size, bool))
         return np.where(problem.free, state.u, problem.u).astype(self.dtype), state.objective
 
@@ -728,6 +729,17 @@ def in_blocks(function, arrays, block_size):
 
     parts = on_cores(run, blocks, devices)
     return [np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)]
+
+
+def component_power(model, spectra, active, u, block_size=64) -> np.ndarray:
+    """Return the power of each component at u, shape (slots, bins, lanes); 0 where it is not active."""
+    function = partial(_component_power, model)
+    return in_blocks(function, (spectra, active, u), block_size)[0]
+
+
+@partial(jax.jit, static_argnums=0)
+def _component_power(model, spectra, active, u):
+    return (jnp.stack(model.component_power(u, spectra.grid, active)),)
 
 
 @cache

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 
 from pipeline.fit.curvature import objective_at
-from pipeline.fit.errors import covariance
+from pipeline.fit.errors import Covariance, covariance
 from pipeline.fit.likelihood import saturated
 from pipeline.fit.optimize import Engine, Spectra, in_blocks
 from pipeline.fit.priors import is_flat
@@ -221,21 +221,13 @@ def _covariance(shop, result, best):
 
     From the observed information or, where that is not positive definite, from the expected one.
     """
-    kinds = [
-        covariance(
-            shop.model,
-            shop.engine.likelihood,
-            shop.resident,
-            result.active,
-            best,
-            result.free,
-            kind=kind,
-        )
-        for kind in ("observed", "fisher")
-    ]
-    observed, expected = kinds
+    told = shop.model, shop.engine.likelihood, shop.resident, result.active, best, result.free
+    observed = covariance(*told, kind="observed")
+    if observed.sound.all():
+        return observed
+    expected = covariance(*told, kind="fisher")
     matrix = np.where(observed.sound, observed.matrix, expected.matrix)
-    return matrix, observed.sound | expected.sound
+    return Covariance(matrix, observed.sound | expected.sound)
 
 
 def _cholesky(covariance, free):

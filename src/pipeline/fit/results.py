@@ -1,16 +1,13 @@
 """Fitted lanes into rows of the tables MODELS, PARAMETERS and CURVES."""
 
 import math
-from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pipeline.fit import blends
 from pipeline.fit.components import centroid_and_fwhm
 from pipeline.fit.errors import interval
-from pipeline.fit.optimize import Code, in_blocks
+from pipeline.fit.optimize import Code
 from pipeline.fit.profile import End
 from pipeline.models import LORENTZIANS
 from pipeline.status import Flag, Status
@@ -373,21 +370,10 @@ def _root(variance) -> float:
     return math.sqrt(variance) if variance > 0 else math.nan
 
 
-@partial(jax.jit, static_argnums=0)
-def _component_power(model, spectra, active, u):
-    return (jnp.stack(model.component_power(u, spectra.grid, active)),)
-
-
-def component_power(result, spectra) -> np.ndarray:
-    """Return the power of each component of a `ModelFit`, shape (slots, bins, lanes)."""
-    function = partial(_component_power, result.model)
-    return in_blocks(function, (spectra, result.active, result.fit.u), 64)[0]
-
-
 def curve_row(row, mask, result, lane, power_of) -> dict:
     """Return the CURVES row of one lane: its usable bins with the model and its components.
 
-    `power_of` is what `component_power` returns for the result.
+    `power_of` is what `pipeline.fit.optimize.component_power` returns for the result.
     """
     active = result.active[:, lane]
     power, low, high = (row[name][mask] for name in ("power", "frequency_lo", "frequency_hi"))

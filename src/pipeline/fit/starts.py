@@ -192,6 +192,36 @@ def _peak_values(declared, variance, centre, trial, narrowest, xp=np):
     return {p.name: known.get(p.name, _otherwise(p, 0)) for p in declared.parameters}
 
 
+def peaks_along(declared, spectra, count, quality):
+    """Return peaks of one quality factor at frequencies spread evenly in their logarithm.
+
+    Parameters
+    ----------
+    declared : pipeline.models.Component
+        A Lorentzian.
+    spectra : Spectra
+        Arrays of shape (bins, lanes), weight 0 in the padding.
+    count : int
+        How many.
+    quality : float
+        Frequency over FWHM.
+
+    Returns
+    -------
+    frequency : array, shape (count, lanes)
+        Hz.
+    values : array, shape (count, p, lanes)
+        Values of the parameters; the amplitude is a small one.
+    """
+    used = spectra.weight > 0
+    lowest = _extreme(np.min, spectra.frequency, used, np.inf)
+    highest = _extreme(np.max, spectra.frequency, used, 0.0)
+    centre = np.geomspace(lowest, highest, count + 2)[1:-1]
+    variance = 0.1 * _mean_where(spectra.power, used) * centre / quality
+    values = _peak_values(declared, variance, centre, quality, 0.0)
+    return centre, np.stack(list(values.values()), axis=1)
+
+
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _scores(model, likelihood, declared, trials, spectra, u, active, frequencies, narrowest):
     """Score statistic and amplitude of a peak of each trial shape at each candidate frequency.

@@ -214,7 +214,8 @@ def average(blocks, n_bin, dt, coarse=1, counting=False):
             each = stationarity.windowed(transform)
             tapered += each.sum(axis=0)
             banded.append(stationarity.bands(each))
-            noise.append(stationarity.counting_noise(rate, dt))
+            if counting:
+                noise.append(stationarity.counting_noise(rate, dt))
     changes = 0.0, 0
     if compared:
         expected = np.concatenate(noise) if counting else None
