@@ -292,8 +292,9 @@ def smoothed(log_weight):
     """
     draws = log_weight.shape[0]
     count = int(min(0.2 * draws, 3 * np.sqrt(draws)))
-    out, shapes = log_weight - log_weight.max(axis=0), np.full(log_weight.shape[1], np.nan)
-    for lane in np.flatnonzero(np.isfinite(log_weight.max(axis=0))):
+    largest, shapes = log_weight.max(axis=0), np.full(log_weight.shape[1], np.nan)
+    out = log_weight - np.where(np.isfinite(largest), largest, np.nan)  # all outside the bounds
+    for lane in np.flatnonzero(np.isfinite(largest)):
         order = np.argsort(out[:, lane])
         threshold = np.exp(out[order[-count - 1], lane])
         excess = np.exp(out[order[-count:], lane]) - threshold
