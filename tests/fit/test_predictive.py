@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.fit import Engine, Model, Spectra, fit_model, posterior, predictive
+from pipeline.columns import MODELS
+from pipeline.config import FitOptions, validate
+from pipeline.fit import Engine, Model, Spectra, driver, fit_model, posterior, predictive
 from pipeline.fit.montecarlo import Method
 from pipeline.fit.predictive import Origin
+from pipeline.status import Flag
 
 GRID = np.linspace(0.1, 12.8, 128)
 RED, TRUTH = ["power_law", "constant"], [1.0, 1.4, 2.0]
@@ -151,6 +154,43 @@ def test_a_gaussian_spectrum_is_checked_too(spread):
     for p in (found.p_t_r, found.p_t_sse, found.p_outlier):
         evenly = spread(p, 10, np.random.default_rng(1))
         assert stats.kstest(evenly, "uniform").pvalue > 0.01
+
+
+def test_the_stage_checks_the_chosen_model_and_flags_one_that_does_not_fit():
+    rng = np.random.default_rng(87)
+    grid = np.geomspace(0.5, 20, 60)
+    rows = [
+        {
+            "source_id": f"s{k}",
+            "product": "p",
+            "status": "ok",
+            "reason": "",
+            "norm": "frac",
+            "frequency": grid,
+            "frequency_lo": grid * 0.97,
+            "frequency_hi": grid * 1.03,
+            "power": rng.gamma(60, power / 60),
+            "n": np.full(grid.size, 60.0),
+            "power_err": np.array([]),
+            "mean_rate": np.nan,
+            "background_rate": np.nan,
+            "dt": np.nan,
+        }
+        for k, power in enumerate((np.full(60, 0.004), 0.01 * grid**-1.3 + 0.004))
+    ]
+    told = {"models": {"noise": ["constant"]}, "outliers": {"draws": 200, "enough": 10}}
+    models, _, _ = driver.fit_rows(rows, validate(told, FitOptions))
+    assert set(models[0]) <= set(MODELS.names)
+    good, poor = models
+    assert good["t_sse_p_value"] > 0.01
+    assert not good["flags"] & Flag.POOR_FIT
+    assert poor["t_sse_p_value"] < 1e-3
+    assert poor["flags"] & Flag.POOR_FIT
+    assert poor["outlier_frequency"] < 1.0
+    assert poor["outlier_p_value"] < 1e-3
+    told["outliers"] = None
+    (plain, _), _, _ = driver.fit_rows(rows, validate(told, FitOptions))
+    assert "t_sse" not in plain
 
 
 def test_stingrays_highest_outlier_is_ours_where_ordinates_are_single(draw):
