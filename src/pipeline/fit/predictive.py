@@ -176,9 +176,10 @@ def _check(engine, spectra, widths, result, seeds, scales, draws, enough, batch_
     """Check some lanes; return the fields of a `Check`."""
     for_posterior, for_draws = zip(*seeds, strict=True)
     generators = [np.random.default_rng(seed) for seed in for_draws]
-    sampled = posterior.sample(
-        engine, spectra, widths, result, for_posterior, draws=POSTERIOR_DRAWS
-    )
+    with np.errstate(over="ignore"):  # weights with too heavy a tail
+        sampled = posterior.sample(
+            engine, spectra, widths, result, for_posterior, draws=POSTERIOR_DRAWS
+        )
     u, origin = _parameters(Workshop(engine, spectra, widths), result, sampled, generators, draws)
     observed, *places = _observed(engine, spectra, widths, result, scales)
     done = np.zeros(len(origin), int)
