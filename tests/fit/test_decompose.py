@@ -107,15 +107,24 @@ def test_evidence_that_is_not_known_leaves_it_to_the_bic(engine, spectra, monkey
 def test_a_calibrated_ratio_lets_a_real_peak_stay_and_noise_go(draw):
     engine = comb(2)
     one = Model.from_components("one", ["constant", "lorentzian"])
-    spectra = [draw(m, TRUE[: m.size], GRID, N, 5, seed=21)[0] for m in (one, TWO)]
+    true = [*TRUE[:4], 0.6, *TRUE[5:]]
+    spectra = [draw(m, true[: m.size], GRID, N, 5, seed=21)[0] for m in (one, TWO)]
     both = type(spectra[0])(
         *(np.concatenate(a, axis=1) for a in zip(*(s[:3] for s in spectra), strict=True))
     )
     seeds = [[1, lane] for lane in range(10)]
-    single = comb(2, precision="float32")
+    asked, single = [], comb(2, precision="float32")
     criterion = criteria.by_p_value(single, seeds, draws=128, enough=5)
-    result = fit_model(engine, both, widths(both), criterion=criterion)
+
+    def stays(step):
+        asked.append(~criteria._beyond_doubt(step, 0.01))
+        return criterion(step)
+
+    result = fit_model(engine, both, widths(both), criterion=stays)
     assert result.active[2].tolist() == [False] * 5 + [True] * 5
+    simulated = asked[0]
+    assert simulated[:5].all()
+    assert simulated[5:].any()  # not only those beyond doubt stay
 
 
 def test_the_strongest_narrow_peak_is_tested_against_the_model_without_it(engine, spectra):
