@@ -489,6 +489,20 @@ MODELS = Table(
         Column("bic", "float64", "Bayesian information criterion.", "", "stat.fit.param"),
         Column("delta_bic", "float64", "BIC less that of the chosen model.", "", "stat.fit.param"),
         Column(
+            "rival_components",
+            "str",
+            "Components of the decomposition that came closest and lost; empty where there was none.",
+            ucd="meta.id.part",
+            array=True,
+        ),
+        Column(
+            "rival_delta_bic",
+            "float64",
+            "Its BIC less that of this fit; NaN where there was none.",
+            "",
+            "stat.fit.param",
+        ),
+        Column(
             "log_evidence",
             "float64",
             "Logarithm of the integral of likelihood times prior; NaN where not computed.",
@@ -531,9 +545,15 @@ MODELS = Table(
             "stat.probability",
         ),
         Column(
+            "lrt_component",
+            "str",
+            "Component tested against the model without it; empty where one more was.",
+            ucd="meta.id.part",
+        ),
+        Column(
             "lrt_ratio",
             "float64",
-            "Fall of -2 ln L when one more peak joins the model; NaN where not tested.",
+            "Fall of -2 ln L when the tested peak joins the model; NaN where not tested.",
             "",
             "stat.likelihood",
         ),
@@ -826,7 +846,12 @@ SOURCES = Table(
         ),
         STATIONARITY_P,
         MODEL,
-        Column("runner_up", "str", "Second best model.", ucd="meta.id;stat.fit"),
+        Column(
+            "runner_up",
+            "str",
+            "Second best model, or the chosen one with or without a component.",
+            ucd="meta.id;stat.fit",
+        ),
         Column(
             "delta_bic",
             "float64",
@@ -861,6 +886,14 @@ SOURCES = Table(
             "src.var.amplitude",
             "Its fractional rms; null where the mean rate is unknown.",
         ),
+        Column("qpo_rival", "str", "The next strongest narrow component.", ucd="meta.id.part"),
+        Column(
+            "qpo_rival_ratio",
+            "float64",
+            "Its rms over that of the QPO; NaN where there is none.",
+            "",
+            "src.var.amplitude;arith.ratio",
+        ),
         Column(
             "qpo_harmonics",
             "str",
@@ -880,7 +913,7 @@ SOURCES = Table(
         Column(
             "qpo_p_value",
             "float64",
-            "Calibrated p-value of one more peak beside the model without; NaN where not computed.",
+            "Calibrated p-value of the peak beside the model without; NaN where not computed.",
             "",
             "stat.probability",
         ),

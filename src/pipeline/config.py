@@ -403,6 +403,11 @@ class DetectionOptions(Options):
         description="Frequencies at which the rms of a Lorentzian is limited then; 0: none.",
     )
     limit_q: Positive = Field(10.0, description="Quality factor of that Lorentzian.")
+    min_q: Positive = Field(
+        2.0,
+        description="Where every model has peaks: the strongest Lorentzian of the chosen one with a larger "
+        "quality factor is tested against the same model without it.",
+    )
 
     @field_validator("component")
     @classmethod
@@ -416,6 +421,22 @@ class EvidenceOptions(Options):
     """Evidence of each model by importance sampling."""
 
     draws: int = Field(1024, ge=128, description="Draws from the posterior of each fit.")
+    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
+
+
+class CriterionOptions(Options):
+    """What decides whether one more copy of a component stays."""
+
+    by: Literal["bic", "evidence", "p_value"] = Field(
+        "bic",
+        description="`bic`: it lowers the BIC by more than `min_delta_bic`; `evidence`: it raises twice the "
+        "logarithm of the evidence by as much; `p_value`: noise would mimic it less often than `alpha`, by "
+        "simulation of each spectrum.",
+    )
+    alpha: Fraction = Field(0.01, description="Largest p-value of a copy that stays.")
+    draws: int = Field(
+        512, ge=128, description="Draws from the posterior, or spectra simulated, for each copy."
+    )
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
 
 
@@ -467,6 +488,10 @@ class FitOptions(Options):
         description="By how much the BIC must fall for a larger model, or one more copy of a "
         "component, to be chosen.",
     )
+    criterion: CriterionOptions = Field(
+        default_factory=CriterionOptions,
+        description="What decides whether one more copy of a component (`up_to`) stays.",
+    )
     precision: Literal["float64", "float32"] = Field("float64", description="Floating-point type.")
     batch_size: Count = Field(4096, description="Spectra on the device at a time.")
     block_size: Count = Field(64, description="Spectra that iterate together.")
@@ -497,8 +522,9 @@ class FitOptions(Options):
     )
     detection: DetectionOptions | None = Field(
         None,
-        description="Test whether one more peak is needed beside the best of the models without peaks; "
-        "null: none. Fills `qpo_p_value` and `qpo_q_value`.",
+        description="Test whether one more peak is needed beside the best of the models without peaks or, "
+        "where all have some, whether the chosen one needs its strongest narrow peak; null: none. Fills "
+        "`qpo_p_value` and `qpo_q_value`.",
     )
     evidence: EvidenceOptions | None = Field(
         None,
@@ -547,14 +573,6 @@ class FitOptions(Options):
             except ValueError as error:
                 raise ValueError(f"model {name!r}: {error}") from error
         return models
-
-    @model_validator(mode="after")
-    def _null_for_detection(self):
-        if self.detection and not self.without_peaks:
-            raise ValueError(
-                "detection needs a model without peaks, e.g. `power_law: [constant, power_law]`"
-            )
-        return self
 
     @property
     def without_peaks(self) -> list[str]:

@@ -17,6 +17,7 @@ from pipeline.fit.montecarlo import filled, p_values, simulated
 from pipeline.fit.optimize import Code, Engine, Problem, Spectra, model_power
 from pipeline.fit.profile import find, one_sided
 from pipeline.fit.select import ModelFit, Workshop
+from pipeline.models import LORENTZIANS
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,23 @@ class Detection:
         }
 
 
-def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, n_starts=4):
-    """Fit without and with the last component of a model, a peak.
+def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, slot, n_starts=4):
+    """Fit without and with one of the components of a model, a peak.
 
     Parameters
     ----------
     engine : Engine
-        Of the model with the peak, which is its last component.
+        Of the model with the peak.
     spectra : Spectra
         Arrays of shape (bins, lanes).
     widths : array, shape (bins, lanes)
         Widths of the bins, Hz.
     start : array, shape (P, lanes)
         Where the fit without the peak starts; rows of the peak are not used.
+    without : bool array, shape (slots, lanes)
+        Components of the fit without the peak.
+    slot : int
+        Number of the peak.
     n_starts : int, optional
         Starts tried for the peak.
 
@@ -76,15 +81,13 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, n_starts=4
         The fit without the peak.
     """
     shop = Workshop(engine, spectra, widths)
-    lanes, last = np.arange(shop.lanes), len(engine.model.slots) - 1
-    with_peak = np.ones((last + 1, shop.lanes), bool)
-    without = with_peak.copy()
-    without[last] = False
+    with_peak = without.copy()
+    with_peak[slot] = True
     problem = Problem(start, shop.lower, shop.upper, shop.free(without), without)
     null = engine.fit(shop.resident, problem)
     proposed = starts.propose(
         engine.model,
-        last,
+        slot,
         engine.likelihood,
         spectra,
         null.u,
@@ -93,7 +96,7 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, n_starts=4
         shop.upper,
         n_starts,
     )
-    full = shop.best_of(lanes, proposed, with_peak)
+    full = shop.best_of(np.arange(shop.lanes), proposed, with_peak)
     done = (null.code == Code.CONVERGED) & (full.code == Code.CONVERGED)
     with np.errstate(invalid="ignore"):
         ratio = np.where(done, np.maximum(null.deviance - full.deviance, 0.0), np.nan)
@@ -107,6 +110,7 @@ def detect_peak(
     null: ModelFit,
     seeds,
     *,
+    slot=None,
     n_starts=4,
     draws=1000,
     enough=20,
@@ -117,13 +121,16 @@ def detect_peak(
     Parameters
     ----------
     engine : Engine
-        Of the model with the peak, its last component; the others are those of `null`, in order.
+        Of the model with the peak.
     spectra, widths
         The data, shapes (bins, lanes).
     null : ModelFit
-        Fits of the model without the peak.
+        Fits without the peak: of a model of the same components less the last one, or of the same
+        model.
     seeds : sequence of int, length lanes
         One a spectrum: its draws do not depend on what else is in the batch.
+    slot : int, optional
+        Number of the peak, where `null` is of the same model, without it; the last one by default.
     n_starts : int, optional
         Starts tried for the peak, in the data and in the draws.
     draws : int, optional
@@ -138,15 +145,15 @@ def detect_peak(
     Detection
         One test a lane. Never raises for what is in a lane.
     """
-    lanes, size = spectra.power.shape[1], engine.model.size
-    start = np.zeros((size, lanes))
+    lanes, slot, without = spectra.power.shape[1], *_null_of(engine.model, null, slot)
+    start = np.zeros((engine.model.size, lanes))
     start[: null.fit.u.shape[0]] = null.fit.u
     usable = np.isfinite(null.fit.deviance) & np.isfinite(null.fit.u).all(axis=0)
     start[:, ~usable] = 0.0
-    ratio, u = likelihood_ratio(engine, spectra, widths, start, n_starts)
+    ratio, u = likelihood_ratio(engine, spectra, widths, start, without, slot, n_starts)
     ratio[~usable] = np.nan
     generators = [np.random.default_rng(seed) for seed in seeds]
-    expected = _power(engine, spectra, u)
+    expected = model_power(engine.model, spectra, without, np.asarray(u, float), engine.block_size)
 
     def simulate(block):
         which = np.repeat([k for k, _ in block], [count for _, count in block])
@@ -161,21 +168,40 @@ def detect_peak(
             ).T
             for k, count in block
         ]
-        return _ratios(engine, spectra, widths, u, which, np.hstack(power), n_starts)[None]
+        count, some = which.size, filled(which.size)
+        which, power = which[some], np.hstack(power)[:, some]
+        drawn = spectra.take(which)._replace(power=power), widths[:, which]
+        told = u[:, which], without[:, which], slot, n_starts
+        return likelihood_ratio(engine, *drawn, *told)[0][None, :count]
 
     told = {"draws": draws, "enough": enough, "batch_size": batch_size}
     found = simulated(ratio[None], simulate, **told)
     return Detection(ratio, *p_values(ratio, [f[0] for f in found], enough, generators))
 
 
-def _ratios(engine, spectra, widths, u, which, power, n_starts):
-    """Likelihood ratios of powers drawn for the lanes `which`, filled up to a number that is compiled."""
-    count = which.size
-    some = filled(count)
-    which, power = which[some], power[:, some]
-    drawn = spectra.take(which)._replace(power=power)
-    ratio, _ = likelihood_ratio(engine, drawn, widths[:, which], u[:, which], n_starts)
-    return ratio[:count]
+def strongest_narrow(result: ModelFit, min_q) -> np.ndarray:
+    """Return the number of the Lorentzian with the most variance of those with Q > `min_q`.
+
+    Those at a bound of their frequency do not count. Shape (lanes,), -1 where there is none.
+    """
+    model, values = result.model, result.model.to_values(result.fit.u)
+    variance = np.full(result.active.shape, -np.inf)
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        if slot.component in LORENTZIANS:
+            size, place, last = values[list(index)]
+            q = last if slot.component == "lorentzian_numax" else place / last
+            narrow = result.active[s] & (q > min_q) & ~result.fit.at_bound[index[1]]
+            variance[s] = np.where(narrow, size, -np.inf)
+    return np.where(np.isfinite(variance.max(axis=0)), np.argmax(variance, axis=0), -1)
+
+
+def _null_of(model, null, slot):
+    """Number of the peak, and the components of a null model in terms of the model that has it."""
+    slot = len(model.slots) - 1 if slot is None else slot
+    without = np.zeros((len(model.slots), null.active.shape[1]), bool)
+    without[: len(null.active)] = null.active
+    without[slot] = False
+    return slot, without
 
 
 def amplitude_limits(
@@ -231,10 +257,3 @@ def amplitude_limits(
         limit[tasks.lane] = np.exp(ends.u) if model.is_log[amplitude] else ends.u
         out[:, lanes] = limit.reshape(count, -1)
     return out
-
-
-def _power(engine, spectra, u):
-    """Power of the null model, shape (bins, lanes)."""
-    active = np.ones((len(engine.model.slots), u.shape[1]), bool)
-    active[-1] = False
-    return model_power(engine.model, spectra, active, np.asarray(u, float), engine.block_size)
