@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -185,6 +186,17 @@ def read_batches(path, table: Table, rows: int) -> Iterator[list[dict]]:
                 yield rows_of(pa.Table.from_batches([batch]))
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, table, error) from error
+
+
+def ahead(items: Iterable) -> Iterator:
+    """Yield items while a thread makes the next one, as of `read_batches`."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        left = iter(items)
+        coming = pool.submit(next, left, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, left, end)
+            yield item
 
 
 def _check(path, table, found, columns=None):

@@ -40,9 +40,13 @@ def run(*, input: Path, models: Path, parameters: Path, curves: Path, options: F
         tables.parquet_writer(parameters, columns.PARAMETERS) as to_parameters,
         tables.parquet_writer(curves, columns.CURVES) as to_curves,
     ):
-        for rows in tables.read_batches(input, columns.SEGMENT, options.batch_size):
-            fitted = fit_rows(rows, options)
-            for write, more in zip((to_models, to_parameters, to_curves), fitted, strict=True):
+        batches = tables.read_batches(input, columns.SEGMENT, options.batch_size)
+        # while a batch is fitted the next is read and the last one written
+        fitted = (fit_rows(rows, options) for rows in tables.ahead(batches))
+        for rows_of_tables in tables.ahead(fitted):
+            for write, more in zip(
+                (to_models, to_parameters, to_curves), rows_of_tables, strict=True
+            ):
                 write(more)
 
 
