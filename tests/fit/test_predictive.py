@@ -17,9 +17,9 @@ GRID = np.linspace(0.1, 12.8, 128)
 RED, TRUTH = ["power_law", "constant"], [1.0, 1.4, 2.0]
 
 
-def _check(spectra, seeds, components=RED, change=None, **options):
+def _check(spectra, seeds, change=None, **options):
     """Fit a model and check it; `change` may alter the fits between."""
-    model = Model.from_components("null", components)
+    model = Model.from_components("null", RED)
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
     result = fit_model(Engine(model), spectra, widths)
     if change:
@@ -67,15 +67,6 @@ def test_a_line_and_a_hump_are_found_where_they_are(draw):
     assert told["outlier_frequency"] == GRID[60]
     assert told["outlier_p_value"] == found.p_outlier.p_value[0]
     assert told["check_origin"] == "posterior"
-
-
-def test_a_model_that_does_not_describe_the_spectrum_fails_t_sse(draw):
-    spectra = _red(draw, 50, 6, 81)
-    wrong = _check(spectra, range(6), ["constant"], draws=200, enough=10)
-    right = _check(spectra, range(6), draws=200, enough=10)
-    assert (wrong.p_t_sse.p_value < 1e-3).all()
-    assert (right.p_t_sse.p_value > 0.01).all()
-    assert set(wrong.p_t_sse.method) <= {Method.EXTRAPOLATED, Method.BELOW}
 
 
 def test_a_check_depends_on_its_seed_and_not_on_its_neighbours(draw, monkeypatch):
@@ -142,6 +133,7 @@ def test_without_a_posterior_parameters_are_from_the_covariance_or_else_the_fit(
         assert (np.abs(np.log10(p.p_value / other.p_value)) < 4 * error).all()
 
 
+@pytest.mark.slow
 def test_a_gaussian_spectrum_is_checked_too(spread):
     rng = np.random.default_rng(86)
     sigma = np.repeat(np.geomspace(0.1, 0.3, 64)[:, None], 60, axis=1)
@@ -185,6 +177,7 @@ def test_the_stage_checks_the_chosen_model_and_flags_one_that_does_not_fit():
     assert good["t_sse_p_value"] > 0.01
     assert not good["flags"] & Flag.POOR_FIT
     assert poor["t_sse_p_value"] < 1e-3
+    assert poor["t_sse_method"] in ("extrapolated", "below")
     assert poor["flags"] & Flag.POOR_FIT
     assert poor["outlier_frequency"] < 1.0
     assert poor["outlier_p_value"] < 1e-3
@@ -212,7 +205,7 @@ def test_stingrays_highest_outlier_is_ours_where_ordinates_are_single(draw):
         told = PSDLogLikelihood(GRID, spectra.power[:, 0], null, m=1), truth
         fit = PSDParEst(spectrum, max_post=False)
         best = fit.fit(*told)
-        draws = 60
+        draws = 40
         theirs = fit.calibrate_highest_outlier(*told, nsim=draws, seed=1)
     ours = _check(spectra, [1], draws=400, enough=400, scales=[1])
     assert ours.t_r[0] == ours.outlier[0] == pytest.approx(best.maxpow[0], rel=1e-3)
