@@ -19,8 +19,9 @@ import numpy as np
 from _common import report, simulate, spread
 from scipy import stats
 
+from pipeline.config import ComponentOptions
 from pipeline.fit import Engine, Model, configure, fit_model
-from pipeline.fit.detect import detect_peak
+from pipeline.fit.detect import detect_peak, peak_to_test
 
 GRID = np.linspace(0.1, 25.0, 250)
 RED, BENT = ["power_law", "constant"], ["bending_power_law", "constant"]
@@ -32,6 +33,7 @@ DRAWS, ENOUGH, PEERS = 1000, 20, 3
 AMPLITUDES = 0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0
 """Variance of the peak at 6 Hz, FWHM 0.6 Hz, beside noise of level 2 and n = 50."""
 ALPHA = 0.01
+MIN_Q = 2.0
 
 
 def tests(components, spectra, seed, **options):
@@ -114,6 +116,45 @@ def uniformity(sources):
             )
 
 
+def uniformity_among_peaks(sources):
+    """Print the line of sums of broad Lorentzians, where the strongest narrow one, or one more, is tested."""
+    broad = ["constant", "lorentzian", "lorentzian"]
+    spectra = drawn(broad, [2.0, 8.0, 0.5, 1.0, 30.0, 7.0, 8.0], 50, sources, 300)
+    told = [ComponentOptions.model_validate(c) for c in ("constant", {"lorentzian": {"up_to": 4}})]
+    model = Model.from_components("sum", told)
+    widths = np.full_like(spectra.power, GRID[1] - GRID[0])
+    result = fit_model(Engine(model), spectra, widths, min_delta_bic=10)
+    slots, p_value = peak_to_test(result, MIN_Q), np.full(sources, np.nan)
+    engine = Engine(model, precision="float32")
+    for slot in np.unique(slots[slots >= 0]):
+        lanes = np.flatnonzero(slots == slot)
+        found = detect_peak(
+            engine,
+            spectra.take(lanes),
+            widths[:, lanes],
+            result.take(lanes),
+            [[5, lane] for lane in lanes],
+            slot=slot,
+            draws=DRAWS // 2,
+            enough=ENOUGH,
+        )
+        p_value[lanes] = spread(found, ENOUGH)
+    there = np.isfinite(p_value)
+    alarms = int((p_value[there] <= ALPHA).sum())
+    report(
+        "detection",
+        f"p-values of {sources} sources without a narrow peak: up to 4 Lorentzians + constant, n = 50",
+        "KS p",
+        float(stats.kstest(p_value[there], "uniform").pvalue),
+        floor=0.01,
+        floor_name="the least that is accepted",
+        tested=int(there.sum()),
+        narrow_found=int(result.active[slots, np.arange(sources)].sum()),
+        false_alarms=alarms,
+        binomial_p=float(stats.binomtest(alarms, int(there.sum()), ALPHA).pvalue),
+    )
+
+
 def power(folder):
     """Print the fractions found, and draw them."""
     fractions = []
@@ -151,6 +192,7 @@ def main():
     configure()
     speed()
     uniformity(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    uniformity_among_peaks(max(int(sys.argv[1]) // 4 if len(sys.argv) > 1 else 500, 1))
     power(sys.argv[2] if len(sys.argv) > 2 else None)
 
 

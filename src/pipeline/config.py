@@ -406,7 +406,7 @@ class DetectionOptions(Options):
     min_q: Positive = Field(
         2.0,
         description="Where every model has peaks: the strongest Lorentzian of the chosen one with a larger "
-        "quality factor is tested against the same model without it.",
+        "quality factor is tested against the same model without it; where it has none, one more peak is.",
     )
 
     @field_validator("component")

@@ -179,20 +179,35 @@ def detect_peak(
     return Detection(ratio, *p_values(ratio, [f[0] for f in found], enough, generators))
 
 
-def strongest_narrow(result: ModelFit, min_q) -> np.ndarray:
-    """Return the number of the Lorentzian with the most variance of those with Q > `min_q`.
+def peak_to_test(result: ModelFit, min_q) -> np.ndarray:
+    """Return which Lorentzian of a model with peaks a test asks for.
 
-    Those at a bound of their frequency do not count. Shape (lanes,), -1 where there is none.
+    The one with the most variance of those with Q > `min_q` that are not at a bound of their frequency, or, where there
+    is none, the next that the model may have: so every spectrum is tested, and not only those in which
+    something was found.
+
+    Parameters
+    ----------
+    result : ModelFit
+        Fits.
+    min_q : float
+        Least quality factor.
+
+    Returns
+    -------
+    int array, shape (lanes,)
+        Number of its slot; -1 where there is none.
     """
     model, values = result.model, result.model.to_values(result.fit.u)
-    variance = np.full(result.active.shape, -np.inf)
+    size = np.full(result.active.shape, -np.inf)
     for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
         if slot.component in LORENTZIANS:
-            size, place, last = values[list(index)]
+            variance, place, last = values[list(index)]
             q = last if slot.component == "lorentzian_numax" else place / last
-            narrow = result.active[s] & (q > min_q) & ~result.fit.at_bound[index[1]]
-            variance[s] = np.where(narrow, size, -np.inf)
-    return np.where(np.isfinite(variance.max(axis=0)), np.argmax(variance, axis=0), -1)
+            narrow = (q > min_q) & ~result.fit.at_bound[index[1]]
+            # of those that are not there the first, after all that are
+            size[s] = np.where(result.active[s], np.where(narrow, variance, -np.inf), -1.0 - s)
+    return np.where(np.isfinite(size.max(axis=0)), np.argmax(size, axis=0), -1)
 
 
 def _null_of(model, null, slot):

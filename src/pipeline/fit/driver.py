@@ -9,7 +9,7 @@ import numpy as np
 from pipeline import columns, tables
 from pipeline.config import FitOptions
 from pipeline.fit import criteria, devices, posterior, predictive, prepare, results
-from pipeline.fit.detect import amplitude_limits, detect_peak, strongest_narrow
+from pipeline.fit.detect import amplitude_limits, detect_peak, peak_to_test
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, component_power, on_cores
 from pipeline.fit.select import fit_model
@@ -179,14 +179,15 @@ def _detect(bucket, rows, fits, best, options, used):
         return _detect_one_more(bucket, rows, fits, options, used)
     out = {}
     for k, (name, result) in enumerate(fits.items()):
-        tested = strongest_narrow(result, options.detection.min_q)
-        tested[best != k] = -1
-        for slot in np.unique(tested[tested >= 0]):
-            lanes, label = np.flatnonzero(tested == slot), result.model.slots[slot].label
-            engine = _engine(result.model, bucket, options, used, precision="float32")
+        asked = np.where(best == k, peak_to_test(result, options.detection.min_q), -1)
+        engine = _engine(result.model, bucket, options, used, precision="float32")
+        out[name] = {}
+        for slot in np.unique(asked[asked >= 0]):
+            lanes = np.flatnonzero(asked == slot)
             found = _tested(engine, bucket, result, lanes, rows, options, slot)
-            more = {lane: {"lrt_component": label, **c} for lane, c in found.items()}
-            out.setdefault(name, {}).update(more)
+            for lane, told in found.items():
+                label = result.model.slots[slot].label if result.active[slot, lane] else ""
+                out[name][lane] = {"lrt_component": label, **told}
     return out
 
 
