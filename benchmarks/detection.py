@@ -16,12 +16,12 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from _common import report, simulate
+from _common import report, simulate, spread
 from scipy import stats
 
 from pipeline.config import ComponentOptions
 from pipeline.fit import Engine, Model, configure, fit_model
-from pipeline.fit.detect import Method, detect_peak, peak_to_test
+from pipeline.fit.detect import detect_peak, peak_to_test
 
 GRID = np.linspace(0.1, 25.0, 250)
 RED, BENT = ["power_law", "constant"], ["bending_power_law", "constant"]
@@ -52,13 +52,6 @@ def drawn(components, truth, n, sources, seed):
     """Spectra around a model."""
     model = Model.from_components("truth", components)
     return simulate(model, truth, GRID, n, sources, np.random.default_rng(seed))[0]
-
-
-def spread(found):
-    """Spread p-values over the steps between those that are possible."""
-    sequential = np.array([m is Method.SEQUENTIAL for m in found.method])
-    lower = np.where(sequential, ENOUGH / (found.draws + 1), found.reached / (found.draws + 1))
-    return np.random.default_rng(0).uniform(np.minimum(lower, found.p_value), found.p_value)
 
 
 def stingrays(spectra):
@@ -110,7 +103,7 @@ def uniformity(sources):
                 "detection",
                 f"p-values of {sources} sources without a peak: {name} + constant, n = {n}",
                 "KS p",
-                float(stats.kstest(spread(found)[there], "uniform").pvalue),
+                float(stats.kstest(spread(found, ENOUGH)[there], "uniform").pvalue),
                 floor=0.01,
                 floor_name="the least that is accepted",
                 tested=int(there.sum()),
@@ -145,7 +138,7 @@ def uniformity_among_peaks(sources):
             draws=DRAWS // 2,
             enough=ENOUGH,
         )
-        p_value[lanes] = spread(found)
+        p_value[lanes] = spread(found, ENOUGH)
     there = np.isfinite(p_value)
     alarms = int((p_value[there] <= ALPHA).sum())
     report(

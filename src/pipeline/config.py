@@ -440,6 +440,27 @@ class CriterionOptions(Options):
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
 
 
+class OutlierOptions(Options):
+    """Checks of the chosen model against simulations, and the search for its highest outlier."""
+
+    scales: list[Count] = Field(
+        default_factory=lambda: [1, 2, 4, 8, 16],
+        description="Numbers of frequency bins side by side that are searched together; 1 always is.",
+    )
+    draws: Count = Field(
+        1000, description="Spectra drawn from the posterior, at most, for each source and product."
+    )
+    enough: Count = Field(
+        20,
+        description="Draws with as large a statistic as the data, for each of them, at which they end.",
+    )
+    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
+    alpha: Fraction = Field(
+        0.001,
+        description="Largest p-value of T_SSE at which the flag POOR_FIT is set.",
+    )
+
+
 class FitOptions(Options):
     """Models and how they are fitted."""
 
@@ -509,6 +530,11 @@ class FitOptions(Options):
         None,
         description="Evidence and probability of each model, by importance sampling; null: none. The "
         "prior of a parameter is flat within its bounds unless stated.",
+    )
+    outliers: OutlierOptions | None = Field(
+        None,
+        description="Check whether the chosen model describes the spectrum, and search its highest outlier; "
+        "null: none. Fills `t_sse_p_value`, `outlier_p_value` and `outlier_q_value`.",
     )
     platform: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="`auto`: a GPU where there is one, else the CPU."

@@ -172,3 +172,7 @@ class Flag(IntFlag):
         1 << 21,
         "The power differs between segments by more than chance: p-values and errors are too small.",
     )
+    POOR_FIT = (
+        1 << 22,
+        "The chosen model does not describe the power spectrum: p of T_SSE is at most `fit.outliers.alpha`.",
+    )

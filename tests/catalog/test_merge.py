@@ -68,6 +68,9 @@ def model(name, bic=100.0, product="p", status="ok", best=False, components=("po
         "components": list(components),
         "n_bins": 100,
         "norm": "frac",
+        "t_sse_p_value": 0.4,
+        "outlier_frequency": 3.0,
+        "outlier_p_value": 0.02,
         "statistic": 90.0,
         "deviance": 95.0,
         "n_free": 2,
@@ -283,6 +286,11 @@ class TestRow:
         fit = model("m", best=True) | {"flags": int(Flag.AT_BOUND)}
         found = row(products=[product(flags=int(Flag.NO_GTI))], models=[fit])
         assert found["flags"] == Flag.NO_GTI | Flag.AT_BOUND
+
+    def test_carries_the_checks_of_the_chosen_model(self):
+        checked = {"t_sse_p_value": 1e-4, "outlier_frequency": 7.0, "outlier_p_value": 0.2}
+        found = row(models=[model("n", bic=120.0), model("m", best=True) | checked])
+        assert {name: found[name] for name in checked} == checked
 
     def test_is_partial_when_a_file_was_rejected_but_not_for_a_duplicate(self):
         assert row(files=[file(), file("b", "truncated")])["flags"] == Flag.PARTIAL

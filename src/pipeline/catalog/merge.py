@@ -13,6 +13,7 @@ _IDENTITY = ("object", "mission", "instrument", "ra", "dec", "kind")
 _JUDGEMENT = ("status", "flags", "reason")
 _FROM_PRODUCT = tuple(n for n in SOURCES.names if n in SEGMENT.names and n not in _JUDGEMENT)
 _FROM_FIT = ("model", "n_bins", "norm", "statistic", "deviance", "n_free")
+_FROM_CHECK = ("t_sse_p_value", "outlier_frequency", "outlier_p_value")
 _SLOPES = (("power_law.1", "slope"), ("bending_power_law.1", "slope_high"))
 
 
@@ -50,7 +51,7 @@ def source_row(
         return row | _why_not(files, product, models)
     rivals = [m for m in models if m["product"] == product["product"]]
     own = index(p for p in parameters if p["product"] == product["product"])
-    row |= {n: fit[n] for n in (*_FROM_FIT, "status", "reason")}
+    row |= {n: fit[n] for n in (*_FROM_FIT, *_FROM_CHECK, "status", "reason")}
     row |= {"n_products": len(fits)} | runner_up(rivals) | _continuum(own)
     name, qpo, qpo_flags = _qpo(own, options)
     test = _test(rivals, name)

@@ -4,50 +4,20 @@ The ratio of a model with and without a peak does not follow a chi2 distribution
 its boundary and the peak has no frequency where it is not there (Protassov et al. 2002, ApJ 571, 545). So
 spectra are drawn from the fitted null model and go through what the data went through: the null is fitted
 again, the peak is searched for again over all frequencies, and p is the fraction of the draws that do as well.
-
-Spectra that are plainly not significant need few draws (Besag & Clifford 1991, Biometrika 78, 301), and
-those beyond all draws get the tail of a generalised Pareto distribution fitted to the largest ones,
-which is said so.
+How many draws, and what is beyond them: `pipeline.fit.montecarlo`.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from pipeline.fit import starts
 from pipeline.fit.likelihood import draw
-from pipeline.fit.optimize import Code, Engine, Problem, Spectra, component_power
+from pipeline.fit.montecarlo import filled, p_values, simulated
+from pipeline.fit.optimize import Code, Engine, Problem, Spectra, model_power
 from pipeline.fit.profile import find, one_sided
 from pipeline.fit.select import ModelFit, Workshop
 from pipeline.models import LORENTZIANS
-
-ROUNDS = 2
-"""Each round of draws makes their number so many times what it was."""
-LEAST = 64
-"""Fewer draws are filled up to so many: few numbers of lanes to compile for."""
-TAIL_FRACTION = 0.1
-"""Largest draws that the tail is fitted to; and the least number of draws of which it is."""
-TAIL_LEAST = 200
-LEAST_P = 1e-10
-"""Extrapolated probabilities end here."""
-BOOTSTRAPS = 200
-"""Resamplings behind the error of an extrapolated p-value."""
-
-
-class Method(StrEnum):
-    """How a p-value was found."""
-
-    NONE = "none"
-    """It was not: there is no fit under the null."""
-    SIMULATED = "simulated"
-    """(1 + draws that reached the ratio) / (1 + draws)."""
-    SEQUENTIAL = "sequential"
-    """Draws ended when enough of them had reached the ratio."""
-    EXTRAPOLATED = "extrapolated"
-    """No draw reached it: from the tail of the draws. `error_dex` says how well."""
-    BELOW = "below"
-    """So far beyond the draws that their tail does not tell: p is below `LEAST_P`."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +28,8 @@ class Detection:
     ----------
     ratio : array, shape (lanes,)
         Fall of -2 ln L when the peak joins the null model; NaN where there is no fit.
-    p_value : array, shape (lanes,)
-        Calibrated: the probability of that fall or more where the null model is true. Never 0.
-    error_dex : array, shape (lanes,)
-        Standard error of log10 p, from the number of the draws or from resampling the tail.
-    draws, reached : int array, shape (lanes,)
-        Draws that were fitted, and those that reached the ratio.
-    failed : int array, shape (lanes,)
-        Draws whose fit did not converge; they are in neither.
-    method : list of Method, length lanes
-        How p was found.
+    p_value, error_dex, draws, reached, failed, method
+        Of the ratio: see `pipeline.fit.montecarlo.PValues`.
     """
 
     ratio: np.ndarray
@@ -191,46 +153,30 @@ def detect_peak(
     ratio, u = likelihood_ratio(engine, spectra, widths, start, without, slot, n_starts)
     ratio[~usable] = np.nan
     generators = [np.random.default_rng(seed) for seed in seeds]
-    parts = component_power(engine.model, spectra, without, np.asarray(u, float), engine.block_size)
-    expected = parts.sum(axis=0)
+    expected = model_power(engine.model, spectra, without, np.asarray(u, float), engine.block_size)
 
-    def ratios(which, power):
-        count = which.size
-        some = np.resize(np.arange(count), max(count, LEAST))
-        which, drawn = which[some], spectra.take(which[some])._replace(power=power[:, some])
-        told = u[:, which], without[:, which], slot, n_starts
-        return likelihood_ratio(engine, drawn, widths[:, which], *told)[0][:count]
-
-    found = [np.empty(0)] * lanes
-    total = min(draws, max(2 * enough, 50))
-    while True:
-        todo = [
-            k for k in range(lanes) if _wants(ratio[k], found[k], enough) and found[k].size < total
+    def simulate(block):
+        which = np.repeat([k for k, _ in block], [count for _, count in block])
+        power = [
+            # a draw after the other: they are the same however they fall into blocks
+            draw(
+                engine.likelihood,
+                expected[:, k],
+                spectra.weight[:, k],
+                (count, len(expected)),
+                generators[k],
+            ).T
+            for k, count in block
         ]
-        jobs = [(k, total - found[k].size) for k in todo]
-        for block in _blocks(jobs, batch_size):
-            which = np.repeat([k for k, _ in block], [count for _, count in block])
-            power = [
-                # a draw after the other: they are the same however they fall into blocks
-                draw(
-                    engine.likelihood,
-                    expected[:, k],
-                    spectra.weight[:, k],
-                    (count, len(expected)),
-                    generators[k],
-                ).T
-                for k, count in block
-            ]
-            values = ratios(which, np.hstack(power))
-            ends = np.cumsum([count for _, count in block])[:-1]
-            for (k, _), more in zip(block, np.split(values, ends), strict=True):
-                found[k] = np.concatenate([found[k], more])
-        if total >= draws or not todo:
-            break
-        total = min(draws, ROUNDS * total)
-    judged = [_judge(ratio[k], found[k], enough, generators[k]) for k in range(lanes)]
-    *numbers, method = zip(*judged, strict=True)
-    return Detection(ratio, *(np.array(column) for column in numbers), list(method))
+        count, some = which.size, filled(which.size)
+        which, power = which[some], np.hstack(power)[:, some]
+        drawn = spectra.take(which)._replace(power=power), widths[:, which]
+        told = u[:, which], without[:, which], slot, n_starts
+        return likelihood_ratio(engine, *drawn, *told)[0][None, :count]
+
+    told = {"draws": draws, "enough": enough, "batch_size": batch_size}
+    found = simulated(ratio[None], simulate, **told)
+    return Detection(ratio, *p_values(ratio, [f[0] for f in found], enough, generators))
 
 
 def peak_to_test(result: ModelFit, min_q) -> np.ndarray:
@@ -326,91 +272,3 @@ def amplitude_limits(
         limit[tasks.lane] = np.exp(ends.u) if model.is_log[amplitude] else ends.u
         out[:, lanes] = limit.reshape(count, -1)
     return out
-
-
-def _wants(ratio, found, enough):
-    """Whether a spectrum wants more draws."""
-    return np.isfinite(ratio) and np.count_nonzero(found >= ratio) < enough
-
-
-def _blocks(jobs, batch_size):
-    """Split (lane, draws) into blocks of a few sizes: powers of two, and what is left."""
-    left = sum(count for _, count in jobs)
-    jobs = list(reversed(jobs))
-    while left:
-        size = min(1 << (left.bit_length() - 1), batch_size) if left > LEAST else left
-        left, block = left - size, []
-        while size:
-            lane, count = jobs.pop()
-            some = min(count, size)
-            block.append((lane, some))
-            size -= some
-            if count > some:
-                jobs.append((lane, count - some))
-        yield block
-
-
-def _judge(ratio, found, enough, rng):
-    """Return p, its error, draws, reached, failed, method."""
-    failed = int(np.count_nonzero(~np.isfinite(found)))
-    found = found[np.isfinite(found)]
-    if not np.isfinite(ratio) or not found.size:
-        return np.nan, np.nan, 0, 0, failed, Method.NONE
-    reached = found >= ratio
-    count = int(reached.sum())
-    if count >= enough:
-        draws = int(np.searchsorted(np.cumsum(reached), enough)) + 1
-        return enough / draws, _dex(enough, draws), draws, enough, failed, Method.SEQUENTIAL
-    draws = found.size
-    p = (1 + count) / (1 + draws)
-    if count == 0 and draws >= TAIL_LEAST:
-        p, error = extrapolate(found, ratio, rng)
-        if p < LEAST_P:
-            return LEAST_P, np.nan, draws, count, failed, Method.BELOW
-        return p, error, draws, count, failed, Method.EXTRAPOLATED
-    return p, _dex(1 + count, 1 + draws), draws, count, failed, Method.SIMULATED
-
-
-def _dex(count, draws):
-    """Standard error of log10 of count / draws, binomial."""
-    return np.sqrt(max(1 - count / draws, 0.0) / count) / np.log(10)
-
-
-def extrapolate(draws, value, rng):
-    """Return the probability to exceed a value beyond all draws, and the standard error of its log10.
-
-    The excesses of the largest draws over a threshold are taken to follow a generalised Pareto
-    distribution (Pickands 1975, Ann. Stat. 3, 119), whose shape and scale come from
-    probability-weighted moments (Hosking & Wallis 1987, Technometrics 29, 339, eq. 5). A tail with an end is not
-    believed: its shape is then that of an exponential one. The error is from resampling the draws.
-
-    Parameters
-    ----------
-    draws : array, shape (n,)
-        Values under the null.
-    value : float
-        Beyond them.
-    rng : numpy.random.Generator
-        For the resampling.
-    """
-    draws = np.asarray(draws, float)
-    again = rng.choice(draws, (BOOTSTRAPS, draws.size))
-    log_p = _log_tail(np.vstack([draws, again]), value)
-    return float(np.exp(log_p[0])), float(np.std(log_p[1:]) / np.log(10))
-
-
-def _log_tail(samples, value):
-    """Logarithm of the tail probability of a value, for each row of samples."""
-    ordered = np.sort(samples, axis=1)
-    n = ordered.shape[1]
-    count = max(int(TAIL_FRACTION * n), 20)
-    threshold = ordered[:, n - count - 1][:, None]
-    excess = ordered[:, n - count :] - threshold
-    mean = excess.mean(axis=1)
-    rank = (np.arange(1, count + 1) - 0.35) / count
-    moment = (excess * (1 - rank)).mean(axis=1)
-    shape = np.maximum(2 - mean / np.maximum(mean - 2 * moment, 1e-300), 0.0)
-    scale = np.where(shape > 0, 2 * mean * moment / np.maximum(mean - 2 * moment, 1e-300), mean)
-    z = np.maximum(value - threshold[:, 0], 0.0) / np.maximum(scale, 1e-300)
-    tail = np.where(shape > 1e-6, np.log1p(shape * z) / np.maximum(shape, 1e-6), z)
-    return np.log(count / n) - tail

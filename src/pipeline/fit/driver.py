@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline import columns, tables
 from pipeline.config import FitOptions
-from pipeline.fit import criteria, devices, posterior, prepare, results
+from pipeline.fit import criteria, devices, posterior, predictive, prepare, results
 from pipeline.fit.detect import amplitude_limits, detect_peak, peak_to_test
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, component_power, on_cores
@@ -16,7 +16,7 @@ from pipeline.fit.select import fit_model
 from pipeline.fit.starts import peaks_along
 from pipeline.fit.weak import add_profiles
 from pipeline.models import LORENTZIANS
-from pipeline.status import HAS_RESULT, Status
+from pipeline.status import HAS_RESULT, Flag, Status
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +130,8 @@ def _fit_bucket(bucket, rows, options, used):
         more = _evidence(engines[name], result, bucket, rows, options)
         for lane, columns_of_test in tests.get(name, {}).items():
             more[lane] |= columns_of_test
+        for lane, columns_of_check in _check(bucket, rows, result, best == k, options, used):
+            more[lane] |= columns_of_check
         yield result, power, more
 
 
@@ -230,6 +232,26 @@ def _tested(engine, bucket, null, lanes, rows, options, slot=None):
     return {lane: found.columns(i) for i, lane in enumerate(lanes)}
 
 
+def _check(bucket, rows, result, chosen, options, used):
+    """Check a model where it is chosen; yield lanes of the bucket, and the columns of MODELS of each."""
+    told, lanes = options.outliers, np.flatnonzero(chosen)
+    if told is None or not lanes.size:
+        return
+    checked = predictive.check(
+        _engine(result.model, bucket, options, used, precision="float32"),
+        bucket.spectra.take(lanes),
+        bucket.widths[:, lanes],
+        result.take(lanes),
+        [_seed(told.seed, rows[lane]) for lane in lanes],
+        scales=told.scales,
+        draws=told.draws,
+        enough=told.enough,
+        batch_size=options.batch_size,
+    )
+    for i, lane in enumerate(lanes):
+        yield lane, checked.columns(i)
+
+
 def _limits(engine, bucket, null, lanes, rows, options):
     """Return the columns of the upper limits of some lanes."""
     told, declared = options.detection, engine.model.slots[-1].declared
@@ -291,6 +313,10 @@ def _rows_of_lane(row, mask, fits, options):
         told = [[m["log_evidence"] for m in models], [m["pareto_k"] for m in models]]
         for model, probability in zip(models, posterior.probabilities(*told), strict=True):
             model["probability"] = float(probability)
+    if options.outliers:
+        for model in models:
+            if model.get("t_sse_p_value", 1.0) <= options.outliers.alpha:
+                model["flags"] |= int(Flag.POOR_FIT)
     parameters = []
     for k, (model, fit) in enumerate(zip(models, fits, strict=True)):
         model["best"] = k == best
