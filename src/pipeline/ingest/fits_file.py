@@ -1,8 +1,11 @@
 """Opening files: what they are by their first bytes, decompression with a limit, HDUs that are all there."""
 
+import errno
 import gzip
 import hashlib
+import mmap
 import os
+import stat
 import tempfile
 import warnings
 import zlib
@@ -13,12 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io import fits
 
+from pipeline.ingest import layout
+from pipeline.ingest.layout import Extent
 from pipeline.ingest.recognise import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
 _BLOCK = 1 << 20
-_IN_MEMORY = 64 << 20
 _FOREIGN = (
     (b"version https://git-lfs.", "a Git-LFS pointer: run `git lfs pull`"),
     (b"/annex/objects/", "a git-annex pointer: run `git annex get`"),
@@ -34,9 +38,19 @@ _FOREIGN = (
 )
 
 
+@contextmanager
+def open_regular(path):
+    """Open a file to be read; what would make its reader wait (a FIFO, a device) is an `OSError`."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(number, "rb") as handle:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file: remove it from the archive", str(path))
+        yield handle
+
+
 def sha256(path) -> str:
     """Return the SHA-256 of a file."""
-    with open(path, "rb") as handle:
+    with open_regular(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
@@ -47,18 +61,25 @@ class FitsHdu(Hdu):
     Attributes
     ----------
     source : astropy.io.fits HDU
-        Where the data come from.
+        Decodes what are not plain numbers.
+    content : mmap
+        The whole file.
+    extent : Extent
+        Where in it the HDU lies.
     """
 
     source: object = None
+    content: mmap.mmap = None
+    extent: Extent = None
 
     @classmethod
-    def of(cls, source) -> "FitsHdu":
-        """Describe an HDU of Astropy's."""
+    def of(cls, source, content, extent) -> "FitsHdu":
+        """Describe an HDU of Astropy's; a compressed image is an image, though it lies in a table."""
+        header = _keywords(source.header)
         table = isinstance(source, (fits.BinTableHDU, fits.TableHDU))
-        table = table and not isinstance(source, fits.CompImageHDU)
+        table = table and header.get("ZIMAGE") is not True
         columns = tuple(name.upper() for name in source.columns.names) if table else ()
-        return cls(source.name, _keywords(source.header), columns, source)
+        return cls(source.name, header, columns, source, content, extent)
 
     def unit(self, name: str) -> str:
         """Return the TUNIT of a column by its upper-case name; empty if there is none."""
@@ -67,19 +88,41 @@ class FitsHdu(Hdu):
     def read(self, name: str) -> np.ndarray:
         """Return a column by its upper-case name, in the machine's byte order.
 
+        Plain numbers are copied from the file once; the rest is decoded by Astropy.
+
         Raises
         ------
         Rejected
             UNREADABLE if the column cannot be decoded or does not hold numbers.
         """
         try:
-            values = np.asarray(self.source.data.field(self.columns.index(name)))
-        except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
+            values = self._numbers(name)
+            if values is None:
+                values = np.asarray(self.source.data.field(self.columns.index(name)))
+        except Rejected:
+            raise
+        except Exception as error:  # a damaged header can make Astropy raise anything
             reason = f"column {name} cannot be read ({error}): fetch the file again"
             raise Rejected(Status.UNREADABLE, reason) from error
         if values.dtype.kind not in "biuf":
             raise Rejected(Status.UNREADABLE, f"column {name} does not hold numbers")
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
+        return np.array(values, values.dtype.newbyteorder("="))
+
+    def _numbers(self, name) -> np.ndarray | None:
+        """Return a column of plain numbers as it lies in the file, None if it is not one."""
+        index = self.columns.index(name)
+        if not isinstance(self.source, fits.BinTableHDU):
+            return None
+        place = layout.cells(self.header, index)
+        if place and place.code in "PQ":
+            packed = ", the table was compressed with fpack: run funpack"
+            reason = f"column {name} holds arrays of variable length"
+            raise Rejected(Status.UNREADABLE, reason + packed * (self.header.get("ZTABLE") is True))
+        number = index + 1
+        decoded = any(f"{key}{number}" in self.header for key in ("TSCAL", "TZERO", "TDIM"))
+        if place is None or decoded:
+            return None
+        return layout.numbers(self.content, self.extent, self.header, place)
 
 
 def _keywords(header) -> dict:
@@ -117,15 +160,15 @@ def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
         UNREADABLE if it is not FITS, TRUNCATED if it ends early. `Rejected.hdus` are the HDUs
         whose headers could be read.
     """
-    with open(path, "rb") as handle:
+    with open_regular(path) as handle:
         if handle.peek(2)[:2] == b"\x1f\x8b":
             with (
                 _decompressed(handle, max_decompressed) as (content, cut),
-                _hdus_of(content, cut, memmap=False) as hdus,
+                _hdus_of(content, cut) as hdus,
             ):
                 yield hdus
         else:
-            with _hdus_of(handle, "", memmap=True) as hdus:
+            with _hdus_of(handle, "") as hdus:
                 yield hdus
 
 
@@ -133,7 +176,7 @@ def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
 def _decompressed(handle, limit):
     """Yield the content of a gzipped file as a file, and how its end is missing, if it is."""
     cut, size = "", 0
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as content:
+    with tempfile.TemporaryFile() as content:
         try:
             with gzip.GzipFile(fileobj=handle) as stream:
                 while block := stream.read1(_BLOCK):  # what there is before the damage
@@ -147,47 +190,40 @@ def _decompressed(handle, limit):
                     content.write(block)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             cut = f"its gzip stream is damaged ({error})"
-        yield content, cut
+        content.flush()
+        with open(content.fileno(), "rb", closefd=False) as written:
+            yield written, cut
 
 
 @contextmanager
-def _hdus_of(handle, cut, *, memmap):
+def _hdus_of(handle, cut):
     """Yield the HDUs of an open file, or raise `Rejected`."""
-    size = handle.seek(0, os.SEEK_END)
     handle.seek(0)
     magic = handle.read(512)
     handle.seek(0)
     if not magic.startswith(b"SIMPLE  ="):
         raise Rejected(Status.TRUNCATED if cut else Status.UNREADABLE, cut or _not_fits(magic))
+    # Never closed by hand: whoever holds an array of it may go on reading.
+    content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+    places, missing = layout.extents(content)
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")
         try:
-            opened = stack.enter_context(fits.open(handle, mode="readonly", memmap=memmap))
-            hdus = [FitsHdu.of(hdu) for hdu in opened]
-            missing = cut or _missing(opened, handle, size)
+            opened = stack.enter_context(
+                fits.open(handle, mode="readonly", memmap=True, disable_image_compression=True)
+            )
+            hdus = [
+                FitsHdu.of(hdu, content, place)
+                for hdu, place in zip(opened, places, strict=not (cut or missing))
+            ]
         except Exception as error:  # a damaged header can make Astropy raise anything
             reason = f"its FITS headers cannot be read ({type(error).__name__}: {error})"
-            status = Status.TRUNCATED if cut else Status.UNREADABLE
+            status = Status.TRUNCATED if cut or missing else Status.UNREADABLE
             raise Rejected(status, f"{reason}: fetch it again") from error
-        if missing:
-            reason = f"the file is cut short: {missing}; fetch it again"
+        if cut or missing:
+            reason = f"the file is cut short: {cut or missing}; fetch it again"
             raise Rejected(Status.TRUNCATED, reason, hdus)
         yield hdus
-
-
-def _missing(hdus, handle, size) -> str:
-    """Say what is missing at the end of a file; padding may be, as in many sound files."""
-    end = 0
-    for index, hdu in enumerate(hdus):
-        info = hdu.fileinfo()
-        end = info["datLoc"] + info["datSpan"]
-        needed = info["datLoc"] + hdu.size
-        if needed > size:
-            return f"HDU {index} ({hdu.name or 'unnamed'}) needs {needed} bytes, there are {size}"
-    handle.seek(end)
-    if handle.read(8) == b"XTENSION":
-        return f"the header of HDU {len(hdus)} does not end"
-    return ""
 
 
 def _not_fits(magic: bytes) -> str:
@@ -206,10 +242,19 @@ def _not_fits(magic: bytes) -> str:
 
 
 def checksum_fails(hdus: Iterable[FitsHdu]) -> bool:
-    """Return whether a CHECKSUM or DATASUM does not match; call it before data are read."""
-    try:
-        return any(
-            hdu.source.verify_datasum() == 0 or hdu.source.verify_checksum() == 0 for hdu in hdus
-        )
-    except (ValueError, TypeError, fits.VerifyError):  # the keyword is there but is no number
+    """Return whether a CHECKSUM or DATASUM does not match."""
+    return any(_checksum_fails(hdu) for hdu in hdus)
+
+
+def _checksum_fails(hdu) -> bool:
+    """Return whether the sum of the data or of the HDU is not what its header says, if it says any."""
+    said, place = hdu.header.get("DATASUM"), hdu.extent
+    if said is None and "CHECKSUM" not in hdu.header:
+        return False
+    data = layout.checksum(hdu.content, place.data, place.end)
+    if said is not None and str(said).strip() != str(data):
         return True
+    if "CHECKSUM" not in hdu.header:
+        return False
+    header = layout.checksum(hdu.content, place.header, place.data)
+    return (header + data) % 0xFFFFFFFF != 0

@@ -10,6 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 DAY = 86400.0
+
+FURTHEST = 1e12
+"""Seconds from its reference epoch that a time may be, 32,000 years: damage is mostly further. Julian
+dates without an epoch are within."""
+
 _MJD_ZERO_JD = 2400000.5
 _TJD_ZERO_MJD = 40000
 _UNITS = {
@@ -61,8 +66,16 @@ class Clock:
     barycentred: bool = False
 
     def seconds(self, times: np.ndarray) -> np.ndarray:
-        """Turn the numbers of a column into seconds from the reference epoch."""
-        return np.asarray(times, dtype=float) * self.unit + self.zero
+        """Turn the numbers of a column into seconds from the reference epoch.
+
+        Those further than `FURTHEST` from it are no times: NaN.
+        """
+        seconds = np.asarray(times, dtype=float)
+        if self.unit != 1 or self.zero:
+            seconds = seconds * self.unit + self.zero
+        if seconds.size and not (-FURTHEST <= seconds.min() and seconds.max() <= FURTHEST):
+            seconds = np.where(np.abs(seconds) <= FURTHEST, seconds, np.nan)
+        return seconds
 
     def since(self, other: "Clock") -> float:
         """Return the seconds by which this reference epoch is later than another; 0 if unknown."""
@@ -237,7 +250,7 @@ def bin_width(header: Mapping, times: np.ndarray) -> tuple[float, bool]:
     spacing = np.diff(times)
     spacing = spacing[spacing > 0]
     declared = (number(header, "TIMEDEL") or 0.0) * header_unit(header)
-    if declared > 0 and (not len(spacing) or np.median(spacing) > 0.99 * declared):
+    if declared > 0 and 2 * np.count_nonzero(spacing > 0.99 * declared) >= len(spacing):
         return declared, False
     return (float(np.median(spacing)) if len(spacing) else math.nan), True
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.ingest import gti as good_time
+from pipeline.ingest.events import NO_TIME
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag, Status
 
@@ -113,26 +114,29 @@ def select(
     Rejected
         BAD_TIME without a finite time, NO_DATA when nothing is left.
     """
-    finite = np.isfinite(centre)
-    if not finite.any():
-        raise Rejected(Status.BAD_TIME, "column TIME has no finite value: fetch the file again")
-    order = np.flatnonzero(finite)[np.argsort(centre[finite], kind="stable")]
-    in_order = np.all(np.diff(order) > 0)
     columns = (rate, rate_err if np.isfinite(rate_err).any() else np.empty(0), fracexp, bad)
-    rate, rate_err, fracexp, bad = (c[order] if len(c) else c for c in columns)
-    centre = centre[order]
+    count, in_order = len(centre), good_time.in_order(centre)
+    if not (count and in_order):
+        finite = np.isfinite(centre)
+        if not finite.any():
+            raise Rejected(Status.BAD_TIME, NO_TIME)
+        in_order = good_time.in_order(centre[finite])
+        order = np.flatnonzero(finite)[np.argsort(centre[finite], kind="stable")]
+        columns = tuple(c[order] if len(c) else c for c in columns)
+        centre = centre[order]
+    rate, rate_err, fracexp, bad = columns
     usable = _usable(centre, rate, rate_err, fracexp, min_fracexp) & ~bad
     if not usable.any():
         raise Rejected(
             Status.NO_DATA,
-            f"none of {len(finite)} bins has a finite time and value, good quality and an exposed "
+            f"none of {count} bins has a finite time and value, good quality and an exposed "
             f"fraction of at least {min_fracexp:g} (ingest.min_fracexp)",
         )
     flags = Flag(0) if in_order else Flag.UNSORTED
-    if usable.sum() < len(finite):
+    if np.count_nonzero(usable) < count:
         flags |= Flag.TIMES_DROPPED
     closed = good_time.close_gaps(gti, dt)
-    kept = usable & good_time.inside(centre, closed)
+    kept = usable & good_time.inside_in_order(centre, closed)
     if kept.any() and not len(fracexp):
         fracexp = good_time.overlap(centre - dt / 2, centre + dt / 2, gti) / dt
     elif not kept.any():
@@ -180,5 +184,7 @@ def is_counting(rate: np.ndarray, rate_err: np.ndarray, dt: float) -> bool:
     good = (rate > 0) & (rate_err > 0)
     if not good.any():
         return False
+    if good.all():
+        good = slice(None)
     ratio = float(np.median(rate_err[good] ** 2 * dt / rate[good]))
     return _POISSON[0] <= ratio <= _POISSON[1]

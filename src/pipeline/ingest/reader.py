@@ -83,12 +83,12 @@ def _unchanged(archive, file, sha256) -> Path:
 def _read_events(hdus, index, who, entry, archive, options) -> dict:
     """Read an event list."""
     hdu = hdus[index]
-    header, clock, time = _times(hdus, index)
+    header, clock, seconds = _times(hdus, index)
     energy = _energies(hdus, hdu, who.mission)
-    if energy is not None and len(energy) != len(time):
+    if energy is not None and len(energy) != len(seconds):
         energy = None
-    intervals = _good_times(hdus, clock, clock.seconds(time))
-    result = events.select(clock.seconds(time), energy, intervals, options.band)
+    intervals = _good_times(hdus, clock, seconds)
+    result = events.select(seconds, energy, intervals, options.band)
     known = not result.flags & Flag.NO_ENERGY
     selected = band.of_events(options.band if known else None)
     return _timing(who, clock, result, selected) | {
@@ -119,16 +119,17 @@ def _energies(hdus, hdu, mission) -> np.ndarray | None:
 def _read_light_curve(hdus, index, who, entry, archive, options) -> dict:
     """Read a light curve."""
     hdu = hdus[index]
-    header, clock, time = _times(hdus, index)
-    seconds = clock.seconds(time)
-    finite = np.sort(seconds[np.isfinite(seconds)])
+    header, clock, seconds = _times(hdus, index)
+    finite = seconds[np.isfinite(seconds)]
+    if not gti.in_order(finite):
+        finite.sort()
     dt, measured = fits_time.bin_width(header, finite)
     if len(finite) and not dt > 0:
         raise Rejected(
             Status.BAD_TIME, "one time and no keyword TIMEDEL: the bin width is not known"
         )
     seconds = fits_time.bin_centres(seconds, dt, header)
-    columns = _light_curve_columns(hdu, len(time), dt, who.mission)
+    columns = _light_curve_columns(hdu, len(seconds), dt, who.mission)
     result = lightcurve.select(
         seconds,
         columns["rate"],
@@ -164,7 +165,7 @@ def _light_curve_columns(hdu, n, dt, mission) -> dict:
     def series(*candidates):
         for name in candidates:
             if name in names:
-                return lightcurve.as_series(hdu.read(name), n).astype(float)
+                return lightcurve.as_series(hdu.read(name), n).astype(float, copy=False)
         return np.empty(0)
 
     column = rate_column(names)
@@ -206,14 +207,14 @@ def _is_net(header) -> bool:
 
 
 def _times(hdus, index):
-    """Return the time keywords of a table, its clock, and its column TIME made one-dimensional."""
+    """Return the time keywords of a table, its clock, and its times in seconds, one-dimensional."""
     hdu = hdus[index]
     if "TIME" not in hdu.columns:
         found = ", ".join(hdu.columns[:8])
         raise Rejected(Status.BAD_TIME, f"no column TIME among {found}")
     header = fits_time.keywords(hdu.header, hdus[0].header)
     clock = fits_time.clock(header, hdu.unit("TIME"))
-    return header, clock, hdu.read("TIME").ravel().astype(float)
+    return header, clock, clock.seconds(hdu.read("TIME").ravel())
 
 
 def _good_times(hdus, clock, seconds) -> np.ndarray:
@@ -225,10 +226,10 @@ def _good_times(hdus, clock, seconds) -> np.ndarray:
         and ("GTI" in hdu.name.upper() or str(hdu.header.get("HDUCLAS1", "")).strip() == "GTI")
     ]
     chosen = [tables[i] for i in gti.standard([hdu.name for hdu in tables])]
-    finite = seconds[np.isfinite(seconds)]
-    if not chosen or not len(finite):
+    first, last = np.fmin.reduce(seconds, initial=np.inf), np.fmax.reduce(seconds, initial=-np.inf)
+    if not chosen or first > last:
         return np.empty((0, 2))
-    lists = [_intervals(hdu, clock, finite.min(), finite.max()) for hdu in chosen]
+    lists = [_intervals(hdu, clock, first, last) for hdu in chosen]
     each = any(
         gti.is_per_detector(hdu.name) or "CCD_ID" in hdu.header or "CCDNR" in hdu.header
         for hdu in chosen

@@ -1,0 +1,130 @@
+"""Where HDUs and columns lie, against Astropy on sound files, and what headers cannot make us do."""
+
+import io
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pipeline.ingest import layout
+from pipeline.ingest.reject import Rejected
+
+
+def header(*cards, end=True):
+    text = "".join(card.ljust(80) for card in [*cards, *["END"] * end])
+    return text.ljust(-(-len(text) // 2880) * 2880).encode()
+
+
+def content_of(hdus, **options):
+    content = io.BytesIO()
+    hdus.writeto(content, **options)
+    return content.getvalue()
+
+
+@pytest.fixture(scope="module")
+def sound():
+    rng = np.random.default_rng(1)
+    columns = [
+        fits.Column("B", "B", array=rng.integers(0, 256, 7)),
+        fits.Column("X", "11X", array=rng.random((7, 11)) < 0.5),
+        fits.Column("I", "3I", array=rng.integers(-9, 9, (7, 3))),
+        fits.Column("A", "5A", array=np.array(["abc"] * 7)),
+        fits.Column("J", "J", array=rng.integers(-9, 9, 7)),
+        fits.Column("K", "K", array=rng.integers(-9, 9, 7)),
+        fits.Column("E", "2E", array=rng.random((7, 2))),
+        fits.Column("D", "D", array=rng.random(7)),
+    ]
+    image = fits.ImageHDU(rng.random((5, 9)), name="IMAGE")
+    table = fits.BinTableHDU.from_columns(columns, name="T")
+    return content_of(fits.HDUList([fits.PrimaryHDU(), image, table]), checksum=True)
+
+
+def test_hdus_lie_where_astropy_finds_them(sound):
+    found, missing = layout.extents(sound)
+    assert missing == ""
+    with fits.open(io.BytesIO(sound)) as hdus:
+        infos = [hdu.fileinfo() for hdu in hdus]
+        sizes = [hdu.size for hdu in hdus]
+    assert [(e.header, e.data, e.end) for e in found] == [
+        (i["hdrLoc"], i["datLoc"], i["datLoc"] + i["datSpan"]) for i in infos
+    ]
+    assert [e.size for e in found] == sizes
+
+
+def test_columns_lie_where_astropy_finds_them(sound):
+    place = layout.extents(sound)[0][2]
+    with fits.open(io.BytesIO(sound)) as hdus:
+        table = hdus[2]
+        for index, name in enumerate(table.columns.names):
+            cells = layout.cells(dict(table.header), index)
+            values = layout.numbers(sound, place, dict(table.header), cells)
+            if name in "XA":
+                assert values is None
+            else:
+                np.testing.assert_array_equal(values, table.data[name])
+
+
+def test_checksums_are_those_of_astropy(sound):
+    with fits.open(io.BytesIO(sound)) as hdus:
+        for place, hdu in zip(layout.extents(sound)[0], hdus, strict=True):
+            assert layout.checksum(sound, place.data, place.end) == int(hdu.header["DATASUM"])
+            assert layout.checksum(sound, place.header, place.end) == 0xFFFFFFFF
+            flipped = bytearray(sound)
+            flipped[place.data - 1] ^= 1
+            assert layout.checksum(bytes(flipped), place.header, place.end) != 0xFFFFFFFF
+
+
+def test_a_checksum_of_more_than_a_block_is_that_of_its_words():
+    data = np.random.default_rng(2).integers(0, 256, 1_000_002, dtype=np.uint8).tobytes()
+    total = sum(
+        int.from_bytes(data[i : i + 4].ljust(4, b"\0"), "big") for i in range(0, 1000002, 4)
+    )
+    assert layout.checksum(data, 0, len(data)) == total % 0xFFFFFFFF
+
+
+@pytest.mark.parametrize(
+    ("cards", "words"),
+    [
+        (["BITPIX=8", "NAXIS=1000000000"], "NAXIS is '1000000000'"),
+        (["BITPIX=8", "NAXIS=-1"], "NAXIS is '-1'"),
+        (["BITPIX=8", "NAXIS=1", "NAXIS1=-5"], "NAXIS1 is '-5'"),
+        (["BITPIX=8", "NAXIS=2", "NAXIS1=1"], "NAXIS2 is missing"),
+        (["BITPIX=7", "NAXIS=0"], "BITPIX is not one of those of FITS"),
+        (["NAXIS=0"], "BITPIX is missing"),
+        (["BITPIX='a'", "NAXIS=0"], "BITPIX is \"'a'\""),
+        (["BITPIX=8", "NAXIS=1", "NAXIS1=1", "PCOUNT=-9"], "PCOUNT is '-9'"),
+    ],
+)
+def test_a_keyword_that_cannot_be_is_named(cards, words):
+    text = [card.partition("=") for card in cards]
+    with pytest.raises(Rejected, match="HDU 0") as caught:
+        layout.extents(header("SIMPLE  = T", *(f"{k:8}= {v}" for k, _, v in text)))
+    assert words in caught.value.reason
+
+
+@pytest.mark.parametrize(("naxis", "tfields"), [("2", "1000000000"), ("1", "1")])
+def test_a_table_that_cannot_be_is_named(naxis, tfields):
+    table = header(
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        f"NAXIS   = {naxis}",
+        "NAXIS1  = 8",
+        "NAXIS2  = 0",
+        f"TFIELDS = {tfields}",
+        "EXTNAME = 'EVENTS  '",
+    )
+    with pytest.raises(Rejected, match=r"HDU 1 \(EVENTS\)"):
+        layout.extents(header("SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0") + table)
+
+
+def test_a_header_without_an_end_is_not_searched_for_ever():
+    start = header("SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", end=False)
+    assert layout.extents(start)[1] == "the header of HDU 0 does not end"
+    with pytest.raises(Rejected, match="has no END in its first"):
+        layout.extents(start + b" " * (layout.MAX_HEADER + 2880))
+
+
+def test_columns_that_do_not_fill_a_row_are_said():
+    cards = {"TFIELDS": 2, "TFORM1": "D", "TFORM2": "1000000000D", "NAXIS1": 9, "NAXIS2": 1}
+    with pytest.raises(Rejected, match="take 8000000008 bytes of a row, NAXIS1 says 9"):
+        layout.cells(cards, 0)
