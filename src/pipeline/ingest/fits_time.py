@@ -73,7 +73,7 @@ class Clock:
         seconds = np.asarray(times, dtype=float)
         if self.unit != 1 or self.zero:
             seconds = seconds * self.unit + self.zero
-        if seconds.size and not (-FURTHEST <= seconds.min() and seconds.max() <= FURTHEST):
+        if seconds.size and not (seconds.min() >= -FURTHEST and seconds.max() <= FURTHEST):
             seconds = np.where(np.abs(seconds) <= FURTHEST, seconds, np.nan)
         return seconds
 
