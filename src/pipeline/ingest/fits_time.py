@@ -258,4 +258,6 @@ def bin_width(header: Mapping, times: np.ndarray) -> tuple[float, bool]:
 def bin_centres(times: np.ndarray, dt: float, header: Mapping) -> np.ndarray:
     """Return the centres of bins whose times are at TIMEPIXR (0 start, 0.5 centre, 1 end) of them."""
     position = number(header, "TIMEPIXR")
-    return times + ((0.5 - position) * dt if position is not None else 0.0)
+    if position is None or position == 0.5 or not 0 <= position <= 1:
+        return times
+    return times + (0.5 - position) * dt

@@ -80,12 +80,12 @@ def close_gaps(intervals: np.ndarray, gap: float) -> np.ndarray:
 
 def intersect(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the time in both of two lists of merged intervals."""
-    edges = np.unique(np.concatenate([a.ravel(), b.ravel()]))
-    if len(edges) < 2:
-        return np.empty((0, 2))
-    middle = (edges[1:] + edges[:-1]) / 2
-    good = inside(middle, a) & inside(middle, b)
-    return merge(np.column_stack([edges[:-1], edges[1:]])[good])
+    edges = np.concatenate([a[:, 0], b[:, 0], a[:, 1], b[:, 1]])
+    order = np.argsort(edges, kind="stable")
+    edges = edges[order]
+    depth = np.cumsum(np.where(order < len(a) + len(b), 1, -1))  # lists that are open after an edge
+    good = (depth[:-1] == 2) & (edges[1:] > edges[:-1])
+    return np.column_stack([edges[:-1][good], edges[1:][good]])
 
 
 def inside(times: np.ndarray, intervals: np.ndarray) -> np.ndarray:

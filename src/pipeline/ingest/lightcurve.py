@@ -20,6 +20,9 @@ NO_VALUE = -99999.0
 
 _POISSON = (0.5, 2.0)
 
+_ENOUGH = 1 << 16
+"""Bins whose median ratio tells counts from other rates."""
+
 
 @dataclass(frozen=True)
 class LightCurve:
@@ -181,10 +184,10 @@ def is_counting(rate: np.ndarray, rate_err: np.ndarray, dt: float) -> bool:
     """
     if not len(rate_err):
         return False
+    some = slice(None, None, 1 + len(rate) // _ENOUGH)
+    rate, rate_err = rate[some], rate_err[some]
     good = (rate > 0) & (rate_err > 0)
     if not good.any():
         return False
-    if good.all():
-        good = slice(None)
     ratio = float(np.median(rate_err[good] ** 2 * dt / rate[good]))
     return _POISSON[0] <= ratio <= _POISSON[1]

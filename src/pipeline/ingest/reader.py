@@ -120,9 +120,9 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> dict:
     """Read a light curve."""
     hdu = hdus[index]
     header, clock, seconds = _times(hdus, index)
-    finite = seconds[np.isfinite(seconds)]
-    if not gti.in_order(finite):
-        finite.sort()
+    finite = seconds
+    if not gti.in_order(seconds):
+        finite = np.sort(seconds[np.isfinite(seconds)])
     dt, measured = fits_time.bin_width(header, finite)
     if len(finite) and not dt > 0:
         raise Rejected(
@@ -179,7 +179,6 @@ def _light_curve_columns(hdu, n, dt, mission) -> dict:
         f"{column}_ERR", f"{column}_ERROR", f"ERROR{number}", "ERR_RATE", "STAT_ERR", "ERROR"
     )
     counts = column == "COUNTS"
-    scale = 1 / dt if counts else 1.0
     fracexp = series("FRACEXP")
     if counts and not len(fracexp):
         fracexp = series("EXPOSURE") / dt
@@ -187,8 +186,8 @@ def _light_curve_columns(hdu, n, dt, mission) -> dict:
     bits = lightcurve.QUALITY_BITS.get(mission, 0)
     background = series("NORM_BG_COUNTS") / dt if counts else series("BACKV")
     return {
-        "rate": rate * scale,
-        "rate_err": error * scale,
+        "rate": rate / dt if counts else rate,
+        "rate_err": error / dt if counts else error,
         "fracexp": fracexp,
         "bad": (np.nan_to_num(quality).astype(np.int64) & bits) > 0
         if len(quality)
