@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pipeline.ingest import layout
+from pipeline.ingest import fits_file, layout
 from pipeline.ingest.reject import Rejected
 
 
@@ -128,3 +128,32 @@ def test_columns_that_do_not_fill_a_row_are_said():
     cards = {"TFIELDS": 2, "TFORM1": "D", "TFORM2": "1000000000D", "NAXIS1": 9, "NAXIS2": 1}
     with pytest.raises(Rejected, match="take 8000000008 bytes of a row, NAXIS1 says 9"):
         layout.cells(cards, 0)
+
+
+def test_a_file_that_cannot_be_mapped_reads_the_same(sound):
+    """As one on a server: what `open_fits` is given need only seek."""
+    remote = io.BufferedReader(io.BytesIO(sound))
+    assert layout.extents(layout.Slices(remote)) == layout.extents(sound)
+    with fits_file.open_fits(remote, 1) as hdus, fits.open(io.BytesIO(sound)) as expected:
+        assert not fits_file.checksum_fails(hdus)
+        for name in "BIJKED":
+            np.testing.assert_array_equal(hdus[2].read(name), expected[2].data[name])
+
+
+def test_an_image_that_is_compressed_is_an_image(archive):
+    image = fits.CompImageHDU(np.zeros((9, 9), np.int16), name="SKY")
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(archive.root / "sky.fits")
+    row = archive.manifest()["sky.fits"]
+    assert row["status"] == "set_aside"
+    assert "an image" in row["reason"]
+
+
+def test_a_table_that_fpack_compressed_is_named(archive, make):
+    heap = fits.Column("TIME", "PD()", array=np.array([[1.0, 2.0], [3.0]], object))
+    table = fits.BinTableHDU.from_columns([heap], name="EVENTS")
+    table.header.update(make.nicer | {"ZTABLE": True})
+    archive.add("a.evt", table)
+    row = archive.read("a.evt")
+    assert row["status"] == "unreadable"
+    assert "HDU 1 (EVENTS): column TIME holds arrays of variable length" in row["reason"]
+    assert "funpack" in row["reason"]

@@ -10,7 +10,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,14 +62,14 @@ class FitsHdu(Hdu):
     ----------
     source : astropy.io.fits HDU
         Decodes what are not plain numbers.
-    content : mmap
+    content : mmap or Slices
         The whole file.
     extent : Extent
         Where in it the HDU lies.
     """
 
     source: object = None
-    content: mmap.mmap = None
+    content: mmap.mmap | layout.Slices = None
     extent: Extent = None
 
     @classmethod
@@ -95,6 +95,19 @@ class FitsHdu(Hdu):
         Rejected
             UNREADABLE if the column cannot be decoded or does not hold numbers.
         """
+        values = self.read_any(name)
+        if values.dtype.kind not in "biuf":
+            raise Rejected(Status.UNREADABLE, f"column {name} does not hold numbers")
+        return np.array(values, values.dtype.newbyteorder("="))
+
+    def read_any(self, name: str) -> np.ndarray:
+        """Return a column that need not hold numbers, as it is in the file.
+
+        Raises
+        ------
+        Rejected
+            UNREADABLE if the column cannot be decoded.
+        """
         try:
             values = self._numbers(name)
             if values is None:
@@ -104,9 +117,7 @@ class FitsHdu(Hdu):
         except Exception as error:  # a damaged header can make Astropy raise anything
             reason = f"column {name} cannot be read ({error}): fetch the file again"
             raise Rejected(Status.UNREADABLE, reason) from error
-        if values.dtype.kind not in "biuf":
-            raise Rejected(Status.UNREADABLE, f"column {name} does not hold numbers")
-        return np.array(values, values.dtype.newbyteorder("="))
+        return values
 
     def _numbers(self, name) -> np.ndarray | None:
         """Return a column of plain numbers as it lies in the file, None if it is not one."""
@@ -120,7 +131,7 @@ class FitsHdu(Hdu):
             raise Rejected(Status.UNREADABLE, reason + packed * (self.header.get("ZTABLE") is True))
         number = index + 1
         decoded = any(f"{key}{number}" in self.header for key in ("TSCAL", "TZERO", "TDIM"))
-        if place is None or decoded:
+        if place is None or decoded or not isinstance(self.content, mmap.mmap):
             return None
         return layout.numbers(self.content, self.extent, self.header, place)
 
@@ -139,13 +150,13 @@ def _keywords(header) -> dict:
 
 
 @contextmanager
-def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
+def open_fits(file, max_decompressed: int) -> Iterator[list[FitsHdu]]:
     """Open a FITS file, gzipped or not, of which every HDU is known to be complete.
 
     Parameters
     ----------
-    path : path-like
-        File. Its name does not matter.
+    file : path-like or binary file
+        File, whose name does not matter; or one that is open and can seek.
     max_decompressed : int
         Bytes that a gzipped file may grow to.
 
@@ -160,7 +171,8 @@ def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
         UNREADABLE if it is not FITS, TRUNCATED if it ends early. `Rejected.hdus` are the HDUs
         whose headers could be read.
     """
-    with open_regular(path) as handle:
+    local = isinstance(file, (str, os.PathLike))
+    with open_regular(file) if local else nullcontext(file) as handle:
         if handle.peek(2)[:2] == b"\x1f\x8b":
             with (
                 _decompressed(handle, max_decompressed) as (content, cut),
@@ -203,19 +215,26 @@ def _hdus_of(handle, cut):
     handle.seek(0)
     if not magic.startswith(b"SIMPLE  ="):
         raise Rejected(Status.TRUNCATED if cut else Status.UNREADABLE, cut or _not_fits(magic))
-    # Never closed by hand: whoever holds an array of it may go on reading.
-    content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+    content = _content(handle)
     places, missing = layout.extents(content)
+    handle.seek(0)
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")
         try:
             opened = stack.enter_context(
-                fits.open(handle, mode="readonly", memmap=True, disable_image_compression=True)
+                fits.open(
+                    handle,
+                    mode="readonly",
+                    memmap=isinstance(content, mmap.mmap),
+                    disable_image_compression=True,
+                )
             )
             hdus = [
                 FitsHdu.of(hdu, content, place)
                 for hdu, place in zip(opened, places, strict=not (cut or missing))
             ]
+        except Rejected:  # of a file that is not on this machine
+            raise
         except Exception as error:  # a damaged header can make Astropy raise anything
             reason = f"its FITS headers cannot be read ({type(error).__name__}: {error})"
             status = Status.TRUNCATED if cut or missing else Status.UNREADABLE
@@ -224,6 +243,15 @@ def _hdus_of(handle, cut):
             reason = f"the file is cut short: {cut or missing}; fetch it again"
             raise Rejected(Status.TRUNCATED, reason, hdus)
         yield hdus
+
+
+def _content(handle) -> mmap.mmap | layout.Slices:
+    """Return the bytes of an open file; they are mapped, if it is a file of this machine."""
+    try:
+        # never closed by hand: whoever holds an array of it may go on reading
+        return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+    except (AttributeError, OSError):
+        return layout.Slices(handle)
 
 
 def _not_fits(magic: bytes) -> str:

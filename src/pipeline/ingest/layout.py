@@ -5,6 +5,7 @@ nothing is believed that the standard does not allow or that the file does not h
 sections 4.4.1 and 7.3).
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,28 @@ _TFORM = re.compile(r"\s*([0-9]*)([LXBIJKAEDCMPQ])")
 _WIDTHS = dict(zip("LBIJKAEDCMPQ", (1, 1, 2, 4, 8, 1, 4, 8, 8, 16, 8, 16), strict=True))
 _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _SUM_BLOCK = 1 << 18
+
+
+class Slices:
+    """The bytes of a file that can seek, for one that cannot be mapped.
+
+    Parameters
+    ----------
+    handle : binary file
+        It is read when bytes are asked for.
+    """
+
+    def __init__(self, handle):
+        self._handle = handle
+        self._size = handle.seek(0, os.SEEK_END)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, place: slice) -> bytes:
+        start, stop, _ = place.indices(self._size)
+        self._handle.seek(start)
+        return self._handle.read(max(stop - start, 0))
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,7 @@ def extents(content) -> tuple[list[Extent], str]:
 
     Parameters
     ----------
-    content : bytes-like
+    content : bytes, mmap or Slices
         The whole file.
 
     Returns

@@ -57,6 +57,9 @@ def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> d
         row |= data | {"flags": int(flags | data["flags"])}
     except Rejected as rejected:
         row |= {"status": rejected.status, "reason": rejected.reason}
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error}): check its permissions and the disk"
+        row |= {"status": Status.UNREADABLE, "reason": reason}
     return row
 
 
