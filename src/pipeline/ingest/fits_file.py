@@ -10,8 +10,8 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.io import fits
@@ -23,6 +23,8 @@ from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
 _BLOCK = 1 << 20
+_ASCII_TABLE = "TABLE"
+_TABLES = frozenset({"BINTABLE", "A3DTABLE", _ASCII_TABLE})
 _FOREIGN = (
     (b"version https://git-lfs.", "a Git-LFS pointer: run `git lfs pull`"),
     (b"/annex/objects/", "a git-annex pointer: run `git annex get`"),
@@ -60,30 +62,32 @@ class FitsHdu(Hdu):
 
     Attributes
     ----------
-    source : astropy.io.fits HDU
-        Decodes what are not plain numbers.
     content : mmap or Slices
         The whole file.
     extent : Extent
         Where in it the HDU lies.
     """
 
-    source: object = None
     content: mmap.mmap | layout.Slices = None
     extent: Extent = None
 
     @classmethod
-    def of(cls, source, content, extent) -> "FitsHdu":
-        """Describe an HDU of Astropy's; a compressed image is an image, though it lies in a table."""
-        header = _keywords(source.header)
-        table = isinstance(source, (fits.BinTableHDU, fits.TableHDU))
-        table = table and header.get("ZIMAGE") is not True
-        columns = tuple(name.upper() for name in source.columns.names) if table else ()
-        return cls(source.name, header, columns, source, content, extent)
+    def of(cls, index, content, extent) -> "FitsHdu":
+        """Describe the HDU of a number; a compressed image is an image, though it lies in a table."""
+        text = bytes(content[extent.header : extent.data]).decode("ascii", "replace")
+        header = _keywords(fits.Header.fromstring(text))
+        kind, columns = str(header.get("XTENSION", "")).strip(), ()
+        if kind in _TABLES and header.get("ZIMAGE") is not True:
+            numbers = range(1, header["TFIELDS"] + 1)
+            columns = tuple(
+                str(header.get(f"TTYPE{i}", f"COL{i}")).strip().upper() for i in numbers
+            )
+        name = str(header.get("EXTNAME", "" if index else "PRIMARY")).strip()
+        return cls(name, header, columns, content, extent)
 
     def unit(self, name: str) -> str:
         """Return the TUNIT of a column by its upper-case name; empty if there is none."""
-        return (self.source.columns[self.columns.index(name)].unit or "").strip()
+        return str(self.header.get(f"TUNIT{self.columns.index(name) + 1}", "")).strip()
 
     def read(self, name: str) -> np.ndarray:
         """Return a column by its upper-case name, in the machine's byte order.
@@ -108,10 +112,11 @@ class FitsHdu(Hdu):
         Rejected
             UNREADABLE if the column cannot be decoded.
         """
+        index = self.columns.index(name)
         try:
-            values = self._numbers(name)
+            values = self._numbers(index)
             if values is None:
-                values = np.asarray(self.source.data.field(self.columns.index(name)))
+                values = np.asarray(self._table().field(index))
         except Rejected:
             raise
         except Exception as error:  # a damaged header can make Astropy raise anything
@@ -119,21 +124,25 @@ class FitsHdu(Hdu):
             raise Rejected(Status.UNREADABLE, reason) from error
         return values
 
-    def _numbers(self, name) -> np.ndarray | None:
-        """Return a column of plain numbers as it lies in the file, None if it is not one."""
-        index = self.columns.index(name)
-        if not isinstance(self.source, fits.BinTableHDU):
+    def _numbers(self, index) -> np.ndarray | None:
+        """Return a column of numbers of a binary table, None if it is not one."""
+        if str(self.header["XTENSION"]).strip() == _ASCII_TABLE:
             return None
         place = layout.cells(self.header, index)
-        if place and place.code in "PQ":
+        if place.code in "PQ":
             packed = ", the table was compressed with fpack: run funpack"
-            reason = f"column {name} holds arrays of variable length"
+            reason = f"column {self.columns[index]} holds arrays of variable length"
             raise Rejected(Status.UNREADABLE, reason + packed * (self.header.get("ZTABLE") is True))
-        number = index + 1
-        decoded = any(f"{key}{number}" in self.header for key in ("TSCAL", "TZERO", "TDIM"))
-        if place is None or decoded or not isinstance(self.content, mmap.mmap):
-            return None
-        return layout.numbers(self.content, self.extent, self.header, place)
+        content, extent = self.content, self.extent
+        if isinstance(content, layout.Slices):
+            content, extent = content[extent.data : extent.end], replace(extent, data=0)
+        return layout.numbers(content, extent, self.header, index)
+
+    def _table(self) -> np.ndarray:
+        """Return the rows of a table as Astropy decodes them."""
+        content = bytes(self.content[self.extent.header : self.extent.end])
+        ascii_table = str(self.header["XTENSION"]).strip() == _ASCII_TABLE
+        return (fits.TableHDU if ascii_table else fits.BinTableHDU).fromstring(content).data
 
 
 def _keywords(header) -> dict:
@@ -214,25 +223,15 @@ def _hdus_of(handle, cut):
     magic = handle.read(512)
     handle.seek(0)
     if not magic.startswith(b"SIMPLE  ="):
-        raise Rejected(Status.TRUNCATED if cut else Status.UNREADABLE, cut or _not_fits(magic))
+        if cut:
+            raise Rejected(Status.TRUNCATED, f"{cut}: fetch it again")
+        raise Rejected(Status.UNREADABLE, _not_fits(magic))
     content = _content(handle)
     places, missing = layout.extents(content)
-    handle.seek(0)
-    with warnings.catch_warnings(), ExitStack() as stack:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            opened = stack.enter_context(
-                fits.open(
-                    handle,
-                    mode="readonly",
-                    memmap=isinstance(content, mmap.mmap),
-                    disable_image_compression=True,
-                )
-            )
-            hdus = [
-                FitsHdu.of(hdu, content, place)
-                for hdu, place in zip(opened, places, strict=not (cut or missing))
-            ]
+            hdus = [FitsHdu.of(index, content, place) for index, place in enumerate(places)]
         except Rejected:  # of a file that is not on this machine
             raise
         except Exception as error:  # a damaged header can make Astropy raise anything

@@ -15,6 +15,9 @@ FURTHEST = 1e12
 """Seconds from its reference epoch that a time may be, 32,000 years: damage is mostly further. Julian
 dates without an epoch are within."""
 
+LATEST = 1_000_000
+"""MJD after which there is no reference epoch, AD 4596: the number is damaged."""
+
 _MJD_ZERO_JD = 2400000.5
 _TJD_ZERO_MJD = 40000
 _UNITS = {
@@ -133,6 +136,8 @@ def clock(header: Mapping, column_unit: str = "") -> Clock:
         (day, fraction), zero = _split(0.0, number(header, "TIMEZERO") or 0.0), 0.0
     elif "XRONOS" in f"{header.get('CONTENT', '')} {header.get('CREATOR', '')}".upper():
         day, fraction, zero = _xronos(header, day, fraction, zero)
+    if not 0 <= day <= LATEST:
+        day, fraction = -1, 0.0
     reference = str(header.get("TIMEREF", "")).strip().upper()
     return Clock(
         day=day,
@@ -222,9 +227,10 @@ def unit_seconds(text) -> float | None:
 
 def number(header: Mapping, key: str) -> float | None:
     """Return a keyword as a finite number, None if it is absent or is not one."""
+    value = header.get(key)
     try:
-        value = float(header[key])
-    except (KeyError, TypeError, ValueError):
+        value = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
 

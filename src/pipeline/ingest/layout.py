@@ -189,8 +189,8 @@ class Cells:
     offset: int
 
 
-def cells(header: Mapping, index: int) -> Cells | None:
-    """Return where a column of a binary table lies; None if no TFORM says so.
+def cells(header: Mapping, index: int) -> Cells:
+    """Return where a column of a binary table lies.
 
     Parameters
     ----------
@@ -202,13 +202,16 @@ def cells(header: Mapping, index: int) -> Cells | None:
     Raises
     ------
     Rejected
-        UNREADABLE when the columns are not as wide as a row.
+        UNREADABLE when a TFORM is wrong, or the columns are not as wide as a row.
     """
     offset, wanted = 0, None
     for i in range(header["TFIELDS"]):
-        match = _TFORM.match(str(header.get(f"TFORM{i + 1}", "")))
+        form = header.get(f"TFORM{i + 1}")
+        match = _TFORM.match(str(form))
         if not match:
-            return None
+            said = "is missing" if form is None else f"is {form!r}"
+            reason = f"keyword TFORM{i + 1} {said}: fetch the file again"
+            raise Rejected(Status.UNREADABLE, reason)
         repeat, code = int(match[1] or 1), match[2]
         if i == index:
             wanted = Cells(code, repeat, offset)
@@ -222,26 +225,52 @@ def cells(header: Mapping, index: int) -> Cells | None:
     return wanted
 
 
-def numbers(content, extent: Extent, header: Mapping, place: Cells) -> np.ndarray | None:
-    """Return a column of plain numbers without a copy, in the file's byte order.
+def numbers(content, extent: Extent, header: Mapping, index: int) -> np.ndarray | None:
+    """Return a column of numbers of a binary table, as it lies in the file if it is not scaled.
+
+    Parameters
+    ----------
+    content : bytes or mmap
+        The whole file.
+    extent : Extent
+        Where in it the table lies.
+    header : mapping
+        Keywords of the table.
+    index : int
+        Number of the column, from 0.
 
     Returns
     -------
     ndarray, shape (n_row,) or (n_row, repeat), or None
-        None where the cells are not plain numbers.
+        Bits as booleans; None where the cells are not numbers. TDIM is not heeded.
+
+    Raises
+    ------
+    Rejected
+        UNREADABLE, see `cells`.
     """
-    if place.code not in _NUMBERS or not place.repeat:
+    place = cells(header, index)
+    if not place.repeat or place.code not in ("X", *_NUMBERS):
         return None
-    kind, rows, width = np.dtype(_NUMBERS[place.code]), header["NAXIS2"], header["NAXIS1"]
-    if not rows:
-        return np.empty((0, place.repeat)[: 1 + (place.repeat > 1)], kind)
-    return np.ndarray(
-        (rows, place.repeat)[: 1 + (place.repeat > 1)],
-        kind,
-        content,
-        extent.data + place.offset,
-        (width, kind.itemsize)[: 1 + (place.repeat > 1)],
+    bits = place.code == "X"
+    kind = np.dtype("u1" if bits else _NUMBERS[place.code])
+    shape = header["NAXIS2"], (place.repeat + 7) // 8 if bits else place.repeat
+    strides = header["NAXIS1"], kind.itemsize
+    if not shape[0]:
+        return np.empty((0,), kind)
+    values = np.ndarray(shape, kind, content, extent.data + place.offset, strides)
+    if bits:
+        return np.unpackbits(values, axis=1, count=place.repeat).astype(bool)
+    values = values[:, 0] if place.repeat == 1 else values
+    scale, zero = (
+        header.get(f"{key}{index + 1}", one) for key, one in (("TSCAL", 1), ("TZERO", 0))
     )
+    if (scale, zero) == (1, 0):
+        return values
+    if scale == 1 and zero == int(zero) and kind.kind in "iu":
+        unsigned = kind.itemsize == 8 and zero > 0
+        return values.astype(np.uint64 if unsigned else np.int64) + int(zero)
+    return values * float(scale) + float(zero)
 
 
 def checksum(content, start: int, stop: int) -> int:

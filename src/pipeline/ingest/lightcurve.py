@@ -20,6 +20,9 @@ NO_VALUE = -99999.0
 
 _POISSON = (0.5, 2.0)
 
+_MOST_EXPOSED = 10.0
+"""Exposed fraction that is none; some are a little more than 1."""
+
 _ENOUGH = 1 << 16
 """Bins whose median ratio tells counts from other rates."""
 
@@ -167,7 +170,7 @@ def _usable(centre, rate, rate_err, fracexp, min_fracexp):
     if len(rate_err):
         usable &= np.isfinite(rate_err)
     if len(fracexp):
-        usable &= fracexp >= min_fracexp
+        usable &= (fracexp >= min_fracexp) & (fracexp <= _MOST_EXPOSED)
     usable[1:] &= np.diff(centre) > 0
     return usable
 

@@ -231,7 +231,13 @@ def _good_times(hdus, clock, seconds) -> np.ndarray:
     first, last = np.fmin.reduce(seconds, initial=np.inf), np.fmax.reduce(seconds, initial=-np.inf)
     if not chosen or first > last:
         return np.empty((0, 2))
-    lists = [_intervals(hdu, clock, first, last) for hdu in chosen]
+    lists = []
+    for hdu in chosen:
+        try:
+            lists.append(_intervals(hdu, clock, first, last))
+        except Rejected as rejected:
+            reason = f"its good time intervals ({hdu.name}): {rejected.reason}"
+            raise Rejected(rejected.status, reason) from rejected
     each = any(
         gti.is_per_detector(hdu.name) or "CCD_ID" in hdu.header or "CCDNR" in hdu.header
         for hdu in chosen
@@ -250,6 +256,9 @@ def _intervals(hdu, clock, first, last) -> np.ndarray:
     stated = hdu.unit("START") or "TIMEUNIT" in header
     unit = own.unit if stated else clock.unit
     edges = [hdu.read(name).ravel() for name in ("START", "STOP")]
+    if len(edges[0]) != len(edges[1]):
+        reason = f"{len(edges[0])} values of START, {len(edges[1])} of STOP: fetch the file again"
+        raise Rejected(Status.BAD_TIME, reason)
     raw = np.column_stack(edges).astype(float) * unit + own.since(clock)
     declared = fits_time.offset(header)
     candidates = (clock.zero, 0.0) if declared is None else (declared,)
@@ -295,8 +304,13 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> dict:
     n = len(counts)
     channel = hdu.read("CHANNEL").ravel() if "CHANNEL" in names else bounds[0][:n]
     quality = hdu.read("QUALITY").ravel() if "QUALITY" in names else np.zeros(n)
-    noise = options.spectrum_noise
-    result = spectrum.convert(channel, counts, hdu.read(error).ravel(), quality != 0, bounds, noise)
+    noise, errors = options.spectrum_noise, hdu.read(error).ravel()
+    if not len(channel) == len(errors) == len(quality) == n:
+        reason = (
+            f"{n} COUNTS, {len(channel)} channels, {len(errors)} {error}, {len(quality)} QUALITY"
+        )
+        raise Rejected(Status.BAD_SPECTRUM, f"{reason}: fetch it again")
+    result = spectrum.convert(channel, counts, errors, quality != 0, bounds, noise)
     return {
         "product": identity.product("spectrum", who.mission, who.instrument),
         "flags": result.flags,
@@ -326,7 +340,9 @@ def _bounds(hdus):
     names = ("CHANNEL", "E_MIN", "E_MAX")
     for hdu in hdus:
         if {*names} <= set(hdu.columns):
-            return tuple(hdu.read(name).ravel() for name in names)
+            bounds = tuple(hdu.read(name).ravel() for name in names)
+            if len(bounds[0]) and len({len(b) for b in bounds}) == 1:
+                return bounds
     return None
 
 
