@@ -246,7 +246,7 @@ def report_intervals():
                 peer_name="stable numpy.argsort of the times"
                 if sorted_by is times
                 else "stable numpy.argsort of the edges",
-                target=TARGET,
+                target=None if sorted_by is times else TARGET,
             )
 
 

@@ -183,14 +183,14 @@ def test_damaged_files_are_observations_or_reasons(dialect_files, tmp_path):
 
 @pytest.mark.slow
 def test_thousands_of_damaged_files_are(dialect_files, tmp_path):
-    """Five minutes."""
+    """Two minutes."""
     outcome = fuzz(dialect_files, tmp_path, 5000, seed=2)
     assert outcome["ok"] > 500, outcome
 
 
 @pytest.mark.slow
 def test_damaged_real_files_are(shared, tmp_path):
-    """A minute."""
+    """Half a minute."""
     folders = shared / "archive", shared / "malformed"
     files = {
         path.name: path.read_bytes()
