@@ -119,8 +119,16 @@ def test_a_table_that_cannot_be_is_named(naxis, tfields):
 def test_a_header_without_an_end_is_not_searched_for_ever():
     start = header("SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", end=False)
     assert layout.extents(start)[1] == "the header of HDU 0 does not end"
-    with pytest.raises(Rejected, match="has no END in its first"):
+    with pytest.raises(Rejected, match="no END of the header of HDU 0"):
         layout.extents(start + b" " * (layout.MAX_HEADER + 2880))
+
+
+def test_headers_without_number_are_not_read_for_ever():
+    cards = header("XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 0")
+    start = header("SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0")
+    assert len(layout.extents(start + 50 * cards)[0]) == 51
+    with pytest.raises(Rejected, match="no END of the header of HDU 8000"):
+        layout.extents(start + 8100 * cards)
 
 
 def test_columns_that_do_not_fill_a_row_are_said():

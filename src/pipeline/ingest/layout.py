@@ -18,8 +18,8 @@ from pipeline.status import Status
 BLOCK = 2880
 CARD = 80
 
-MAX_HEADER = 4000 * BLOCK
-"""Bytes of a header beyond which it is taken not to end: 144,000 cards."""
+MAX_HEADER = 8000 * BLOCK
+"""Bytes of headers in a file beyond which they are taken not to end: 288,000 cards, some seconds."""
 
 _MOST = 999
 _SIZES = frozenset({8, 16, 32, 64, -32, -64})
@@ -95,9 +95,10 @@ def extents(content) -> tuple[list[Extent], str]:
     Rejected
         UNREADABLE, naming the HDU, when a keyword that the length depends on is missing or wrong.
     """
-    found, start = [], 0
+    found, start, left = [], 0, MAX_HEADER
     while start < len(content) and (not found or content[start : start + 8] == b"XTENSION"):
-        cards, data = _cards(content, start, len(found))
+        cards, data = _cards(content, start, len(found), left)
+        left -= data - start
         if data > len(content):
             return found, f"the header of HDU {len(found)} does not end"
         found.append(Extent(start, data, _size(cards, len(found))))
@@ -109,10 +110,13 @@ def extents(content) -> tuple[list[Extent], str]:
     return found, ""
 
 
-def _cards(content, start, index) -> tuple[dict, int]:
-    """Return the cards that matter of a header, and where its data begin, beyond the end if nowhere."""
+def _cards(content, start, index, most) -> tuple[dict, int]:
+    """Return the cards that matter of a header of `most` bytes, and where its data begin.
+
+    If it does not end, that is beyond the end of the file.
+    """
     cards = {}
-    last = min(len(content), start + MAX_HEADER)
+    last = min(len(content), start + most)
     for at in range(start, last, CARD):
         card = bytes(content[at : at + CARD])
         key = card[:8].rstrip()
@@ -123,7 +127,7 @@ def _cards(content, start, index) -> tuple[dict, int]:
     if not _is_text(content[start : start + BLOCK]):
         raise _damaged(f"the header of HDU {index} is not text")
     if last < len(content):
-        raise _damaged(f"the header of HDU {index} has no END in its first {MAX_HEADER} bytes")
+        raise _damaged(f"no END of the header of HDU {index} in {MAX_HEADER} bytes of headers")
     return cards, len(content) + 1
 
 
