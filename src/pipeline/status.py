@@ -56,7 +56,10 @@ class Status(StrEnum):
     BAD_TIME = (
         "bad_time",
         Fault.INPUT,
-        ("The times cannot be used: no time column, no finite time, or no bin width."),
+        (
+            "The times cannot be used: no time column, no finite time, no bin width, or a span that "
+            "no observation has."
+        ),
     )
     NO_DATA = "no_data", Fault.INPUT, "No events or bins are left inside the good time intervals."
     MISSING_RESPONSE = (

@@ -138,7 +138,7 @@ def parquet_writer(path, table: Table) -> Iterator[Callable[[Sequence[Mapping]],
     seen = set()
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema(table), compression="zstd") as writer,
+        pq.ParquetWriter(temporary, schema(table), **_encoding(table)) as writer,
     ):
 
         def write(rows):
@@ -153,6 +153,19 @@ def parquet_writer(path, table: Table) -> Iterator[Callable[[Sequence[Mapping]],
         yield write
         if not seen:
             writer.write_table(to_arrow(table, []))
+
+
+def _encoding(table: Table) -> dict:
+    """Return how columns are encoded: no dictionary of times and powers, which are all different.
+
+    Their bytes are split by significance, so that those that hardly change are together.
+    """
+    numbers = {c.name for c in table.columns if c.array and c.dtype.startswith("float")}
+    return {
+        "compression": "zstd",
+        "use_dictionary": [name for name in table.names if name not in numbers],
+        "use_byte_stream_split": [f"{name}.list.element" for name in sorted(numbers)],
+    }
 
 
 def read_parquet(path, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
