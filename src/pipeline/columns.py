@@ -288,6 +288,14 @@ INGEST = Table(
         ),
         Column("power_err", "float64", "Its error.", "", "stat.error;stat.fourier", True),
         Column(
+            "n",
+            "float64",
+            "Raw ordinates averaged in each of its bins; empty: to be told from the errors.",
+            "",
+            "meta.number",
+            True,
+        ),
+        Column(
             "noise", "float64", "Noise level of that spectrum, NaN if unknown.", "", "stat.fourier"
         ),
         NORM,

@@ -96,9 +96,7 @@ def _scan(archive, known, options, cluster) -> list[dict]:
             rows.append(cached)
         else:
             new.append(item)
-    look = functools.partial(
-        scan_file, archive=archive.resolve(), max_decompressed=options.max_decompressed
-    )
+    look = functools.partial(scan_file, archive=archive.resolve(), options=options)
     if len(new) >= WORTH_A_CLUSTER:
         with dask_cluster.connect(cluster) as client:
             for outcome in dask_cluster.isolating_map(client, look, new, cluster, "plan"):

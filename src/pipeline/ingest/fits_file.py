@@ -201,7 +201,10 @@ def _not_fits(magic: bytes) -> str:
     if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
         return "not a FITS file but a web page (a failed download?): fetch it again"
     if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in magic):
-        return "not a FITS file but text: convert it to FITS, or move it out of the archive"
+        return (
+            "not a FITS file but text: say in ingest.tables what its columns are, or move it out of "
+            "the archive"
+        )
     return "not a FITS file (it does not begin with SIMPLE): fetch it again, or move it out"
 
 
@@ -209,7 +212,9 @@ def checksum_fails(hdus: Iterable[FitsHdu]) -> bool:
     """Return whether a CHECKSUM or DATASUM does not match; call it before data are read."""
     try:
         return any(
-            hdu.source.verify_datasum() == 0 or hdu.source.verify_checksum() == 0 for hdu in hdus
+            hdu.source.verify_datasum() == 0 or hdu.source.verify_checksum() == 0
+            for hdu in hdus
+            if isinstance(hdu, FitsHdu)
         )
     except (ValueError, TypeError, fits.VerifyError):  # the keyword is there but is no number
         return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import IngestOptions
+from pipeline.config import IngestOptions, TableOptions
 from pipeline.ingest import (
     band,
     calibration,
@@ -17,10 +17,12 @@ from pipeline.ingest import (
     gti,
     identity,
     lightcurve,
+    mapping,
     spectrum,
 )
-from pipeline.ingest.recognise import rate_column, recognise
+from pipeline.ingest.recognise import has_frequencies, rate_column, recognise
 from pipeline.ingest.reject import Rejected
+from pipeline.models import UNITS
 from pipeline.status import Flag, Status
 
 
@@ -44,7 +46,7 @@ def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> d
     row = carried(entry) | {"status": Status.OK, "reason": ""}
     try:
         path = _unchanged(archive, entry["file"], entry["sha256"])
-        with fits_file.open_fits(path, options.max_decompressed) as hdus:
+        with mapping.open_file(path, entry["file"], options) as hdus:
             flags = Flag.CHECKSUM if fits_file.checksum_fails(hdus) else Flag(0)
             index = recognise(hdus).index
             who = identity.identify(hdus[index].header, hdus[0].header)
@@ -282,6 +284,8 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> dict:
     """Read a power spectrum and the frequencies in its response."""
     hdu = hdus[index]
     names = hdu.columns
+    if has_frequencies(names):
+        return _read_frequencies(hdu, who, options)
     error = next((c for c in ("STAT_ERR", "STAT_ERROR") if c in names), None)
     if "COUNTS" not in names or error is None:
         raise Rejected(Status.BAD_SPECTRUM, "a power spectrum needs columns COUNTS and STAT_ERR")
@@ -304,6 +308,46 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> dict:
         "noise": math.nan if noise is None else noise,
         "norm": options.spectrum_norm,
     }
+
+
+def _read_frequencies(hdu, who, options) -> dict:
+    """Read a power spectrum with its frequencies: with errors, or else of raw powers."""
+    table = getattr(hdu, "table", None) or TableOptions.model_construct()
+    hertz = [c for c in ("FREQUENCY", "FREQUENCY_LO", "FREQUENCY_HI") if c in hdu.columns]
+    frequencies = {name: hdu.read(name).ravel() * _hertz(hdu.unit(name)) for name in hertz}
+    error = next((c for c in ("ERROR", "POWER_ERR", "STAT_ERR") if c in hdu.columns), None)
+    norm = table.norm or options.spectrum_norm
+    noise = options.spectrum_noise if norm == "leahy" else None
+    result = spectrum.with_frequencies(
+        frequencies.get("FREQUENCY"),
+        (frequencies.get("FREQUENCY_LO"), frequencies.get("FREQUENCY_HI")),
+        hdu.read("POWER").ravel(),
+        hdu.read(error).ravel() if error else np.empty(0),
+    )
+    return {
+        "product": identity.product("spectrum", who.mission, who.instrument),
+        "flags": result.flags,
+        "frequency_lo": result.frequency_lo,
+        "frequency_hi": result.frequency_hi,
+        "power": result.power,
+        "power_err": result.power_err,
+        "n": np.empty(0) if error else np.full(len(result.power), 1 / table.oversampling),
+        "noise": math.nan if noise is None else noise,
+        "norm": norm,
+    }
+
+
+def _hertz(unit) -> float:
+    """Return the Hz in a unit of frequency, Hz if it is empty."""
+    base, factor = UNITS.get(unit or "Hz", ("", 0.0))
+    if base != "Hz":
+        allowed = ", ".join(name for name, (of, _) in UNITS.items() if of == "Hz")
+        raise Rejected(
+            Status.BAD_SPECTRUM,
+            f"{unit!r} is no unit of frequency that is known ({allowed}): say one in "
+            "ingest.tables.units",
+        )
+    return factor
 
 
 @functools.lru_cache(maxsize=16)

@@ -127,7 +127,7 @@ def _by_columns(hdu: Hdu) -> str:
     if {"E_MIN", "E_MAX", "CHANNEL"} <= columns or {"ENERG_LO", "MATRIX"} <= columns:
         return "response"
     if "TIME" not in columns:
-        return "spectrum" if {"CHANNEL", "COUNTS"} <= columns else ""
+        return "spectrum" if {"CHANNEL", "COUNTS"} <= columns or has_frequencies(columns) else ""
     if rate_column(columns):
         return "lightcurve"
     return "events" if columns & _EVENT_COLUMNS else ""
@@ -144,6 +144,13 @@ def rate_column(columns: Collection[str]) -> str:
     return ""
 
 
+def has_frequencies(columns: Collection[str]) -> bool:
+    """Return whether a table has powers and the frequencies they are at."""
+    return "POWER" in columns and (
+        "FREQUENCY" in columns or {"FREQUENCY_LO", "FREQUENCY_HI"} <= {*columns}
+    )
+
+
 def _energy_spectrum(hdu: Hdu, primary: Hdu) -> str:
     """Say why a SPECTRUM is of photon energies and not a power spectrum, empty if it may be one.
 
@@ -152,6 +159,8 @@ def _energy_spectrum(hdu: Hdu, primary: Hdu) -> str:
     is named for is taken for one only if its response is not the detector's own
     (`is_power_spectrum`).
     """
+    if has_frequencies(hdu.columns):
+        return ""
     if str(hdu.header.get("ANCRFILE", "")).strip().upper() not in _NO_TELESCOPE:
         return "an energy spectrum (it names an effective area, ANCRFILE)"
     if hdu.header.get("POISSERR") is True or not {"STAT_ERR", "STAT_ERROR"} & set(hdu.columns):

@@ -41,9 +41,10 @@ def _find_responses(rows) -> None:
     for row in rows:
         by_name[PurePosixPath(row["file"]).name].append(row)
     for row in rows:
-        name = PurePosixPath(row.get("response", "") or "").name
+        named = row.get("response", "") or ""
+        name = PurePosixPath(named).name
         row |= {"response": "", "response_sha256": ""}
-        if row["kind"] != "spectrum" or row["status"] != Status.OK:
+        if row["kind"] != "spectrum" or row["status"] != Status.OK or named == row["file"]:
             continue
         folder = PurePosixPath(row["file"]).parent
         found = [*by_name[name], *by_name[f"{name}.gz"]] if name else []
