@@ -247,6 +247,13 @@ INGEST = Table(
             "phot.count;instr.background",
         ),
         Column(
+            "live_fraction",
+            "float64",
+            "Fraction of the exposure that is not dead time (DEADC), NaN if unknown.",
+            "",
+            "stat.filling;obs.exposure",
+        ),
+        Column(
             "gti_start",
             "float64",
             "Starts of the good time intervals, from t_start.",
@@ -300,7 +307,7 @@ INGEST = Table(
         ),
         NORM,
     ),
-    key=("file",),
+    key=("file", "product"),
 )
 
 SEGMENT = Table(

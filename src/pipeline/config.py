@@ -165,6 +165,11 @@ class IngestOptions(Options):
     band: tuple[Positive, Positive] | None = Field(
         None, description="Energies of events to keep, keV: [lo, hi]; null: all."
     )
+    bands: dict[str, tuple[Positive, Positive]] = Field(
+        default_factory=dict,
+        description="Energy bands of events by name, keV, each a product of its own: {soft: [0.3, 2], "
+        "hard: [2, 10]}. In the place of `band`.",
+    )
     spectrum_norm: Literal["leahy", "frac", "abs"] = Field(
         "leahy", description="Normalisation of power-spectrum files, which do not say it."
     )
@@ -187,6 +192,22 @@ class IngestOptions(Options):
         if band is not None and band[0] >= band[1]:
             raise ValueError("must be [lo, hi] with lo < hi")
         return band
+
+    @field_validator("bands")
+    @classmethod
+    def _all_ordered(cls, bands):
+        for name, limits in bands.items():
+            if not name or set(name) & set("/ #"):
+                raise ValueError(f"{name!r} must be a name without blanks, slashes and #")
+            if limits[0] >= limits[1]:
+                raise ValueError(f"{name} must be [lo, hi] with lo < hi")
+        return bands
+
+    @model_validator(mode="after")
+    def _one_or_several(self):
+        if self.band is not None and self.bands:
+            raise ValueError("band and bands exclude each other")
+        return self
 
 
 class SegmentOptions(Options):

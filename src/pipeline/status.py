@@ -172,3 +172,7 @@ class Flag(IntFlag):
         1 << 21,
         "The power differs between segments by more than chance: p-values and errors are too small.",
     )
+    DEAD_TIME = (
+        1 << 22,
+        "More than 1 % of the exposure is dead time (DEADC) that the rates are not corrected for.",
+    )

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from pipeline.config import IngestOptions
-from pipeline.ingest.reader import read_observation
+from pipeline.ingest.reader import read_products
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import scan_file
 
@@ -83,9 +83,18 @@ class Archive:
         return {r["file"]: r for r in resolve([self.scan(f, **options) for f in files], group_by)}
 
     def read(self, file, **options):
+        return self.rows(file, **options)[0]
+
+    def products(self, file, **options):
+        """All rows of a file, which must have data."""
+        rows = self.rows(file, **options)
+        assert {row["status"] for row in rows} == {"ok"}, rows[0]["reason"]
+        return rows
+
+    def rows(self, file, **options):
         entry = {"reason": ""} | self.manifest(**options)[file]
         assert entry["status"] == "ok", entry["reason"]
-        return read_observation(entry, self.root, IngestOptions(**options))
+        return read_products(entry, self.root, IngestOptions(**options))
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_every_malformed_file_is_a_rejected_or_a_flagged_row(malformed):
     assert statuses["misc/goes_13_leap_second.nc"] == "unreadable"
     assert statuses["lfs_pointers/xte_test.evt.gz"] == "unreadable"
     assert statuses["stingray/lcurveA.fits"] == "duplicate"
-    assert statuses["hendrics/monol_testA_timezero_gti.evt"] == "unrecognised"
+    assert statuses["hendrics/monol_testA_timezero_gti.evt"] == "set_aside"
     flags = {file: Flag(row["flags"]) for file, row in rows.items()}
     assert Flag.UNSORTED in flags["misc/testevdata_1day_unordered.fits"]
     assert Flag.NO_GTI in flags["hendrics/monol_testA_nomission.evt"]

@@ -8,7 +8,7 @@ import pytest
 from pipeline.columns import INGEST, MANIFEST
 from pipeline.config import ClusterOptions, ConfigError, IngestOptions, SourceOptions, shard_of
 from pipeline.ingest import driver, shard
-from pipeline.ingest.reader import read_observation
+from pipeline.ingest.reader import read_products
 from pipeline.tables import read_parquet, rows_of
 
 CLUSTER = ClusterOptions(workers=2)
@@ -154,7 +154,7 @@ def _dangerous():
             os._exit(9)
         if entry["file"] == "4.evt":
             raise RuntimeError("no\nidea")
-        return read_observation(entry, archive, options)
+        return read_products(entry, archive, options)
 
     return read
 

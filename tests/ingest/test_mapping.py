@@ -200,8 +200,10 @@ def test_every_file_of_the_time_series_is_an_observation(timeseries):
     assert timeseries["maxi/GRS1915.asc"]["object"] == "GRS1915"
     assert len(timeseries["kepler/1435467_LC.txt"]["rate"]) == 37919
     assert len(timeseries["kepler/2309595_PS.txt"]["power"]) == 106123
-    start = timeseries["maxi/CygX-1.asc"]
-    assert start["time_system"] == "UTC"
+    row = timeseries["maxi/CygX-1.asc"]
+    first = row["t_start"] + row["dt"] / 2  # MJD 55060.1056 UTC, 66.184 s before TT
+    assert (row["time_system"], row["mjd_ref"], row["mjd_ref_frac"]) == ("TT", 0, 0.0)
+    assert first == pytest.approx(55060.1056 * 86400 + 66.184, abs=1e-5)
 
 
 def test_linear_11375941_pulses_with_its_published_period(timeseries):

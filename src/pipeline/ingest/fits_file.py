@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import re
 import tempfile
 import warnings
 import zlib
@@ -18,6 +19,7 @@ from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
 _BLOCK = 1 << 20
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
 _IN_MEMORY = 64 << 20
 _FOREIGN = (
     (b"version https://git-lfs.", "a Git-LFS pointer: run `git lfs pull`"),
@@ -29,8 +31,14 @@ _FOREIGN = (
     (b"BZh", "compressed with bzip2: unpack it, or compress it with gzip"),
     (b"\x1f\x9d", "compressed with compress: unpack it, or compress it with gzip"),
     (b"\xfd7zXZ", "compressed with xz: unpack it, or compress it with gzip"),
-    (b"%PDF", "a PDF document: move it out of the archive"),
     (b"PAR1", "a Parquet file: convert it to FITS"),
+)
+_DOCUMENTS = (
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"\x89PNG", "a picture (PNG)"),
+    (b"GIF8", "a picture (GIF)"),
+    (b"\xff\xd8\xff", "a picture (JPEG)"),
 )
 
 
@@ -72,14 +80,24 @@ class FitsHdu(Hdu):
         Rejected
             UNREADABLE if the column cannot be decoded or does not hold numbers.
         """
-        try:
-            values = np.asarray(self.source.data.field(self.columns.index(name)))
-        except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
-            reason = f"column {name} cannot be read ({error}): fetch the file again"
-            raise Rejected(Status.UNREADABLE, reason) from error
+        values = self.read_any(name)
         if values.dtype.kind not in "biuf":
             raise Rejected(Status.UNREADABLE, f"column {name} does not hold numbers")
         return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+    def read_any(self, name: str) -> np.ndarray:
+        """Return a column that need not hold numbers, as it is in the file.
+
+        Raises
+        ------
+        Rejected
+            UNREADABLE if the column cannot be decoded.
+        """
+        try:
+            return np.asarray(self.source.data.field(self.columns.index(name)))
+        except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
+            reason = f"column {name} cannot be read ({error}): fetch the file again"
+            raise Rejected(Status.UNREADABLE, reason) from error
 
 
 def _keywords(header) -> dict:
@@ -158,6 +176,8 @@ def _hdus_of(handle, cut, *, memmap):
     magic = handle.read(512)
     handle.seek(0)
     if not magic.startswith(b"SIMPLE  ="):
+        if not cut and (what := _document(magic)):
+            raise Rejected(Status.SET_ASIDE, f"{what}: not an observation")
         raise Rejected(Status.TRUNCATED if cut else Status.UNREADABLE, cut or _not_fits(magic))
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")
@@ -190,6 +210,28 @@ def _missing(hdus, handle, size) -> str:
     return ""
 
 
+def _document(magic: bytes) -> str:
+    """Say what a file is that lies beside data, like pictures and notes; empty if it may be data."""
+    for signature, what in _DOCUMENTS:
+        if magic.startswith(signature):
+            return what
+    if not magic.strip() or any(magic.startswith(signature) for signature, _ in _FOREIGN):
+        return ""
+    text = _is_text(magic) and magic.lstrip()[:1] != b"<"
+    return "a text" if text and not any(map(_has_numbers, magic.splitlines())) else ""
+
+
+def _has_numbers(line: bytes) -> bool:
+    """Return whether a line is one of a table: two numbers or more and little else."""
+    cells = line.replace(b",", b" ").split()
+    numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in cells)
+    return numbers >= 2 and 2 * numbers >= len(cells)
+
+
+def _is_text(magic: bytes) -> bool:
+    return all(32 <= byte < 127 or byte in b"\t\r\n" for byte in magic)
+
+
 def _not_fits(magic: bytes) -> str:
     """Say what a file is that is not FITS."""
     if not magic.strip(b"\0"):
@@ -200,7 +242,7 @@ def _not_fits(magic: bytes) -> str:
     start = magic.lstrip()[:64].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
         return "not a FITS file but a web page (a failed download?): fetch it again"
-    if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in magic):
+    if _is_text(magic):
         return (
             "not a FITS file but text: say in ingest.tables what its columns are, or move it out of "
             "the archive"

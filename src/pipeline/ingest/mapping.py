@@ -67,6 +67,10 @@ class MappedHdu(Hdu):
             return said.get(name, "")
         return self.inside.unit(self.own[name])
 
+    def read_any(self, name: str) -> np.ndarray:
+        """Return a column: all of them hold numbers."""
+        return self.read(name)
+
     def read(self, name: str) -> np.ndarray:
         """Return a column; values that are magnitudes or logarithms as fluxes, 1 at their median."""
         if name not in self.own:  # TIME: there is a value every TIMEDEL

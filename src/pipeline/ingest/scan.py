@@ -87,7 +87,7 @@ def _about(hdus, found: Recognised) -> dict:
         "mjd_stop": stop,
         "exposure": _exposure(hdu.header, time) if found.kind in KINDS[:2] else math.nan,
     }
-    if found.kind == "spectrum":
+    if found.kind in ("spectrum", "events"):
         row["response"] = " ".join(str(hdu.header.get("RESPFILE", "")).split())
     return row
 
