@@ -33,7 +33,9 @@ GROUPS = [(0, 4), (5, 6), (7, 7), (8, 15)]
 
 def test_channels_are_those_that_stingray_reads():
     assert (
-        rxte.channel_groups(TEVTB2) == _decode_energy_channels("(M[1]{1},C[0~4,5~6,7,8~15]{2})") == GROUPS
+        rxte.channel_groups(TEVTB2)
+        == _decode_energy_channels("(M[1]{1},C[0~4,5~6,7,8~15]{2})")
+        == GROUPS
     )
     assert rxte.channel_groups("(M[1]{1},C[0:255]{8})")[-1] == (255, 255)
     assert rxte.channel_groups("(M[1]{1})") == []

@@ -32,10 +32,8 @@ class Series:
         Bins of bad quality.
     background_rate : float
         Mean rate of the background, ct/s; NaN if unknown.
-    counts : bool
-        Whether rate times bin width are counts, as the file has them.
-    flux : bool
-        Whether it is a flux, so that it is no counts.
+    counting : bool or None
+        Whether rate times bin width are Poisson counts; None: to be told from the errors.
     """
 
     band: Band
@@ -44,8 +42,7 @@ class Series:
     fracexp: np.ndarray
     bad: np.ndarray
     background_rate: float = math.nan
-    counts: bool = False
-    flux: bool = False
+    counting: bool | None = None
 
 
 def of_table(
@@ -138,15 +135,15 @@ def _series(table, name, number, dt, known) -> Series:
         fracexp=fracexp,
         bad=_bad(table, dialect, known),
         background_rate=_background(table, number, counts, scale),
-        counts=counts and even,
-        flux=name not in ("COUNTS", "COUNT_RATE") and not name.startswith("RATE"),
+        counting=None if "RATE" in name else counts and even,
     )
 
 
 def _scale(fracexp, dt) -> tuple[np.ndarray | float, bool]:
-    """Return what turns counts into a rate, and whether all bins are exposed alike."""
+    """Return what turns counts into a rate, and whether bins are exposed alike, but for a few."""
     exposed = fracexp[fracexp > 0]
-    if not len(exposed) or np.ptp(exposed) < _EVEN * np.median(exposed):
+    odd = np.abs(exposed - np.median(exposed)) > _EVEN * np.median(exposed) if len(exposed) else 0
+    if np.mean(odd) < _EVEN:
         return 1 / dt, True
     return np.where(fracexp > 0, 1 / (dt * np.where(fracexp > 0, fracexp, 1)), np.nan), False
 
@@ -237,7 +234,7 @@ def of_array(
         )
     good = np.zeros(len(next(iter(total.values()))), dtype=bool)
     series = [
-        Series(one, counts / step[0], _EMPTY, _EMPTY, good, counts=True)
+        Series(one, counts / step[0], _EMPTY, _EMPTY, good, counting=True)
         for one, counts in total.items()
     ]
     return *step, series

@@ -214,8 +214,9 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
     seconds = fits_time.bin_centres(seconds, dt, header)
     intervals = _good_times(hdus, clock, seconds, hdu)
 
+    net = _is_net(hdu.header)
+
     def make(curve):
-        net = _is_net(hdu.header) or curve.flux
         result = lightcurve.select(
             seconds,
             curve.rate,
@@ -227,6 +228,9 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
             options.min_fracexp,
         )
         common = _timing(who, clock, header, result, curve.band)
+        counting = curve.counting
+        if counting is None:
+            counting = lightcurve.is_counting(result.rate, result.rate_err, dt)
         return common | {
             "flags": common["flags"] | (Flag.NO_TIMEDEL if measured else Flag(0)),
             "exposure": result.exposure,
@@ -234,8 +238,7 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
             "rate": result.rate,
             "rate_err": result.rate_err,
             "fracexp": result.fracexp,
-            "counting": not net
-            and (curve.counts or lightcurve.is_counting(result.rate, result.rate_err, dt)),
+            "counting": counting and not net,
             "background_rate": math.nan if net else curve.background_rate,
         }
 
