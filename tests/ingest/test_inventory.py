@@ -38,9 +38,10 @@ def page(data: Path) -> str:
         "regions, lists of sources, good time intervals alone, documents and pictures.",
         "## Missions",
         "`stingray.mission_support` is the source, where it has one; a test holds the lines in step. "
-        "Energies come, in this order, from a column ENERGY, from a response in the archive (the one "
-        "that RESPFILE names, or the only one of the instrument in the folder), from the fixed scale "
-        "of PI below, from EBOUNDS in the file; RXTE/PCA's from its channels and the epoch.",
+        "Energies come, in this order, from a column ENERGY, from the fixed scale of PI below, from a "
+        "response in the archive (the one that RESPFILE names, or the only one of the instrument in "
+        "the folder), from EBOUNDS in the file; RXTE/PCA's from its channels and the epoch. A scale "
+        "comes before a response, whose channels may be wider than those of PI (XMM's are).",
         _missions(),
         "## Light curves that are not OGIP's",
         "The first column that a table has of RATE (or RATE1, RATE2, …), COUNTS, COUNT_RATE and these:",

@@ -165,7 +165,86 @@ def test_a_band_without_data_does_not_cost_the_others(archive, make):
     assert "HDU 1 (RATE): none of 64 bins" in second["reason"]
 
 
-# Event lists.
+# Event lists: each in the layout of its mission's documentation.
+
+LAYOUTS = {
+    "Swift XRT": (
+        {"TELESCOP": "SWIFT", "INSTRUME": "XRT", "MJDREFI": 51910, "MJDREFF": 7.428703703703703e-4},
+        ("EVENTS", "TIME", {"PI": [50, 100, 150], "GRADE": [0, 1, 0]}),
+        ["GTI"],
+        ((51910, 7.428703703703703e-4), [0.5, 1.0, 1.5]),
+    ),
+    "Suzaku XIS": (
+        {"TELESCOP": "SUZAKU", "INSTRUME": "XIS1", "MJDREFI": 51544, "MJDREFF": 7.4287037037037e-4},
+        ("EVENTS", "TIME", {"PI": [100, 200, 300]}),
+        ["GTI", "STDGTI"],
+        ((51544, 7.4287037037037e-4), [0.365, 0.73, 1.095]),
+    ),
+    "IXPE": (
+        {"TELESCOP": "IXPE", "INSTRUME": "DU2", "MJDREFI": 57754, "MJDREFF": 8.0074074074e-4},
+        ("EVENTS", "TIME", {"PI": [50, 100, 200], "W_MOM": [1.0, 0.5, 0.2]}),
+        ["GTI"],
+        ((57754, 8.0074074074e-4), [2.0, 4.0, 8.0]),
+    ),
+    "Fermi LAT": (
+        {"TELESCOP": "GLAST", "INSTRUME": "LAT", "MJDREFI": 51910, "MJDREFF": 7.428703703703703e-4},
+        ("EVENTS", "TIME", {"ENERGY": ([100.0, 200.0, 1e5], "MeV"), "THETA": [0.1, 0.2, 0.3]}),
+        ["GTI"],
+        ((51910, 7.428703703703703e-4), [1e5, 2e5, 1e8]),
+    ),
+    "eROSITA": (
+        {"TELESCOP": "eROSITA", "INSTRUME": "MERGED", "MJDREF": 51543.875},
+        ("EVENTS", "TIME", {"PI": [300, 500, 2300], "TM_NR": [1, 1, 2]}),
+        ["GTI1", "GTI2", "GTI3", "FLAREGTI1"],
+        ((51543, 0.875), [0.3, 0.5, 2.3]),
+    ),
+    "XMM EPIC": (
+        {"TELESCOP": "XMM", "INSTRUME": "EMOS1", "MJDREF": 50814.0, "TIMEREF": "LOCAL"},
+        ("EVENTS", "TIME", {"PI": [300, 500, 2300], "CCDNR": [1, 1, 1], "FLAG": [0, 0, 0]}),
+        ["STDGTI01", "STDGTI02", "EXPOSURE01"],
+        ((50814, 0.0), [0.3, 0.5, 2.3]),
+    ),
+    "Insight-HXMT": (
+        {"TELESCOP": "HXMT", "INSTRUME": "ME", "MJDREFI": 55927, "MJDREFF": 7.6601852e-4},
+        ("Events", "Time", {"PI": [0, 512, 1024], "Det_ID": [1, 2, 3]}),
+        ["GTI0"],
+        ((55927, 7.6601852e-4), [3.0, 33.0, 63.0]),
+    ),
+    "XRISM": (
+        {"TELESCOP": "XRISM", "INSTRUME": "XTEND", "MJDREFI": 58484, "MJDREFF": 8.0074074074e-4},
+        ("EVENTS", "TIME", {"PI": [100, 200, 1000]}),
+        ["GTI", "GTIEXPO"],
+        ((58484, 8.0074074074e-4), [0.6, 1.2, 6.0]),
+    ),
+    "INTEGRAL": (
+        {"TELESCOP": "INTEGRAL", "INSTRUME": "IBIS", "MJDREF": 51544.0, "TIMEUNIT": "d"},
+        ("ISGR-EVTS-ALL", "TIME", {"ISGRI_ENERGY": ([20.0, 30.0, 40.0], "keV"), "RAWX": [1, 2, 3]}),
+        ["IBIS-GNRL-GTI"],
+        ((51544, 0.0), [20.0, 30.0, 40.0]),
+    ),
+}
+
+
+@pytest.mark.parametrize("mission", LAYOUTS)
+def test_the_layout_of_a_mission(archive, make, mission):
+    header, (name, time, columns), intervals, (epoch, energies) = LAYOUTS[mission]
+    header = {"TIMESYS": "TT", "TIMEUNIT": "s", "OBJECT": "Crab", "OBS_ID": "1"} | header
+    unit = 1 / 86400 if header["TIMEUNIT"] == "d" else 1.0
+    values = {time: (np.array([101.0, 102.0, 104.0]) * unit, header["TIMEUNIT"])}
+    for column, cells in columns.items():
+        cells, of = cells if isinstance(cells, tuple) else (cells, None)
+        values[column] = (np.array(cells), of)
+    start, stop = np.array([[100.0, 103.5], [103.0, 105.0]]) * unit
+    ends = {"START": (start, header["TIMEUNIT"]), "STOP": (stop, header["TIMEUNIT"])}
+    gtis = [make.table(n, ends, header) for n in intervals]
+    archive.add("a.fits", make.table(name, values, header), *gtis, primary=header)
+    row = archive.read("a.fits")
+    assert row["kind"] == "events"
+    assert row["time"] == pytest.approx([1.0, 2.0, 4.0], abs=1e-6)
+    assert (row["mjd_ref"], row["mjd_ref_frac"]) == pytest.approx(epoch, abs=1e-12)
+    assert row["exposure"] == pytest.approx(4.5, abs=1e-6)
+    assert row["flags"] == Flag.NOT_BARYCENTRED
+    assert row["energy"] == pytest.approx(energies, rel=1e-6)
 
 
 def _events(make, header=None, **columns):

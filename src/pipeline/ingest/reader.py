@@ -125,7 +125,7 @@ def _read_events(hdus, index, who, entry, archive, options) -> list[dict]:
         energy = None
     intervals = _good_times(hdus, clock, seconds, hdu)
     if photon is not None:
-        seconds, energy = seconds[photon], energy[photon]
+        seconds, energy = seconds[photon], energy if energy is None else energy[photon]
     bands = band.of_events(options.band, options.bands) if energy is not None else [band.Band()]
 
     def make(wanted):
@@ -148,19 +148,18 @@ def _energies(hdus, hdu, who, clock, seconds, entry, archive, options):
     """Return which rows are photons (None: all), and their energies, keV (None: not told)."""
     if hdu.name.strip().upper() == rxte.EVENTS:
         return _rxte_energies(hdu, who, clock, seconds)
-    if "ENERGY" in hdu.columns and (unit := band.kev(hdu.unit("ENERGY"))):
-        energy = hdu.read("ENERGY").ravel() * unit
-        if np.isfinite(energy).any():
-            return None, energy
+    for name in ("ENERGY", "ISGRI_ENERGY"):
+        if name in hdu.columns and (unit := band.kev(hdu.unit(name))):
+            energy = hdu.read(name).ravel() * unit
+            if np.isfinite(energy).any():
+                return None, energy
     channel = next((c for c in ("PI", "PHA", "CHANNEL") if c in hdu.columns), None)
     if channel is None:
         return None, None
-    bounds = _bounds_in_archive(entry, archive, options)
     convert = calibration.of_pi(who.mission, who.instrument) if channel == "PI" else None
-    if bounds is None and convert is None:
-        bounds = _bounds(hdus)
-    if bounds is not None:
-        convert = calibration.of_ebounds(*bounds)
+    if convert is None:
+        bounds = _bounds_in_archive(entry, archive, options) or _bounds(hdus)
+        convert = bounds and calibration.of_ebounds(*bounds)
     return None, convert and convert(hdu.read(channel).ravel())
 
 
@@ -177,7 +176,7 @@ def _rxte_energies(hdu, who, clock, seconds):
         return None, None
     finite = seconds[np.isfinite(seconds)]
     if not who.instrument.startswith("pca") or not len(groups) or clock.day < 0 or not len(finite):
-        return (photon, np.full(len(group), np.nan)) if photon is not None else (None, None)
+        return photon, None
     channel = groups[np.clip(group, 0, len(groups) - 1)]
     return photon, rxte.energies(channel, detector, clock.mjd(float(np.median(finite))))
 
@@ -186,35 +185,37 @@ def _bounds_in_archive(entry, archive, options):
     """Return the channels' energies in the response that belongs to an event list, None without one."""
     if not entry["response"]:
         return None
-    return _response(archive, entry["response"], entry["response_sha256"], options.max_decompressed)
+    sha256 = entry["response_sha256"]
+    try:
+        return _response(archive, entry["response"], sha256, options.max_decompressed)
+    except Rejected as rejected:
+        if rejected.status == Status.MISSING_RESPONSE:
+            return None
+        raise
 
 
 def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
     """Read a light curve, a row a band."""
     hdu = hdus[index]
     header, clock, time = _times(hdus, index)
-    stem = identity.stem(entry["file"])
+    seconds, measured = clock.seconds(time), False
     if hdu.name.strip().upper() == rxte.ARRAY:
-        mjd = clock.mjd(float(clock.seconds(time[:1])[0])) if len(time) else math.nan
+        mjd = clock.mjd(float(seconds[0])) if len(time) else math.nan
         wanted = [b for b in band.of_events(options.band, options.bands) if math.isfinite(b.lo)]
         dt, bins, curves = of_array(hdu, header, mjd, wanted)
-        time = (time[:, np.newaxis] + dt / clock.unit * np.arange(bins)).ravel()
-        header |= {"TIMEDEL": dt / fits_time.header_unit(header), "TIMEPIXR": 0.0}
-        seconds, measured = clock.seconds(time), False
+        seconds = (seconds[:, np.newaxis] + dt * (np.arange(bins) + 0.5)).ravel()
     else:
-        seconds = clock.seconds(time)
         dt, measured = fits_time.bin_width(header, np.sort(seconds[np.isfinite(seconds)]))
         if np.isfinite(seconds).any() and not dt > 0:
             raise Rejected(
                 Status.BAD_TIME, "one time and no keyword TIMEDEL: the bin width is not known"
             )
         known = missions.find(who.mission, who.instrument)
+        stem = identity.stem(entry["file"])
         bands = bands_of(hdus, hdu.header, who.mission, who.instrument, stem)
         curves = of_table(hdu, len(time), dt, known, bands)
-    seconds = fits_time.bin_centres(seconds, dt, header)
-    intervals = _good_times(hdus, clock, seconds, hdu)
-
-    net = _is_net(hdu.header)
+        seconds = fits_time.bin_centres(seconds, dt, header)
+    intervals, net = _good_times(hdus, clock, seconds, hdu), _is_net(hdu.header)
 
     def make(curve):
         result = lightcurve.select(
