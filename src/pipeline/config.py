@@ -131,6 +131,9 @@ class TableOptions(Options):
         description="Ordinates of a power spectrum in each independent frequency. Powers include the "
         "noise, and are raw ordinates unless there is a column `error`.",
     )
+    average: Count = Field(
+        1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
+    )
     delimiter: str | None = Field(
         None, description="Between the columns of text; null: commas if there are any, else blanks."
     )
@@ -151,6 +154,8 @@ class TableOptions(Options):
             raise ValueError(
                 "columns of a spectrum need frequency, or frequency_lo and frequency_hi"
             )
+        if self.average > 1 and "error" in self.columns:
+            raise ValueError("average is for raw powers, which have no column error")
         return self
 
 

@@ -393,6 +393,8 @@ def _read_frequencies(hdu, who, options) -> list[dict]:
         hdu.read("POWER").ravel(),
         hdu.read(error).ravel() if error else np.empty(0),
     )
+    if not error:
+        result = spectrum.average(result, table.average)
     return [
         {
             "product": identity.product("spectrum", who.mission, who.instrument),
@@ -401,7 +403,9 @@ def _read_frequencies(hdu, who, options) -> list[dict]:
             "frequency_hi": result.frequency_hi,
             "power": result.power,
             "power_err": result.power_err,
-            "n": np.empty(0) if error else np.full(len(result.power), 1 / table.oversampling),
+            "n": np.empty(0)
+            if error
+            else np.full(len(result.power), table.average / table.oversampling),
             "noise": math.nan if noise is None else noise,
             "norm": norm,
         }

@@ -135,3 +135,15 @@ def _half_way(frequency) -> tuple[np.ndarray, np.ndarray]:
     place = np.clip(np.searchsorted(known, frequency), 0, len(known) - 1)
     there = np.isfinite(frequency)
     return tuple(np.where(there, edge[place], np.nan) for edge in (lower, upper))
+
+
+def average(raw: Spectrum, size: int) -> Spectrum:
+    """Average raw powers of neighbouring bins, `size` at a time; what is left at the end is dropped."""
+    count = len(raw.power) // size
+    if size == 1 or not count:
+        return raw
+    lo, hi, power = (
+        column[: count * size].reshape(count, size)
+        for column in (raw.frequency_lo, raw.frequency_hi, raw.power)
+    )
+    return Spectrum(lo[:, 0], hi[:, -1], power.mean(axis=1), raw.power_err, raw.flags)
