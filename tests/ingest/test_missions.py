@@ -101,6 +101,11 @@ def test_cdips_has_julian_dates_and_letters_for_quality(archive, make):
     assert not row["flags"] & Flag.NOT_BARYCENTRED
 
 
+def test_a_temperature_is_not_taken_for_a_time(archive, make):
+    archive.add("a.fits", make.table("MODEL", {"T": np.arange(3.0), "FLUX": np.arange(3.0)}))
+    assert archive.scan("a.fits")["status"] == "unrecognised"
+
+
 # Several bands in a table.
 
 

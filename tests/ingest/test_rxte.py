@@ -164,6 +164,8 @@ def test_a_binned_mode_has_time_along_the_last_axis_and_channels_before(archive)
     assert row["rate"].tolist() == (counts.sum(axis=1).ravel() / 0.25).tolist()
     (soft,) = archive.products("FS37.lc", bands={"soft": (0.5, 3.0)})
     assert soft["rate"].tolist() == (counts[:, 0].ravel() / 0.25).tolist()
+    soft, none = archive.rows("FS37.lc", bands={"soft": (0.5, 3.0), "none": (500, 600)})
+    assert (soft["status"], none["status"]) == ("ok", "no_data")
     with pytest.raises(AssertionError, match="no channel lies in the band"):
         archive.products("FS37.lc", bands={"none": (500, 600)})
 

@@ -211,11 +211,10 @@ def of_array(
     Raises
     ------
     Rejected
-        NO_DATA where the columns have no time resolution in common, or no channel is in a band.
+        NO_DATA where no column has a time resolution, or no channel is in any of the bands.
     """
-    names = rxte.count_columns(hdu.columns)
     total, step = {}, None
-    for name in names:
+    for name in rxte.count_columns(hdu.columns):
         place = hdu.columns.index(name) + 1
         cells = hdu.read(name)
         size = cells.size // max(len(cells), 1)
@@ -227,11 +226,16 @@ def of_array(
         for one in wanted or (Band(),):
             chosen = _channels(groups, one, mjd, 0 if name.endswith("PCU0") else 1)
             added = rxte.sum_channels(cells, this[1], chosen)
+            if chosen is not None and not chosen.any():
+                added[:] = np.nan
             total[one] = total.get(one, 0.0) + added
     if step is None or not step[0] > 0:
         raise Rejected(
             Status.NO_DATA, "no column of counts with a time resolution (TIMEDEL, 1CDLTn)"
         )
+    if wanted and all(np.isnan(counts).all() for counts in total.values()):
+        limits = ", ".join(f"{one.lo:g}-{one.hi:g}" for one in wanted)
+        raise Rejected(Status.NO_DATA, f"no channel lies in the band {limits} keV")
     good = np.zeros(len(next(iter(total.values()))), dtype=bool)
     series = [
         Series(one, counts / step[0], _EMPTY, _EMPTY, good, counting=True)
@@ -261,12 +265,7 @@ def _channels(groups, wanted, mjd, detector) -> np.ndarray | None:
             "ingest.band and ingest.bands out",
         )
     energy = rxte.energies(rxte.group_channels(groups), detector, mjd)
-    chosen = (energy >= wanted.lo) & (energy < wanted.hi)
-    if not chosen.any():
-        raise Rejected(
-            Status.NO_DATA, f"no channel lies in the band {wanted.lo:g}-{wanted.hi:g} keV"
-        )
-    return chosen
+    return (energy >= wanted.lo) & (energy < wanted.hi)
 
 
 def bands_of(

@@ -40,6 +40,7 @@ NAMES = {
 _KINDS = {"lightcurve": "LIGHTCURVE", "events": "EVENTS", "spectrum": "SPECTRUM"}
 _MISSING = frozenset({"", "-", "--", "na", "n/a", "nan", "none", "null"})
 _VALUES = ("RATE", "ERROR")
+_MOST_HEADING, _LONGEST_LINE = 1000, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class TextTable:
             try:
                 limited = io.BufferedReader(_Limited(stream, self._limit))
                 yield io.TextIOWrapper(limited, "utf-8", "replace")
-            except (EOFError, OSError) as error:
+            except (EOFError, OSError, zlib.error) as error:
                 reason = f"the text cannot be read to its end ({error}): fetch it again"
                 raise Rejected(Status.TRUNCATED, reason) from error
 
@@ -138,9 +139,9 @@ class TextTable:
         return [cell.strip().strip('"') for cell in line.strip().split(delimiter)]
 
     def _heading(self, lines) -> tuple[int, list[str]]:
-        """Return the number of lines before the first number, and the names or else the cells."""
-        names, cells = [], []
-        for number, line in enumerate(lines):
+        """Return the number of lines before the first with a number, and the names above it."""
+        names = []
+        for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE), "")):
             text = line.strip()
             if number < self._table.skip or not text:
                 continue
@@ -200,9 +201,6 @@ class TextTable:
                 converters=converter,
                 ndmin=2,
             )
-
-
-_MOST_HEADING = 1000
 
 
 class _Limited(io.RawIOBase):

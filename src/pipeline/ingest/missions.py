@@ -138,8 +138,9 @@ DIALECTS = (
 )
 """The first of these that a table has is read, after RATE and COUNTS."""
 
-TIME_COLUMNS = ("TIME", "TMID_BJD", "T")
-"""Columns with the times, the first that there is: everybody's, CDIPS's and K2SFF's."""
+TIME_COLUMNS = {"TIME": "TIME", "TMID_BJD": "IFL1", "T": "FCOR"}
+"""Column with the times, the first that there is, and the column that has to be beside it: everybody's,
+CDIPS's and K2SFF's."""
 
 
 def find(mission: str, instrument: str = "") -> Mission | None:

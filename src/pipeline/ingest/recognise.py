@@ -180,7 +180,8 @@ def _by_columns(hdu: Hdu) -> str:
 
 def time_column(columns: Collection[str]) -> str:
     """Return the column that times are in, empty if there is none."""
-    return next((name for name in TIME_COLUMNS if name in columns), "")
+    found = (name for name, beside in TIME_COLUMNS.items() if {name, beside} <= {*columns})
+    return next(found, "")
 
 
 def rate_columns(columns: Collection[str]) -> list[str]:
