@@ -38,7 +38,7 @@ def test_channels_are_those_that_stingray_reads():
         == GROUPS
     )
     assert rxte.channel_groups("(M[1]{1},C[0:255]{8})")[-1] == (255, 255)
-    assert rxte.channel_groups("(M[1]{1})") == []
+    assert rxte.channel_groups("(M[1]{1})") == rxte.channel_groups("C[0~x]") == []
 
 
 def test_standard_2_has_129_groups_of_all_channels():

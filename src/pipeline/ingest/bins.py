@@ -157,8 +157,9 @@ def _bad(table, dialect, known) -> np.ndarray:
         return np.zeros(table.n, dtype=bool)
     values = table.hdu.read_any(name)
     if values.dtype.kind not in "biuf":  # CDIPS: G is good
-        return ~np.isin(np.char.strip(values.astype(str)), ("G", "0", "")).reshape(table.n)
-    quality = np.nan_to_num(values.reshape(table.n, -1)[:, 0]).astype(np.int64)
+        letters = lightcurve.as_bands(np.char.strip(values.astype(str)), table.n)[0]
+        return ~np.isin(letters, ("G", "0", ""))
+    quality = np.nan_to_num(lightcurve.as_bands(values, table.n)[0]).astype(np.int64)
     return quality != 0 if dialect.any_bit else (quality & bits) > 0
 
 
@@ -217,7 +218,9 @@ def of_array(
     for name in rxte.count_columns(hdu.columns):
         place = hdu.columns.index(name) + 1
         cells = hdu.read(name)
-        size = cells.size // max(len(cells), 1)
+        if not cells.size:
+            raise Rejected(Status.NO_DATA, f"column {name} has no values: nothing was recorded")
+        size = cells.size // len(cells)
         this = rxte.time_step({**hdu.header, **header}, place, size)
         if step is not None and this != step:
             continue  # calibration spectra beside the light curves
@@ -258,7 +261,7 @@ def _channels(groups, wanted, mjd, detector) -> np.ndarray | None:
     """Return which values are in a band, None for all of them."""
     if math.isnan(wanted.lo):
         return None
-    if not groups or math.isnan(mjd):
+    if not groups or not rxte.is_flown(mjd):
         raise Rejected(
             Status.NO_DATA,
             f"which channels are in {wanted.lo:g}-{wanted.hi:g} keV is not said (TDDESn, MJDREF): leave "

@@ -70,7 +70,7 @@ class FitsHdu(Hdu):
 
     def unit(self, name: str) -> str:
         """Return the TUNIT of a column by its upper-case name; empty if there is none."""
-        return (self.source.columns[self.columns.index(name)].unit or "").strip()
+        return str(self.source.columns[self.columns.index(name)].unit or "").strip()
 
     def read(self, name: str) -> np.ndarray:
         """Return a column by its upper-case name, in the machine's byte order.

@@ -32,7 +32,7 @@ _IN_UNIT = re.compile(r"B?JD\s*-\s*(\d+(?:\.\d*)?)", re.IGNORECASE)
 _DATES = {"TMID_BJD": 0.0, "T": 2454833.0}
 """Columns that hold barycentric Julian dates less a number: CDIPS's and K2SFF's."""
 _SCALES = {"UTC": "utc", "MJD": "utc", "TAI": "tai"}
-_FIRST_LEAP_SECOND = 41317
+_FIRST_LEAP_SECOND, _LAST_DAY = 41317, 100_000
 _OWN = ("TIMEZERO", "TIMEZERI", "TIMEZERF", "CONTENT", "CREATOR")
 _INHERITED = (
     "TIMESYS",
@@ -183,7 +183,7 @@ def _ahead(days: np.ndarray, scale: str) -> np.ndarray:
     """Return the seconds that TT is ahead of UTC or TAI on days, MJD."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # before 1960 and long from now there is no UTC
-        start = Time(days.astype(float), format="mjd", scale=scale)
+        start = Time(np.clip(days, 0, _LAST_DAY).astype(float), format="mjd", scale=scale)
         terrestrial = start.tt
     days_apart = (terrestrial.jd1 - start.jd1) + (terrestrial.jd2 - start.jd2)
     return np.round(days_apart * DAY, 3)

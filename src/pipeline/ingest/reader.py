@@ -170,15 +170,16 @@ def _rxte_energies(hdu, who, clock, seconds):
     photon, detector = None, hdu.read("PCUID").ravel() if "PCUID" in hdu.columns else 1
     if "PHA" in hdu.columns:
         group = hdu.read("PHA").ravel().astype(int)
-    elif "EVENT" in hdu.columns and len(groups):
-        photon, group, detector = rxte.event_fields(hdu.read("EVENT"), ddl)
+    elif "EVENT" in hdu.columns and len(groups) and (bits := hdu.read("EVENT")).ndim == 2:
+        photon, group, detector = rxte.event_fields(bits, ddl)
     else:
         return None, None
     finite = seconds[np.isfinite(seconds)]
-    if not who.instrument.startswith("pca") or not len(groups) or clock.day < 0 or not len(finite):
+    mjd = clock.mjd(float(np.median(finite))) if len(finite) else math.nan
+    if not who.instrument.startswith("pca") or not len(groups) or not rxte.is_flown(mjd):
         return photon, None
     channel = groups[np.clip(group, 0, len(groups) - 1)]
-    return photon, rxte.energies(channel, detector, clock.mjd(float(np.median(finite))))
+    return photon, rxte.energies(channel, detector, mjd)
 
 
 def _bounds_in_archive(entry, archive, options):
@@ -289,7 +290,7 @@ def _of_detectors(tables, data) -> list:
     name = next((c for c in _DETECTORS if c in data.columns), None)
     if name is None or None in numbers or len(tables) < 2:
         return tables
-    used = set(np.unique(data.read(name)).tolist())
+    used = set(np.unique(data.read_any(name)).tolist())
     return [t for t, number in zip(tables, numbers, strict=True) if number in used] or tables
 
 

@@ -6,17 +6,20 @@ data description language: ``C[0~4,5,6~7]`` are the channels that were added int
 
 import functools
 import itertools
+import math
 import re
 import warnings
 from collections.abc import Mapping
 
 import numpy as np
 
+from pipeline.ingest.fits_time import number as keyword
+
 EVENTS, ARRAY = "XTE_SE", "XTE_SA"
 _COUNTS = re.compile(r"XECNT(PCU\d)?|X[123][LR]SPECPCU\d")
 _CHANNELS = re.compile(r"C\[([^\]]*)\]")
 _TOKEN = re.compile(r"([A-Z])\[([^\]]*)\]\{(\d+)\}")
-_STANDARD_2 = 129
+_FLOWN = 50081.0, 55931.0
 _ALL = 256
 
 
@@ -37,10 +40,13 @@ def channel_groups(ddl: str) -> list[tuple[int, int]]:
     if not found:
         return []
     text = found[1].replace("(", "").replace(")", "")
-    if ":" in text:
-        first, last = (int(float(part)) for part in text.split(":"))
-        return [(channel, channel) for channel in range(first, last + 1)]
-    return [_span(part) for part in text.split(",")]
+    try:
+        if ":" in text:
+            first, last = (int(part) for part in text.split(":"))
+            return [(channel, channel) for channel in range(first, min(last + 1, _ALL))]
+        return [_span(part) for part in text.split(",")]
+    except ValueError:
+        return []
 
 
 def _span(part) -> tuple[int, int]:
@@ -94,6 +100,11 @@ def group_channels(groups) -> np.ndarray:
     return np.array([(first + last) // 2 for first, last in groups], dtype=int)
 
 
+def is_flown(mjd: float) -> bool:
+    """Return whether RXTE was in orbit, so that its gain is known; not for NaN."""
+    return _FLOWN[0] < mjd < _FLOWN[1]
+
+
 def energies(channel: np.ndarray, detector: np.ndarray | int, mjd: float) -> np.ndarray:
     """Return the energies of absolute channels at an epoch, keV, as `stingray.mission_support` has them.
 
@@ -104,9 +115,9 @@ def energies(channel: np.ndarray, detector: np.ndarray | int, mjd: float) -> np.
     detector : ndarray of int, shape (n,), or int
         PCU: the gain of PCU 0 is another since it lost its propane layer in May 2000.
     mjd : float
-        When.
+        When: a day on which `is_flown`.
     """
-    zero, others = _scale(round(mjd))
+    zero, others = _scale(math.ceil(mjd))
     channel = np.clip(channel, 0, _ALL - 1)
     return np.where(np.asarray(detector) == 0, zero[channel], others[channel])
 
@@ -140,10 +151,10 @@ def time_step(header: Mapping, number: int, size: int) -> tuple[float, int]:
     bins : int
         Along the axis of the cell that is time; 1 if none is.
     """
-    row = float(header.get("TIMEDEL") or header.get("DELTAT") or 0.0)
-    step = header.get(f"1CDLT{number}")
+    row = keyword(header, "TIMEDEL") or keyword(header, "DELTAT") or 0.0
+    step = keyword(header, f"1CDLT{number}")
     timed = str(header.get(f"1CTYP{number}", "TIME")).strip().upper().startswith("TIME")
-    if timed and row > 0 and isinstance(step, float) and step > 0:
+    if timed and step and 0 < step <= row:
         bins = round(row / step)
         if bins >= 1 and size % bins == 0:
             return step, bins
