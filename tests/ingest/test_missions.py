@@ -1,10 +1,17 @@
 """One test a mission or dialect for what no real file in the archive has."""
 
+import warnings
+
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from pipeline.ingest import gti, missions, rxte
+from pipeline.ingest import gti, missions
 from pipeline.status import Flag
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it recommends numba
+    from stingray.mission_support import read_mission_info
 
 SECONDS = np.arange(64.0)
 DAYS = SECONDS / 48
@@ -80,8 +87,6 @@ def test_k2sff_counts_from_an_epoch_that_only_the_column_names(archive, make):
 
 
 def test_cdips_has_julian_dates_and_letters_for_quality(archive, make):
-    from astropy.io import fits
-
     letters = np.where(SECONDS == 9, "X", "G")
     table = fits.BinTableHDU.from_columns(
         [
@@ -352,11 +357,6 @@ def test_dead_time_is_told(archive, make):
 
 
 def test_every_mission_of_xselect_is_known_with_its_good_time():
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from stingray.mission_support import read_mission_info
     for name, about in read_mission_info().items():
         if isinstance(about, dict) and "gti" in about:
             assert missions.find(name.lower()), name
@@ -411,7 +411,3 @@ def test_what_lies_beside_data_is_set_aside(archive, content, what):
     (archive.root / "a").write_bytes(content)
     row = archive.scan("a")
     assert (row["status"], row["reason"]) == ("set_aside", f"{what}: not an observation")
-
-
-def test_rxte_events_are_known_by_the_name_of_their_table():
-    assert (rxte.EVENTS, rxte.ARRAY) == ("XTE_SE", "XTE_SA")

@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 from pipeline.ingest import rxte
+from pipeline.status import Flag
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it recommends numba
@@ -83,6 +84,25 @@ def test_science_events_as_they_come_are_photons_with_energies(archive):
     assert row["energy"] == pytest.approx(expected, rel=1e-6)
     bands = archive.read("FS4f.evt", band=(3.0, 100.0))
     assert len(bands["time"]) == int((expected >= 3.0).sum()) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "header"),
+    [
+        ("8X", {"MJDREFI": 0}),  # RXTE did not fly then
+        ("8X", {"TEVTB2": "(M[1]{1},C[0~x]{8})"}),
+        ("8X", {"INSTRUME": "HEXTE"}),
+        ("1I", {}),
+    ],
+)
+def test_events_that_cannot_be_decoded_have_no_energies(archive, form, header):
+    cells = _bits(*["1 010 11 00"] * 3) if form == "8X" else np.arange(3)
+    table = _events([fits.Column("Event", form, array=cells)])
+    table.header.update(header)
+    archive.add("a.evt", table)
+    row = archive.read("a.evt")
+    assert row["time"].tolist() == [0.0, 1.0, 2.0]
+    assert row["flags"] & Flag.NO_ENERGY
 
 
 def test_decoded_events_have_their_group_in_pha(archive):
