@@ -1,6 +1,7 @@
 """Text files and FITS tables read as the configuration says."""
 
 import gzip
+import io
 import re
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def test_names_in_a_comment_and_a_packed_file(archive):
     _write(archive, gzip.compress(b"! a b c\n1 2 3\n2 3 4\n"), "a.txt.gz")
     table = {"files": "*.gz", "columns": {"time": "a", "rate": "c"}, "comment": "!"}
     assert archive.read("a.txt.gz", tables=[table])["rate"].tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_text_that_is_open_already(packed):
+    text = b"1 2\n2 3\n"
+    file = io.BytesIO(gzip.compress(text) if packed else text)
+    with mapping.open_file(file, "a.txt", IngestOptions(tables=[CURVE])) as (_, hdu):
+        assert hdu.read("RATE").tolist() == [2.0, 3.0]
+        assert hdu.read("TIME").tolist() == [1.0, 2.0]
 
 
 def test_magnitudes_and_logarithms_become_fluxes(archive):

@@ -6,10 +6,11 @@ keywords, so that everything behind it knows one form only.
 
 import gzip
 import io
+import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,8 +92,8 @@ class TextTable:
 
     Parameters
     ----------
-    path : path-like
-        File, gzipped or not.
+    file : path-like or binary file
+        File, gzipped or not; or one that is open and can seek.
     table : TableOptions
         How its lines are to be read.
     limit : int
@@ -104,8 +105,8 @@ class TextTable:
         UNREADABLE where it is not text or has not the columns that are named.
     """
 
-    def __init__(self, path, table: TableOptions, limit: int):
-        self._path, self._table, self._limit = path, table, limit
+    def __init__(self, file, table: TableOptions, limit: int):
+        self._file, self._table, self._limit = file, table, limit
         self._data = None
         with self._lines() as lines:
             self._skip, first = self._heading(lines)
@@ -123,9 +124,7 @@ class TextTable:
 
     @contextmanager
     def _lines(self) -> Iterator[io.TextIOBase]:
-        with open(self._path, "rb") as raw:
-            packed = raw.peek(2)[:2] == b"\x1f\x8b"
-            stream = gzip.GzipFile(fileobj=raw) if packed else raw
+        with _unpacked(self._file) as stream:
             try:
                 limited = io.BufferedReader(_Limited(stream, self._limit))
                 yield io.TextIOWrapper(limited, "utf-8", "replace")
@@ -274,17 +273,21 @@ def _fill(text: str, filled: dict) -> str:
 
 
 @contextmanager
-def open_file(path, file: str, options: IngestOptions) -> Iterator[list[Hdu]]:
+def open_file(
+    file, name: str, options: IngestOptions, open_fits=fits_file.open_fits
+) -> Iterator[list[Hdu]]:
     """Open a file of an archive: FITS, or what the configuration says how to read.
 
     Parameters
     ----------
-    path : path-like
-        Where it is.
-    file : str
+    file : path-like or binary file
+        File; or one that is open and can seek.
+    name : str
         Path inside the archive, by which its entry in `ingest.tables` is found.
     options : IngestOptions
         How to read.
+    open_fits : callable, optional
+        What opens a FITS file, as `fits_file.open_fits` does.
 
     Yields
     ------
@@ -296,26 +299,39 @@ def open_file(path, file: str, options: IngestOptions) -> Iterator[list[Hdu]]:
     Rejected
         See `fits_file.open_fits` and `TextTable`.
     """
-    table = find(file, options.tables)
-    if table is not None and not _is_fits(path):
-        text = TextTable(path, table, options.max_decompressed)
+    table = find(name, options.tables)
+    if table is not None and not _is_fits(file):
+        text = TextTable(file, table, options.max_decompressed)
         yield [
             Hdu("", {}),
             _mapped(table, text, {NAMES[k]: str(c) for k, c in table.columns.items()}),
         ]
         return
-    with fits_file.open_fits(path, options.max_decompressed) as hdus:
+    with open_fits(file, options.max_decompressed) as hdus:
         yield hdus if table is None else [hdus[0], _of_fits(hdus, table), *_good_times(hdus)]
 
 
-def _is_fits(path) -> bool:
-    """Return whether a file, gzipped or not, begins as FITS does."""
-    with open(path, "rb") as raw:
-        packed = raw.peek(2)[:2] == b"\x1f\x8b"
+def _is_fits(file) -> bool:
+    """Return whether a file, gzipped or not, begins as FITS does; it is left at its beginning."""
+    with _unpacked(file) as stream:
         try:
-            return (gzip.GzipFile(fileobj=raw) if packed else raw).read(9) == b"SIMPLE  ="
+            return stream.read(9) == b"SIMPLE  ="
         except (EOFError, OSError, zlib.error):
             return True  # and what is wrong with it is said when it is read
+
+
+@contextmanager
+def _unpacked(file) -> Iterator[io.BufferedIOBase]:
+    """Yield what is in a file, from its beginning, gunzipped if it is gzipped."""
+    local = isinstance(file, (str, os.PathLike))
+    with open(file, "rb") if local else nullcontext(file) as raw:
+        raw.seek(0)
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        try:
+            yield gzip.GzipFile(fileobj=raw) if packed else raw
+        finally:
+            raw.seek(0)
 
 
 def _of_fits(hdus, table) -> MappedHdu:
