@@ -166,6 +166,16 @@ def test_series_that_nothing_names_are_numbered(archive, make):
     assert [r["rate_err"][0] for r in rows] == [0.1, 0.2]
 
 
+def test_bands_that_would_be_called_the_same_are_numbered(archive, make):
+    limits = {"E_MIN1": 0.5, "E_MAX1": 1.01, "E_MIN2": 0.5, "E_MAX2": 1.04}
+    rate = np.column_stack([np.ones(64), np.full(64, 2.0)])
+    header = {"TIMEDEL": 1.0} | limits
+    archive.add("a.lc", make.table("RATE", {"TIME": SECONDS, "RATE": rate}, header))
+    one, two = archive.products("a.lc")
+    assert (one["product"], two["product"]) == ("lightcurve/band1/1s", "lightcurve/band2/1s")
+    assert (one["band_hi"], two["band_hi"]) == (1.01, 1.04)
+
+
 def test_a_band_without_data_does_not_cost_the_others(archive, make):
     rate = np.column_stack([np.ones(64), np.full(64, np.nan)])
     archive.add("a.lc", make.table("RATE", {"TIME": SECONDS, "RATE": rate}, {"TIMEDEL": 1.0}))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,10 +78,8 @@ def of_table(
     if names == ["PDCSAP_FLUX"] and not np.isfinite(table.bands("PDCSAP_FLUX")).any():
         names = [name for name in ("SAP_FLUX", "PDCSAP_FLUX") if name in hdu.columns][:1]
     made = [_series(table, name, i, dt, known) for name in names for i in table.each(name)]
-    return [
-        Series(**{**vars(s), "band": b})
-        for s, b in zip(made, _named(bands, len(made)), strict=True)
-    ]
+    named = _named(bands, len(made))
+    return [replace(series, band=its) for series, its in zip(made, named, strict=True)]
 
 
 class _Columns:
@@ -179,9 +177,10 @@ def _named(bands, n) -> list[Band]:
     """Return a band for each of `n` series, called by its number where the file does not name it."""
     if n == 1:
         return [bands[0] if bands else Band()]
-    if len(bands) < n:
-        return [Band(label=f"band{i}") for i in range(1, n + 1)]
-    return list(bands[:n])
+    known = list(bands[:n]) if len(bands) >= n else [Band()] * n
+    if len({one.label for one in known}) == n:
+        return known
+    return [replace(one, label=f"band{i}") for i, one in enumerate(known, 1)]
 
 
 def of_array(
