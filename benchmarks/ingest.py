@@ -96,7 +96,7 @@ def entry(folder, file):
     """Return the row of the plan for a file."""
     about = (folder / file).stat()
     item = {"file": file, "size": about.st_size, "mtime_ns": about.st_mtime_ns, "problem": ""}
-    (row,) = resolve([scan_file(item, folder, OPTIONS.max_decompressed)], "observation")
+    (row,) = resolve([scan_file(item, folder, OPTIONS)], "observation")
     return {"reason": ""} | row
 
 
@@ -149,7 +149,7 @@ from pipeline.ingest.scan import scan_file
 task, folder, file = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 about, options = (folder / file).stat(), IngestOptions()
 item = {"file": file, "size": about.st_size, "mtime_ns": about.st_mtime_ns, "problem": ""}
-(row,) = resolve([scan_file(item, folder, options.max_decompressed)], "observation")
+(row,) = resolve([scan_file(item, folder, options)], "observation")
 row["reason"] = row.get("reason", "")
 if task == "ours":
     driver.read_part((0, row), folder, options, folder / "parts", reader.read_observation)

@@ -290,6 +290,13 @@ INGEST = Table(
             "phot.count;instr.background",
         ),
         Column(
+            "live_fraction",
+            "float64",
+            "Fraction of the exposure that is not dead time (DEADC), NaN if unknown.",
+            "",
+            "stat.filling;obs.exposure",
+        ),
+        Column(
             "gti_start",
             "float64",
             "Starts of the good time intervals, from t_start.",
@@ -331,11 +338,19 @@ INGEST = Table(
         ),
         Column("power_err", "float64", "Its error.", "", "stat.error;stat.fourier", True),
         Column(
+            "n",
+            "float64",
+            "Raw ordinates averaged in each of its bins; empty: to be told from the errors.",
+            "",
+            "meta.number",
+            True,
+        ),
+        Column(
             "noise", "float64", "Noise level of that spectrum, NaN if unknown.", "", "stat.fourier"
         ),
         NORM,
     ),
-    key=("file",),
+    key=("file", "product"),
 )
 
 SEGMENT = Table(

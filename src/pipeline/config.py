@@ -12,7 +12,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -69,11 +69,111 @@ class ClusterOptions(Options):
     )
 
 
+Role = Literal[
+    "time",
+    "rate",
+    "counts",
+    "error",
+    "background",
+    "fracexp",
+    "quality",
+    "energy",
+    "channel",
+    "frequency",
+    "frequency_lo",
+    "frequency_hi",
+    "power",
+]
+_NEEDED = {
+    "lightcurve": ({"rate", "counts"}, "rate or counts"),
+    "events": ({"time"}, "time"),
+    "spectrum": ({"power"}, "power"),
+}
+
+
+class TableOptions(Options):
+    """How the columns of text files, or of FITS tables that do not say it, are read."""
+
+    files: str = Field(
+        description="Files inside the archive: `*` is any text without a slash, `**` any text."
+    )
+    kind: Literal["lightcurve", "events", "spectrum"] = Field(
+        "lightcurve", description="What they hold."
+    )
+    columns: dict[Role, str | Count] = Field(
+        description="What is in which column, by its name or its number from 1: {time: 1, rate: FLUX}. "
+        "Without time, a light curve has a bin every TIMEDEL."
+    )
+    keywords: dict[str, bool | int | float | str] = Field(
+        default_factory=dict,
+        description="FITS keywords that are added, or replace those of the file: {TELESCOP: Kepler, "
+        "OBJECT: 'KIC {1}', TIMEUNIT: d, MJDREFI: 0, TIMEDEL: 0.02}. `{1}` is what the first wildcard "
+        "of `files` stands for, `{stem}` the file's name without folders and extension.",
+    )
+    units: dict[Role, str] = Field(
+        default_factory=dict,
+        description="Units of columns that do not have one: {frequency: uHz, energy: eV}.",
+    )
+    scale: Literal["linear", "magnitude", "log10"] = Field(
+        "linear",
+        description="What a rate is; magnitudes and logarithms become fluxes, 1 at the median.",
+    )
+    factor: Positive = Field(
+        1.0,
+        description="What powers are multiplied by, e.g. 1e-6 for ppm^2/uHz under `norm: frac`.",
+    )
+    norm: Literal["leahy", "frac", "abs"] | None = Field(
+        None, description="Normalisation of a power spectrum; null: `ingest.spectrum_norm`."
+    )
+    oversampling: float = Field(
+        1.0,
+        ge=1,
+        description="Ordinates of a power spectrum in each independent frequency. Powers include the "
+        "noise, and are raw ordinates unless there is a column `error`.",
+    )
+    average: Count = Field(
+        1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
+    )
+    delimiter: str | None = Field(
+        None, description="Between the columns of text; null: commas if there are any, else blanks."
+    )
+    comment: str = Field("#", min_length=1, description="What a line of comment begins with.")
+    skip: int = Field(0, ge=0, description="Lines of text to leave out at the start.")
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self):
+        needed, words = _NEEDED[self.kind]
+        if not needed & self.columns.keys():
+            raise ValueError(f"columns of a {self.kind} need {words}")
+        timed = "time" in self.columns or "TIMEDEL" in self.keywords
+        if self.kind == "lightcurve" and not timed:
+            raise ValueError("columns of a lightcurve need time, or keywords TIMEDEL")
+        if self.kind == "spectrum" and not (
+            "frequency" in self.columns or {"frequency_lo", "frequency_hi"} <= self.columns.keys()
+        ):
+            raise ValueError(
+                "columns of a spectrum need frequency, or frequency_lo and frequency_hi"
+            )
+        if self.average > 1 and "error" in self.columns:
+            raise ValueError("average is for raw powers, which have no column error")
+        return self
+
+
 class IngestOptions(Options):
     """How files are read."""
 
+    tables: list[TableOptions] = Field(
+        default_factory=list,
+        description="Text files, and FITS tables in a form of their own; the first entry that a file "
+        "fits is used.",
+    )
     band: tuple[Positive, Positive] | None = Field(
         None, description="Energies of events to keep, keV: [lo, hi]; null: all."
+    )
+    bands: dict[str, tuple[Positive, Positive]] = Field(
+        default_factory=dict,
+        description="Energy bands of events by name, keV, each a product of its own: {soft: [0.3, 2], "
+        "hard: [2, 10]}. In the place of `band`.",
     )
     spectrum_norm: Literal["leahy", "frac", "abs"] = Field(
         "leahy", description="Normalisation of power-spectrum files, which do not say it."
@@ -97,6 +197,22 @@ class IngestOptions(Options):
         if band is not None and band[0] >= band[1]:
             raise ValueError("must be [lo, hi] with lo < hi")
         return band
+
+    @field_validator("bands")
+    @classmethod
+    def _all_ordered(cls, bands):
+        for name, limits in bands.items():
+            if not name or set(name) & set("/ #"):
+                raise ValueError(f"{name!r} must be a name without blanks, slashes and #")
+            if limits[0] >= limits[1]:
+                raise ValueError(f"{name} must be [lo, hi] with lo < hi")
+        return bands
+
+    @model_validator(mode="after")
+    def _one_or_several(self):
+        if self.band is not None and self.bands:
+            raise ValueError("band and bands exclude each other")
+        return self
 
 
 class SegmentOptions(Options):
@@ -857,6 +973,9 @@ def _keys_at(section: type[Options], location) -> set[str]:
     """Return the keys that are allowed at a place in a section."""
     current = section
     for part in location:
+        if isinstance(part, int):  # in a list, of which the members are meant
+            current = get_args(current)[0]
+            continue
         field = getattr(current, "model_fields", {}).get(part)
         if field is None:
             inside = TieOptions if "tied" in location else ParameterOptions

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.config import SECTIONS, ComponentOptions, ParameterOptions, Survey, TieOptions
+from pipeline.config import (
+    SECTIONS,
+    ComponentOptions,
+    ParameterOptions,
+    Survey,
+    TableOptions,
+    TieOptions,
+)
 from pipeline.models import COMPONENTS, PRIORS, UNITS
 
 SCHEMA_FILE = "workflow/schemas/config.schema.yaml"
@@ -120,9 +127,40 @@ def readme_text() -> str:
     ]
     for name, section in SECTIONS.items():
         parts += [f"## `{name}`", section.__doc__, _table(options(section, f"{name}."))]
+        if name == "ingest":
+            parts += _tables()
         if name == "fit":
             parts += _models()
     return "\n\n".join(parts) + "\n"
+
+
+def _tables() -> list[str]:
+    """Describe how text files and FITS tables in a form of their own are read."""
+    example = {
+        "ingest": {
+            "tables": [
+                {
+                    "files": "kepler/*_LC.txt",
+                    "columns": {"time": 1, "rate": 2},
+                    "keywords": {"OBJECT": "KIC {1}", "TIMEUNIT": "d", "TIMEREF": "SOLARSYSTEM"},
+                },
+                {
+                    "files": "**/*_PS.txt",
+                    "kind": "spectrum",
+                    "columns": {"frequency": "nu", "power": "psd"},
+                    "units": {"frequency": "uHz"},
+                },
+            ]
+        }
+    }
+    return [
+        "### Tables",
+        "Text, and FITS tables that do not say what is in them, become light curves, event lists or "
+        "power spectra by what is said of their columns:",
+        f"```yaml\n{yaml.safe_dump(example, sort_keys=False, default_flow_style=None)}```",
+        _table(options(TableOptions, "TABLE.")),
+        "A complete survey of text files: [examples/timeseries.yaml](examples/timeseries.yaml).",
+    ]
 
 
 def _models() -> list[str]:

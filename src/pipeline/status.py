@@ -179,3 +179,7 @@ class Flag(IntFlag):
         1 << 22,
         "The chosen model does not describe the power spectrum: p of T_SSE is at most `fit.outliers.alpha`.",
     )
+    DEAD_TIME = (
+        1 << 23,
+        "More than 1 % of the exposure is dead time (DEADC) that the rates are not corrected for.",
+    )

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from pipeline.config import IngestOptions
-from pipeline.ingest.reader import read_observation
+from pipeline.ingest.reader import read_products
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import scan_file
 
@@ -74,18 +74,27 @@ class Archive:
     def scan(self, file, **options):
         about = (self.root / file).stat()
         item = {"file": file, "size": about.st_size, "mtime_ns": about.st_mtime_ns, "problem": ""}
-        return scan_file(item, self.root, IngestOptions(**options).max_decompressed)
+        return scan_file(item, self.root, IngestOptions(**options))
 
-    def manifest(self, group_by="observation"):
+    def manifest(self, group_by="observation", **options):
         files = sorted(
             p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file()
         )
-        return {r["file"]: r for r in resolve([self.scan(f) for f in files], group_by)}
+        return {r["file"]: r for r in resolve([self.scan(f, **options) for f in files], group_by)}
 
     def read(self, file, **options):
-        entry = {"reason": ""} | self.manifest()[file]
+        return self.rows(file, **options)[0]
+
+    def products(self, file, **options):
+        """All rows of a file, which must have data."""
+        rows = self.rows(file, **options)
+        assert {row["status"] for row in rows} == {"ok"}, rows[0]["reason"]
+        return rows
+
+    def rows(self, file, **options):
+        entry = {"reason": ""} | self.manifest(**options)[file]
         assert entry["status"] == "ok", entry["reason"]
-        return read_observation(entry, self.root, IngestOptions(**options))
+        return read_products(entry, self.root, IngestOptions(**options))
 
 
 @pytest.fixture

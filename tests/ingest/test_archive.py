@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 import pytest
+from astropy.timeseries import BoxLeastSquares, LombScargle
 
 from pipeline.columns import INGEST, MANIFEST
 from pipeline.config import ClusterOptions, IngestOptions, SourceOptions
 from pipeline.ingest import driver, fits_file, shard
-from pipeline.ingest.reader import read_observation
+from pipeline.ingest.reader import read_observation, read_products
 from pipeline.status import Fault, Flag, Status
 from pipeline.tables import read_parquet, rows_of, to_arrow
 
@@ -99,7 +100,7 @@ def test_every_malformed_file_is_a_rejected_or_a_flagged_row(malformed):
     assert statuses["misc/goes_13_leap_second.nc"] == "unreadable"
     assert statuses["lfs_pointers/xte_test.evt.gz"] == "unreadable"
     assert statuses["stingray/lcurveA.fits"] == "duplicate"
-    assert statuses["hendrics/monol_testA_timezero_gti.evt"] == "unrecognised"
+    assert statuses["hendrics/monol_testA_timezero_gti.evt"] == "set_aside"
     flags = {file: Flag(row["flags"]) for file, row in rows.items()}
     assert Flag.UNSORTED in flags["misc/testevdata_1day_unordered.fits"]
     assert Flag.NO_GTI in flags["hendrics/monol_testA_nomission.evt"]
@@ -206,3 +207,54 @@ def test_checksums_of_mission_files_hold(shared, name):
     """Of the bytes as they are: Astropy writes Kepler's headers anew and finds another sum."""
     with fits_file.open_fits(shared / "archive" / name, 10**9) as hdus:
         assert not fits_file.checksum_fails(hdus)
+
+
+def test_gj_1243_rotates_with_its_published_period(archive):
+    """0.5926 d (Hawley et al. 2014)."""
+    row = archive[1]["kepler/kplr009726699-2009350155506_llc.fits"]
+    a_day = np.linspace(1 / 0.8, 1 / 0.4, 4001)
+    power = LombScargle(row["time"], row["rate"], row["rate_err"]).power(a_day / 86400)
+    assert 1 / a_day[np.argmax(power)] == pytest.approx(0.5926, abs=5e-4)
+
+
+def test_wasp_126_is_transited_with_the_published_period(archive):
+    """3.2888 d (Maxted et al. 2016); bins of 20 min are enough for a transit of 3 h."""
+    row = archive[1]["tess/hlsp_tess-data-alerts_tess_phot_00025155310-s01_tess_v1_lc.fits"]
+    n = len(row["time"]) // 10 * 10
+    time, rate = (row[c][:n].reshape(-1, 10).mean(axis=1) for c in ("time", "rate"))
+    days = np.linspace(3.0, 3.6, 601)
+    power = BoxLeastSquares(time / 86400, rate / np.median(rate)).power(days, 0.14).power
+    assert days[np.argmax(power)] == pytest.approx(3.2888, abs=5e-3)
+
+
+def test_the_1_67_mhz_qpo_of_1es_1927_is_in_the_hard_band(archive):
+    """Masterson et al. 2025: 1.67 mHz in July 2022, 2-10 keV; the highest peak from 1 to 10 mHz."""
+    row = archive[1]["xmm/PN_0915390701_2.0-10.0_20s.lc"]
+    frequency = np.arange(1e-3, 10e-3, 1e-5)
+    power = LombScargle(row["time"], row["rate"], row["rate_err"]).power(frequency)
+    assert frequency[np.argmax(power)] == pytest.approx(1.67e-3, abs=1e-4)
+
+
+def test_rxte_events_have_energies_of_their_gain_epoch(archive):
+    row = archive[1]["rxte/xte_gx_test.evt.gz"]
+    assert len(row["energy"]) == len(row["time"])
+    assert 3.0 < np.median(row["energy"]) < 30.0
+
+
+def test_both_channels_of_goes_are_read(shared, archive):
+    entry = archive[0]["goes/go1520110607.fits"]
+    rows = read_products(entry, shared / "archive", IngestOptions())
+    assert [r["product"].split("/")[3] for r in rows] == ["1.5-12.4keV", "3.1-24.8keV"]
+    assert np.median(rows[0]["rate"]) > np.median(rows[1]["rate"]) > 0
+    # The X2.5 flare of 7 June 2011 peaks at 06:41 UTC in the long channel.
+    peak = rows[0]["t_start"] + rows[0]["time"][np.argmax(rows[0]["rate"])]
+    hours = ((rows[0]["mjd_ref_frac"] * 86400 - 66.184) + peak) / 3600
+    assert hours == pytest.approx(6 + 41 / 60, abs=0.05)
+
+
+def test_energy_bands_of_the_pulsar_add_up_to_all_of_its_events(shared, archive):
+    entry = archive[0]["nicer/ni1020600110_bary.evt"]
+    bands = {"soft": (0.1, 2.0), "hard": (2.0, 20.0)}
+    rows = read_products(entry, shared / "archive", IngestOptions(bands=bands))
+    assert sum(len(r["time"]) for r in rows) == 89465
+    assert {r["exposure"] for r in rows} == {archive[1][entry["file"]]["exposure"]}

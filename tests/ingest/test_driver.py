@@ -8,7 +8,7 @@ import pytest
 from pipeline.columns import INGEST, MANIFEST
 from pipeline.config import ClusterOptions, ConfigError, IngestOptions, SourceOptions, shard_of
 from pipeline.ingest import driver, shard
-from pipeline.ingest.reader import read_observation
+from pipeline.ingest.reader import read_products
 from pipeline.tables import read_parquet, rows_of
 
 CLUSTER = ClusterOptions(workers=2)
@@ -154,7 +154,7 @@ def _dangerous():
             os._exit(9)
         if entry["file"] == "4.evt":
             raise RuntimeError("no\nidea")
-        return read_observation(entry, archive, options)
+        return read_products(entry, archive, options)
 
     return read
 
@@ -193,3 +193,26 @@ def test_an_empty_shard_is_an_empty_table(archive, tmp_path):
         cluster=ClusterOptions(address="tcp://127.0.0.1:1"),  # nothing may try to reach it
     )
     assert read_parquet(tmp_path / "out.parquet", INGEST).num_rows == 0
+
+
+def test_a_file_with_several_bands_is_several_rows(archive, make, tmp_path):
+    bands = {"soft": (0.3, 1.0), "hard": (1.0, 10.0)}
+    for name in ("a", "b"):  # two views of an observation
+        columns = {"TIME": ([1.0, 2.0, 3.0], "s"), "PI": [50, 150, 160]}
+        events = make.table("EVENTS", columns, make.nicer | {"HDUCLAS1": "EVENTS", "VIEW": name})
+        archive.add(f"{name}.evt", events, make.gti([[0.0, 5.0]]))
+    _plan(archive, tmp_path, shards=1)
+    driver.run(
+        archive=archive.root,
+        plan=tmp_path / "plan/shard-0000.tsv",
+        output=tmp_path / "out.parquet",
+        options=IngestOptions(bands=bands),
+        cluster=CLUSTER,
+    )
+    rows = rows_of(read_parquet(tmp_path / "out.parquet", INGEST))
+    assert [(row["file"], row["product"], len(row["time"])) for row in rows] == [
+        ("a.evt", "events/nicer/xti/soft/a", 1),
+        ("a.evt", "events/nicer/xti/hard/a", 2),
+        ("b.evt", "events/nicer/xti/soft/b", 1),
+        ("b.evt", "events/nicer/xti/hard/b", 2),
+    ]

@@ -54,6 +54,6 @@ def test_units_of_energy(unit, kev):
     ],
 )
 def test_the_band_of_a_light_curve(header, mission, stem, expected):
-    found = band.of_light_curve(header, mission, stem)
+    (found,) = band.of_light_curve(header, mission, stem)
     assert (found.lo, found.hi) == pytest.approx(expected[:2], nan_ok=True)
     assert found.label == expected[2]

@@ -30,6 +30,44 @@ def test_the_reference_epoch_in_all_its_forms(header, expected):
     assert (clock.day, clock.fraction) == pytest.approx(expected, abs=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ({"MJDREFI": 55197, "TIMESYS": "UTC"}, (55197, 66.184)),  # 2010, AstroSat
+        ({"MJDREFI": 51910, "TIMESYS": "UTC"}, (51910, 64.184)),  # 2001
+        ({"MJDREFI": 51910, "TIMESYS": "TAI"}, (51910, 32.184)),
+        ({"MJDREFI": 51910, "TIMESYS": "TT"}, (51910, 0.0)),
+        ({"DATEREF": "2001-01-01T00:00:00", "TIMESYS": "UTC"}, (51910, 64.184)),
+        ({"DATEREF": "2001-01-01T12:00:00"}, (51910, 43200.0)),
+        ({"DATEREF": "yesterday"}, (-1, 0.0)),
+    ],
+)
+def test_an_epoch_in_utc_or_tai_is_turned_into_tt(header, expected):
+    clock = fits_time.clock(header, "s")
+    assert (clock.day, clock.fraction * 86400) == pytest.approx(expected, abs=1e-6)
+    assert clock.system == ("TT" if "TIMESYS" in header else "")
+
+
+def test_days_of_utc_are_a_second_longer_where_there_is_a_leap_second():
+    """The last day of 2016 had 86,401 s."""
+    clock = fits_time.clock({"MJDREFI": 0, "TIMESYS": "UTC"}, "d")
+    seconds = clock.seconds(np.array([57753.0, 57754.0, np.nan, 57755.0]))
+    assert np.diff(seconds)[0] == 86401.0
+    assert seconds[3] - seconds[1] == 86400.0
+    assert np.isnan(seconds[2])
+    assert clock.mjd(seconds[1]) == pytest.approx(57754 + 69.184 / 86400, abs=1e-9)
+
+
+def test_seconds_since_an_epoch_in_utc_pass_through_leap_seconds():
+    clock = fits_time.clock({"MJDREFI": 55197, "TIMESYS": "UTC"}, "s")
+    assert np.diff(clock.seconds(np.array([0.0, 3e8])))[0] == 3e8
+
+
+def test_julian_dates_count_from_day_0():
+    clock = fits_time.clock({"JDREFI": 0, "TIMEUNIT": "d"})
+    assert clock.mjd(float(clock.seconds(np.array([2458325.25]))[0])) == pytest.approx(58324.75)
+
+
 def test_timezero_is_added_after_the_unit_is_applied():
     clock = fits_time.clock({"TIMEZERO": 3.5, "TIMEUNIT": "s"}, "d")
     assert clock.seconds(np.array([0.0, 1.0])).tolist() == [3.5, 86403.5]

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.columns import INGEST, MANIFEST, SEGMENT
 from pipeline.config import IngestOptions, SegmentOptions
-from pipeline.ingest.reader import read_observation
+from pipeline.ingest.reader import read_products
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import scan_file
 from pipeline.segment import gti as segment_gti
@@ -31,6 +31,13 @@ SECONDS = 20
 MEMORY = 3 << 30
 """Bytes of address space that reading and averaging one may need beside what there is; Arrow's
 allocator takes a GiB of it at once, most of which is never touched."""
+
+TABLES = [
+    {"files": "curve.txt", "columns": {"time": 1, "rate": 2, "error": 3}},
+    {"files": "power.csv", "kind": "spectrum", "columns": {"frequency": "f", "power": "p"}},
+    {"files": "xmm.lc", "columns": {"time": "TIME", "rate": "RATE", "error": "ERROR"}},
+]
+"""Files that are read as the configuration says."""
 
 SMALL = 120_000
 """Bytes of the largest real file that is damaged."""
@@ -66,6 +73,10 @@ def dialect_files():
         written = io.BytesIO()
         content.writeto(written)
         files[name] = written.getvalue()
+    rows = zip(time, rate, np.sqrt(rate / 10), strict=True)
+    files["curve.txt"] = "".join("{:.6f} {:g} {:g}\n".format(*row) for row in rows).encode()
+    cells = zip(edges[1:], power, strict=True)
+    files["power.csv"] = b"f,p\n" + "".join("{:g},{:g}\n".format(*row) for row in cells).encode()
     return files
 
 
@@ -94,13 +105,12 @@ def survey(folder, options):
     """Take every file of a folder through the stages ingest and segment; return their rows."""
     files = sorted(path.name for path in folder.iterdir())
     items = [{"file": f, "size": 0, "mtime_ns": 0, "problem": ""} for f in files]
-    manifest = resolve(
-        [scan_file(i, folder, options.max_decompressed) for i in items], "observation"
-    )
+    manifest = resolve([scan_file(i, folder, options) for i in items], "observation")
     read = [
-        read_observation({"reason": ""} | row, folder, options)
+        product
         for row in manifest
         if row["status"] == Status.OK
+        for product in read_products({"reason": ""} | row, folder, options)
     ]
     observations = rows_of(to_arrow(INGEST, read))
     sound = [row for row in observations if row["status"] == Status.OK]
@@ -144,7 +154,9 @@ def check(manifest, observations, averaged):
 def fuzz(files, folder, count, seed):
     """Damage files `count` times and check each; return how many ended with which status."""
     outcome = {}
-    options = IngestOptions(max_decompressed=10_000_000)
+    options = IngestOptions(
+        max_decompressed=10_000_000, tables=TABLES, bands={"soft": (0.5, 2.0), "hard": (2.0, 8.0)}
+    )
     names = sorted(files)
     for number in range(count):
         rng = np.random.default_rng([seed, number])

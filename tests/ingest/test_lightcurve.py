@@ -90,11 +90,13 @@ def test_nothing_left_is_said(centre, rate, status):
 
 
 def test_cells_that_hold_arrays():
-    assert lightcurve.as_series(np.arange(4), 4).tolist() == [0, 1, 2, 3]
-    assert lightcurve.as_series(np.arange(12).reshape(4, 3), 4).tolist() == [0, 3, 6, 9]
-    assert lightcurve.as_series(np.arange(8).reshape(1, 4, 2), 4).tolist() == [0, 2, 4, 6]
-    with pytest.raises(Rejected):
-        lightcurve.as_series(np.arange(5), 4)
+    assert lightcurve.as_bands(np.arange(4), 4).tolist() == [[0, 1, 2, 3]]
+    assert lightcurve.as_bands(np.arange(12).reshape(4, 3), 4)[1].tolist() == [1, 4, 7, 10]
+    assert lightcurve.as_bands(np.arange(8).reshape(1, 4, 2), 4)[0].tolist() == [0, 2, 4, 6]
+    with pytest.raises(Rejected, match="5 values"):
+        lightcurve.as_bands(np.arange(5), 4)
+    with pytest.raises(Rejected, match="100 values a time"):
+        lightcurve.as_bands(np.zeros((4, 10, 10)), 4)
 
 
 def test_poisson_errors_tell_counts_from_fluxes():

@@ -93,3 +93,11 @@ def test_warnings_are_shown_and_chatter_is_not(handler, capsys):
     emit(handler, "Select jobs to execute...")
     emit(handler, "The disk is full", logging.WARNING)
     assert capsys.readouterr().err == "The disk is full\n"
+
+
+def test_braces_in_a_configuration_are_not_taken_for_wildcards(place):
+    example = ROOT / "config/examples/timeseries.yaml"
+    options = ("--configfile", str(example), "--config", f"archive={place.archive}")
+    code, output = dry_run(place, *options)
+    assert code == 0, output
+    assert "KIC {1}" in output

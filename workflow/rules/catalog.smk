@@ -33,7 +33,7 @@ rule catalog:
         ),
     params:
         options=section_json(survey.catalog),
-        survey=survey_json(survey),
+        survey=lambda wildcards: survey_json(survey),  # {1} in it is no wildcard
         code=code_version("catalog", "columns", "models", "status", "tables"),
         folders=lambda wildcards, input, output: " ".join(
             f"--{option} {os.path.dirname(path)}"

@@ -9,7 +9,7 @@ checkpoint plan:
     params:
         archive=survey.archive,
         files=lambda wildcards: archive_fingerprint(survey.archive),
-        options=section_json(survey.ingest),
+        options=lambda wildcards: section_json(survey.ingest),  # {1} in it is no wildcard
         source=section_json(survey.source),
         shards=survey.shards,
         code=code_version("ingest", "columns", "status", "tables"),
@@ -34,7 +34,7 @@ rule ingest:
     output:
         "results/ingest/{shard}.parquet",
     params:
-        options=section_json(survey.ingest),
+        options=lambda wildcards: section_json(survey.ingest),  # {1} in it is no wildcard
         limits=[survey.cluster.memory_limit, survey.cluster.item_timeout],
         code=code_version("ingest", "cluster", "columns", "status", "tables"),
         archive=lambda wildcards, input: survey.archive,

@@ -1,5 +1,6 @@
 """Energy bands: from keywords and selections, and the labels they get in products."""
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pipeline.ingest import calibration
 from pipeline.ingest.fits_time import number
 
 _IN_NAME = re.compile(r"(?<![0-9.])([0-9]+\.[0-9]+)-([0-9]+(?:\.[0-9]+)?)(?![0-9.])")
+_KEV_ANGSTROM = 12.398419843320026  # h c
 _UNITS = {"": 1.0, "kev": 1.0, "ev": 1e-3, "mev": 1e3, "gev": 1e6, "tev": 1e9}
 _FULL = frozenset({(0.0, 0.0), (0.0, 255.0)})
 
@@ -27,31 +29,54 @@ def kev(unit: str) -> float | None:
     return _UNITS.get(unit.strip().lower())
 
 
-def of_events(band: tuple[float, float] | None) -> Band:
-    """Return the band that events were selected in."""
-    return Band() if band is None else Band(*band, _label(*band))
+def of_events(
+    band: tuple[float, float] | None, bands: Mapping[str, tuple[float, float]]
+) -> list[Band]:
+    """Return the bands that events are to be selected in: those with a name, the one, or all energies."""
+    if bands:
+        return [Band(*limits, name) for name, limits in bands.items()]
+    return [Band() if band is None else Band(*band, _label(*band))]
 
 
-def of_light_curve(header: Mapping, mission: str, stem: str) -> Band:
-    """Read the band of a light curve.
+def of_wavelengths(lo: float, hi: float) -> Band:
+    """Return the band between two wavelengths, angstrom."""
+    ends = _KEV_ANGSTROM / hi, _KEV_ANGSTROM / lo
+    return Band(*ends, _label(*ends))
+
+
+def of_light_curve(header: Mapping, mission: str, stem: str, instrument: str = "") -> list[Band]:
+    """Read the band of a light curve, or the bands of several in one table.
 
     Parameters
     ----------
     header : mapping
-        Keywords: E_MIN and E_MAX (E_MIN1, E_MAX1 for the first of several bands), CHANMIN and
+        Keywords: E_MIN and E_MAX (E_MIN1, E_MAX1 and so on for several bands), CHANMIN and
         CHANMAX or PHALCUT and PHAHCUT (channels of PI), MINCHAN and MAXCHAN (raw channels).
-    mission : str
+    mission, instrument : str
         In lower case: whose PI channels they are.
     stem : str
         The file's name, from which the label (not the limits) is taken where the header leaves out
         a limit: 0.3-2.0 and 0.3-10.0 are told apart even when both say only CHANMIN = 300.
     """
-    for keys in (("E_MIN", "E_MAX"), ("E_MIN1", "E_MAX1")):
-        lo, hi = (number(header, key) for key in keys)
-        if lo is not None and hi is not None and 0 <= lo < hi:
-            return Band(lo, hi, _label(lo, hi))
+    for suffixes in (("",), range(1, 100)):
+        numbered = list(itertools.takewhile(bool, (_limits(header, i) for i in suffixes)))
+        if numbered:
+            return numbered
+    return [_of_channels(header, calibration.of_pi(mission, instrument), stem)]
+
+
+def _limits(header, suffix) -> Band | None:
+    """Return the band in E_MIN and E_MAX with a suffix, None if they are none."""
+    lo, hi = (number(header, f"{key}{suffix}") for key in ("E_MIN", "E_MAX"))
+    if lo is None or hi is None or not 0 <= lo < hi:
+        return None
+    return Band(lo, hi, _label(lo, hi))
+
+
+def _of_channels(header, convert, stem) -> Band:
+    """Return the band between channels, or that in the name of the file."""
     for keys in (("CHANMIN", "CHANMAX"), ("PHALCUT", "PHAHCUT")):
-        lo, hi = (_channel_energy(header, key, mission) for key in keys)
+        lo, hi = (_channel_energy(header, key, convert) for key in keys)
         if math.isfinite(lo) and math.isfinite(hi):
             return Band(lo, hi, _label(lo, hi))
         if math.isfinite(lo) or math.isfinite(hi):
@@ -62,9 +87,8 @@ def of_light_curve(header: Mapping, mission: str, stem: str) -> Band:
     return Band(label=_from_name(stem, math.nan, math.nan))
 
 
-def _channel_energy(header, key, mission) -> float:
+def _channel_energy(header, key, convert) -> float:
     channel = number(header, key)
-    convert = calibration.of_pi(mission)
     return math.nan if channel is None or convert is None else float(convert(channel))
 
 

@@ -4,31 +4,21 @@ from collections.abc import Callable
 
 import numpy as np
 
-PI_SCALES = {
-    "nicer": (0.0, 0.01),
-    "nustar": (1.62, 0.04),
-    "xmm": (0.0, 0.001),
-    "ixpe": (0.0, 0.04),
-    "axaf": (-0.0146, 0.0146),
-    "chandra": (-0.0146, 0.0146),
-    "swift": (0.0, 0.01),
-}
-"""Mission to the energy of PI channel 0 and the width of a channel, keV: linear by construction of
-PI. The same as `stingray.mission_support`, which takes seconds to import in every worker; a test
-holds the two in step."""
+from pipeline.ingest import missions
 
 
-def of_pi(mission: str) -> Callable | None:
+def of_pi(mission: str, instrument: str = "") -> Callable | None:
     """Return a function from PI channels to keV, None if the mission's are not known.
 
     Parameters
     ----------
-    mission : str
-        TELESCOP in lower case.
+    mission, instrument : str
+        TELESCOP and INSTRUME in lower case.
     """
-    if mission not in PI_SCALES:
+    known = missions.find(mission, instrument)
+    if known is None or known.pi is None:
         return None
-    zero, width = PI_SCALES[mission]
+    zero, width = known.pi
     return lambda channel: zero + width * channel
 
 

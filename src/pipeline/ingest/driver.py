@@ -21,7 +21,7 @@ from pipeline.config import (
 )
 from pipeline.ingest import cache as scan_cache
 from pipeline.ingest import identity, shard
-from pipeline.ingest.reader import carried, read_observation
+from pipeline.ingest.reader import carried, read_products
 from pipeline.ingest.reject import one_line
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import failed, scan_file
@@ -96,9 +96,7 @@ def _scan(archive, known, options, cluster) -> list[dict]:
             rows.append(cached)
         else:
             new.append(item)
-    look = functools.partial(
-        scan_file, archive=archive.resolve(), max_decompressed=options.max_decompressed
-    )
+    look = functools.partial(scan_file, archive=archive.resolve(), options=options)
     if len(new) >= WORTH_A_CLUSTER:
         with dask_cluster.connect(cluster) as client:
             for outcome in dask_cluster.isolating_map(client, look, new, cluster, "plan"):
@@ -138,12 +136,12 @@ def run(
     plan : Path
         List of files of the shard.
     output : Path
-        Parquet to write: INGEST, a row a file of the list whatever happens to it, a row a row
-        group.
+        Parquet to write: INGEST, at least a row a file of the list whatever happens to it, a row
+        a row group.
     options, cluster
         Sections of the configuration.
     """
-    read_shard(archive, plan, output, options, cluster, read_observation)
+    read_shard(archive, plan, output, options, cluster, read_products)
 
 
 def read_shard(
@@ -158,7 +156,7 @@ def read_shard(
     entries = shard.read(plan)
     parts = output.with_name(f"{output.name}.parts")
     shutil.rmtree(parts, ignore_errors=True)
-    receipts = [_carry(entry) for entry in entries]
+    receipts = [[_carry(entry)] for entry in entries]
     todo = [i for i, entry in enumerate(entries) if entry["status"] == Status.OK]
     if todo:
         parts.mkdir(parents=True)
@@ -169,7 +167,9 @@ def read_shard(
         with dask_cluster.connect(cluster) as client:
             for outcome in dask_cluster.isolating_map(client, work, items, cluster, "ingest"):
                 index = todo[outcome.index]
-                receipts[index] = outcome.value or _lost(entries[index], outcome, _failed)
+                lost = None if outcome.value else _lost(entries[index], outcome, _failed)
+                receipts[index] = outcome.value or [lost]
+    receipts = [receipt for of_file in receipts for receipt in of_file]
     try:
         write_parquet(output, INGEST, _join(receipts, parts), rows_per_group=1)
     finally:
@@ -179,20 +179,22 @@ def read_shard(
 
 def read_part(
     item: tuple[int, dict], archive: Path, options: IngestOptions, parts: Path, read: Callable
-) -> dict:
-    """In a worker: read one file and write its row as a part.
+) -> list[dict]:
+    """In a worker: read one file and write its rows as parts, one a product.
 
     Returns
     -------
-    dict
-        What the driver needs to know of the row, without its data.
+    list of dict
+        What the driver needs to know of each row, without its data.
     """
     index, entry = item
-    row = read(entry, archive, options)
-    name = f"{index}.parquet"
-    write_parquet(parts / name, INGEST, [row])
-    keys = ("file", "source_id", "observation_id", "status")
-    return {key: row[key] for key in keys} | _span(row) | {"part": name}
+    receipts = []
+    for number, row in enumerate(read(entry, archive, options)):
+        name = f"{index}-{number}.parquet"
+        write_parquet(parts / name, INGEST, [row])
+        keys = ("file", "source_id", "observation_id", "status")
+        receipts.append({key: row[key] for key in keys} | _span(row) | {"part": name})
+    return receipts
 
 
 def _span(row) -> dict:
@@ -224,7 +226,8 @@ def _join(receipts: Sequence[dict], parts: Path) -> Iterator[dict]:
             yield receipt["row"]
             continue
         (row,) = rows_of(read_parquet(parts / receipt["part"], INGEST))
-        yield row | {"product": products.get(receipt["file"], row["product"])}
+        key = receipt["file"], row["product"]
+        yield row | {"product": products.get(key, row["product"])}
 
 
 def _report(what: str, counts: Counter) -> None:

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import mmap
 import os
+import re
 import stat
 import tempfile
 import warnings
@@ -25,6 +26,7 @@ from pipeline.status import Status
 _BLOCK = 1 << 20
 _ASCII_TABLE = "TABLE"
 _TABLES = frozenset({"BINTABLE", "A3DTABLE", _ASCII_TABLE})
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
 _FOREIGN = (
     (b"version https://git-lfs.", "a Git-LFS pointer: run `git lfs pull`"),
     (b"/annex/objects/", "a git-annex pointer: run `git annex get`"),
@@ -35,8 +37,14 @@ _FOREIGN = (
     (b"BZh", "compressed with bzip2: unpack it, or compress it with gzip"),
     (b"\x1f\x9d", "compressed with compress: unpack it, or compress it with gzip"),
     (b"\xfd7zXZ", "compressed with xz: unpack it, or compress it with gzip"),
-    (b"%PDF", "a PDF document: move it out of the archive"),
     (b"PAR1", "a Parquet file: convert it to FITS"),
+)
+_DOCUMENTS = (
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"\x89PNG", "a picture (PNG)"),
+    (b"GIF8", "a picture (GIF)"),
+    (b"\xff\xd8\xff", "a picture (JPEG)"),
 )
 
 
@@ -223,6 +231,8 @@ def _hdus_of(handle, cut):
     magic = handle.read(512)
     handle.seek(0)
     if not magic.startswith(b"SIMPLE  ="):
+        if not cut and (what := _document(magic)):
+            raise Rejected(Status.SET_ASIDE, f"{what}: not an observation")
         if cut:
             raise Rejected(Status.TRUNCATED, f"{cut}: fetch it again")
         raise Rejected(Status.UNREADABLE, _not_fits(magic))
@@ -253,6 +263,28 @@ def _content(handle) -> mmap.mmap | layout.Slices:
         return layout.Slices(handle)
 
 
+def _document(magic: bytes) -> str:
+    """Say what a file is that lies beside data, like pictures and notes; empty if it may be data."""
+    for signature, what in _DOCUMENTS:
+        if magic.startswith(signature):
+            return what
+    if not magic.strip() or any(magic.startswith(signature) for signature, _ in _FOREIGN):
+        return ""
+    text = _is_text(magic) and magic.lstrip()[:1] != b"<"
+    return "a text" if text and not any(map(_has_numbers, magic.splitlines())) else ""
+
+
+def _has_numbers(line: bytes) -> bool:
+    """Return whether a line is one of a table: two numbers or more and little else."""
+    cells = line.replace(b",", b" ").split()
+    numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in cells)
+    return numbers >= 2 and 2 * numbers >= len(cells)
+
+
+def _is_text(magic: bytes) -> bool:
+    return all(32 <= byte < 127 or byte in b"\t\r\n" for byte in magic)
+
+
 def _not_fits(magic: bytes) -> str:
     """Say what a file is that is not FITS."""
     if not magic.strip(b"\0"):
@@ -263,14 +295,17 @@ def _not_fits(magic: bytes) -> str:
     start = magic.lstrip()[:64].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
         return "not a FITS file but a web page (a failed download?): fetch it again"
-    if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in magic):
-        return "not a FITS file but text: convert it to FITS, or move it out of the archive"
+    if _is_text(magic):
+        return (
+            "not a FITS file but text: say in ingest.tables what its columns are, or move it out of "
+            "the archive"
+        )
     return "not a FITS file (it does not begin with SIMPLE): fetch it again, or move it out"
 
 
 def checksum_fails(hdus: Iterable[FitsHdu]) -> bool:
     """Return whether a CHECKSUM or DATASUM does not match."""
-    return any(_checksum_fails(hdu) for hdu in hdus)
+    return any(_checksum_fails(hdu) for hdu in hdus if isinstance(hdu, FitsHdu))
 
 
 def _checksum_fails(hdu) -> bool:

@@ -4,10 +4,13 @@ OGIP/93-003 and Rots et al. 2015, A&A 574, A36.
 """
 
 import math
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.time import Time
 
 DAY = 86400.0
 
@@ -19,6 +22,9 @@ LATEST = 1_000_000
 """MJD after which there is no reference epoch, AD 4596: the number is damaged."""
 
 _MJD_ZERO_JD = 2400000.5
+_JULIAN = (-2400001, -1)
+"""Day of epochs that say that times are Julian dates, or those less 2,400,000."""
+
 _TJD_ZERO_MJD = 40000
 _UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
@@ -29,7 +35,15 @@ _UNITS = {
     **dict.fromkeys(("d", "day", "days"), DAY),
     **dict.fromkeys(("a", "yr", "year", "years"), 365.25 * DAY),
 }
-_EPOCH = tuple(f"{p}REF{part}" for p in ("MJD", "BJD", "JD") for part in ("", "I", "F"))
+_EPOCH = (
+    *(f"{p}REF{part}" for p in ("MJD", "BJD", "JD") for part in ("", "I", "F")),
+    "DATEREF",
+)
+_IN_UNIT = re.compile(r"B?JD\s*-\s*(\d+(?:\.\d*)?)", re.IGNORECASE)
+_DATES = {"TMID_BJD": 0.0, "T": 2454833.0}
+"""Columns that hold barycentric Julian dates less a number: CDIPS's and K2SFF's."""
+_SCALES = {"UTC": "utc", "MJD": "utc", "TAI": "tai"}
+_FIRST_LEAP_SECOND, _LAST_DAY = 41317, 100_000
 _OWN = ("TIMEZERO", "TIMEZERI", "TIMEZERF", "CONTENT", "CREATOR")
 _INHERITED = (
     "TIMESYS",
@@ -37,6 +51,8 @@ _INHERITED = (
     "TIMEUNIT",
     "TIMEDEL",
     "TIMEPIXR",
+    "DEADC",
+    "DEADAPP",
     *(f"{end}{part}" for end in ("TSTART", "TSTOP") for part in ("", "I", "F")),
 )
 
@@ -59,6 +75,8 @@ class Clock:
         Time scale: TT, TDB, UTC, …; empty if unknown.
     barycentred : bool
         Whether times are those at the solar-system barycentre.
+    leaping : bool
+        Whether the column counts days of UTC, of which some are a second longer.
     """
 
     day: int = -1
@@ -67,6 +85,7 @@ class Clock:
     unit: float = 1.0
     system: str = ""
     barycentred: bool = False
+    leaping: bool = False
 
     def seconds(self, times: np.ndarray) -> np.ndarray:
         """Turn the numbers of a column into seconds from the reference epoch.
@@ -78,7 +97,17 @@ class Clock:
             seconds = seconds * self.unit + self.zero
         if seconds.size and not (seconds.min() >= -FURTHEST and seconds.max() <= FURTHEST):
             seconds = np.where(np.abs(seconds) <= FURTHEST, seconds, np.nan)
-        return seconds
+        return self.uniform(seconds) if self.leaping else seconds
+
+    def uniform(self, seconds: np.ndarray) -> np.ndarray:
+        """Add to seconds of UTC days what TT is ahead of UTC, leap seconds included."""
+        result = np.array(seconds, dtype=float)
+        finite = np.isfinite(result)
+        if self.day >= 0 and finite.any():
+            days = np.floor(self.day + self.fraction + result[finite] / DAY)
+            each, place = np.unique(days, return_inverse=True)
+            result[finite] += _ahead(each, "utc")[place]
+        return result
 
     def since(self, other: "Clock") -> float:
         """Return the seconds by which this reference epoch is later than another; 0 if unknown."""
@@ -113,7 +142,7 @@ def keywords(header: Mapping, primary: Mapping) -> dict:
     return result | {key: epoch[key] for key in _EPOCH if key in epoch}
 
 
-def clock(header: Mapping, column_unit: str = "") -> Clock:
+def clock(header: Mapping, column_unit: str = "", column: str = "TIME") -> Clock:
     """Read the clock of a table from its header.
 
     Parameters
@@ -122,44 +151,83 @@ def clock(header: Mapping, column_unit: str = "") -> Clock:
         Its keywords, from `keywords`.
     column_unit : str, optional
         TUNIT of the time column, which wins over TIMEUNIT: XRONOS writes times in seconds under
-        TIMEUNIT = 'd'.
+        TIMEUNIT = 'd'. It may hold the epoch: BJD - 2454833.
+    column : str, optional
+        Name of the time column.
 
     Returns
     -------
     Clock
+        In TT where the file is in UTC or TAI, by the leap seconds at the reference epoch.
     """
-    day, fraction = _epoch(header)
+    epoch, unit = _epoch(header), unit_seconds(column_unit)
+    barycentric = False
+    if epoch is None and (origin := _column_epoch(column_unit, column)) is not None:
+        epoch, unit, barycentric = _split(origin - _MJD_ZERO_JD, 0.0), DAY, True
     zero = offset(header) or 0.0
-    system = str(header.get("TIMESYS", "")).strip()
-    if system.upper() == "MJD" and "TIMEZERO" in header:
+    system = str(header.get("TIMESYS", "")).strip().upper()
+    if system == "MJD" and "TIMEZERO" in header:
         # GOES/XRS: TIMEZERO is no offset but the day, in MJD, from which times count.
-        (day, fraction), zero = _split(0.0, number(header, "TIMEZERO") or 0.0), 0.0
+        epoch, zero = _split(0.0, number(header, "TIMEZERO") or 0.0), 0.0
     elif "XRONOS" in f"{header.get('CONTENT', '')} {header.get('CREATOR', '')}".upper():
-        day, fraction, zero = _xronos(header, day, fraction, zero)
+        epoch, zero = _xronos(header, epoch, zero)
+    unit = unit or header_unit(header)
+    day, fraction = epoch or (-1, 0.0)
+    if epoch is not None and day in _JULIAN:
+        zero += (day + fraction) * DAY
+        day, fraction = 0, 0.0
     if not 0 <= day <= LATEST:
         day, fraction = -1, 0.0
+    scale, leaping = _SCALES.get(system), False
+    if day >= 0 and scale:
+        system = "TT"
+        # Days are of UTC; seconds since an epoch in UTC pass through the leap seconds.
+        leaping = scale == "utc" and (unit >= DAY or day < _FIRST_LEAP_SECOND)
+        if not leaping:
+            day, fraction = _split(day, fraction + float(_ahead(np.array([day]), scale)[0]) / DAY)
     reference = str(header.get("TIMEREF", "")).strip().upper()
     return Clock(
         day=day,
         fraction=fraction,
         zero=zero,
-        unit=unit_seconds(column_unit) or header_unit(header),
-        system=system.upper(),
-        barycentred=reference.startswith(("SOLARSYSTEM", "BARYCENT")) or "BJDREFI" in header,
+        unit=unit,
+        system=system,
+        barycentred=reference.startswith(("SOLARSYSTEM", "BARYCENT"))
+        or "BJDREFI" in header
+        or barycentric,
+        leaping=leaping,
     )
 
 
-def _xronos(header, day, fraction, zero):
+def _ahead(days: np.ndarray, scale: str) -> np.ndarray:
+    """Return the seconds that TT is ahead of UTC or TAI on days, MJD."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # before 1960 and long from now there is no UTC
+        start = Time(np.clip(days, 0, _LAST_DAY).astype(float), format="mjd", scale=scale)
+        terrestrial = start.tt
+    days_apart = (terrestrial.jd1 - start.jd1) + (terrestrial.jd2 - start.jd2)
+    return np.round(days_apart * DAY, 3)
+
+
+def _column_epoch(unit: str, column: str) -> float | None:
+    """Return the Julian date that a time column counts from by its unit or its name, None if not."""
+    found = _IN_UNIT.search(unit)
+    if found:
+        return float(found[1])
+    return _DATES.get(column)
+
+
+def _xronos(header, epoch, zero):
     """Return epoch and offset of a light curve by XRONOS, whose offset is a date: JD - 2440000.5."""
     if header_unit(header) != DAY or zero < DAY:
-        return day, fraction, zero
+        return epoch, zero
     whole = number(header, "TIMEZERI")
     parts = (whole, number(header, "TIMEZERF") or 0.0) if whole is not None else (0.0, zero / DAY)
-    return *_split(_TJD_ZERO_MJD + parts[0], parts[1]), 0.0
+    return _split(_TJD_ZERO_MJD + parts[0], parts[1]), 0.0
 
 
-def _epoch(header) -> tuple[int, float]:
-    """Return the reference epoch as whole MJD and fraction, (-1, 0) if there is none.
+def _epoch(header) -> tuple[int, float] | None:
+    """Return the reference epoch as whole MJD and fraction, None if there is none.
 
     The keywords in two parts win over the single one, which cannot hold the fraction as exactly.
     """
@@ -170,7 +238,11 @@ def _epoch(header) -> tuple[int, float]:
         single = number(header, f"{prefix}REF")
         if single is not None:
             return _split(0.0, single - origin)
-    return -1, 0.0
+    try:
+        date = Time(str(header["DATEREF"]).strip(), format="isot")
+    except (KeyError, ValueError):
+        return None
+    return _split(date.jd1 - _MJD_ZERO_JD, date.jd2)
 
 
 def _split(whole, fraction) -> tuple[int, float]:

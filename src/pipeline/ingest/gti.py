@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _STANDARD = ("GTI", "STDGTI", "SRC_GTIS", "ALLGTI")
-_PER_DETECTOR = re.compile(r"(STDGTI|GTI|GTI_CCD)_?\d+")
+_PER_DETECTOR = re.compile(r"(STDGTI|GTI|GTI_CCD)_?(\d+)")
 _BACKGROUND = re.compile(r"BKG|BACK")
 
 
@@ -55,9 +55,10 @@ def combine(tables: Sequence[np.ndarray], per_detector: bool) -> np.ndarray:
     return result if len(result) else merge(np.concatenate(tables))
 
 
-def is_per_detector(name: str) -> bool:
-    """Return whether a table is for one detector by its EXTNAME."""
-    return bool(_PER_DETECTOR.match(name.strip().upper()))
+def detector(name: str) -> int | None:
+    """Return the number of the one detector that a table is for by its EXTNAME, None if for all."""
+    found = _PER_DETECTOR.fullmatch(name.strip().upper())
+    return int(found[2]) if found else None
 
 
 def merge(intervals: np.ndarray) -> np.ndarray:

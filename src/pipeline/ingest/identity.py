@@ -8,48 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from pipeline.ingest import fits_time
-
-KNOWN_MISSIONS = frozenset(
-    [
-        "asca",
-        "astro-e2",
-        "astro-h",
-        "astrosat",
-        "axaf",
-        "bbxrt",
-        "burstcube",
-        "calet",
-        "chandra",
-        "einstein",
-        "erosita",
-        "exosat",
-        "fermi",
-        "glast",
-        "goes",
-        "halosat",
-        "hess",
-        "hitomi",
-        "integral",
-        "ixpe",
-        "kepler",
-        "maxi",
-        "nicer",
-        "nustar",
-        "rosat",
-        "sax",
-        "spectrum-rg",
-        "srg",
-        "suzaku",
-        "swift",
-        "tess",
-        "xlcalibur1",
-        "xmm",
-        "xrism",
-        "xte",
-    ]
-)
-"""First words of the TELESCOP keywords that are known: those of xselect.mdb and of the surveys read."""
+from pipeline.ingest import fits_time, missions
 
 _NOTHING = frozenset({"", "none", "unknown", "n/a", "na", "null", "undefined"})
 _POSITIONS = (
@@ -124,7 +83,7 @@ def _position(header, primary) -> tuple[float, float]:
 
 def is_known(mission: str) -> bool:
     """Return whether the dialect of a mission, in lower case, is known."""
-    return mission.partition(" ")[0] in KNOWN_MISSIONS
+    return mission.partition(" ")[0] in missions.NAMES
 
 
 def stem(file: str) -> str:
@@ -219,7 +178,7 @@ def distinct_products(readings: Sequence[Mapping]) -> dict[str, str]:
     Returns
     -------
     dict
-        File to product. Files of one source, observation and product that do not overlap in time
+        File and product to the product it gets. Files of one source, observation and product that do not overlap in time
         are its parts, and share the product. Those that overlap are different views of it (bands
         that no keyword names, other selections of the same events), and averaging them would count
         data twice: each product gets what tells its file's name from the others.
@@ -235,7 +194,7 @@ def distinct_products(readings: Sequence[Mapping]) -> dict[str, str]:
         if _overlap([(r["start"], r["stop"]) for r in group]):
             labels = _labels(files, observation_id)
         for file, label in zip(files, labels, strict=True):
-            result[file] = f"{name}/{label}" if label else name
+            result[file, name] = f"{name}/{label}" if label else name
     return result
 
 

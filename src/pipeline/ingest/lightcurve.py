@@ -9,12 +9,6 @@ from pipeline.ingest.events import NO_TIME
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag, Status
 
-QUALITY_BITS = {"kepler": 1130799, "tess": 175}
-"""Bits of SAP_QUALITY and QUALITY that make a cadence bad. Kepler (Archive Manual KDMC-10008-006,
-table 2-3): attitude tweak, safe mode, coarse point, Earth point, desaturation, manual exclude,
-detector anomaly, no data, thruster firing. TESS (Science Data Products, section 9): attitude tweak,
-safe mode, coarse point, Earth point, desaturation, manual exclude."""
-
 NO_VALUE = -99999.0
 """What GOES/XRS writes where it has no data."""
 
@@ -57,8 +51,11 @@ class LightCurve:
     flags: Flag
 
 
-def as_series(values: np.ndarray, n: int) -> np.ndarray:
-    """Turn cells that hold arrays into one value a time.
+MOST_BANDS = 64
+
+
+def as_bands(values: np.ndarray, n: int) -> np.ndarray:
+    """Turn cells that hold arrays into one value a band and time.
 
     Parameters
     ----------
@@ -69,19 +66,25 @@ def as_series(values: np.ndarray, n: int) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n,)
-        The first band where there are several.
+    ndarray, shape (bands, n)
 
     Raises
     ------
     Rejected
-        BAD_TIME when the column does not hold a whole number of values a time.
+        BAD_TIME when the column does not hold a whole number of values a time, or so many that they
+        cannot be bands.
     """
     if not n or values.size % n or not values.size:
         raise Rejected(
             Status.BAD_TIME, f"{values.size} values cannot be assigned to {n} times: fetch it again"
         )
-    return values.reshape(n, -1)[:, 0]
+    if values.size > MOST_BANDS * n:
+        raise Rejected(
+            Status.BAD_TIME,
+            f"{values.size // n} values a time are no energy bands: say in ingest.tables which "
+            "column is the light curve",
+        )
+    return values.reshape(n, -1).T
 
 
 def select(

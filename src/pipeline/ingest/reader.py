@@ -2,12 +2,12 @@
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import IngestOptions
+from pipeline.config import IngestOptions, TableOptions
 from pipeline.ingest import (
     band,
     calibration,
@@ -17,14 +17,25 @@ from pipeline.ingest import (
     gti,
     identity,
     lightcurve,
+    mapping,
+    missions,
+    rxte,
     spectrum,
 )
-from pipeline.ingest.recognise import rate_column, recognise
+from pipeline.ingest.bins import bands_of, of_array, of_table
+from pipeline.ingest.recognise import has_frequencies, recognise, time_column
 from pipeline.ingest.reject import Rejected
+from pipeline.models import UNITS
 from pipeline.status import Flag, Status
 
+_DEAD = 0.99
+"""Live fraction below which dead time is worth a flag."""
 
-def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> dict:
+_DETECTORS = ("CCDNR", "CCD_ID", "TM_NR")
+"""Columns, and keywords of good time intervals, with the number of a detector."""
+
+
+def read_products(entry: Mapping, archive: Path, options: IngestOptions) -> list[dict]:
     """Read the observation of one entry of a plan.
 
     Parameters
@@ -38,29 +49,53 @@ def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> d
 
     Returns
     -------
-    dict
-        Row of INGEST: with data, or with the status and the reason why there are none.
+    list of dict
+        Rows of INGEST, at least one: one for each product in the file (energy bands of events, bands
+        of a light curve), with data, or with the status and the reason why there are none.
     """
     row = carried(entry) | {"status": Status.OK, "reason": ""}
     try:
         path = _unchanged(archive, entry["file"], entry["sha256"])
-        with fits_file.open_fits(path, options.max_decompressed) as hdus:
+        with mapping.open_file(path, entry["file"], options) as hdus:
             flags = Flag.CHECKSUM if fits_file.checksum_fails(hdus) else Flag(0)
             index = recognise(hdus).index
             who = identity.identify(hdus[index].header, hdus[0].header)
             row |= {k: getattr(who, k) for k in ("mission", "instrument", "object", "ra", "dec")}
+            where = f"HDU {index} ({hdus[index].name})"
             try:
-                data = _READERS[entry["kind"]](hdus, index, who, entry, archive, options)
+                products = _READERS[entry["kind"]](hdus, index, who, entry, archive, options)
             except Rejected as rejected:
-                reason = f"HDU {index} ({hdus[index].name}): {rejected.reason}"
-                raise Rejected(rejected.status, reason) from rejected
-        row |= data | {"flags": int(flags | data["flags"])}
+                raise Rejected(rejected.status, f"{where}: {rejected.reason}") from rejected
     except Rejected as rejected:
-        row |= {"status": rejected.status, "reason": rejected.reason}
+        return [row | {"status": rejected.status, "reason": rejected.reason}]
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error}): check its permissions and the disk"
-        row |= {"status": Status.UNREADABLE, "reason": reason}
-    return row
+        return [row | {"status": Status.UNREADABLE, "reason": reason}]
+    for data in products:
+        data["flags"] = int(flags | data.get("flags", 0))
+        if "reason" in data:
+            data["reason"] = f"{where}: {data['reason']}"
+    return [row | data for data in products]
+
+
+def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> dict:
+    """Return the first row of `read_products`: all there is of a file with one product."""
+    return read_products(entry, archive, options)[0]
+
+
+def _each(items, name: Callable, make: Callable) -> list[dict]:
+    """Return what `make` makes of each item, or why it cannot; Rejected where it can of none."""
+    rows, faults = [], []
+    for item in items:
+        try:
+            rows.append(make(item) | {"product": name(item)})
+        except Rejected as rejected:
+            faults.append(rejected)
+            fault = {"status": rejected.status, "reason": rejected.reason}
+            rows.append(fault | {"product": name(item)})
+    if len(faults) == len(rows):
+        raise faults[0]
+    return rows
 
 
 def carried(entry: Mapping) -> dict:
@@ -83,124 +118,141 @@ def _unchanged(archive, file, sha256) -> Path:
     return path
 
 
-def _read_events(hdus, index, who, entry, archive, options) -> dict:
-    """Read an event list."""
+def _read_events(hdus, index, who, entry, archive, options) -> list[dict]:
+    """Read an event list, a row a band."""
     hdu = hdus[index]
     header, clock, seconds = _times(hdus, index)
-    energy = _energies(hdus, hdu, who.mission)
+    photon, energy = _energies(hdus, hdu, who, clock, seconds, entry, archive, options)
     if energy is not None and len(energy) != len(seconds):
         energy = None
-    intervals = _good_times(hdus, clock, seconds)
-    result = events.select(seconds, energy, intervals, options.band)
-    known = not result.flags & Flag.NO_ENERGY
-    selected = band.of_events(options.band if known else None)
-    return _timing(who, clock, result, selected) | {
-        "product": identity.product("events", who.mission, who.instrument, selected.label),
-        "exposure": gti.total(result.gti),
-        "energy": result.energy,
-        "dt": (fits_time.number(header, "TIMEDEL") or 0.0) * fits_time.header_unit(header),
-        "counting": True,
-    }
+    intervals = _good_times(hdus, clock, seconds, hdu)
+    if photon is not None:
+        seconds, energy = seconds[photon], energy if energy is None else energy[photon]
+    bands = band.of_events(options.band, options.bands) if energy is not None else [band.Band()]
+
+    def make(wanted):
+        limits = None if math.isnan(wanted.lo) else (wanted.lo, wanted.hi)
+        result = events.select(seconds, energy, intervals, limits)
+        return _timing(who, clock, header, result, wanted) | {
+            "exposure": gti.total(result.gti),
+            "energy": result.energy,
+            "dt": (fits_time.number(header, "TIMEDEL") or 0.0) * fits_time.header_unit(header),
+            "counting": True,
+        }
+
+    def name(wanted):
+        return identity.product("events", who.mission, who.instrument, wanted.label)
+
+    return _each(bands, name, make)
 
 
-def _energies(hdus, hdu, mission) -> np.ndarray | None:
-    """Return the energies of events, keV; None if the file does not tell them."""
-    if "ENERGY" in hdu.columns and (unit := band.kev(hdu.unit("ENERGY"))):
-        energy = hdu.read("ENERGY").ravel() * unit
-        if np.isfinite(energy).any():
-            return energy
-    convert = calibration.of_pi(mission)
-    if "PI" in hdu.columns and convert:
-        return convert(hdu.read("PI").ravel())
-    bounds = _bounds(hdus)
+def _energies(hdus, hdu, who, clock, seconds, entry, archive, options):
+    """Return which rows are photons (None: all), and their energies, keV (None: not told)."""
+    if hdu.name.strip().upper() == rxte.EVENTS:
+        return _rxte_energies(hdu, who, clock, seconds)
+    for name in ("ENERGY", "ISGRI_ENERGY"):
+        if name in hdu.columns and (unit := band.kev(hdu.unit(name))):
+            energy = hdu.read(name).ravel() * unit
+            if np.isfinite(energy).any():
+                return None, energy
     channel = next((c for c in ("PI", "PHA", "CHANNEL") if c in hdu.columns), None)
-    if bounds is None or channel is None:
+    if channel is None:
+        return None, None
+    convert = calibration.of_pi(who.mission, who.instrument) if channel == "PI" else None
+    if convert is None:
+        bounds = _bounds_in_archive(entry, archive, options) or _bounds(hdus)
+        convert = bounds and calibration.of_ebounds(*bounds)
+    return None, convert and convert(hdu.read(channel).ravel())
+
+
+def _rxte_energies(hdu, who, clock, seconds):
+    """Return which rows of RXTE science events are photons, and their energies; None if not told."""
+    ddl = str(hdu.header.get("TEVTB2", ""))
+    groups = rxte.group_channels(rxte.channel_groups(ddl))
+    photon, detector = None, hdu.read("PCUID").ravel() if "PCUID" in hdu.columns else 1
+    if "PHA" in hdu.columns:
+        group = hdu.read("PHA").ravel().astype(int)
+    elif "EVENT" in hdu.columns and len(groups) and (bits := hdu.read("EVENT")).ndim == 2:
+        photon, group, detector = rxte.event_fields(bits, ddl)
+    else:
+        return None, None
+    finite = seconds[np.isfinite(seconds)]
+    mjd = clock.mjd(float(np.median(finite))) if len(finite) else math.nan
+    if not who.instrument.startswith("pca") or not len(groups) or not rxte.is_flown(mjd):
+        return photon, None
+    channel = groups[np.clip(group, 0, len(groups) - 1)]
+    return photon, rxte.energies(channel, detector, mjd)
+
+
+def _bounds_in_archive(entry, archive, options):
+    """Return the channels' energies in the response that belongs to an event list, None without one."""
+    if not entry["response"]:
         return None
-    return calibration.of_ebounds(*bounds)(hdu.read(channel).ravel())
+    sha256 = entry["response_sha256"]
+    try:
+        return _response(archive, entry["response"], sha256, options.max_decompressed)
+    except Rejected as rejected:
+        if rejected.status == Status.MISSING_RESPONSE:
+            return None
+        raise
 
 
-def _read_light_curve(hdus, index, who, entry, archive, options) -> dict:
-    """Read a light curve."""
+def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
+    """Read a light curve, a row a band."""
     hdu = hdus[index]
     header, clock, seconds = _times(hdus, index)
-    finite = seconds
-    if not gti.in_order(seconds):
-        finite = np.sort(seconds[np.isfinite(seconds)])
-    dt, measured = fits_time.bin_width(header, finite)
-    if len(finite) and not dt > 0:
-        raise Rejected(
-            Status.BAD_TIME, "one time and no keyword TIMEDEL: the bin width is not known"
+    measured = False
+    if hdu.name.strip().upper() == rxte.ARRAY:
+        mjd = clock.mjd(float(seconds[0])) if len(seconds) else math.nan
+        wanted = [b for b in band.of_events(options.band, options.bands) if math.isfinite(b.lo)]
+        dt, bins, curves = of_array(hdu, header, mjd, wanted)
+        seconds = (seconds[:, np.newaxis] + dt * (np.arange(bins) + 0.5)).ravel()
+    else:
+        finite = seconds
+        if not gti.in_order(seconds):
+            finite = np.sort(seconds[np.isfinite(seconds)])
+        dt, measured = fits_time.bin_width(header, finite)
+        if len(finite) and not dt > 0:
+            raise Rejected(
+                Status.BAD_TIME, "one time and no keyword TIMEDEL: the bin width is not known"
+            )
+        known = missions.find(who.mission, who.instrument)
+        stem = identity.stem(entry["file"])
+        bands = bands_of(hdus, hdu.header, who.mission, who.instrument, stem)
+        curves = of_table(hdu, len(seconds), dt, known, bands)
+        seconds = fits_time.bin_centres(seconds, dt, header)
+    intervals, net = _good_times(hdus, clock, seconds, hdu), _is_net(hdu.header)
+
+    def make(curve):
+        result = lightcurve.select(
+            seconds,
+            curve.rate,
+            curve.rate_err,
+            curve.fracexp,
+            curve.bad,
+            intervals,
+            dt,
+            options.min_fracexp,
         )
-    seconds = fits_time.bin_centres(seconds, dt, header)
-    columns = _light_curve_columns(hdu, len(seconds), dt, who.mission)
-    result = lightcurve.select(
-        seconds,
-        columns["rate"],
-        columns["rate_err"],
-        columns["fracexp"],
-        columns["bad"],
-        _good_times(hdus, clock, seconds),
-        dt,
-        options.min_fracexp,
-    )
-    net = _is_net(hdu.header) or columns["flux"]
-    selected = band.of_light_curve(hdu.header, who.mission, identity.stem(entry["file"]))
-    common = _timing(who, clock, result, selected)
-    name = identity.product("lightcurve", who.mission, who.instrument, selected.label, dt)
-    return common | {
-        "product": name,
-        "flags": common["flags"] | (Flag.NO_TIMEDEL if measured else Flag(0)),
-        "exposure": result.exposure,
-        "dt": dt,
-        "rate": result.rate,
-        "rate_err": result.rate_err,
-        "fracexp": result.fracexp,
-        "counting": not net
-        and (columns["counts"] or lightcurve.is_counting(result.rate, result.rate_err, dt)),
-        "background_rate": math.nan if net else columns["background_rate"],
-    }
+        common = _timing(who, clock, header, result, curve.band)
+        counting = curve.counting
+        if counting is None:
+            counting = lightcurve.is_counting(result.rate, result.rate_err, dt)
+        return common | {
+            "flags": common["flags"] | (Flag.NO_TIMEDEL if measured else Flag(0)),
+            "exposure": result.exposure,
+            "dt": dt,
+            "rate": result.rate,
+            "rate_err": result.rate_err,
+            "fracexp": result.fracexp,
+            "counting": counting and not net,
+            "background_rate": math.nan if net else curve.background_rate,
+        }
 
+    def name(curve):
+        return identity.product("lightcurve", who.mission, who.instrument, curve.band.label, dt)
 
-def _light_curve_columns(hdu, n, dt, mission) -> dict:
-    """Read rate, error, exposed fraction, quality and background of `n` bins of `dt` seconds."""
-    names = hdu.columns
-
-    def series(*candidates):
-        for name in candidates:
-            if name in names:
-                return lightcurve.as_series(hdu.read(name), n).astype(float, copy=False)
-        return np.empty(0)
-
-    column = rate_column(names)
-    if not column:
-        raise Rejected(Status.NO_DATA, "no column with a rate, counts or a flux")
-    rate = series(column)
-    if column == "PDCSAP_FLUX" and "SAP_FLUX" in names and not np.isfinite(rate).any():
-        column, rate = "SAP_FLUX", series("SAP_FLUX")
-    number = column.removeprefix("RATE") if column.startswith("RATE") else ""
-    error = series(
-        f"{column}_ERR", f"{column}_ERROR", f"ERROR{number}", "ERR_RATE", "STAT_ERR", "ERROR"
-    )
-    counts = column == "COUNTS"
-    fracexp = series("FRACEXP")
-    if counts and not len(fracexp):
-        fracexp = series("EXPOSURE") / dt
-    quality = series("SAP_QUALITY", "QUALITY")
-    bits = lightcurve.QUALITY_BITS.get(mission, 0)
-    background = series("NORM_BG_COUNTS") / dt if counts else series("BACKV")
-    return {
-        "rate": rate / dt if counts else rate,
-        "rate_err": error / dt if counts else error,
-        "fracexp": fracexp,
-        "bad": (np.nan_to_num(quality).astype(np.int64) & bits) > 0
-        if len(quality)
-        else np.zeros(n, dtype=bool),
-        "background_rate": float(np.nanmean(background))
-        if np.isfinite(background).any()
-        else math.nan,
-        "counts": counts,
-        "flux": column.endswith("FLUX"),
-    }
+    return _each(curves, name, make)
 
 
 def _is_net(header) -> bool:
@@ -211,15 +263,16 @@ def _is_net(header) -> bool:
 def _times(hdus, index):
     """Return the time keywords of a table, its clock, and its times in seconds, one-dimensional."""
     hdu = hdus[index]
-    if "TIME" not in hdu.columns:
+    name = time_column(hdu.columns)
+    if not name:
         found = ", ".join(hdu.columns[:8])
         raise Rejected(Status.BAD_TIME, f"no column TIME among {found}")
     header = fits_time.keywords(hdu.header, hdus[0].header)
-    clock = fits_time.clock(header, hdu.unit("TIME"))
-    return header, clock, clock.seconds(hdu.read("TIME").ravel())
+    clock = fits_time.clock(header, hdu.unit(name), name)
+    return header, clock, clock.seconds(hdu.read(name).ravel())
 
 
-def _good_times(hdus, clock, seconds) -> np.ndarray:
+def _good_times(hdus, clock, seconds, data) -> np.ndarray:
     """Return the good time intervals of a file on the clock of its data; none if it has none."""
     tables = [
         hdu
@@ -227,32 +280,45 @@ def _good_times(hdus, clock, seconds) -> np.ndarray:
         if {"START", "STOP"} <= set(hdu.columns)
         and ("GTI" in hdu.name.upper() or str(hdu.header.get("HDUCLAS1", "")).strip() == "GTI")
     ]
-    chosen = [tables[i] for i in gti.standard([hdu.name for hdu in tables])]
+    chosen = _of_detectors([tables[i] for i in gti.standard([hdu.name for hdu in tables])], data)
     first, last = np.fmin.reduce(seconds, initial=np.inf), np.fmax.reduce(seconds, initial=-np.inf)
     if not chosen or first > last:
         return np.empty((0, 2))
+    system = fits_time.keywords(data.header, hdus[0].header).get("TIMESYS", "")
     lists = []
     for hdu in chosen:
         try:
-            lists.append(_intervals(hdu, clock, first, last))
+            lists.append(_intervals(hdu, clock, system, first, last))
         except Rejected as rejected:
             reason = f"its good time intervals ({hdu.name}): {rejected.reason}"
             raise Rejected(rejected.status, reason) from rejected
-    each = any(
-        gti.is_per_detector(hdu.name) or "CCD_ID" in hdu.header or "CCDNR" in hdu.header
-        for hdu in chosen
-    )
-    return gti.combine(lists, each)
+    return gti.combine(lists, any(_detector(hdu) is not None for hdu in chosen))
 
 
-def _intervals(hdu, clock, first, last) -> np.ndarray:
+def _of_detectors(tables, data) -> list:
+    """Return the tables of the detectors that events fell on, where both say which; else all."""
+    numbers = [_detector(hdu) for hdu in tables]
+    name = next((c for c in _DETECTORS if c in data.columns), None)
+    if name is None or None in numbers or len(tables) < 2:
+        return tables
+    used = set(np.unique(data.read_any(name)).tolist())
+    return [t for t, number in zip(tables, numbers, strict=True) if number in used] or tables
+
+
+def _detector(hdu) -> int | None:
+    """Return the number of the detector that a table of good time intervals is for, if of one."""
+    number = next((hdu.header[key] for key in _DETECTORS if key in hdu.header), None)
+    return number if isinstance(number, int) else gti.detector(hdu.name)
+
+
+def _intervals(hdu, clock, system, first, last) -> np.ndarray:
     """Return one table of good time intervals in seconds on the clock of the data.
 
     A table without TIMEZERO of its own shares that of the data, as RXTE's do, unless that moves
     it away from them: NuSTAR's light curves count from TIMEZERO, their intervals do not.
     """
     header = hdu.header
-    own = fits_time.clock(fits_time.keywords(header, {}), hdu.unit("START"))
+    own = fits_time.clock(fits_time.keywords(header, {"TIMESYS": system}), hdu.unit("START"))
     stated = hdu.unit("START") or "TIMEUNIT" in header
     unit = own.unit if stated else clock.unit
     edges = [hdu.read(name).ravel() for name in ("START", "STOP")]
@@ -262,12 +328,13 @@ def _intervals(hdu, clock, first, last) -> np.ndarray:
     raw = np.column_stack(edges).astype(float) * unit + own.since(clock)
     declared = fits_time.offset(header)
     candidates = (clock.zero, 0.0) if declared is None else (declared,)
-    shifted = [gti.merge(raw + zero) for zero in candidates]
+    uniform = clock.uniform if clock.leaping else np.asarray
+    shifted = [gti.merge(uniform(raw + zero)) for zero in candidates]
     near = [s for s in shifted if len(s) and s[0, 0] <= last and s[-1, 1] >= first]
     return near[0] if near else shifted[0]
 
 
-def _timing(who, clock, result, selected) -> dict:
+def _timing(who, clock, header, result, selected) -> dict:
     """Return what events and light curves have in common in a row."""
     flags = result.flags
     if clock.day < 0:
@@ -276,8 +343,13 @@ def _timing(who, clock, result, selected) -> dict:
         flags |= Flag.NOT_BARYCENTRED
     if not identity.is_known(who.mission):
         flags |= Flag.UNKNOWN_MISSION
+    live = fits_time.number(header, "DEADC")
+    live = live if live is not None and 0 < live <= 1 else math.nan
+    if live < _DEAD and header.get("DEADAPP") is not True:
+        flags |= Flag.DEAD_TIME
     return {
         "flags": flags,
+        "live_fraction": live,
         "band_lo": selected.lo,
         "band_hi": selected.hi,
         "time_system": clock.system,
@@ -290,10 +362,12 @@ def _timing(who, clock, result, selected) -> dict:
     }
 
 
-def _read_spectrum(hdus, index, who, entry, archive, options) -> dict:
+def _read_spectrum(hdus, index, who, entry, archive, options) -> list[dict]:
     """Read a power spectrum and the frequencies in its response."""
     hdu = hdus[index]
     names = hdu.columns
+    if has_frequencies(names):
+        return _read_frequencies(hdu, who, options)
     error = next((c for c in ("STAT_ERR", "STAT_ERROR") if c in names), None)
     if "COUNTS" not in names or error is None:
         raise Rejected(Status.BAD_SPECTRUM, "a power spectrum needs columns COUNTS and STAT_ERR")
@@ -311,16 +385,64 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> dict:
         )
         raise Rejected(Status.BAD_SPECTRUM, f"{reason}: fetch it again")
     result = spectrum.convert(channel, counts, errors, quality != 0, bounds, noise)
-    return {
-        "product": identity.product("spectrum", who.mission, who.instrument),
-        "flags": result.flags,
-        "frequency_lo": result.frequency_lo,
-        "frequency_hi": result.frequency_hi,
-        "power": result.power,
-        "power_err": result.power_err,
-        "noise": math.nan if noise is None else noise,
-        "norm": options.spectrum_norm,
-    }
+    return [
+        {
+            "product": identity.product("spectrum", who.mission, who.instrument),
+            "flags": result.flags,
+            "frequency_lo": result.frequency_lo,
+            "frequency_hi": result.frequency_hi,
+            "power": result.power,
+            "power_err": result.power_err,
+            "noise": math.nan if noise is None else noise,
+            "norm": options.spectrum_norm,
+        }
+    ]
+
+
+def _read_frequencies(hdu, who, options) -> list[dict]:
+    """Read a power spectrum with its frequencies: with errors, or else of raw powers."""
+    table = getattr(hdu, "table", None) or TableOptions.model_construct()
+    hertz = [c for c in ("FREQUENCY", "FREQUENCY_LO", "FREQUENCY_HI") if c in hdu.columns]
+    frequencies = {name: hdu.read(name).ravel() * _hertz(hdu.unit(name)) for name in hertz}
+    error = next((c for c in ("ERROR", "POWER_ERR", "STAT_ERR") if c in hdu.columns), None)
+    norm = table.norm or options.spectrum_norm
+    noise = options.spectrum_noise if norm == "leahy" else None
+    result = spectrum.with_frequencies(
+        frequencies.get("FREQUENCY"),
+        (frequencies.get("FREQUENCY_LO"), frequencies.get("FREQUENCY_HI")),
+        hdu.read("POWER").ravel(),
+        hdu.read(error).ravel() if error else np.empty(0),
+    )
+    if not error:
+        result = spectrum.average(result, table.average)
+    return [
+        {
+            "product": identity.product("spectrum", who.mission, who.instrument),
+            "flags": result.flags,
+            "frequency_lo": result.frequency_lo,
+            "frequency_hi": result.frequency_hi,
+            "power": result.power,
+            "power_err": result.power_err,
+            "n": np.empty(0)
+            if error
+            else np.full(len(result.power), table.average / table.oversampling),
+            "noise": math.nan if noise is None else noise,
+            "norm": norm,
+        }
+    ]
+
+
+def _hertz(unit) -> float:
+    """Return the Hz in a unit of frequency, Hz if it is empty."""
+    base, factor = UNITS.get(unit or "Hz", ("", 0.0))
+    if base != "Hz":
+        allowed = ", ".join(name for name, (of, _) in UNITS.items() if of == "Hz")
+        raise Rejected(
+            Status.BAD_SPECTRUM,
+            f"{unit!r} is no unit of frequency that is known ({allowed}): say one in "
+            "ingest.tables.units",
+        )
+    return factor
 
 
 @functools.lru_cache(maxsize=16)

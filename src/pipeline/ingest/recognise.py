@@ -1,16 +1,43 @@
 """What a FITS file is, by its HDUs, columns and keywords; never by its name."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.ingest import rxte
+from pipeline.ingest.missions import DIALECTS, TIME_COLUMNS
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
 KINDS = ("events", "lightcurve", "spectrum")
 """Kinds of file that hold an observation, in the order in which they are looked for."""
 
-RATE_COLUMNS = ("RATE", "COUNTS", "COUNT_RATE", "PDCSAP_FLUX", "SAP_FLUX", "FLUX")
+RATE_COLUMNS = ("RATE", "COUNTS", "COUNT_RATE", *(dialect.flux for dialect in DIALECTS))
 """Columns a light curve may be in, the best first; numbered ones (RATE1) come after RATE."""
+
+_SET_ASIDE = (
+    # what it is; words in EXTNAME or HDUCLAS1; columns, of which a table must have all of one set
+    ("target pixels", ("TARGETTABLES", "PIXELS"), ({"RAW_CNTS", "FLUX"},)),
+    ("a time-lag histogram", (), ({"TIME", "XELAG"},)),
+    ("an attitude file", ("ATT", "ASPSOL", "ASPECT"), ({"TIME", "QPARAM"}, {"TIME", "POINTING"})),
+    (
+        "a spacecraft or orbit file",
+        ("SC_DATA", "ORBIT", "EPHEM", "PREFILTER"),
+        (
+            {"START", "STOP", "SC_POSITION"},
+            {"TIME", "POSITION", "VELOCITY"},
+            {"TIME", "SAT_LAT", "SAT_LON"},
+            {"SCLK_UTC", "POS_X"},
+        ),
+    ),
+    ("a housekeeping file", ("HK", "HOUSEKEEPING", "HKP"), ()),
+    ("a filter file", ("FILTER", "MKF"), ({"TIME", "ELV", "SAA"}, {"TIME", "ELV", "BR_EARTH"})),
+    ("bad pixels", ("BADPIX", "BADPIXEL"), ({"RAWX", "RAWY", "BADFLAG"},)),
+    ("a region", ("REGION",), ({"SHAPE", "X", "Y", "R"},)),
+    ("a list of sources", ("SRCLIST", "SRC_LIST", "CATALOG"), ({"RA", "DEC", "ML_ID_SRC"},)),
+    ("good time intervals", ("GTI",), ({"START", "STOP"},)),
+)
+"""Sound tables that are no observation, the most telling first."""
 
 _EVENT_COLUMNS = frozenset(
     {"PI", "PHA", "ENERGY", "CHANNEL", "EVENT", "RAWX", "DETX", "DET_ID", "EVENT_ID", "PULSE_PHASE"}
@@ -87,11 +114,25 @@ def recognise(hdus: Sequence[Hdu]) -> Recognised:
                 return Recognised(kind, index)
     if "response" in guessed:
         return Recognised("response", _response_hdu(hdus, guessed), "a response")
-    if not any(hdu.columns for hdu in hdus):
-        images = [i for i, hdu in enumerate(hdus) if hdu.header.get("NAXIS", 0)]
-        if images:
-            return Recognised("other", images[0], "an image")
+    for what in _SET_ASIDE:
+        for index, hdu in enumerate(hdus):
+            if _is_kind(hdu, what):
+                return Recognised("other", index, what[0])
+    images = [i for i, hdu in enumerate(hdus) if hdu.header.get("NAXIS", 0) and not hdu.columns]
+    if images and not any(hdu.columns for hdu in hdus[: images[0]]):
+        return Recognised("other", images[0], "an image")
     raise Rejected(Status.UNRECOGNISED, _nothing_in(hdus))
+
+
+def _is_kind(hdu: Hdu, kind) -> bool:
+    """Return whether a table is of a kind of `_SET_ASIDE`."""
+    _, words, columns = kind
+    if not hdu.columns:
+        return False
+    said = [hdu.name, str(hdu.header.get("HDUCLAS1", "")), str(hdu.header.get("HDUCLAS2", ""))]
+    names = {part for text in said for part in re.split(r"[^A-Z0-9_]+", text.upper())}
+    parts = names | {part for name in names for part in name.split("_")}
+    return bool(parts & set(words)) or any(some <= set(hdu.columns) for some in columns)
 
 
 def _declared(hdu: Hdu) -> str:
@@ -108,9 +149,11 @@ def _declared(hdu: Hdu) -> str:
     ):
         if hduclas1.startswith(word):
             return kind
+    if name == rxte.ARRAY:
+        return "lightcurve" if rxte.count_columns(hdu.columns) else "other"
     if hduclas1 and hduclas1 != "TEMPORALDATA":
         return "other"
-    if "EVENT" in name or name == "XTE_SE":
+    if "EVENT" in name or name == rxte.EVENTS:
         return "events"
     if name in {"RATE", "LIGHTCURVE", "LIGHT CURVE"}:
         return "lightcurve"
@@ -124,24 +167,39 @@ def _declared(hdu: Hdu) -> str:
 def _by_columns(hdu: Hdu) -> str:
     """Return the kind of a table by its columns, empty if they are not those of any."""
     columns = set(hdu.columns)
+    if any(_is_kind(hdu, kind) for kind in _SET_ASIDE):
+        return ""
     if {"E_MIN", "E_MAX", "CHANNEL"} <= columns or {"ENERG_LO", "MATRIX"} <= columns:
         return "response"
-    if "TIME" not in columns:
-        return "spectrum" if {"CHANNEL", "COUNTS"} <= columns else ""
-    if rate_column(columns):
+    if not time_column(columns):
+        return "spectrum" if {"CHANNEL", "COUNTS"} <= columns or has_frequencies(columns) else ""
+    if rate_columns(hdu.columns):
         return "lightcurve"
     return "events" if columns & _EVENT_COLUMNS else ""
 
 
-def rate_column(columns: Collection[str]) -> str:
-    """Return the column that a light curve is in, empty if there is none."""
+def time_column(columns: Collection[str]) -> str:
+    """Return the column that times are in, empty if there is none."""
+    found = (name for name, beside in TIME_COLUMNS.items() if {name, beside} <= {*columns})
+    return next(found, "")
+
+
+def rate_columns(columns: Collection[str]) -> list[str]:
+    """Return the column that a light curve is in, or the numbered ones of several; empty if none."""
     for name in RATE_COLUMNS:
         if name in columns:
-            return name
-        numbered = sorted(c for c in columns if c.startswith(name) and c[len(name) :].isdigit())
+            return [name]
+        numbered = [c for c in columns if c.startswith(name) and c[len(name) :].isdigit()]
         if name == "RATE" and numbered:
-            return numbered[0]
-    return ""
+            return sorted(numbered, key=lambda c: int(c[len(name) :]))
+    return []
+
+
+def has_frequencies(columns: Collection[str]) -> bool:
+    """Return whether a table has powers and the frequencies they are at."""
+    return "POWER" in columns and (
+        "FREQUENCY" in columns or {"FREQUENCY_LO", "FREQUENCY_HI"} <= {*columns}
+    )
 
 
 def _energy_spectrum(hdu: Hdu, primary: Hdu) -> str:
@@ -152,6 +210,8 @@ def _energy_spectrum(hdu: Hdu, primary: Hdu) -> str:
     is named for is taken for one only if its response is not the detector's own
     (`is_power_spectrum`).
     """
+    if has_frequencies(hdu.columns):
+        return ""
     if str(hdu.header.get("ANCRFILE", "")).strip().upper() not in _NO_TELESCOPE:
         return "an energy spectrum (it names an effective area, ANCRFILE)"
     if hdu.header.get("POISSERR") is True or not {"STAT_ERR", "STAT_ERROR"} & set(hdu.columns):
@@ -188,6 +248,7 @@ def _nothing_in(hdus) -> str:
         return "the file has no table with data"
     return (
         f"no table is an event list, a light curve or a power spectrum: found {'; '.join(tables)}; "
-        f"a light curve needs TIME and one of {', '.join(RATE_COLUMNS)}, an event list TIME and "
-        "HDUCLAS1 = 'EVENTS' or a column like PI"
+        "if it is one, say in ingest.tables what its columns are; unasked, a light curve needs TIME "
+        f"and one of {', '.join(RATE_COLUMNS)}, an event list TIME and HDUCLAS1 = 'EVENTS' or a "
+        "column like PI"
     )

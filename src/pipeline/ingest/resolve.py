@@ -36,18 +36,32 @@ def resolve(rows: Iterable[Mapping], group_by: str) -> list[dict]:
 
 
 def _find_responses(rows) -> None:
-    """Replace RESPFILE by the path of that file in the archive, in the spectrum's folder if it can."""
-    by_name = defaultdict(list)
+    """Replace RESPFILE by the path of that file in the archive, in the spectrum's folder if it can.
+
+    An event list gets one too: that which it names, or else the one of its instrument in its folder.
+    """
+    by_name, matrices = defaultdict(list), defaultdict(list)
     for row in rows:
         by_name[PurePosixPath(row["file"]).name].append(row)
+        if _has_energies(row):
+            matrices[_instrument(row)].append(row)
     for row in rows:
-        name = PurePosixPath(row.get("response", "") or "").name
+        named = row.get("response", "") or ""
+        name = PurePosixPath(named).name
         row |= {"response": "", "response_sha256": ""}
-        if row["kind"] != "spectrum" or row["status"] != Status.OK:
+        if row["kind"] == "events" and row["status"] == Status.OK:
+            folder = _folder(row)
+            found = [r for r in by_name[name] if _has_energies(r)] if name else []
+            beside = [r for r in found or matrices[_instrument(row)] if _folder(r) == folder]
+            chosen = beside if len(beside) == 1 else found if len(found) == 1 else []
+            for response in chosen:
+                row |= {"response": response["file"], "response_sha256": response["sha256"]}
             continue
-        folder = PurePosixPath(row["file"]).parent
+        if row["kind"] != "spectrum" or row["status"] != Status.OK or named == row["file"]:
+            continue
+        folder = _folder(row)
         found = [*by_name[name], *by_name[f"{name}.gz"]] if name else []
-        found.sort(key=lambda r: (PurePosixPath(r["file"]).parent != folder, r["file"]))
+        found.sort(key=lambda r: (_folder(r) != folder, r["file"]))
         responses = [
             r for r in found if r["kind"] == "response" and r["status"] == Status.SET_ASIDE
         ]
@@ -66,6 +80,24 @@ def _find_responses(rows) -> None:
                 "response": responses[0]["file"],
                 "response_sha256": responses[0]["sha256"],
             }
+
+
+def _has_energies(row) -> bool:
+    """Return whether a file is a response with the energies of a detector's channels."""
+    return (
+        row["kind"] == "response"
+        and row["status"] == Status.SET_ASIDE
+        and bool(row.get("mission"))
+        and row.get("hdu") == "EBOUNDS"
+    )
+
+
+def _folder(row) -> PurePosixPath:
+    return PurePosixPath(row["file"]).parent
+
+
+def _instrument(row) -> tuple[str, str]:
+    return row.get("mission", ""), row.get("instrument", "")
 
 
 def _no_response(name, found) -> str:

@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.ingest import fits_file, fits_time, identity
-from pipeline.ingest.recognise import KINDS, Recognised, recognise
+from pipeline.config import IngestOptions
+from pipeline.ingest import fits_file, fits_time, identity, mapping
+from pipeline.ingest.recognise import KINDS, Recognised, has_frequencies, recognise
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
 
-def scan_file(item: Mapping, archive: Path, max_decompressed: int) -> dict:
+def scan_file(item: Mapping, archive: Path, options: IngestOptions) -> dict:
     """Look at one file.
 
     Parameters
@@ -19,8 +20,8 @@ def scan_file(item: Mapping, archive: Path, max_decompressed: int) -> dict:
         ``file``, ``size``, ``mtime_ns``, and ``problem``: why it must not be opened, or empty.
     archive : Path
         Folder that `file` is relative to.
-    max_decompressed : int
-        Bytes that a gzipped file may grow to.
+    options : IngestOptions
+        How files are read.
 
     Returns
     -------
@@ -37,9 +38,11 @@ def scan_file(item: Mapping, archive: Path, max_decompressed: int) -> dict:
             raise Rejected(Status.UNREADABLE, item["problem"])
         path = Path(archive) / item["file"]
         row["sha256"] = fits_file.sha256(path)
-        with fits_file.open_fits(path, max_decompressed) as hdus:
+        with mapping.open_file(path, item["file"], options) as hdus:
             found = recognise(hdus)
             row |= _about(hdus, found)
+            if has_frequencies(hdus[found.index].columns):
+                row["response"] = item["file"]  # it needs no other
             if found.what:
                 row |= {"status": Status.SET_ASIDE, "reason": f"{found.what}: not an observation"}
     except Rejected as rejected:
@@ -84,7 +87,7 @@ def _about(hdus, found: Recognised) -> dict:
         "mjd_stop": stop,
         "exposure": _exposure(hdu.header, time) if found.kind in KINDS[:2] else math.nan,
     }
-    if found.kind == "spectrum":
+    if found.kind in ("spectrum", "events"):
         row["response"] = " ".join(str(hdu.header.get("RESPFILE", "")).split())
     return row
 

@@ -91,3 +91,72 @@ def convert(
     columns = (lo[good], hi[good], counts[good] / width + (noise or 0.0), error[good] / width)
     flags = Flag(0) if good.all() else Flag.TIMES_DROPPED
     return Spectrum(*(c[by_frequency] for c in columns), flags)
+
+
+def with_frequencies(
+    frequency: np.ndarray | None,
+    edges: tuple[np.ndarray | None, np.ndarray | None],
+    power: np.ndarray,
+    error: np.ndarray,
+) -> Spectrum:
+    """Make a power spectrum of powers at known frequencies.
+
+    Parameters
+    ----------
+    frequency : ndarray, shape (n,), or None
+        Where the powers are, Hz; None where there are edges.
+    edges : (ndarray, ndarray) of shape (n,), or (None, None)
+        Lower and upper edges of the bins, Hz; None: half-way to the neighbours.
+    power : ndarray, shape (n,)
+        Power density, noise included.
+    error : ndarray, shape (n,) or (0,)
+        Its error, if it has one.
+
+    Raises
+    ------
+    Rejected
+        BAD_SPECTRUM when no bin can be used.
+    """
+    lo, hi = edges if edges[0] is not None else _half_way(frequency)
+    good = np.isfinite(power) & np.isfinite(lo) & np.isfinite(hi) & (hi > lo) & (hi > 0)
+    if len(error):
+        good &= np.isfinite(error) & (error > 0)
+    if not good.any():
+        raise Rejected(
+            Status.BAD_SPECTRUM,
+            f"none of {len(power)} bins has a positive frequency, a finite power and, if there is a "
+            "column of errors, a positive error",
+        )
+    order = np.flatnonzero(good)[np.argsort(lo[good], kind="stable")]
+    columns = (
+        np.maximum(lo[order], 0.0),
+        hi[order],
+        power[order],
+        error[order] if len(error) else error,
+    )
+    return Spectrum(*columns, Flag(0) if good.all() else Flag.TIMES_DROPPED)
+
+
+def _half_way(frequency) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges of bins half-way between frequencies, which may be in any order."""
+    known = np.unique(frequency[np.isfinite(frequency)])
+    if len(known) < 2:
+        raise Rejected(Status.BAD_SPECTRUM, "fewer than two frequencies: a spectrum needs more")
+    middle = (known[1:] + known[:-1]) / 2
+    lower = np.concatenate([[2 * known[0] - middle[0]], middle])
+    upper = np.concatenate([middle, [2 * known[-1] - middle[-1]]])
+    place = np.clip(np.searchsorted(known, frequency), 0, len(known) - 1)
+    there = np.isfinite(frequency)
+    return tuple(np.where(there, edge[place], np.nan) for edge in (lower, upper))
+
+
+def average(raw: Spectrum, size: int) -> Spectrum:
+    """Average raw powers of neighbouring bins, `size` at a time; what is left at the end is dropped."""
+    count = len(raw.power) // size
+    if size == 1 or not count:
+        return raw
+    lo, hi, power = (
+        column[: count * size].reshape(count, size)
+        for column in (raw.frequency_lo, raw.frequency_hi, raw.power)
+    )
+    return Spectrum(lo[:, 0], hi[:, -1], power.mean(axis=1), raw.power_err, raw.flags)

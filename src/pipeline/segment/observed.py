@@ -45,6 +45,30 @@ def from_errors(frequency_lo, frequency_hi, power, power_err, noise_known):
     )
 
 
+def from_ordinates(frequency_lo, frequency_hi, power, n):
+    """Return a power spectrum, noise included, of which the numbers of ordinates are known.
+
+    Parameters
+    ----------
+    frequency_lo, frequency_hi, power, n : ndarray, shape (n_bins,)
+        Edges, Hz; power; ordinates averaged in each bin.
+
+    Returns
+    -------
+    Spectrum
+        Bins without a positive power have no weight: n = 0.
+    """
+    usable = np.isfinite(power) & (power > 0)
+    return Spectrum(
+        frequency=(frequency_lo + frequency_hi) / 2,
+        frequency_lo=frequency_lo,
+        frequency_hi=frequency_hi,
+        power=np.where(usable, power, 0.0),
+        n=np.where(usable, n, 0.0),
+        power_err=np.zeros(0),
+    )
+
+
 def combine(spectra):
     """Average spectra of the same bins, weighted by their ordinates or their errors.
 

@@ -261,7 +261,7 @@ def _spectrum_row(read, count, options):
     """Average power spectra that come ready-made, of the same frequency bins."""
     rows, unused = [], []
     for row in map(read, range(count)):
-        if len(row["power_err"]):
+        if len(row["power_err"]) or len(row["n"]):
             rows.append(row)
         else:
             reason = f"{row['file']}: the powers have no errors; give them as STAT_ERR"
@@ -269,19 +269,24 @@ def _spectrum_row(read, count, options):
     if not rows:
         raise unused[0]
     norm, noise = rows[0]["norm"], rows[0]["noise"]
-    names = ("frequency_lo", "frequency_hi", "power", "power_err")
-    spectrum = observed.combine(
-        [observed.from_errors(*(row[c] for c in names), np.isfinite(noise)) for row in rows]
-    )
+    spectrum = observed.combine([_observed(row) for row in rows])
     spectrum = spectrum.keep(_in_range(spectrum.frequency, options.frequency_range))
     columns = _described([_summary(row) for row in rows], unused) | {"norm": norm, "noise": noise}
-    columns["flags"] |= Flag.GAUSSIAN if np.isnan(noise) else NO_FLAG
+    columns["flags"] |= NO_FLAG if len(spectrum.n) else Flag.GAUSSIAN
     if norm == "frac" and np.isfinite(noise):
         width = spectrum.frequency_hi - spectrum.frequency_lo
         columns |= _rms(spectrum.power, noise, spectrum.n, width, columns["flags"])
     else:
         columns["flags"] |= Flag.RMS_UNKNOWN
     return columns | _bins(spectrum, options)
+
+
+def _observed(row):
+    """Return a power spectrum that comes ready-made, with its numbers of ordinates or its errors."""
+    names = ("frequency_lo", "frequency_hi", "power")
+    if len(row["n"]):
+        return observed.from_ordinates(*(row[c] for c in names), row["n"])
+    return observed.from_errors(*(row[c] for c in (*names, "power_err")), np.isfinite(row["noise"]))
 
 
 def _rms(power, noise, n, width, flags):

@@ -1,0 +1,261 @@
+"""Text files and FITS tables read as the configuration says."""
+
+import gzip
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.timeseries import LombScargle
+
+from pipeline.config import ConfigError, IngestOptions, load, validate
+from pipeline.ingest import mapping
+from pipeline.ingest.reader import read_observation
+from pipeline.ingest.resolve import resolve
+from pipeline.ingest.scan import scan_file
+from pipeline.status import Flag
+
+ROOT = Path(__file__).resolve().parents[2]
+CURVE = {"files": "*.txt", "columns": {"time": 1, "rate": 2}}
+
+
+def _write(archive, text, file="a.txt"):
+    (archive.root / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def test_columns_by_number_between_blanks(archive):
+    _write(archive, "# day  flux\n 0.0  1.5\n 0.5  2.5\n\n 1.0  3.5\n")
+    table = CURVE | {"keywords": {"TIMEUNIT": "d", "TELESCOP": "Kepler", "OBJECT": "{stem}"}}
+    row = archive.read("a.txt", tables=[table])
+    assert row["rate"].tolist() == [1.5, 2.5, 3.5]
+    assert row["time"].tolist() == [21600.0, 64800.0, 108000.0]
+    assert (row["mission"], row["object"]) == ("kepler", "a")
+    assert row["flags"] & Flag.NO_TIMEDEL
+
+
+def test_columns_by_name_between_commas_with_cells_that_are_empty(archive):
+    _write(archive, '"T",flux,"Err"\n1,10,1\n2,,1\n3,null,\n4,13,1\n')
+    table = {"files": "a.*", "columns": {"time": "t", "rate": "Flux", "error": "err"}}
+    row = archive.read("a.txt", tables=[table | {"keywords": {"TIMEDEL": 1.0}}])
+    assert row["rate"].tolist() == [10.0, 13.0]
+    assert row["rate_err"].tolist() == [1.0, 1.0]
+    assert row["flags"] & Flag.TIMES_DROPPED
+    assert not row["flags"] & Flag.NO_TIMEDEL
+
+
+def test_names_in_a_comment_and_a_packed_file(archive):
+    _write(archive, gzip.compress(b"! a b c\n1 2 3\n2 3 4\n"), "a.txt.gz")
+    table = {"files": "*.gz", "columns": {"time": "a", "rate": "c"}, "comment": "!"}
+    assert archive.read("a.txt.gz", tables=[table])["rate"].tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_text_that_is_open_already(packed):
+    text = b"1 2\n2 3\n"
+    file = io.BytesIO(gzip.compress(text) if packed else text)
+    with mapping.open_file(file, "a.txt", IngestOptions(tables=[CURVE])) as (_, hdu):
+        assert hdu.read("RATE").tolist() == [2.0, 3.0]
+        assert hdu.read("TIME").tolist() == [1.0, 2.0]
+
+
+def test_magnitudes_and_logarithms_become_fluxes(archive):
+    _write(archive, "0 10.0 0.01\n1 11.0 0.02\n2 12.0 0.02\n")
+    table = {"files": "*", "columns": {"time": 1, "rate": 2, "error": 3}}
+    row = archive.read("a.txt", tables=[table | {"scale": "magnitude"}])
+    assert row["rate"] == pytest.approx([10**0.4, 1.0, 10**-0.4])
+    assert row["rate_err"] == pytest.approx(0.4 * np.log(10) * row["rate"] * [0.01, 0.02, 0.02])
+    row = archive.read("a.txt", tables=[table | {"scale": "log10"}])
+    assert row["rate"] == pytest.approx([0.1, 1.0, 10.0])
+
+
+def test_events_of_text(archive):
+    _write(archive, "3.0 500\n1.0 1500\n")
+    columns = {"time": 1, "energy": 2}
+    table = {"files": "*", "kind": "events", "columns": columns, "units": {"energy": "eV"}}
+    row = archive.read("a.txt", tables=[table])
+    assert (row["time"].tolist(), row["energy"].tolist()) == ([0.0, 2.0], [1.5, 0.5])
+
+
+def test_raw_powers_count_as_one_ordinate_over_the_oversampling(archive):
+    _write(archive, "1 4\n2 6\n3 nan\n4 8\n")
+    table = {"files": "*", "kind": "spectrum", "columns": {"frequency": 1, "power": 2}}
+    table |= {"units": {"frequency": "mHz"}, "norm": "frac", "factor": 1e-6, "oversampling": 2}
+    row = archive.read("a.txt", tables=[table])
+    assert row["power"] == pytest.approx([4e-6, 6e-6, 8e-6])
+    assert row["frequency_lo"] == pytest.approx([0.5e-3, 1.5e-3, 3.5e-3])
+    assert row["frequency_hi"] == pytest.approx([1.5e-3, 2.5e-3, 4.5e-3])
+    assert row["n"].tolist() == [0.5, 0.5, 0.5]
+    assert (row["norm"], len(row["power_err"])) == ("frac", 0)
+
+
+def test_neighbouring_powers_are_averaged_with_their_ordinates(archive):
+    _write(archive, "".join(f"{f} {f * f}\n" for f in (3, 1, 2, 4, 5)))
+    table = {"files": "*", "kind": "spectrum", "columns": {"frequency": 1, "power": 2}}
+    row = archive.read("a.txt", tables=[table | {"average": 2, "oversampling": 4}])
+    assert row["power"].tolist() == [2.5, 12.5]
+    assert (row["frequency_lo"].tolist(), row["frequency_hi"].tolist()) == ([0.5, 2.5], [2.5, 4.5])
+    assert row["n"].tolist() == [0.5, 0.5]
+
+
+def test_powers_with_errors_and_edges(archive):
+    _write(archive, "0,1,3,0.3\n1,3,2,0.2\n")
+    names = ("frequency_lo", "frequency_hi", "power", "error")
+    columns = dict(zip(names, (1, 2, 3, 4), strict=True))
+    row = archive.read("a.txt", tables=[{"files": "*", "kind": "spectrum", "columns": columns}])
+    assert row["power_err"].tolist() == [0.3, 0.2]
+    assert (row["frequency_hi"].tolist(), row["noise"]) == ([1.0, 3.0], 2.0)
+    assert len(row["n"]) == 0
+
+
+def test_a_fits_table_with_names_of_its_own(archive, make):
+    columns = {"T": np.arange(4.0), "CHANNEL3": np.arange(1.0, 5.0)}
+    archive.add("a.fits", make.table("IRRADIANCE", columns, {"TELESCOP": "PROBA2"}))
+    table = {"files": "*.fits", "columns": {"time": "t", "rate": "channel3"}}
+    row = archive.read("a.fits", tables=[table | {"keywords": {"TIMEUNIT": "min"}}])
+    assert row["time"].tolist() == [30.0, 90.0, 150.0, 210.0]
+    assert row["rate"].tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert row["mission"] == "proba2"
+
+
+def test_values_without_times_are_as_far_apart_as_timedel(archive, make):
+    archive.add("a.fits", make.table("", {"DATA": np.arange(4.0)}))
+    table = {"files": "*", "columns": {"rate": 1}, "keywords": {"TIMEDEL": 0.5}}
+    assert archive.read("a.fits", tables=[table])["time"].tolist() == [0.25, 0.75, 1.25, 1.75]
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "reason"),
+    [
+        ("t,r\n1,2\n", {"columns": {"time": "t", "rate": "x"}}, "no column 'x'.*found t, r"),
+        ("1 2\n", {"columns": {"time": 1, "rate": 3}}, "column 3 .*of 2 columns"),
+        ("<html>\n", {}, "no line of numbers"),
+        (b"\x00\x01\xff\xfe", {}, "no line of numbers"),
+        ("1 2\n", {"skip": 3}, "no line of numbers"),
+    ],
+)
+def test_text_that_is_not_what_the_configuration_says(archive, text, table, reason):
+    _write(archive, text)
+    row = archive.scan("a.txt", tables=[CURVE | table])
+    assert row["status"] == "unreadable"
+    assert re.search(reason, row["reason"])
+
+
+def test_a_line_that_is_no_number_is_named(archive):
+    _write(archive, "1 2\n2 3\n3 four\n")
+    tables = IngestOptions(tables=[CURVE])
+    (entry,) = resolve([scan_file(_item(archive), archive.root, tables)], "observation")
+    row = read_observation({"reason": ""} | entry, archive.root, tables)
+    assert row["status"] == "unreadable"
+    assert "four" in row["reason"]
+    assert "row 2" in row["reason"]
+
+
+def _item(archive):
+    about = (archive.root / "a.txt").stat()
+    return {"file": "a.txt", "size": about.st_size, "mtime_ns": about.st_mtime_ns, "problem": ""}
+
+
+def test_text_longer_than_it_may_be_is_refused(archive):
+    _write(archive, gzip.compress(b"1 2\n" * 1000), "a.txt.gz")
+    row = archive.scan("a.txt.gz", tables=[CURVE | {"files": "*"}], max_decompressed=10)
+    assert "max_decompressed" in row["reason"]
+
+
+def test_text_of_which_nothing_is_said_says_what_to_do(archive):
+    _write(archive, "1 2\n2 3\n")
+    assert "ingest.tables" in archive.scan("a.txt")["reason"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "file", "stars"),
+    [
+        ("k/*_LC.txt", "k/12_LC.txt", ("12",)),
+        ("k/*_LC.txt", "k/a/12_LC.txt", None),
+        ("**.txt", "k/a/12.txt", ("k/a/12",)),
+        ("a+b/*", "a+b/c", ("c",)),
+    ],
+)
+def test_patterns_of_files(pattern, file, stars):
+    options = IngestOptions(tables=[CURVE | {"files": pattern, "keywords": {"OBJECT": "{1}"}}])
+    found = mapping.find(file, options.tables)
+    assert (None if found is None else (found.keywords["OBJECT"],)) == stars
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ({"columns": {"time": 1}}, "need rate or counts"),
+        ({"columns": {"rate": 1}}, "need time, or keywords TIMEDEL"),
+        ({"kind": "spectrum", "columns": {"power": 1}}, "need frequency"),
+        ({"columns": {"time": 1, "rate": 0}}, "ingest.tables.0.columns.rate"),
+        ({"column": {}}, "did you mean 'columns'"),
+        (
+            {
+                "kind": "spectrum",
+                "columns": {"frequency": 1, "power": 2, "error": 3},
+                "average": 2,
+            },
+            "average is for raw powers",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_said(table, fault):
+    with pytest.raises(ConfigError, match=fault):
+        validate({"archive": "a", "ingest": {"tables": [CURVE | table]}})
+
+
+@pytest.fixture(scope="module")
+def timeseries(shared):
+    """All files of the time series, as the configuration in the repository reads them."""
+    folder, options = shared / "timeseries", load(ROOT / "config/examples/timeseries.yaml").ingest
+    rows = {}
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+    for path in files:
+        about = path.stat()
+        item = {"file": path.relative_to(folder).as_posix(), "size": about.st_size}
+        item |= {"mtime_ns": about.st_mtime_ns, "problem": ""}
+        (entry,) = resolve([scan_file(item, folder, options)], "object")
+        rows[entry["file"]] = read_observation({"reason": ""} | entry, folder, options)
+    return rows
+
+
+def test_every_file_of_the_time_series_is_an_observation(timeseries):
+    assert len(timeseries) == 126
+    assert {row["status"] for row in timeseries.values()} == {"ok"}
+    assert all(row["object"] for row in timeseries.values())
+    assert timeseries["maxi/GRS1915.asc"]["object"] == "GRS1915"
+    assert len(timeseries["kepler/1435467_LC.txt"]["rate"]) == 37919
+    assert len(timeseries["kepler/2309595_PS.txt"]["power"]) == 106123 // 50
+    row = timeseries["maxi/CygX-1.asc"]
+    first = row["t_start"] + row["dt"] / 2  # MJD 55060.1056 UTC, 66.184 s before TT
+    assert (row["time_system"], row["mjd_ref"], row["mjd_ref_frac"]) == ("TT", 0, 0.0)
+    assert first == pytest.approx(55060.1056 * 86400 + 66.184, abs=1e-5)
+
+
+def test_linear_11375941_pulses_with_its_published_period(timeseries):
+    """2.58014 h (RR Lyrae of the LINEAR survey, Palaversa et al. 2013)."""
+    row = timeseries["linear/LINEAR_11375941.csv"]
+    hours = np.linspace(2.5795, 2.5805, 2001)
+    search = LombScargle(row["time"], row["rate"], row["rate_err"], nterms=2)
+    coarse = np.linspace(2.3, 2.9, 20001)
+    power = search.power(1 / (3600 * np.concatenate([hours, coarse])))
+    best = np.concatenate([hours, coarse])[np.argmax(power)]
+    assert best == pytest.approx(2.58014, abs=2e-5)
+
+
+@pytest.mark.slow
+def test_solar_like_oscillations_are_at_their_published_frequency(timeseries):
+    """nu_max 1382 +- 9 and 643 +- 9 uHz (KIC 1435467, KIC 2309595), within two joint errors."""
+    from pipeline.fit import fit_spectra
+
+    for star, published in (("1435467", 1382.0), ("2309595", 643.0)):
+        row = timeseries[f"kepler/{star}_PS.txt"]
+        frequency = (row["frequency_lo"] + row["frequency_hi"]) / 2
+        wanted = np.flatnonzero((frequency > 1e-4) & (frequency < 4e-3))[:900]
+        power, n = row["power"][wanted], row["n"][wanted]
+        result = fit_spectra(
+            ["constant", "harvey", "gaussian"], power[np.newaxis], frequency[wanted], n=n
+        )
+        value, lo, hi = (float(v[0]) * 1e6 for v in result["gaussian.1.frequency"])
+        assert abs(value - published) < 2 * np.hypot(max(lo, hi), 9.0)
