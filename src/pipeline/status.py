@@ -47,6 +47,11 @@ class Status(StrEnum):
         ("The file is byte for byte the same as another one, which was used instead."),
     )
     UNREADABLE = "unreadable", Fault.INPUT, "The file could not be opened as what it claims to be."
+    NOT_DOWNLOADED = (
+        "not_downloaded",
+        Fault.INPUT,
+        ("The server of the archive did not give the file; running again tries again."),
+    )
     UNRECOGNISED = (
         "unrecognised",
         Fault.INPUT,

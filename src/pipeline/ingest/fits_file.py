@@ -7,7 +7,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,13 +96,13 @@ def _keywords(header) -> dict:
 
 
 @contextmanager
-def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
+def open_fits(file, max_decompressed: int) -> Iterator[list[FitsHdu]]:
     """Open a FITS file, gzipped or not, of which every HDU is known to be complete.
 
     Parameters
     ----------
-    path : path-like
-        File. Its name does not matter.
+    file : path-like or binary file
+        File, whose name does not matter; or one that is open and can seek.
     max_decompressed : int
         Bytes that a gzipped file may grow to.
 
@@ -117,7 +117,8 @@ def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
         UNREADABLE if it is not FITS, TRUNCATED if it ends early. `Rejected.hdus` are the HDUs
         whose headers could be read.
     """
-    with open(path, "rb") as handle:
+    local = isinstance(file, (str, os.PathLike))
+    with open(file, "rb") if local else nullcontext(file) as handle:
         if handle.peek(2)[:2] == b"\x1f\x8b":
             with (
                 _decompressed(handle, max_decompressed) as (content, cut),
@@ -125,7 +126,7 @@ def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
             ):
                 yield hdus
         else:
-            with _hdus_of(handle, "", memmap=True) as hdus:
+            with _hdus_of(handle, "", memmap=local) as hdus:
                 yield hdus
 
 
@@ -165,6 +166,8 @@ def _hdus_of(handle, cut, *, memmap):
             opened = stack.enter_context(fits.open(handle, mode="readonly", memmap=memmap))
             hdus = [FitsHdu.of(hdu) for hdu in opened]
             missing = cut or _missing(opened, handle, size)
+        except Rejected:  # of a file that is not on this machine
+            raise
         except Exception as error:  # a damaged header can make Astropy raise anything
             reason = f"its FITS headers cannot be read ({type(error).__name__}: {error})"
             status = Status.TRUNCATED if cut else Status.UNREADABLE

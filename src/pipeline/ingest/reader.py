@@ -19,20 +19,21 @@ from pipeline.ingest import (
     lightcurve,
     spectrum,
 )
+from pipeline.ingest.copies import Copies, locate
 from pipeline.ingest.recognise import rate_column, recognise
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag, Status
 
 
-def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> dict:
+def read_observation(entry: Mapping, archive: Path | Copies, options: IngestOptions) -> dict:
     """Read the observation of one entry of a plan.
 
     Parameters
     ----------
     entry : mapping
         Row of a shard of the plan.
-    archive : Path
-        Folder that its paths are relative to.
+    archive : Path or Copies
+        Folder that its paths are relative to, or where files of a remote archive are.
     options : IngestOptions
         How to read.
 
@@ -43,7 +44,8 @@ def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> d
     """
     row = carried(entry) | {"status": Status.OK, "reason": ""}
     try:
-        path = _unchanged(archive, entry["file"], entry["sha256"])
+        path = locate(archive, entry["file"], entry["version"])
+        row["sha256"] = _checksum(path, entry["file"])
         with fits_file.open_fits(path, options.max_decompressed) as hdus:
             flags = Flag.CHECKSUM if fits_file.checksum_fails(hdus) else Flag(0)
             index = recognise(hdus).index
@@ -62,22 +64,16 @@ def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> d
 
 def carried(entry: Mapping) -> dict:
     """Return a row of INGEST without data for an entry of a plan, with its status and reason."""
-    keys = ("source_id", "observation_id", "file", "sha256", "kind", "status", "reason")
+    keys = ("source_id", "observation_id", "file", "kind", "status", "reason")
     return {key: entry[key] for key in keys} | {"mjd_ref": -1}
 
 
-def _unchanged(archive, file, sha256) -> Path:
-    """Return the path of a file that is still what was planned, or raise `Rejected`."""
-    path = Path(archive) / file
+def _checksum(path, file) -> str:
     try:
-        found = fits_file.sha256(path)
+        return fits_file.sha256(path)
     except OSError as error:
-        raise Rejected(
-            Status.UNREADABLE, f"{file} cannot be opened: {error.strerror or error}"
-        ) from error
-    if found != sha256:
-        raise Rejected(Status.UNREADABLE, f"{file} has changed since the plan was made: run again")
-    return path
+        reason = f"{file} cannot be opened: {error.strerror or error}"
+        raise Rejected(Status.UNREADABLE, reason) from error
 
 
 def _read_events(hdus, index, who, entry, archive, options) -> dict:
@@ -286,7 +282,7 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> dict:
     if "COUNTS" not in names or error is None:
         raise Rejected(Status.BAD_SPECTRUM, "a power spectrum needs columns COUNTS and STAT_ERR")
     bounds = _response(
-        archive, entry["response"], entry["response_sha256"], options.max_decompressed
+        archive, entry["response"], entry["response_version"], options.max_decompressed
     )
     counts = hdu.read("COUNTS").ravel()
     n = len(counts)
@@ -307,9 +303,9 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> dict:
 
 
 @functools.lru_cache(maxsize=16)
-def _response(archive, file, sha256, max_decompressed):
+def _response(archive, file, version, max_decompressed):
     """Return channels and their edges from a response, which many power spectra may share."""
-    path = _unchanged(archive, file, sha256)
+    path = locate(archive, file, version)
     with fits_file.open_fits(path, max_decompressed) as hdus:
         bounds = _bounds(hdus)
     if bounds is None:

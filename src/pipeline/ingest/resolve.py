@@ -42,7 +42,7 @@ def _find_responses(rows) -> None:
         by_name[PurePosixPath(row["file"]).name].append(row)
     for row in rows:
         name = PurePosixPath(row.get("response", "") or "").name
-        row |= {"response": "", "response_sha256": ""}
+        row |= {"response": "", "response_version": ""}
         if row["kind"] != "spectrum" or row["status"] != Status.OK:
             continue
         folder = PurePosixPath(row["file"]).parent
@@ -64,7 +64,7 @@ def _find_responses(rows) -> None:
         else:
             row |= {
                 "response": responses[0]["file"],
-                "response_sha256": responses[0]["sha256"],
+                "response_version": responses[0]["version"],
             }
 
 
@@ -79,13 +79,28 @@ def _no_response(name, found) -> str:
     return f"keyword RESPFILE names {name}, which is not in the archive: put it beside the spectrum"
 
 
+_SAME = ("size", "kind", "mission", "instrument", "observation_id", "object", "mjd_start")
+
+
+def alike(rows: Iterable[Mapping]) -> list[Mapping]:
+    """Return those rows of a scan whose files may be copies of one another, by size and headers.
+
+    Their checksums tell; of the others none has to be read for it.
+    """
+    groups = defaultdict(list)
+    for row in rows:
+        if row["kind"] in KINDS and row["status"] != Status.SET_ASIDE and row["version"]:
+            groups[tuple(str(row[key]) for key in _SAME)].append(row)
+    return [row for group in groups.values() if len(group) > 1 for row in group]
+
+
 def _find_duplicates(rows) -> list[tuple[dict, dict]]:
     """Mark observations whose bytes are those of an earlier file; return each with that file."""
     first, duplicates = {}, []
     for row in rows:
         if row["kind"] not in KINDS or row["status"] == Status.SET_ASIDE or not row.get("sha256"):
             continue
-        original = first.setdefault((row["sha256"], row["response_sha256"]), row)
+        original = first.setdefault((row["sha256"], row["response_version"]), row)
         if original is not row:
             reason = one_line(f"byte for byte the same as {original['file']}, which is used")
             row |= {"status": Status.DUPLICATE, "reason": reason}

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from pipeline.ingest import fits_file, fits_time, identity
 from pipeline.ingest.recognise import KINDS, Recognised, recognise
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
+
+_FROM_ITEM = "file", "size", "mtime_ns", "version"
 
 
 def scan_file(item: Mapping, archive: Path, max_decompressed: int) -> dict:
@@ -16,9 +19,10 @@ def scan_file(item: Mapping, archive: Path, max_decompressed: int) -> dict:
     Parameters
     ----------
     item : mapping
-        ``file``, ``size``, ``mtime_ns``, and ``problem``: why it must not be opened, or empty.
-    archive : Path
-        Folder that `file` is relative to.
+        ``file``, ``size``, ``mtime_ns``, ``version``, and ``problem``: why it must not be opened,
+        or empty.
+    archive : Path or RemoteArchive
+        Folder that `file` is relative to, or what opens it.
     max_decompressed : int
         Bytes that a gzipped file may grow to.
 
@@ -26,18 +30,19 @@ def scan_file(item: Mapping, archive: Path, max_decompressed: int) -> dict:
     -------
     dict
         Row of MANIFEST, as far as one file by itself can tell: ``observation_id`` is OBS_ID,
-        ``response`` is RESPFILE, ``source_id`` is empty.
+        ``response`` is RESPFILE, ``source_id`` is empty; ``version`` is empty where the file itself
+        could not be read, and looking again may help.
     """
-    row = {key: item[key] for key in ("file", "size", "mtime_ns")} | {
-        "kind": "other",
-        "status": Status.OK,
-    }
+    row = {key: item[key] for key in _FROM_ITEM} | {"kind": "other", "status": Status.OK}
     try:
         if item["problem"]:
-            raise Rejected(Status.UNREADABLE, item["problem"])
-        path = Path(archive) / item["file"]
-        row["sha256"] = fits_file.sha256(path)
-        with fits_file.open_fits(path, max_decompressed) as hdus:
+            row["version"] = ""
+            here = isinstance(archive, Path)
+            raise Rejected(Status.UNREADABLE if here else Status.NOT_DOWNLOADED, item["problem"])
+        with (
+            _opened(item, archive) as file,
+            fits_file.open_fits(file, max_decompressed) as hdus,
+        ):
             found = recognise(hdus)
             row |= _about(hdus, found)
             if found.what:
@@ -45,16 +50,25 @@ def scan_file(item: Mapping, archive: Path, max_decompressed: int) -> dict:
     except Rejected as rejected:
         row |= _what_is_left(rejected.hdus)
         row |= {"status": rejected.status, "reason": rejected.reason}
+        if rejected.status == Status.NOT_DOWNLOADED:
+            row["version"] = ""
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error}): check its permissions and the disk"
-        row |= {"status": Status.UNREADABLE, "reason": reason}
+        row |= {"status": Status.UNREADABLE, "reason": reason, "version": ""}
     return row
+
+
+def _opened(item, archive):
+    """Return a file to look at as a context: open already if it is not on this machine."""
+    if isinstance(archive, Path):
+        return nullcontext(archive / item["file"])
+    return archive.open(item)
 
 
 def failed(item: Mapping, status: Status, reason: str) -> dict:
     """Return the row of a file at which looking failed."""
-    keys = ("file", "size", "mtime_ns")
-    return {key: item[key] for key in keys} | {"kind": "other", "status": status, "reason": reason}
+    row = {key: item[key] for key in _FROM_ITEM} | {"version": ""}
+    return row | {"kind": "other", "status": status, "reason": reason}
 
 
 def _what_is_left(hdus) -> dict:
