@@ -143,6 +143,18 @@ def _parser() -> argparse.ArgumentParser:
         [("options", "report")],
         optional=("truth",),
     )
+    diff = command(
+        "diff",
+        ("catalog.diff", "run"),
+        "Compare two catalogues: sources gained, lost and changed, and why.",
+    )
+    for side in ("old", "new"):
+        diff.add_argument(side, type=Path, help="folder of a survey, or of its catalogue")
+    diff.add_argument(
+        "--sigma", type=float, default=3.0, help="standard errors a value has to differ by"
+    )
+    diff.add_argument("--json", action="store_true", dest="as_json", help="everything, as JSON")
+    diff.add_argument("--limit", type=int, default=50, help="sources named of each sort; 0: all")
     for name, summary in (
         ("run", "Run a survey: what `make run` calls."),
         ("resume", "Finish an interrupted survey: what `make resume` calls."),

@@ -379,6 +379,13 @@ def test_copies_that_are_gone_are_downloaded_by_the_next_run(filled, pages, surv
     assert next(survey.copies.rglob("plain.evt"))
 
 
+def test_a_shard_without_sources_needs_no_file(pages, survey):
+    pages.folder.joinpath("page.html").write_text("<html></html>")
+    survey.listed()
+    survey.plan()
+    assert survey.download() == survey.ingest() == {}
+
+
 def test_a_disk_that_is_full_is_said(filled, pages, survey):
     item = survey.listed()["plain.evt"]
     survey.copies.write_text("not a folder")

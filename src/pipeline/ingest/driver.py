@@ -236,7 +236,9 @@ def download(
     server = RemoteArchive(archive, options, copies)
     wanted = _needed(shard.read(plan))
     listed = read_parquet(listing, LISTING)
-    listed = listed.filter(pc.is_in(listed["file"], pa.array([file for file, _ in wanted])))
+    listed = listed.filter(
+        pc.is_in(listed["file"], pa.array([file for file, _ in wanted], pa.string()))
+    )
     items = {scan_cache.key(item): item for item in rows_of(listed)}
 
     def fetch(key):
