@@ -48,10 +48,16 @@ Count = Annotated[int, Field(ge=1)]
 class SourceOptions(Options):
     """What one source is."""
 
-    group_by: Literal["observation", "object"] = Field(
+    group_by: Literal["observation", "object", "position"] = Field(
         "observation",
         description="`observation`: a source an observation. `object`: observations of the same "
-        "OBJECT, spelling normalised, are one source and are averaged.",
+        "OBJECT, spelling normalised, are one source and are averaged. `position`: those within "
+        "`radius` of one another are, whatever their OBJECT; without a position, by OBJECT.",
+    )
+    radius: Positive = Field(
+        10.0,
+        description="Arcseconds within which positions are the same. Under `object`, two names within "
+        "it get the flag SAME_POSITION.",
     )
 
 

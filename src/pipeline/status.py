@@ -177,3 +177,7 @@ class Flag(IntFlag):
         1 << 21,
         "The power differs between segments by more than chance: p-values and errors are too small.",
     )
+    SAME_POSITION = (
+        1 << 23,
+        "Another source lies within `source.radius`: perhaps the same object under another name.",
+    )

@@ -41,6 +41,7 @@ _FILE_COLUMNS = [
     "mjd_stop",
     "source_id",
     "status",
+    "flags",
     "reason",
 ]
 EXIT_GATE = 1

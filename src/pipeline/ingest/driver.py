@@ -125,7 +125,7 @@ def plan(
         scanned = _scan_remote(archive, listing, copies, known, options, remote)
     else:
         scanned = _scan(archive, known, options, cluster)
-    rows = resolve(scanned, source.group_by)
+    rows = resolve(scanned, source.group_by, source.radius)
     lists = [[] for _ in range(shards)]
     for row in rows:
         if row["source_id"] and row["status"] != Status.DUPLICATE:

@@ -1,16 +1,19 @@
 """What only the archive as a whole can tell: responses, duplicates, and who is which source."""
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from pipeline.ingest import identity
+import numpy as np
+
+from pipeline.ingest import identity, position
 from pipeline.ingest.recognise import KINDS, is_power_spectrum
 from pipeline.ingest.reject import one_line
-from pipeline.status import Status
+from pipeline.status import Flag, Status
 
 
-def resolve(rows: Iterable[Mapping], group_by: str) -> list[dict]:
+def resolve(rows: Iterable[Mapping], group_by: str, radius: float = 10.0) -> list[dict]:
     """Complete the rows of a scan.
 
     Parameters
@@ -18,7 +21,9 @@ def resolve(rows: Iterable[Mapping], group_by: str) -> list[dict]:
     rows : iterable of mapping
         From `scan.scan_file`, one a file, in any order.
     group_by : str
-        ``observation`` or ``object``: what one source is.
+        ``observation``, ``object`` or ``position``: what one source is.
+    radius : float, optional
+        Arcseconds within which positions are the same.
 
     Returns
     -------
@@ -29,9 +34,11 @@ def resolve(rows: Iterable[Mapping], group_by: str) -> list[dict]:
     rows = sorted((dict(row) for row in rows), key=lambda row: row["file"])
     _find_responses(rows)
     duplicates = _find_duplicates(rows)
-    _name_sources([r for r in rows if r["status"] != Status.DUPLICATE], group_by)
+    _name_sources([r for r in rows if r["status"] != Status.DUPLICATE], group_by, radius)
     for row, first in duplicates:
         row |= {key: first[key] for key in ("source_id", "observation_id")}
+    if group_by == "object":
+        _flag_same_positions(rows, radius)
     return rows
 
 
@@ -108,7 +115,7 @@ def _find_duplicates(rows) -> list[tuple[dict, dict]]:
     return duplicates
 
 
-def _name_sources(rows, group_by) -> None:
+def _name_sources(rows, group_by, radius) -> None:
     """Give rows their observation and their source, empty where they have none."""
     named = []
     for row in rows:
@@ -117,12 +124,66 @@ def _name_sources(rows, group_by) -> None:
         if observed and (row["status"] == Status.OK or row["observation_id"] or row["object"]):
             named.append(row)
     observations = identity.observation_ids((row["file"], row["observation_id"]) for row in named)
-    objects = identity.sources_of_objects({row["object"] for row in named if row["object"]})
+    names = identity.sources_of_objects({row["object"] for row in named if row["object"]})
+    objects = {row["file"]: names.get(row["object"], "") for row in named}
+    if group_by == "position":
+        objects = _by_position(named, objects, radius)
     for row in named:
         obs_id, row["observation_id"] = row["observation_id"], observations[row["file"]]
-        if group_by == "object" and row["object"]:
-            row["source_id"] = objects[row["object"]]
+        if group_by != "observation" and objects[row["file"]]:
+            row["source_id"] = objects[row["file"]]
         else:
             row["source_id"] = identity.source_of_observation(
                 row["mission"], obs_id, row["observation_id"]
             )
+
+
+def _by_position(rows, names, radius) -> dict[str, str]:
+    """Return file to object, one name for all at the same position.
+
+    That is the shortest of their names, or their designation; with the designation behind it where
+    objects at several positions would have the same. A file without a position belongs to the one
+    object that has its name.
+    """
+    placed = [row for row in rows if math.isfinite(row["ra"]) and math.isfinite(row["dec"])]
+    ra, dec = (np.array([row[key] for row in placed], float) for key in ("ra", "dec"))
+    members = defaultdict(list)
+    for row, label in zip(placed, position.groups(ra, dec, radius), strict=True):
+        members[label].append(row)
+    called, of_name = {}, defaultdict(set)
+    for label, group in members.items():
+        own = {names[row["file"]] for row in group} - {""}
+        called[label] = min(own, key=lambda name: (len(name), name), default="")
+        for name in own:
+            of_name[name].add(label)
+    times = Counter(called.values())
+    result = dict(names)
+    for label, group in members.items():
+        name = called[label]
+        if not name or times[name] > 1:
+            first = min((row["ra"], row["dec"]) for row in group)
+            name = f"{name}@{position.designation(*first)}".removeprefix("@")
+        called[label] = name
+        result |= {row["file"]: name for row in group}
+    for row in rows:
+        labels = of_name[names[row["file"]]]
+        if len(labels) == 1 and not math.isfinite(row["ra"] + row["dec"]):
+            result[row["file"]] = called[next(iter(labels))]
+    return result
+
+
+def _flag_same_positions(rows, radius) -> None:
+    """Flag the files of sources that lie within a radius of one of another name."""
+    placed = {}
+    for row in rows:
+        if row["source_id"] and math.isfinite(row["ra"]) and math.isfinite(row["dec"]):
+            placed.setdefault((row["source_id"], row["ra"], row["dec"]))
+    sources = [source for source, *_ in placed]
+    ra, dec = (np.array([place[i] for place in placed], float) for i in (1, 2))
+    twins = set()
+    for i, j in position.close(ra, dec, radius):
+        if sources[i] != sources[j]:
+            twins |= {sources[i], sources[j]}
+    for row in rows:
+        if row["source_id"] in twins:
+            row["flags"] = row.get("flags", 0) | int(Flag.SAME_POSITION)
