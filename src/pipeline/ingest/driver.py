@@ -36,7 +36,7 @@ from pipeline.ingest.walk import find
 from pipeline.status import Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
-WORTH_A_CLUSTER = 1000
+WORTH_A_CLUSTER = 10_000
 """Files to look at from which on workers are faster than doing it here."""
 
 SCANNED_BY = ("max_decompressed",)

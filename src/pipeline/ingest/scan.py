@@ -1,11 +1,12 @@
 """A first look at one file: what it is, of whom, when; headers only."""
 
 import math
+import os
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from pipeline.ingest import fits_file, fits_time, identity
+from pipeline.ingest import fits_file, fits_time, headers, identity
 from pipeline.ingest.recognise import KINDS, Recognised, recognise
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -39,10 +40,7 @@ def scan_file(item: Mapping, archive: Path, max_decompressed: int) -> dict:
             row["version"] = ""
             here = isinstance(archive, Path)
             raise Rejected(Status.UNREADABLE if here else Status.NOT_DOWNLOADED, item["problem"])
-        with (
-            _opened(item, archive) as file,
-            fits_file.open_fits(file, max_decompressed) as hdus,
-        ):
+        with _opened(item, archive) as file, _headers(file, max_decompressed) as hdus:
             found = recognise(hdus)
             row |= _about(hdus, found)
             if found.what:
@@ -63,6 +61,20 @@ def _opened(item, archive):
     if isinstance(archive, Path):
         return nullcontext(archive / item["file"])
     return archive.open(item)
+
+
+@contextmanager
+def _headers(file, max_decompressed):
+    """Yield the HDUs of a file, as far as looking at it needs them."""
+    with open(file, "rb") if isinstance(file, Path) else nullcontext(file) as handle:
+        size = handle.seek(0, os.SEEK_END)
+        hdus = headers.read(handle, size)
+        if hdus is not None:
+            yield hdus
+            return
+        handle.seek(0)
+    with fits_file.open_fits(file, max_decompressed) as opened:
+        yield opened
 
 
 def failed(item: Mapping, status: Status, reason: str) -> dict:
