@@ -106,7 +106,11 @@ def look_again(survey: Survey, results: Path) -> None:
 
     print(f"listing the archive {survey.archive}", file=sys.stderr)
     list_archive(archive=survey.archive, output=results / "listing.parquet", options=survey.remote)
-    forget_failures(manifest=results / "manifest.parquet", downloads=results / "download")
+    forget_failures(
+        listing=results / "listing.parquet",
+        manifest=results / "manifest.parquet",
+        downloads=results / "download",
+    )
 
 
 def simulate(archive: Path, survey: Survey) -> None:

@@ -181,6 +181,13 @@ class Survey:
         )
         return {file: reason for (file, _), reason in receipts.read(self.receipts).items()}
 
+    def forget(self):
+        driver.forget_failures(
+            listing=self.listing,
+            manifest=self.folder / "manifest.parquet",
+            downloads=self.receipts.parent,
+        )
+
     def ingest(self):
         driver.run(
             archive=self.url,
@@ -325,9 +332,7 @@ def test_a_file_that_is_not_given_is_a_row_and_the_next_run_tries_again(filled, 
         assert row["status"] == (Status.NOT_DOWNLOADED if file in failed else Status.OK), file
         assert row["source_id"]
     assert rows["xmm/1.evt"]["reason"] == failed["xmm/1.evt"]
-    driver.forget_failures(
-        manifest=survey.folder / "manifest.parquet", downloads=survey.receipts.parent
-    )
+    survey.forget()
     assert not survey.receipts.exists()
     assert (survey.folder / "manifest.parquet").exists()
     assert survey.download() == {}
@@ -344,11 +349,13 @@ def test_a_file_that_cannot_be_looked_at_is_in_the_manifest_and_looked_at_again(
     assert f"{survey.url}/plain.evt" in manifest["plain.evt"]["reason"]
     assert manifest["xmm/1.evt"]["status"] == Status.NOT_DOWNLOADED
     assert "the connection fails" in manifest["xmm/1.evt"]["reason"]
-    driver.forget_failures(manifest=survey.folder / "manifest.parquet", downloads=survey.folder)
+    survey.forget()
     assert not (survey.folder / "manifest.parquet").exists()
-    survey.listed()
-    manifest = survey.plan()
-    assert manifest["plain.evt"]["status"] == manifest["xmm/1.evt"]["status"] == Status.OK
+    assert survey.plan()["xmm/1.evt"]["status"] == Status.OK
+    survey.forget()  # of plain.evt the listing will say when there is hope
+    assert (survey.folder / "manifest.parquet").exists()
+    assert survey.listed()["plain.evt"]["problem"] == ""
+    assert survey.plan()["plain.evt"]["status"] == Status.OK
 
 
 def test_a_page_that_fails_is_no_smaller_archive(filled, pages, survey):

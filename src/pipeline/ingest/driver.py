@@ -264,13 +264,15 @@ def _needed(entries: Sequence[dict]) -> list[tuple[str, str]]:
     return sorted(needed)
 
 
-def forget_failures(*, manifest: Path, downloads: Path) -> None:
+def forget_failures(*, listing: Path, manifest: Path, downloads: Path) -> None:
     """Remove what says that files could not be downloaded, so that it is tried again.
+
+    A file that the listing has a problem with is not: it is, once the listing has none.
 
     Parameters
     ----------
-    manifest : Path
-        From `plan`.
+    listing, manifest : Path
+        From `list_archive` and `plan`.
     downloads : Path
         Folder of the tables from `download`.
     """
@@ -278,8 +280,10 @@ def forget_failures(*, manifest: Path, downloads: Path) -> None:
         if receipts.read(file):
             file.unlink()
     if manifest.is_file():
-        statuses = read_parquet(manifest, MANIFEST, ["status"]).column("status").to_pylist()
-        if Status.NOT_DOWNLOADED in statuses:
+        rows = rows_of(read_parquet(manifest, MANIFEST, ["file", "status"]))
+        failed = {row["file"] for row in rows if row["status"] == Status.NOT_DOWNLOADED}
+        rows = rows_of(read_parquet(listing, LISTING, ["file", "problem"]))
+        if failed - {row["file"] for row in rows if row["problem"]}:
             manifest.unlink()
 
 
