@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+from contextlib import nullcontext
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
@@ -12,6 +13,7 @@ import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
+from pipeline.cluster import Outcome
 from pipeline.columns import INGEST, LISTING, MANIFEST
 from pipeline.config import ClusterOptions, ConfigError, IngestOptions, RemoteOptions, SourceOptions
 from pipeline.ingest import copies, driver, receipts, remote, shard
@@ -203,6 +205,17 @@ class Survey:
 
 
 @pytest.fixture
+def without_workers(monkeypatch):
+    """Let files be read in this process."""
+    monkeypatch.setattr(driver.dask_cluster, "connect", lambda options: nullcontext())
+
+    def read_here(client, work, items, *_):
+        yield from (Outcome(index, work(item)) for index, item in enumerate(items))
+
+    monkeypatch.setattr(driver.dask_cluster, "isolating_map", read_here)
+
+
+@pytest.fixture
 def survey(pages, tmp_path):
     return Survey(pages.url, tmp_path / "survey")
 
@@ -318,6 +331,7 @@ def test_a_file_that_changed_after_the_listing_is_not_taken_for_it(filled, pages
         survey.server().fetch(item)
 
 
+@pytest.mark.usefixtures("without_workers")
 def test_a_file_that_is_not_given_is_a_row_and_the_next_run_tries_again(filled, pages, survey):
     survey.listed()
     survey.plan()

@@ -26,7 +26,8 @@ from pipeline.config import (
     shard_of,
 )
 from pipeline.ingest import cache as scan_cache
-from pipeline.ingest import fits_file, identity, receipts, shard
+from pipeline.ingest import fits_file, identity, shard
+from pipeline.ingest import receipts as download_receipts
 from pipeline.ingest.copies import Copies
 from pipeline.ingest.reader import carried, read_observation
 from pipeline.ingest.reject import Rejected, one_line
@@ -252,7 +253,7 @@ def download(
         return ""
 
     reasons = list(each(server, fetch, wanted))
-    receipts.write(output, zip(wanted, reasons, strict=True))
+    download_receipts.write(output, zip(wanted, reasons, strict=True))
     _report(plan.stem, Counter("not downloaded" if reason else "here" for reason in reasons))
 
 
@@ -277,7 +278,7 @@ def forget_failures(*, listing: Path, manifest: Path, downloads: Path) -> None:
         Folder of the tables from `download`.
     """
     for file in Path(downloads).glob("shard-*.tsv"):
-        if receipts.read(file):
+        if download_receipts.read(file):
             file.unlink()
     if manifest.is_file():
         rows = rows_of(read_parquet(manifest, MANIFEST, ["file", "status"]))
@@ -336,7 +337,7 @@ def run(
         archive = Copies(copies.resolve(), archive)
         if not downloaded.is_file():
             raise ConnectionError(f"{downloaded} is not there: run again")
-        failures = receipts.read(downloaded)
+        failures = download_receipts.read(downloaded)
         gone = [k for k in _needed(shard.read(plan)) if k not in failures and not archive.has(*k)]
         if gone:
             downloaded.unlink()
