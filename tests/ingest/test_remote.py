@@ -1,5 +1,6 @@
 """Archives on a server: what is listed, looked at and downloaded, and what a bad server costs."""
 
+import base64
 import hashlib
 import re
 import threading
@@ -34,8 +35,10 @@ class Pages(ThreadingHTTPServer):
         Path to what the next requests of it get: a status, or ``drop``: half of what was asked.
     asked : list of (str, str, str)
         Method, path and Range of every request.
-    ranges, etags, checksums : bool
-        Whether it gives parts, versions, and checksums.
+    ranges, etags : bool
+        Whether it gives parts and versions.
+    checksums, password : str or False
+        What it says in Digest, and what Authorization it wants.
     """
 
     daemon_threads = True
@@ -44,7 +47,7 @@ class Pages(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder, self.faults, self.asked = folder, {}, []
         self.ranges = self.etags = True
-        self.checksums = False
+        self.checksums = self.password = False
 
     @property
     def url(self):
@@ -75,6 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
         faults = self.server.faults.get(name)
         fault = faults.pop(0) if faults and (body or faults[0] != "drop") else None
         path = self.server.folder / name
+        if self.server.password and self.headers.get("Authorization") != self.server.password:
+            return self._send(401, b"", {}, body)
         if isinstance(fault, int):
             return self._send(fault, b"", {"Retry-After": "0"}, body)
         if not path.exists():
@@ -116,6 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
 def pages(archive, monkeypatch):
     """A server of the archive's folder, whose files are downloaded a few kB at a time."""
     monkeypatch.setattr(remote, "_BLOCK", BLOCK)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setenv("NETRC", "/dev/null")
     server = Pages(archive.root)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -422,6 +430,41 @@ def test_limits_hold_for_all_threads_together(monkeypatch):
     now[0] += 60
     assert limiter.wait(5) == pytest.approx(0.5)
     assert remote.Limiter(None).wait(1e9) == 0.0
+
+
+def test_downloads_wait_as_the_limit_says(filled, pages, survey, monkeypatch):
+    item = survey.listed()["plain.evt"]
+    waited = []
+    monkeypatch.setattr(remote.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(remote.time, "sleep", waited.append)
+    survey.options = RemoteOptions(**QUICK | {"bytes_per_second": 1e5, "requests_per_second": 1e3})
+    survey.server().fetch(item)
+    assert [s for s in waited if s] == pytest.approx([1e-3, item["size"] / 1e5, 2e-3])
+
+
+def test_a_password_comes_from_netrc_and_goes_nowhere_else(
+    filled, pages, survey, monkeypatch, tmp_path, capfd
+):
+    pages.password = f"Basic {base64.b64encode(b'me:my-secret').decode()}"
+    with pytest.raises(ConfigError, match="answers 401: see to its address, and to credentials"):
+        survey.listed()
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password my-secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert "plain.evt" in survey.listed()
+    survey.plan()
+    assert survey.download() == {}
+    assert "secret" not in "".join(capfd.readouterr())
+    for file in survey.folder.rglob("*"):
+        assert not file.is_file() or b"secret" not in file.read_bytes(), file
+
+
+def test_folders_without_end_are_not_followed(filled, pages, survey, monkeypatch):
+    monkeypatch.setattr(remote, "_DEEPEST", 3)
+    (filled.root / "loop").symlink_to(filled.root)
+    listed = survey.listed()
+    assert "a loop of links?" in listed["loop/loop/loop/loop"]["problem"]
+    assert listed["loop/plain.evt"]["problem"] == ""
 
 
 def test_no_more_requests_at_a_time_than_allowed(filled, pages, survey, monkeypatch):

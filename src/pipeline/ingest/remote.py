@@ -38,6 +38,10 @@ from pipeline.status import Status
 _LOOK = 1 << 16  # bytes of a file that are fetched at a time to look at its headers
 _BLOCK = 8 << 20  # bytes that are downloaded by a request, and lost when it breaks
 _LONGEST_PAUSE = 120.0
+_DEEPEST = 64  # folders in one another
+_TOO_DEEP = (
+    f"more than {_DEEPEST} folders in one another (a loop of links?), which are not followed"
+)
 _AGAIN = frozenset({408, 425, 429})
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _ERRORS = (OSError, aiohttp.ClientError, BotoCoreError, ClientError)
@@ -301,7 +305,12 @@ class _Pages:
                         files.add(name)
                     elif name not in seen:
                         seen.add(name)
-                        folders.append(name)
+                        if name.count("/") > _DEEPEST:
+                            problems.append(
+                                _row(name[:-1], problem=f"{self.url(name)}: {_TOO_DEEP}")
+                            )
+                        else:
+                            folders.append(name)
         files -= {name.rstrip("/") for name in seen}
         return [*problems, *pool.map(lambda file: self._about(file, persist), sorted(files))]
 
