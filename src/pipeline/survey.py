@@ -87,7 +87,7 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
     with _only_run(directory) as lock:
         _write(file, survey)
         if is_remote(survey.archive):
-            look_again(survey, file.parent)
+            options = [*options, *look_again(survey, file.parent)]
         elif not os.path.isdir(survey.archive):
             simulate(Path(survey.archive), survey)
             survey = resolve(survey, file.parent)
@@ -100,17 +100,19 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
     return 0
 
 
-def look_again(survey: Survey, results: Path) -> None:
-    """List the archive on its server, and let failed downloads be tried again."""
-    from pipeline.ingest.driver import forget_failures, list_archive
+def look_again(survey: Survey, results: Path) -> list[str]:
+    """List the archive on its server, and return the options by which failed downloads are tried again."""
+    from pipeline.ingest.driver import list_archive, with_failures
 
     print(f"listing the archive {survey.archive}", file=sys.stderr)
     list_archive(archive=survey.archive, output=results / "listing.parquet", options=survey.remote)
-    forget_failures(
+    again = with_failures(
         listing=results / "listing.parquet",
         manifest=results / "manifest.parquet",
         downloads=results / "download",
     )
+    names = [str(path.relative_to(results.parent)) for path in again]
+    return ["--forcerun", *names] if names else []
 
 
 def simulate(archive: Path, survey: Survey) -> None:

@@ -191,12 +191,13 @@ class Survey:
         )
         return {file: reason for (file, _), reason in receipts.read(self.receipts).items()}
 
-    def forget(self):
-        driver.forget_failures(
+    def with_failures(self):
+        files = driver.with_failures(
             listing=self.listing,
             manifest=self.folder / "manifest.parquet",
             downloads=self.receipts.parent,
         )
+        return [file.name for file in files]
 
     def ingest(self):
         driver.run(
@@ -354,10 +355,9 @@ def test_a_file_that_is_not_given_is_a_row_and_the_next_run_tries_again(filled, 
         assert row["status"] == (Status.NOT_DOWNLOADED if file in failed else Status.OK), file
         assert row["source_id"]
     assert rows["xmm/1.evt"]["reason"] == failed["xmm/1.evt"]
-    survey.forget()
-    assert not survey.receipts.exists()
-    assert (survey.folder / "manifest.parquet").exists()
+    assert survey.with_failures() == ["shard-0000.tsv"]
     assert survey.download() == {}
+    assert survey.with_failures() == []
 
 
 def test_a_file_that_cannot_be_looked_at_is_in_the_manifest_and_looked_at_again(
@@ -371,11 +371,9 @@ def test_a_file_that_cannot_be_looked_at_is_in_the_manifest_and_looked_at_again(
     assert f"{survey.url}/plain.evt" in manifest["plain.evt"]["reason"]
     assert manifest["xmm/1.evt"]["status"] == Status.NOT_DOWNLOADED
     assert "the connection fails" in manifest["xmm/1.evt"]["reason"]
-    survey.forget()
-    assert not (survey.folder / "manifest.parquet").exists()
+    assert survey.with_failures() == ["manifest.parquet"]
     assert survey.plan()["xmm/1.evt"]["status"] == Status.OK
-    survey.forget()  # of plain.evt the listing will say when there is hope
-    assert (survey.folder / "manifest.parquet").exists()
+    assert survey.with_failures() == []  # of plain.evt the listing will say when there is hope
     assert survey.listed()["plain.evt"]["problem"] == ""
     assert survey.plan()["plain.evt"]["status"] == Status.OK
 

@@ -265,10 +265,10 @@ def _needed(entries: Sequence[dict]) -> list[tuple[str, str]]:
     return sorted(needed)
 
 
-def forget_failures(*, listing: Path, manifest: Path, downloads: Path) -> None:
-    """Remove what says that files could not be downloaded, so that it is tried again.
+def with_failures(*, listing: Path, manifest: Path, downloads: Path) -> list[Path]:
+    """Return what says that files could not be downloaded, and is to be made again.
 
-    A file that the listing has a problem with is not: it is, once the listing has none.
+    A file that the listing has a problem with does not count: it will, once the listing has none.
 
     Parameters
     ----------
@@ -277,15 +277,14 @@ def forget_failures(*, listing: Path, manifest: Path, downloads: Path) -> None:
     downloads : Path
         Folder of the tables from `download`.
     """
-    for file in Path(downloads).glob("shard-*.tsv"):
-        if download_receipts.read(file):
-            file.unlink()
+    found = [f for f in sorted(downloads.glob("shard-*.tsv")) if download_receipts.read(f)]
     if manifest.is_file():
         rows = rows_of(read_parquet(manifest, MANIFEST, ["file", "status"]))
         failed = {row["file"] for row in rows if row["status"] == Status.NOT_DOWNLOADED}
         rows = rows_of(read_parquet(listing, LISTING, ["file", "problem"]))
         if failed - {row["file"] for row in rows if row["problem"]}:
-            manifest.unlink()
+            found.append(manifest)
+    return found
 
 
 def _look_here(look: Callable, item: dict) -> dict:
