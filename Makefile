@@ -16,7 +16,7 @@ STAMP := .venv/.package-installed
 .PHONY: run resume test test-all bench lock lint clean help
 .DEFAULT_GOAL := run
 
-run: $(STAMP)  ## run a survey: CONFIG=file, ARCHIVE=folder instead of the file's, DIR=where results/ goes, CORES=n
+run: $(STAMP)  ## run a survey: CONFIG=file, ARCHIVE=folder or URL instead of the file's, DIR=where results/ goes, CORES=n
 	$(BIN)/python -m pipeline run --config "$(CONFIG)" --directory "$(DIR)" --cores $(CORES) \
 	  $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 

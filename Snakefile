@@ -10,12 +10,14 @@ import sys
 from snakemake.utils import min_version
 
 from pipeline.config import (
+    SCANNED_BY,
     ConfigError,
     archive_fingerprint,
     check_paths,
     cluster_json,
     code_version,
     components_version,
+    is_remote,
     resolve,
     section_json,
     shard_name,
@@ -34,7 +36,7 @@ if not workflow.overwrite_configfiles:
 try:
     survey = resolve(validate(config))
     check_paths(survey)
-    if not os.path.isdir(survey.archive):
+    if not is_remote(survey.archive) and not os.path.isdir(survey.archive):
         raise ConfigError(f"archive: {survey.archive!r} is not there yet; `make run` simulates it")
 except ConfigError as error:
     print(f"configuration: {error}", file=sys.stderr)

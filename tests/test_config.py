@@ -48,7 +48,16 @@ def test_only_the_archive_is_required():
         ({"fit": {"batchsize": 4}}, "fit.batchsize", "batch_size"),
         ({"shards": "many"}, "shards", "integer"),
         ({"shards": 0}, "shards", "greater than or equal to 1"),
-        ({"source": {"group_by": "colour"}}, "source.group_by", "'observation' or 'object'"),
+        ({"source": {"group_by": "colour"}}, "source.group_by", "'object' or 'position'"),
+        ({"archive": "ftp://host/data"}, "archive", "https://, s3://"),
+        ({"archive": "https://me:secret@host/data"}, "archive", "no user, password"),
+        ({"archive": "https://host/data?token=secret"}, "archive", "no user, password"),
+        ({"archive": "s3://"}, "archive", "names no server"),
+        (
+            {"remote": {"endpoint": "http://me:secret@host"}},
+            "remote.endpoint",
+            "from the environment",
+        ),
         ({"segment": {"dt": 0}}, "segment.dt", "greater than 0"),
         ({"segment": {"norm": "rms"}}, "segment.norm", "'frac', 'leahy' or 'abs'"),
         ({"segment": {"min_bins": 64, "max_bins": 32}}, "segment", "larger than max_bins"),
@@ -91,6 +100,19 @@ def test_what_is_wrong_is_named_in_one_line(values, key, allowed):
     assert message.startswith(f"{key}: ")
     assert allowed in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("url", ["https://host/data", "s3://bucket/some/prefix"])
+def test_a_server_is_an_archive_and_keeps_its_address(url):
+    survey = validate({"archive": f"{url}/"})
+    check_paths(survey)
+    assert resolve(survey).archive == url
+
+
+def test_no_secret_is_repeated_in_the_message_that_refuses_it():
+    with pytest.raises(ConfigError) as error:
+        validate({"archive": "https://me:secret@host/data?token=secret"})
+    assert "secret" not in str(error.value)
 
 
 def test_a_misspelt_key_is_named_before_the_one_that_is_then_missing():

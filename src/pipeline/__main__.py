@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from pipeline import __version__
-from pipeline.config import SECTIONS, ConfigError, Survey, validate
+from pipeline.config import SECTIONS, ConfigError, Survey, is_remote, validate
 
 EXIT_CONFIG = 2
 EXIT_TRY_AGAIN = 75
@@ -42,6 +42,11 @@ def _section(name):
     return parse
 
 
+def _place(text: str) -> Path | str:
+    """Return the folder of an archive, or its URL as it is."""
+    return text if is_remote(text) else Path(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pipeline", description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=__version__)
@@ -51,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=summary, description=summary)
         sub.set_defaults(target=target)
         for path in paths:
-            sub.add_argument(f"--{path}", type=Path, required=path not in optional)
+            kind = _place if path == "archive" else Path
+            sub.add_argument(f"--{path}", type=kind, required=path not in optional)
         for option, section in sections:
             sub.add_argument(
                 f"--{option}",
@@ -69,21 +75,41 @@ def _parser() -> argparse.ArgumentParser:
         ("output",),
         [("options", "simulate")],
     )
+    command(
+        "list",
+        ("ingest.driver", "list_archive"),
+        "List the files of an archive on a server.",
+        ("archive", "output"),
+        [("options", "remote")],
+    )
     plan = command(
         "plan",
         ("ingest.driver", "plan"),
         "Find the files of an archive and spread its sources over shards.",
-        ("archive", "manifest", "plan", "cache"),
-        [("options", "ingest"), ("source", "source"), ("cluster", "cluster")],
-        optional=("cache",),
+        ("archive", "manifest", "plan", "cache", "listing", "copies"),
+        [
+            ("options", "ingest"),
+            ("source", "source"),
+            ("cluster", "cluster"),
+            ("remote", "remote"),
+        ],
+        optional=("cache", "listing", "copies"),
     )
     plan.add_argument("--shards", type=int, required=True)
+    command(
+        "download",
+        ("ingest.driver", "download"),
+        "Download the files of a shard from the server of the archive.",
+        ("archive", "plan", "listing", "copies", "output"),
+        [("options", "remote")],
+    )
     command(
         "ingest",
         ("ingest.driver", "run"),
         "Read the files of a shard.",
-        ("archive", "plan", "output"),
+        ("archive", "plan", "output", "copies", "downloaded"),
         [("options", "ingest"), ("cluster", "cluster")],
+        optional=("copies", "downloaded"),
     )
     command(
         "segment",
@@ -117,6 +143,18 @@ def _parser() -> argparse.ArgumentParser:
         [("options", "report")],
         optional=("truth",),
     )
+    diff = command(
+        "diff",
+        ("catalog.diff", "run"),
+        "Compare two catalogues: sources gained, lost and changed, and why.",
+    )
+    for side in ("old", "new"):
+        diff.add_argument(side, type=Path, help="folder of a survey, or of its catalogue")
+    diff.add_argument(
+        "--sigma", type=float, default=3.0, help="standard errors a value has to differ by"
+    )
+    diff.add_argument("--json", action="store_true", dest="as_json", help="everything, as JSON")
+    diff.add_argument("--limit", type=int, default=50, help="sources named of each sort; 0: all")
     for name, summary in (
         ("run", "Run a survey: what `make run` calls."),
         ("resume", "Finish an interrupted survey: what `make resume` calls."),

@@ -97,7 +97,15 @@ OBSERVATION_ID = Column(
     "observation_id", "str", "Identifier of the observation.", ucd="meta.id;obs"
 )
 FILE = Column("file", "str", "Path of the file inside the archive.", ucd="meta.id;meta.file")
-SHA256 = Column("sha256", "str", "SHA-256 of the file.", ucd="meta.code")
+SHA256 = Column(
+    "sha256", "str", "SHA-256 of the file, empty where it was not read to its end.", ucd="meta.code"
+)
+VERSION = Column(
+    "version",
+    "str",
+    "What changes when the file does: its ETag, else its size and time of change.",
+    ucd="meta.version",
+)
 KIND = Column(
     "kind", "str", "events, lightcurve, spectrum, response or other.", ucd="meta.code.class"
 )
@@ -164,6 +172,7 @@ MANIFEST = Table(
         FILE,
         Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file"),
         Column("mtime_ns", "int64", "Time of the last change, ns since 1970.", "ns", "time.epoch"),
+        VERSION,
         SHA256,
         KIND,
         Column("hdu", "str", "HDU the data are in, by name or number.", ucd="meta.id.part"),
@@ -194,11 +203,27 @@ MANIFEST = Table(
             "Response file inside the archive that it needs, or empty.",
             ucd="meta.ref",
         ),
-        Column("response_sha256", "str", "SHA-256 of that response file.", ucd="meta.code"),
+        Column("response_version", "str", "Version of that response file.", ucd="meta.version"),
         SOURCE_ID,
         STATUS,
         FLAGS,
         REASON,
+    ),
+    key=("file",),
+)
+
+LISTING = Table(
+    "LISTING",
+    "Every file that the server of an archive lists.",
+    (
+        FILE,
+        Column("size", "int64", "Size of the file, -1 if unknown.", "byte", "phys.size;meta.file"),
+        Column("mtime_ns", "int64", "Time of the last change, ns since 1970.", "ns", "time.epoch"),
+        VERSION,
+        Column(
+            "checksum", "str", "Its checksum, as md5:… or sha-256:…, or empty.", ucd="meta.code"
+        ),
+        Column("problem", "str", "Why it cannot be had, or empty.", ucd="meta.note"),
     ),
     key=("file",),
 )
@@ -1047,7 +1072,18 @@ TRUTH = Table(
 
 TABLES = {
     t.name: t
-    for t in (MANIFEST, INGEST, SEGMENT, MODELS, PARAMETERS, CURVES, SOURCES, REJECTED, TRUTH)
+    for t in (
+        MANIFEST,
+        LISTING,
+        INGEST,
+        SEGMENT,
+        MODELS,
+        PARAMETERS,
+        CURVES,
+        SOURCES,
+        REJECTED,
+        TRUTH,
+    )
 }
 CATALOGUE = (SOURCES, MODELS, PARAMETERS, MANIFEST, REJECTED)
 """Tables that are published, in the order of the FITS extensions."""

@@ -11,8 +11,10 @@ import json
 import math
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -46,11 +48,75 @@ Count = Annotated[int, Field(ge=1)]
 class SourceOptions(Options):
     """What one source is."""
 
-    group_by: Literal["observation", "object"] = Field(
+    group_by: Literal["observation", "object", "position"] = Field(
         "observation",
         description="`observation`: a source an observation. `object`: observations of the same "
-        "OBJECT, spelling normalised, are one source and are averaged.",
+        "OBJECT, spelling normalised, are one source and are averaged. `position`: those within "
+        "`radius` of one another are, whatever their OBJECT; without a position, by OBJECT.",
     )
+    radius: Positive = Field(
+        10.0,
+        description="Arcseconds within which positions are the same. Under `object`, two names within "
+        "it get the flag SAME_POSITION.",
+    )
+
+
+class RemoteOptions(Options):
+    """How an archive on a server is asked; credentials come from the environment only."""
+
+    connections: Count = Field(8, description="Requests at a time.")
+    requests_per_second: Positive | None = Field(
+        None, description="Most requests a second; null: no limit."
+    )
+    bytes_per_second: Positive | None = Field(
+        None, description="Most bytes a second that are downloaded; null: no limit."
+    )
+    tries: Count = Field(
+        6, description="Tries of a request, each after twice the pause, before a file is given up."
+    )
+    pause: Positive = Field(1.0, description="Seconds before the second try.")
+    timeout: Positive = Field(
+        60.0, description="Seconds without an answer after which a request is tried again."
+    )
+    credentials: Literal["none", "environment"] = Field(
+        "none",
+        description="Of an s3:// archive. `none`: anonymous. `environment`: AWS_ACCESS_KEY_ID and the "
+        "like, AWS_PROFILE, or the role of the machine. http(s):// takes those in `.netrc`.",
+    )
+    endpoint: str | None = Field(
+        None, description="Address of an S3 server that is not Amazon's; null: AWS_ENDPOINT_URL."
+    )
+    copies: str | None = Field(
+        None,
+        description="Folder of downloaded files, which surveys may share and every node must see; "
+        "null: results/copies.",
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _no_secret(cls, endpoint):
+        return endpoint if endpoint is None else _without_secret(endpoint, ("http", "https"))
+
+
+def is_remote(archive) -> bool:
+    """Return whether an archive is on a server, and not a folder."""
+    return "://" in str(archive)
+
+
+def _without_secret(url: str, schemes: tuple[str, ...]) -> str:
+    """Return a URL without a slash at its end; raise ValueError where it may hold a secret."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes:
+        allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"{parts.scheme}:// is not supported; allowed: {allowed}")
+    if not parts.netloc:
+        raise ValueError(f"{url!r} names no server")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(
+            "a URL is written to logs and catalogues, and must hold no user, password, query or "
+            "fragment; credentials come from the environment"
+        )
+    return url.rstrip("/")
 
 
 class ClusterOptions(Options):
@@ -744,12 +810,18 @@ class SimulateOptions(Options):
 class Survey(Options):
     """A survey: where the archive is, and an option section a stage."""
 
-    archive: str = Field(description="Folder to search for files.")
+    archive: str = Field(
+        description="Folder to search for files; or their server: an http(s):// page with links to them, "
+        "or s3://bucket/prefix."
+    )
     shards: int = Field(
         4, ge=1, le=9999, description="Parts that sources are spread over by a hash of their name."
     )
     source: SourceOptions = Field(default_factory=SourceOptions, description="What one source is.")
     cluster: ClusterOptions = Field(default_factory=ClusterOptions, description="The Dask cluster.")
+    remote: RemoteOptions = Field(
+        default_factory=RemoteOptions, description="An archive on a server."
+    )
     ingest: IngestOptions = Field(default_factory=IngestOptions, description="Reading files.")
     segment: SegmentOptions = Field(default_factory=SegmentOptions, description="Power spectra.")
     fit: FitOptions = Field(default_factory=FitOptions, description="Models and fits.")
@@ -759,10 +831,22 @@ class Survey(Options):
         default_factory=SimulateOptions, description="The simulated archive."
     )
 
+    @field_validator("archive")
+    @classmethod
+    def _folder_or_server(cls, archive):
+        return _without_secret(archive, ("http", "https", "s3")) if is_remote(archive) else archive
+
+
+SCANNED_BY = ("max_decompressed", "tables")
+"""Options of `ingest` that finding the files of an archive depends on."""
+
+NOT_IN_CATALOGUE = {"cluster", "remote", "report"}
+"""Sections that change nothing in a catalogue."""
 
 SECTIONS = {
     "source": SourceOptions,
     "cluster": ClusterOptions,
+    "remote": RemoteOptions,
     "ingest": IngestOptions,
     "segment": SegmentOptions,
     "fit": FitOptions,
@@ -814,9 +898,18 @@ def validate(values: dict, section: type[Options] = Survey):
         raise ConfigError(_one_line(error, section)) from error
 
 
-def section_json(options: Options) -> str:
-    """Return a section as JSON with sorted keys: what a rule hands to its stage and is re-run by."""
-    return json.dumps(options.model_dump(mode="json"), sort_keys=True)
+def section_json(options: Options, only: Collection[str] | None = None) -> str:
+    """Return a section as JSON with sorted keys: what a rule hands to its stage and is re-run by.
+
+    Parameters
+    ----------
+    options : Options
+        The section.
+    only : collection of str, optional
+        The keys that the rule depends on; all if not given.
+    """
+    include = None if only is None else set(only)
+    return json.dumps(options.model_dump(mode="json", include=include), sort_keys=True)
 
 
 def cluster_json(survey: Survey, threads: int) -> str:
@@ -826,14 +919,15 @@ def cluster_json(survey: Survey, threads: int) -> str:
 
 
 def survey_json(survey: Survey) -> str:
-    """Return as JSON what a catalogue is made by: a survey without its cluster and its report."""
-    values = survey.model_dump(mode="json", exclude={"cluster", "report"})
+    """Return as JSON what a catalogue is made by: a survey without what does not touch its rows."""
+    values = survey.model_dump(mode="json", exclude=NOT_IN_CATALOGUE)
     return json.dumps(values, sort_keys=True)
 
 
 def check_paths(survey: Survey) -> None:
     """Raise ConfigError where a path in the configuration does not exist."""
-    if not survey.simulate.enabled and not os.path.isdir(survey.archive):
+    folder = not survey.simulate.enabled and not is_remote(survey.archive)
+    if folder and not os.path.isdir(survey.archive):
         raise ConfigError(
             f"archive: {survey.archive!r} is not a folder; allowed: an existing folder"
         )
@@ -860,19 +954,26 @@ def resolve(survey: Survey, results="results") -> Survey:
     ConfigError
         When the results would be taken for files of the archive.
     """
-    archive = Path(survey.archive).expanduser().resolve()
-    if Path(results).resolve().is_relative_to(archive):
-        raise ConfigError(
-            f"archive: {survey.archive!r} holds the folder of the results; allowed: another folder"
-        )
-    truth = survey.report.truth or archive.with_name(f"{archive.name}-truth.parquet")
-    truth = Path(truth).expanduser().resolve()
-    known = survey.report.truth is not None or truth.is_file()
-    report = survey.report.model_copy(update={"truth": str(truth) if known else None})
+    archive, truth = survey.archive, survey.report.truth
+    if not is_remote(archive):
+        archive = Path(archive).expanduser().resolve()
+        if Path(results).resolve().is_relative_to(archive):
+            raise ConfigError(
+                f"archive: {survey.archive!r} holds the folder of the results; allowed: another folder"
+            )
+        beside = archive.with_name(f"{archive.name}-truth.parquet")
+        truth = truth or (beside if beside.is_file() else None)
+    truth = str(Path(truth).expanduser().resolve()) if truth else None
+    report = survey.report.model_copy(update={"truth": truth})
+    copies = survey.remote.copies
+    copies = str(Path(copies).expanduser().resolve()) if copies else None
+    remote = survey.remote.model_copy(update={"copies": copies})
     folder = survey.fit.components_folder
     folder = str(Path(folder).expanduser().resolve()) if folder else None
     fit = survey.fit.model_copy(update={"components_folder": folder})
-    return survey.model_copy(update={"archive": str(archive), "fit": fit, "report": report})
+    return survey.model_copy(
+        update={"archive": str(archive), "fit": fit, "report": report, "remote": remote}
+    )
 
 
 def archive_fingerprint(archive) -> str:

@@ -47,6 +47,11 @@ class Status(StrEnum):
         ("The file is byte for byte the same as another one, which was used instead."),
     )
     UNREADABLE = "unreadable", Fault.INPUT, "The file could not be opened as what it claims to be."
+    NOT_DOWNLOADED = (
+        "not_downloaded",
+        Fault.INPUT,
+        ("The server of the archive did not give the file; running again tries again."),
+    )
     UNRECOGNISED = (
         "unrecognised",
         Fault.INPUT,
@@ -110,7 +115,7 @@ HAS_RESULT = frozenset({Status.OK, Status.NOT_CONVERGED, Status.AT_BOUND, Status
 
 
 class Flag(IntFlag):
-    """Caveats, one bit each. Bits 24 to 30 are left to users of the catalogue."""
+    """Caveats, one bit each. Bits 26 to 30 are left to users of the catalogue."""
 
     sentence: str
 
@@ -182,4 +187,8 @@ class Flag(IntFlag):
     DEAD_TIME = (
         1 << 23,
         "More than 1 % of the exposure is dead time (DEADC) that the rates are not corrected for.",
+    )
+    SAME_POSITION = (
+        1 << 24,
+        "Another source lies within `source.radius`: perhaps the same object under another name.",
     )

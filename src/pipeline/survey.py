@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.config import ConfigError, Survey, check_paths, load, resolve
+from pipeline.config import ConfigError, Survey, check_paths, is_remote, load, resolve
 from pipeline.describe import write_files, write_options
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,9 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
         raise ConfigError(f"no Snakefile in {str(ROOT)!r}: run the pipeline from its repository")
     with _only_run(directory) as lock:
         _write(file, survey)
-        if not os.path.isdir(survey.archive):
+        if is_remote(survey.archive):
+            options = [*options, *look_again(survey, file.parent)]
+        elif not os.path.isdir(survey.archive):
             simulate(Path(survey.archive), survey)
             survey = resolve(survey, file.parent)
             _write(file, survey)
@@ -96,6 +98,21 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
         return code
     print(summary(directory, survey.report.truth))
     return 0
+
+
+def look_again(survey: Survey, results: Path) -> list[str]:
+    """List the archive on its server, and return the options by which failed downloads are tried again."""
+    from pipeline.ingest.driver import list_archive, with_failures
+
+    print(f"listing the archive {survey.archive}", file=sys.stderr)
+    list_archive(archive=survey.archive, output=results / "listing.parquet", options=survey.remote)
+    again = with_failures(
+        listing=results / "listing.parquet",
+        manifest=results / "manifest.parquet",
+        downloads=results / "download",
+    )
+    names = [str(path.relative_to(results.parent)) for path in again]
+    return ["--forcerun", *names] if names else []
 
 
 def simulate(archive: Path, survey: Survey) -> None:

@@ -10,7 +10,7 @@ from pipeline.status import Flag
 from pipeline.tables import write_parquet
 
 SHARDS = 2
-LIST = ("source_id", "observation_id", "file", "sha256", "kind", "response", "response_sha256")
+LIST = ("source_id", "observation_id", "file", "version", "kind", "response", "response_version")
 
 
 def manifest_row(file, source_id, status="ok", **more):

@@ -10,9 +10,11 @@ import pytest
 from astropy.io import fits
 
 from pipeline.config import IngestOptions
+from pipeline.ingest.fits_file import sha256
 from pipeline.ingest.reader import read_products
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import scan_file
+from pipeline.ingest.walk import find
 
 NICER = {
     "TELESCOP": "NICER",
@@ -72,9 +74,9 @@ class Archive:
         return self.add(file, events, gti(intervals))
 
     def scan(self, file, **options):
-        about = (self.root / file).stat()
-        item = {"file": file, "size": about.st_size, "mtime_ns": about.st_mtime_ns, "problem": ""}
-        return scan_file(item, self.root, IngestOptions(**options))
+        (item,) = (item for item in find(self.root) if item["file"] == file)
+        row = scan_file(item, self.root, IngestOptions(**options))
+        return row | {"sha256": sha256(self.root / file)}
 
     def manifest(self, group_by="observation", **options):
         files = sorted(

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.timeseries import BoxLeastSquares, LombScargle
 
 from pipeline.columns import INGEST, MANIFEST
@@ -125,6 +126,38 @@ def test_spellings_of_one_object_are_one_source(archive):
     assert len({row["object"] for row in files}) == 3
     assert {row["source_id"] for row in files} == {"1ES1927+654"}
     assert len({row["observation_id"] for row in files}) == 13
+
+
+def test_an_object_under_two_names_is_one_source_by_position_and_flagged_by_name(
+    archive, shared, tmp_path
+):
+    by_name = {row["file"]: row for row in archive[0].values()}
+    flagged = {r["source_id"] for r in by_name.values() if r["flags"] & Flag.SAME_POSITION}
+    assert flagged == {"CRAB", "CRABNEBULA", "M82", "M82ULX", "SSCYG", "SSCYGNI"}
+    driver.plan(
+        archive=shared / "archive",
+        manifest=tmp_path / "manifest.parquet",
+        plan=tmp_path / "plan",
+        cache=None,
+        options=IngestOptions(),
+        source=SourceOptions(group_by="position"),
+        cluster=ClusterOptions(),
+        shards=1,
+    )
+    rows = rows_of(read_parquet(tmp_path / "manifest.parquet", MANIFEST))
+    names = {row["file"]: row["source_id"] for row in rows}
+    assert {names[f] for f, r in by_name.items() if r["source_id"] in flagged} == {
+        "CRAB",
+        "M82",
+        "SSCYG",
+    }
+    assert not any(row["flags"] for row in rows)
+    assert {n for f, n in names.items() if f.startswith("xmm/PN_0")} == {"1ES1927+654"}
+    placed = [row for row in rows if np.isfinite(row["ra"])]
+    sky = SkyCoord([r["ra"] for r in placed], [r["dec"] for r in placed], unit="deg")
+    near = sky[:, None].separation(sky[None, :]).arcsec <= SourceOptions().radius
+    sources = np.array([row["source_id"] for row in placed])
+    assert np.all((sources[:, None] == sources[None, :])[near])
 
 
 def test_the_bands_of_an_observation_are_products_of_their_own(archive):

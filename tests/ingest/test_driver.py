@@ -1,5 +1,6 @@
 """Plans are the same for the same archive, and one bad file costs one row."""
 
+import io
 import os
 
 import pyarrow.parquet as pq
@@ -7,8 +8,9 @@ import pytest
 
 from pipeline.columns import INGEST, MANIFEST
 from pipeline.config import ClusterOptions, ConfigError, IngestOptions, SourceOptions, shard_of
-from pipeline.ingest import driver, shard
+from pipeline.ingest import driver, fits_file, shard
 from pipeline.ingest.reader import read_products
+from pipeline.ingest.walk import find
 from pipeline.tables import read_parquet, rows_of
 
 CLUSTER = ClusterOptions(workers=2)
@@ -56,12 +58,54 @@ def test_every_source_is_in_the_shard_of_its_name_and_every_shard_has_a_list(fil
     assert listed["cut.evt"]["reason"]
 
 
-def test_a_plan_does_not_depend_on_when_files_were_written(filled, tmp_path):
-    _plan(filled, tmp_path / "one")
-    for path in filled.root.iterdir():
-        os.utime(path, (1, 1))
-    _plan(filled, tmp_path / "two")
-    assert _lists(tmp_path / "one") == _lists(tmp_path / "two")
+def test_a_plan_depends_on_the_archive_and_on_nothing_else(filled, tmp_path):
+    cache = tmp_path / "cache.parquet"
+    _plan(filled, tmp_path / "one", cache=cache)
+    _plan(filled, tmp_path / "two", cache=cache)
+    _plan(filled, tmp_path / "three")
+    assert _lists(tmp_path / "one") == _lists(tmp_path / "two") == _lists(tmp_path / "three")
+
+
+def test_a_changed_file_changes_one_list_even_where_its_size_and_its_headers_do_not(
+    filled, tmp_path
+):
+    _plan(filled, tmp_path, shards=8)
+    before = _lists(tmp_path)
+    changed = filled.root / "3.evt"
+    content = bytearray(changed.read_bytes())
+    content[-2880] ^= 1
+    changed.write_bytes(content)
+    _plan(filled, tmp_path, shards=8)
+    after = _lists(tmp_path)
+    assert len([name for name in after if after[name] != before[name]]) == 1
+
+
+def test_looking_reads_headers_and_the_content_of_those_alone_that_may_be_copies(
+    filled, tmp_path, monkeypatch
+):
+    big = filled.events("big.evt", time=range(100_000), header={"OBS_ID": "400"})
+    for name in ("one.evt", "two.evt"):
+        (filled.root / name).write_bytes((filled.root / "5.evt").read_bytes())
+    read = []
+    whole = fits_file.sha256
+    monkeypatch.setattr(fits_file, "sha256", lambda path: read.append(path.name) or whole(path))
+    size, touched = big.stat().st_size, []
+
+    class Watched(io.FileIO):
+        def readinto(self, buffer):
+            count = super().readinto(buffer)
+            touched.append(count)
+            return count
+
+    item = next(item for item in find(filled.root) if item["file"] == "big.evt")
+    with io.BufferedReader(Watched(big, "rb")) as handle, fits_file.open_fits(handle, 1) as hdus:
+        assert len(hdus) == 3
+    assert sum(touched) < 0.1 * size
+    rows = {row["file"]: row for row in _plan(filled, tmp_path)}
+    assert sorted(read) == ["5.evt", "one.evt", "two.evt"]
+    assert rows["one.evt"]["status"] == rows["two.evt"]["status"] == "duplicate"
+    assert rows["big.evt"]["version"] == item["version"]
+    assert rows["big.evt"]["sha256"] == ""
 
 
 def test_fewer_shards_leave_no_list_behind(filled, tmp_path):

@@ -18,6 +18,7 @@ from pipeline.config import IngestOptions, SegmentOptions
 from pipeline.ingest.reader import read_products
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import scan_file
+from pipeline.ingest.walk import find
 from pipeline.segment import gti as segment_gti
 from pipeline.segment.rows import product_rows
 from pipeline.simulate import dialects
@@ -103,9 +104,7 @@ def limits():
 
 def survey(folder, options):
     """Take every file of a folder through the stages ingest and segment; return their rows."""
-    files = sorted(path.name for path in folder.iterdir())
-    items = [{"file": f, "size": 0, "mtime_ns": 0, "problem": ""} for f in files]
-    manifest = resolve([scan_file(i, folder, options) for i in items], "observation")
+    manifest = resolve([scan_file(item, folder, options) for item in find(folder)], "observation")
     read = [
         product
         for row in manifest

@@ -14,6 +14,7 @@ from pipeline.ingest import mapping
 from pipeline.ingest.reader import read_observation
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import scan_file
+from pipeline.ingest.walk import find
 from pipeline.status import Flag
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,8 +153,7 @@ def test_a_line_that_is_no_number_is_named(archive):
 
 
 def _item(archive):
-    about = (archive.root / "a.txt").stat()
-    return {"file": "a.txt", "size": about.st_size, "mtime_ns": about.st_mtime_ns, "problem": ""}
+    return next(item for item in find(archive.root) if item["file"] == "a.txt")
 
 
 def test_text_longer_than_it_may_be_is_refused(archive):
@@ -210,11 +210,7 @@ def timeseries(shared):
     """All files of the time series, as the configuration in the repository reads them."""
     folder, options = shared / "timeseries", load(ROOT / "config/examples/timeseries.yaml").ingest
     rows = {}
-    files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
-    for path in files:
-        about = path.stat()
-        item = {"file": path.relative_to(folder).as_posix(), "size": about.st_size}
-        item |= {"mtime_ns": about.st_mtime_ns, "problem": ""}
+    for item in find(folder):
         (entry,) = resolve([scan_file(item, folder, options)], "object")
         rows[entry["file"]] = read_observation({"reason": ""} | entry, folder, options)
     return rows

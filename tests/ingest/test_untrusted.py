@@ -19,6 +19,7 @@ import pipeline
 from pipeline.config import ConfigError, IngestOptions, load
 from pipeline.ingest import fits_file
 from pipeline.ingest.reader import read_observation
+from pipeline.ingest.scan import scan_file
 from pipeline.ingest.walk import find
 
 MODULES = sorted(Path(pipeline.__file__).parent.rglob("*.py"))
@@ -126,7 +127,7 @@ def test_a_bomb_that_begins_as_fits_does_is_refused_on_reading_too(archive, litt
     row = archive.manifest()["a.evt"]
     path.write_bytes(gzip.compress(path.read_bytes() + bytes(2 * PEAK), mtime=0))
     tracemalloc.reset_peak()
-    row |= {"sha256": fits_file.sha256(path), "reason": ""}
+    row |= {"version": next(find(archive.root))["version"], "reason": ""}
     found = read_observation(row, archive.root, IngestOptions(max_decompressed=1_000_000))
     assert found["status"] == "unreadable"
     assert "raise ingest.max_decompressed" in found["reason"]
@@ -207,10 +208,15 @@ def test_a_file_that_became_a_pipe_is_not_waited_for(archive, soon):
     row = archive.manifest()["a.evt"] | {"reason": ""}
     path.unlink()
     os.mkfifo(path)
-    read = read_observation(row, archive.root, IngestOptions())
-    assert read["status"] == "unreadable"
+    item = next(find(archive.root))
+    assert "not a regular file" in item["problem"]
+    late = row | {"version": item["version"]}
+    for planned in (row, late):  # before and after its state was looked at
+        read = read_observation(planned, archive.root, IngestOptions())
+        assert read["status"] == "unreadable"
     assert "not a regular file" in read["reason"]
-    assert archive.scan("a.evt")["status"] == "unreadable"
+    looked = scan_file(item | {"problem": ""}, archive.root, IngestOptions())
+    assert (looked["status"], looked["version"]) == ("unreadable", "")
 
 
 def test_a_device_is_not_read():

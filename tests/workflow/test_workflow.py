@@ -99,6 +99,17 @@ def test_a_new_title_makes_the_report_anew_and_nothing_else(first, workplace):
     assert "&lt;another&gt;" in page
 
 
+def test_another_energy_band_reads_every_shard_again_and_looks_at_no_file_anew(first, workplace):
+    jobs = dict.fromkeys(STAGES, 2) | {"catalog": 1, "report": 1}
+    assert workplace.planned(ingest={"band": [2.0, 10.0]}) == jobs
+
+
+def test_another_model_fits_every_shard_again_and_does_nothing_before(first, workplace):
+    red = ["constant", {"power_law": {"slope": {"bounds": [0, 3]}}}]
+    jobs = {"fit": 2, "catalog": 1, "report": 1}
+    assert workplace.planned(fit={"models": {"noise": ["constant"], "red": red}}) == jobs
+
+
 def test_a_run_that_was_killed_is_resumed_to_the_same_catalogue(first, workplace):
     for file in sorted(workplace.results.rglob("*")):
         if file.is_file() and file.name not in (".lock", "survey.yaml"):
@@ -145,6 +156,18 @@ def test_a_file_taken_away_runs_one_shard_and_leaves_the_first_catalogue(first, 
     run = workplace.run()
     assert Counter(job.split()[0] for job in run.jobs).most_common(1)[0][1] == 1
     assert workplace.catalogue() == first[1]
+
+
+def test_a_changed_file_runs_its_shard_and_changes_its_source_alone(first, workplace):
+    before = rows_by_object(workplace)
+    light_curve("RED A", 8).writeto(workplace.archive / "xmm" / "REDA.lc", overwrite=True)
+    run = workplace.run()
+    assert run.code == 0, run.output
+    shard = shard_name(shard_of(before["RED A"]["source_id"], 2))
+    assert run.jobs == sorted(["plan", "catalog", "report", *(f"{s} {shard}" for s in STAGES)])
+    after = rows_by_object(workplace)
+    changed = {name for name in after if repr(after[name]) != repr(before[name])}
+    assert changed == {"RED A"}
 
 
 def rows_by_object(workplace):

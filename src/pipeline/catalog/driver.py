@@ -28,6 +28,7 @@ from pipeline.tables import atomic_path, read_parquet, rows_of, schema, to_arrow
 _FILE_COLUMNS = [
     "file",
     "size",
+    "version",
     "sha256",
     "kind",
     "mission",
@@ -40,6 +41,7 @@ _FILE_COLUMNS = [
     "mjd_stop",
     "source_id",
     "status",
+    "flags",
     "reason",
 ]
 EXIT_GATE = 1
@@ -79,7 +81,7 @@ def run(
     observations = read_parquet(manifest, MANIFEST).sort_by("file")
     files = rows_of(observations.select(_FILE_COLUMNS))
     tables = merge(files, shard_lists(plan), (ingest, segment, fit), options)
-    tables[MANIFEST] = observations
+    tables[MANIFEST] = _with_checksums(observations, files)
     sources = tables[SOURCES]
     statuses = sources.column("status").to_pylist()
     refusal = quality_gate(
@@ -105,7 +107,7 @@ def merge(files: list[dict], lists: list[Path], folders, options: CatalogOptions
     Parameters
     ----------
     files : list of dict
-        Rows of the manifest.
+        Rows of the manifest, which get the checksums of the files that were read.
     lists : list of Path
         The shards' lists; a shard's files in the stages' folders are named like them.
     folders : tuple of Path
@@ -125,6 +127,10 @@ def merge(files: list[dict], lists: list[Path], folders, options: CatalogOptions
         shard = read_shard(shard_list, *folders)
         check_shard(shard_list.stem, shard)
         planned |= shard.planned
+        checksums = {r["file"]: r["sha256"] for rows in shard.readings.values() for r in rows}
+        for i in shard.planned:
+            for file in by_source[i]:
+                file["sha256"] = checksums.get(file["file"]) or file["sha256"]
         rows = [_source(i, by_source[i], shard, options) for i in sorted(shard.planned)]
         parts[SOURCES].append(to_arrow(SOURCES, rows))
         parts[MODELS].append(shard.models_table)
@@ -170,6 +176,13 @@ def _rows(source_id: str, shard: Shard) -> list[list[dict]]:
 def _source(source_id: str, files: list[dict], shard: Shard, options: CatalogOptions) -> dict:
     _, products, fits, parameters = _rows(source_id, shard)
     return source_row(source_id, files, products, fits, parameters, options)
+
+
+def _with_checksums(observations: pa.Table, files: list[dict]) -> pa.Table:
+    """Fill the checksums of files, which are known once these are read."""
+    column = observations.column_names.index("sha256")
+    checksums = pa.array([file["sha256"] for file in files], pa.string())
+    return observations.set_column(column, observations.schema.field(column), checksums)
 
 
 def _with_q_values(sources: pa.Table) -> pa.Table:

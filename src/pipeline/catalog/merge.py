@@ -1,5 +1,7 @@
 """One row of the catalogue for a source, from its files, power spectra, fits and parameters."""
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 
@@ -43,10 +45,11 @@ def source_row(
     fit = fits.get(product["product"]) if product else None
     row = empty_row(SOURCES) | {"source_id": source_id, "n_files": len(files)}
     row |= _from_files(files)
+    row["flags"] = functools.reduce(operator.or_, (f.get("flags", 0) for f in files), 0)
     if product:
         row |= {n: product[n] for n in _FROM_PRODUCT if _known(product[n])}
         row["observation_id"] = next(iter(product["observation_ids"]), row["observation_id"])
-        row["flags"] = product["flags"]
+        row["flags"] |= product["flags"]
     if fit is None:
         return row | _why_not(files, product, models)
     rivals = [m for m in models if m["product"] == product["product"]]

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import pipeline
-from pipeline.config import Survey, code_version
+from pipeline.config import NOT_IN_CATALOGUE, Survey, code_version
 
 _DISTRIBUTION = "spectral-timing-pipeline"
 
@@ -29,7 +29,7 @@ def provenance(
     survey : Survey
         The whole configuration.
     files : sequence of mapping
-        Rows of the manifest with ``file``, ``size``, ``sha256`` and ``status``.
+        Rows of the manifest with ``file``, ``size``, ``version``, ``sha256`` and ``status``.
     source_statuses : iterable of str
         Status of every source.
     rows : mapping of str to int
@@ -47,7 +47,7 @@ def provenance(
             "requirements_lock_sha256": lock_digest(Path(pipeline.__file__).parents[2]),
         },
         "versions": versions(),
-        "configuration": survey.model_dump(mode="json", exclude={"cluster", "report"}),
+        "configuration": survey.model_dump(mode="json", exclude=NOT_IN_CATALOGUE),
         "inputs": {
             "files": len(files),
             "bytes": sum(f["size"] for f in files),
@@ -78,8 +78,11 @@ def lock_digest(folder: Path) -> str:
 
 
 def inputs_digest(files: Iterable[Mapping]) -> str:
-    """Return one SHA-256 over all files: of the lines ``sha256  file``, sorted by file."""
-    lines = sorted((f["file"], f["sha256"]) for f in files)
+    """Return one SHA-256 over all files: of the lines ``sha256  file``, sorted by file.
+
+    A file that was not read to its end stands there with its version.
+    """
+    lines = sorted((f["file"], f["sha256"] or f["version"]) for f in files)
     text = "".join(f"{digest}  {name}\n" for name, digest in lines)
     return hashlib.sha256(text.encode()).hexdigest()
 

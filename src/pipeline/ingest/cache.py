@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 from pipeline.columns import MANIFEST
 from pipeline.tables import TableError, atomic_path, read_parquet, rows_of, to_arrow
 
-_KEY = "file", "size", "mtime_ns"
+_KEY = "file", "version"
 
 
 def load(path: Path | None, version: str) -> dict[tuple, dict]:
-    """Return the rows of a cache by path, size and time of change.
+    """Return the rows of a cache by path and version.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ def key(row: Mapping) -> tuple:
 def save(path: Path | None, version: str, rows: Iterable[Mapping]) -> None:
     """Write the rows of a scan, if there is a `path` to write them to.
 
-    A file that could not be read to its end is left out: next time it may be possible.
+    A file that could not be read, and so has no version, is left out: next time it may be possible.
     """
     if path is None:
         return
-    table = to_arrow(MANIFEST, [row for row in rows if row.get("sha256")])
+    table = to_arrow(MANIFEST, [row for row in rows if row["version"]])
     metadata = {**table.schema.metadata, b"version": version.encode()}
     with atomic_path(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")

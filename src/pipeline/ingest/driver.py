@@ -4,40 +4,83 @@ import functools
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline import cluster as dask_cluster
-from pipeline.columns import INGEST, MANIFEST
+from pipeline.columns import INGEST, LISTING, MANIFEST
 from pipeline.config import (
+    SCANNED_BY,
     ClusterOptions,
     ConfigError,
     IngestOptions,
+    RemoteOptions,
     SourceOptions,
     code_version,
+    is_remote,
     section_json,
     shard_name,
     shard_of,
 )
 from pipeline.ingest import cache as scan_cache
-from pipeline.ingest import identity, shard
+from pipeline.ingest import fits_file, identity, shard
+from pipeline.ingest import receipts as download_receipts
+from pipeline.ingest.copies import Copies
 from pipeline.ingest.reader import carried, read_products
-from pipeline.ingest.reject import one_line
-from pipeline.ingest.resolve import resolve
+from pipeline.ingest.reject import Rejected, one_line
+from pipeline.ingest.resolve import alike, resolve
 from pipeline.ingest.scan import failed, scan_file
 from pipeline.ingest.walk import find
 from pipeline.status import Status
-from pipeline.tables import read_parquet, rows_of, write_parquet
+from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
-WORTH_A_CLUSTER = 1000
+WORTH_A_CLUSTER = 10_000
 """Files to look at from which on workers are faster than doing it here."""
 
 _DAY = 86400.0
 
 
+def list_archive(*, archive: str, output: Path, options: RemoteOptions) -> None:
+    """List an archive on a server; a listing that has not changed is left as it is.
+
+    Parameters
+    ----------
+    archive : str
+        Its URL.
+    output : Path
+        Parquet to write: LISTING, a row a file.
+    options
+        Section of the configuration.
+
+    Raises
+    ------
+    ConfigError
+        When the archive is not there, or must not be listed.
+    ConnectionError
+        When it cannot be listed for now.
+    """
+    from pipeline.ingest.remote import RemoteArchive
+
+    try:
+        rows = RemoteArchive(archive, options, output.parent).find()
+    except Rejected as rejected:
+        raise ConfigError(f"archive: {rejected.reason}") from rejected
+    try:
+        known = rows_of(read_parquet(output, LISTING))
+    except TableError:
+        known = None
+    if rows != known:
+        write_parquet(output, LISTING, rows)
+    _report(archive, Counter("problem" if row["problem"] else "listed" for row in rows))
+
+
 def plan(
     *,
-    archive: Path,
+    archive: Path | str,
     manifest: Path,
     plan: Path,
     cache: Path | None,
@@ -45,13 +88,16 @@ def plan(
     source: SourceOptions,
     cluster: ClusterOptions,
     shards: int,
+    listing: Path | None = None,
+    copies: Path | None = None,
+    remote: RemoteOptions | None = None,
 ) -> None:
     """Find the files of an archive and spread its sources over shards.
 
     Parameters
     ----------
-    archive : Path
-        Folder to search.
+    archive : Path or str
+        Folder to search, or URL.
     manifest : Path
         Parquet to write: MANIFEST, a row a file found.
     plan : Path
@@ -62,17 +108,23 @@ def plan(
         Sections of the configuration.
     shards : int
         Number of shards, each of which gets a list, be it empty.
+    listing, copies : Path, optional
+        Of a remote archive: what `list_archive` wrote, and where its files are downloaded to.
+    remote : RemoteOptions, optional
+        Section of the configuration.
 
     Raises
     ------
     ConfigError
         When the archive is not a folder.
     """
-    if not archive.is_dir():
-        raise ConfigError(f"archive: {str(archive)!r} is not a folder; allowed: an existing folder")
-    version = f"{code_version('ingest', 'columns', 'status')} {section_json(options)}"
-    scanned = _scan(archive, scan_cache.load(cache, version), options, cluster)
-    rows = resolve(scanned, source.group_by)
+    version = f"{code_version('ingest', 'columns', 'status')} {section_json(options, SCANNED_BY)}"
+    known = scan_cache.load(cache, version)
+    if is_remote(archive):
+        scanned = _scan_remote(archive, listing, copies, known, options, remote)
+    else:
+        scanned = _scan(archive, known, options, cluster)
+    rows = resolve(scanned, source.group_by, source.radius)
     lists = [[] for _ in range(shards)]
     for row in rows:
         if row["source_id"] and row["status"] != Status.DUPLICATE:
@@ -87,15 +139,23 @@ def plan(
     _report(f"{len(rows)} files", Counter(str(row["status"]) for row in rows))
 
 
-def _scan(archive, known, options, cluster) -> list[dict]:
-    """Look at every file that the cache does not know, and return the rows of all."""
+def _split(items, known) -> tuple[list[dict], list[dict]]:
+    """Return the rows of the files that the cache knows, and the files that are to be looked at."""
     rows, new = [], []
-    for item in find(archive):
+    for item in items:
         cached = None if item["problem"] else known.get(scan_cache.key(item))
         if cached:
             rows.append(cached)
         else:
             new.append(item)
+    return rows, new
+
+
+def _scan(archive, known, options, cluster) -> list[dict]:
+    """Look at every file that the cache does not know, and return the rows of all."""
+    if not archive.is_dir():
+        raise ConfigError(f"archive: {str(archive)!r} is not a folder; allowed: an existing folder")
+    rows, new = _split(find(archive), known)
     look = functools.partial(scan_file, archive=archive.resolve(), options=options)
     if len(new) >= WORTH_A_CLUSTER:
         with dask_cluster.connect(cluster) as client:
@@ -103,7 +163,124 @@ def _scan(archive, known, options, cluster) -> list[dict]:
                 rows.append(outcome.value or _lost(new[outcome.index], outcome, failed))
     else:
         rows.extend(_look_here(look, item) for item in new)
+    unsure = [row for row in alike(rows) if not row.get("sha256")]
+    with ThreadPoolExecutor(cluster.workers or 1) as pool:
+        paths = [archive / row["file"] for row in unsure]
+        for row, digest in zip(unsure, pool.map(_checksum, paths), strict=True):
+            row["sha256"] = digest
     return rows
+
+
+def _scan_remote(archive, listing, copies, known, options, remote) -> list[dict]:
+    """Do the same for the files of a listing, many requests at a time.
+
+    Those that may be copies of one another are downloaded to tell.
+    """
+    from pipeline.ingest.remote import RemoteArchive, each
+
+    server = RemoteArchive(archive, remote, copies)
+    items = {item["file"]: item for item in rows_of(read_parquet(listing, LISTING))}
+    rows, new = _split(items.values(), known)
+    look = functools.partial(scan_file, archive=server, options=options)
+    rows.extend(each(server, functools.partial(_look_here, look), new))
+    unsure = [row for row in alike(rows) if not row.get("sha256")]
+
+    def checksum(row):
+        try:
+            return _checksum(server.fetch(items[row["file"]]))
+        except Rejected:
+            return ""  # `download` will say so
+
+    for row, digest in zip(unsure, each(server, checksum, unsure), strict=True):
+        row["sha256"] = digest
+    return rows
+
+
+def _checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, empty if it cannot be read."""
+    try:
+        return fits_file.sha256(path)
+    except OSError:
+        return ""
+
+
+def download(
+    *,
+    archive: str,
+    plan: Path,
+    listing: Path,
+    copies: Path,
+    output: Path,
+    options: RemoteOptions,
+) -> None:
+    """Download the files of a shard that are not here yet.
+
+    Parameters
+    ----------
+    archive : str
+        URL of the archive.
+    plan, listing : Path
+        List of files of the shard, and what `list_archive` wrote.
+    copies : Path
+        Folder to download to.
+    output : Path
+        Table to write: a row a file, with the reason where it could not be had.
+    options
+        Section of the configuration.
+    """
+    from pipeline.ingest.remote import RemoteArchive, each
+
+    server = RemoteArchive(archive, options, copies)
+    wanted = _needed(shard.read(plan))
+    listed = read_parquet(listing, LISTING)
+    listed = listed.filter(
+        pc.is_in(listed["file"], pa.array([file for file, _ in wanted], pa.string()))
+    )
+    items = {scan_cache.key(item): item for item in rows_of(listed)}
+
+    def fetch(key):
+        try:
+            if key not in items:
+                reason = f"{server.url}/{key[0]}: has changed since the plan was made: run again"
+                raise Rejected(Status.NOT_DOWNLOADED, reason)
+            server.fetch(items[key])
+        except Rejected as rejected:
+            return rejected.reason
+        return ""
+
+    reasons = list(each(server, fetch, wanted))
+    download_receipts.write(output, zip(wanted, reasons, strict=True))
+    _report(plan.stem, Counter("not downloaded" if reason else "here" for reason in reasons))
+
+
+def _needed(entries: Sequence[dict]) -> list[tuple[str, str]]:
+    """Return path and version of the files that reading a shard needs, in order."""
+    good = [entry for entry in entries if entry["status"] == Status.OK]
+    needed = {(entry["file"], entry["version"]) for entry in good}
+    needed |= {(e["response"], e["response_version"]) for e in good if e["response"]}
+    return sorted(needed)
+
+
+def with_failures(*, listing: Path, manifest: Path, downloads: Path) -> list[Path]:
+    """Return what says that files could not be downloaded, and is to be made again.
+
+    A file that the listing has a problem with does not count: it will, once the listing has none.
+
+    Parameters
+    ----------
+    listing, manifest : Path
+        From `list_archive` and `plan`.
+    downloads : Path
+        Folder of the tables from `download`.
+    """
+    found = [f for f in sorted(downloads.glob("shard-*.tsv")) if download_receipts.read(f)]
+    if manifest.is_file():
+        rows = rows_of(read_parquet(manifest, MANIFEST, ["file", "status"]))
+        failed = {row["file"] for row in rows if row["status"] == Status.NOT_DOWNLOADED}
+        rows = rows_of(read_parquet(listing, LISTING, ["file", "problem"]))
+        if failed - {row["file"] for row in rows if row["problem"]}:
+            found.append(manifest)
+    return found
 
 
 def _look_here(look: Callable, item: dict) -> dict:
@@ -121,18 +298,20 @@ def _lost(item: dict, outcome: dask_cluster.Outcome, make: Callable) -> dict:
 
 def run(
     *,
-    archive: Path,
+    archive: Path | str,
     plan: Path,
     output: Path,
     options: IngestOptions,
     cluster: ClusterOptions,
+    copies: Path | None = None,
+    downloaded: Path | None = None,
 ) -> None:
     """Read the files of a shard.
 
     Parameters
     ----------
-    archive : Path
-        Folder that the paths in the list are relative to.
+    archive : Path or str
+        Folder that the paths in the list are relative to, or URL.
     plan : Path
         List of files of the shard.
     output : Path
@@ -140,20 +319,38 @@ def run(
         a row group.
     options, cluster
         Sections of the configuration.
+    copies, downloaded : Path, optional
+        Of a remote archive: the folder of its copies, and the table that `download` wrote.
+
+    Raises
+    ------
+    ConnectionError
+        When copies are gone; then the next run downloads them again.
     """
-    read_shard(archive, plan, output, options, cluster, read_products)
+    failures = {}
+    if is_remote(archive):
+        archive = Copies(copies.resolve(), archive)
+        if not downloaded.is_file():
+            raise ConnectionError(f"{downloaded} is not there: run again")
+        failures = download_receipts.read(downloaded)
+        gone = [k for k in _needed(shard.read(plan)) if k not in failures and not archive.has(*k)]
+        if gone:
+            downloaded.unlink()
+            raise ConnectionError(f"{len(gone)} copies are gone from {copies}, as of {gone[0][0]}")
+    read_shard(archive, plan, output, options, cluster, read_products, failures)
 
 
 def read_shard(
-    archive: Path,
+    archive: Path | Copies,
     plan: Path,
     output: Path,
     options: IngestOptions,
     cluster: ClusterOptions,
     read: Callable,
+    failures: Mapping[tuple[str, str], str] | None = None,
 ) -> None:
     """Read the files of a shard with `read`, each in a worker that may die of it; see `run`."""
-    entries = shard.read(plan)
+    entries = [_undelivered(entry, failures or {}) for entry in shard.read(plan)]
     parts = output.with_name(f"{output.name}.parts")
     shutil.rmtree(parts, ignore_errors=True)
     receipts = [[_carry(entry)] for entry in entries]
@@ -161,7 +358,11 @@ def read_shard(
     if todo:
         parts.mkdir(parents=True)
         work = functools.partial(
-            read_part, archive=archive.resolve(), options=options, parts=parts.resolve(), read=read
+            read_part,
+            archive=archive if isinstance(archive, Copies) else archive.resolve(),
+            options=options,
+            parts=parts.resolve(),
+            read=read,
         )
         items = [(index, entries[index]) for index in todo]
         with dask_cluster.connect(cluster) as client:
@@ -178,7 +379,11 @@ def read_shard(
 
 
 def read_part(
-    item: tuple[int, dict], archive: Path, options: IngestOptions, parts: Path, read: Callable
+    item: tuple[int, dict],
+    archive: Path | Copies,
+    options: IngestOptions,
+    parts: Path,
+    read: Callable,
 ) -> list[dict]:
     """In a worker: read one file and write its rows as parts, one a product.
 
@@ -204,6 +409,15 @@ def _span(row) -> dict:
         start = max(row["mjd_ref"], 0) * _DAY + row["mjd_ref_frac"] * _DAY + row["t_start"]
         start, stop = start + row["gti_start"][0], start + row["gti_stop"][-1]
     return {"product": row.get("product", ""), "start": start, "stop": stop}
+
+
+def _undelivered(entry: dict, failures) -> dict:
+    """Return an entry, with status and reason if it, or its response, could not be downloaded."""
+    if entry["status"] != Status.OK:
+        return entry
+    keys = (entry["file"], entry["version"]), (entry["response"], entry["response_version"])
+    reason = next((failures[key] for key in keys if key in failures), "")
+    return entry | {"status": Status.NOT_DOWNLOADED, "reason": reason} if reason else entry
 
 
 def _carry(entry: dict) -> dict:

@@ -23,6 +23,7 @@ from pipeline.ingest import (
     spectrum,
 )
 from pipeline.ingest.bins import bands_of, of_array, of_table
+from pipeline.ingest.copies import Copies, locate
 from pipeline.ingest.recognise import has_frequencies, recognise, time_column
 from pipeline.ingest.reject import Rejected
 from pipeline.models import UNITS
@@ -35,15 +36,15 @@ _DETECTORS = ("CCDNR", "CCD_ID", "TM_NR")
 """Columns, and keywords of good time intervals, with the number of a detector."""
 
 
-def read_products(entry: Mapping, archive: Path, options: IngestOptions) -> list[dict]:
+def read_products(entry: Mapping, archive: Path | Copies, options: IngestOptions) -> list[dict]:
     """Read the observation of one entry of a plan.
 
     Parameters
     ----------
     entry : mapping
         Row of a shard of the plan.
-    archive : Path
-        Folder that its paths are relative to.
+    archive : Path or Copies
+        Folder that its paths are relative to, or where files of a remote archive are.
     options : IngestOptions
         How to read.
 
@@ -55,7 +56,8 @@ def read_products(entry: Mapping, archive: Path, options: IngestOptions) -> list
     """
     row = carried(entry) | {"status": Status.OK, "reason": ""}
     try:
-        path = _unchanged(archive, entry["file"], entry["sha256"])
+        path = locate(archive, entry["file"], entry["version"])
+        row["sha256"] = _checksum(path, entry["file"])
         with mapping.open_file(path, entry["file"], options) as hdus:
             flags = Flag.CHECKSUM if fits_file.checksum_fails(hdus) else Flag(0)
             index = recognise(hdus).index
@@ -100,22 +102,16 @@ def _each(items, name: Callable, make: Callable) -> list[dict]:
 
 def carried(entry: Mapping) -> dict:
     """Return a row of INGEST without data for an entry of a plan, with its status and reason."""
-    keys = ("source_id", "observation_id", "file", "sha256", "kind", "status", "reason")
+    keys = ("source_id", "observation_id", "file", "kind", "status", "reason")
     return {key: entry[key] for key in keys} | {"mjd_ref": -1}
 
 
-def _unchanged(archive, file, sha256) -> Path:
-    """Return the path of a file that is still what was planned, or raise `Rejected`."""
-    path = Path(archive) / file
+def _checksum(path, file) -> str:
     try:
-        found = fits_file.sha256(path)
+        return fits_file.sha256(path)
     except OSError as error:
-        raise Rejected(
-            Status.UNREADABLE, f"{file} cannot be opened: {error.strerror or error}"
-        ) from error
-    if found != sha256:
-        raise Rejected(Status.UNREADABLE, f"{file} has changed since the plan was made: run again")
-    return path
+        reason = f"{file} cannot be opened: {error.strerror or error}"
+        raise Rejected(Status.UNREADABLE, reason) from error
 
 
 def _read_events(hdus, index, who, entry, archive, options) -> list[dict]:
@@ -188,9 +184,9 @@ def _bounds_in_archive(entry, archive, options):
     """Return the channels' energies in the response that belongs to an event list, None without one."""
     if not entry["response"]:
         return None
-    sha256 = entry["response_sha256"]
+    response = entry["response"], entry["response_version"]
     try:
-        return _response(archive, entry["response"], sha256, options.max_decompressed)
+        return _response(archive, *response, options.max_decompressed)
     except Rejected as rejected:
         if rejected.status == Status.MISSING_RESPONSE:
             return None
@@ -372,7 +368,7 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> list[dict]:
     if "COUNTS" not in names or error is None:
         raise Rejected(Status.BAD_SPECTRUM, "a power spectrum needs columns COUNTS and STAT_ERR")
     bounds = _response(
-        archive, entry["response"], entry["response_sha256"], options.max_decompressed
+        archive, entry["response"], entry["response_version"], options.max_decompressed
     )
     counts = hdu.read("COUNTS").ravel()
     n = len(counts)
@@ -446,9 +442,9 @@ def _hertz(unit) -> float:
 
 
 @functools.lru_cache(maxsize=16)
-def _response(archive, file, sha256, max_decompressed):
+def _response(archive, file, version, max_decompressed):
     """Return channels and their edges from a response, which many power spectra may share."""
-    path = _unchanged(archive, file, sha256)
+    path = locate(archive, file, version)
     with fits_file.open_fits(path, max_decompressed) as hdus:
         bounds = _bounds(hdus)
     if bounds is None:

@@ -1,14 +1,18 @@
 """A first look at one file: what it is, of whom, when; headers only."""
 
 import math
+import os
 from collections.abc import Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from pipeline.config import IngestOptions
-from pipeline.ingest import fits_file, fits_time, identity, mapping
+from pipeline.ingest import fits_file, fits_time, headers, identity, mapping
 from pipeline.ingest.recognise import KINDS, Recognised, has_frequencies, recognise
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
+
+_FROM_ITEM = "file", "size", "mtime_ns", "version"
 
 
 def scan_file(item: Mapping, archive: Path, options: IngestOptions) -> dict:
@@ -17,9 +21,10 @@ def scan_file(item: Mapping, archive: Path, options: IngestOptions) -> dict:
     Parameters
     ----------
     item : mapping
-        ``file``, ``size``, ``mtime_ns``, and ``problem``: why it must not be opened, or empty.
-    archive : Path
-        Folder that `file` is relative to.
+        ``file``, ``size``, ``mtime_ns``, ``version``, and ``problem``: why it must not be opened,
+        or empty.
+    archive : Path or RemoteArchive
+        Folder that `file` is relative to, or what opens it.
     options : IngestOptions
         How files are read.
 
@@ -27,18 +32,19 @@ def scan_file(item: Mapping, archive: Path, options: IngestOptions) -> dict:
     -------
     dict
         Row of MANIFEST, as far as one file by itself can tell: ``observation_id`` is OBS_ID,
-        ``response`` is RESPFILE, ``source_id`` is empty.
+        ``response`` is RESPFILE, ``source_id`` is empty; ``version`` is empty where the file itself
+        could not be read, and looking again may help.
     """
-    row = {key: item[key] for key in ("file", "size", "mtime_ns")} | {
-        "kind": "other",
-        "status": Status.OK,
-    }
+    row = {key: item[key] for key in _FROM_ITEM} | {"kind": "other", "status": Status.OK}
     try:
         if item["problem"]:
-            raise Rejected(Status.UNREADABLE, item["problem"])
-        path = Path(archive) / item["file"]
-        row["sha256"] = fits_file.sha256(path)
-        with mapping.open_file(path, item["file"], options) as hdus:
+            row["version"] = ""
+            here = isinstance(archive, Path)
+            raise Rejected(Status.UNREADABLE if here else Status.NOT_DOWNLOADED, item["problem"])
+        with (
+            _opened(item, archive) as file,
+            mapping.open_file(file, item["file"], options, open_fits=_headers) as hdus,
+        ):
             found = recognise(hdus)
             row |= _about(hdus, found)
             if has_frequencies(hdus[found.index].columns):
@@ -48,16 +54,39 @@ def scan_file(item: Mapping, archive: Path, options: IngestOptions) -> dict:
     except Rejected as rejected:
         row |= _what_is_left(rejected.hdus)
         row |= {"status": rejected.status, "reason": rejected.reason}
+        if rejected.status == Status.NOT_DOWNLOADED:
+            row["version"] = ""
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error}): check its permissions and the disk"
-        row |= {"status": Status.UNREADABLE, "reason": reason}
+        row |= {"status": Status.UNREADABLE, "reason": reason, "version": ""}
     return row
+
+
+def _opened(item, archive):
+    """Return a file to look at as a context: open already if it is not on this machine."""
+    if isinstance(archive, Path):
+        return nullcontext(archive / item["file"])
+    return archive.open(item)
+
+
+@contextmanager
+def _headers(file, max_decompressed):
+    """Yield the HDUs of a file, as far as looking at it needs them."""
+    with fits_file.open_regular(file) if isinstance(file, Path) else nullcontext(file) as handle:
+        size = handle.seek(0, os.SEEK_END)
+        hdus = headers.read(handle, size)
+        if hdus is not None:
+            yield hdus
+            return
+        handle.seek(0)
+    with fits_file.open_fits(file, max_decompressed) as opened:
+        yield opened
 
 
 def failed(item: Mapping, status: Status, reason: str) -> dict:
     """Return the row of a file at which looking failed."""
-    keys = ("file", "size", "mtime_ns")
-    return {key: item[key] for key in keys} | {"kind": "other", "status": status, "reason": reason}
+    row = {key: item[key] for key in _FROM_ITEM} | {"version": ""}
+    return row | {"kind": "other", "status": status, "reason": reason}
 
 
 def _what_is_left(hdus) -> dict:

@@ -11,10 +11,10 @@ COLUMNS = (
     "source_id",
     "observation_id",
     "file",
-    "sha256",
+    "version",
     "kind",
     "response",
-    "response_sha256",
+    "response_version",
     "status",
     "reason",
 )

@@ -1,4 +1,4 @@
-"""Every file of an archive, in order, without leaving it."""
+"""Every file of a folder, in order, without leaving it."""
 
 import os
 from collections.abc import Iterator
@@ -17,37 +17,59 @@ def find(archive: Path) -> Iterator[dict]:
     ------
     dict
         ``file``: path inside the archive, with forward slashes, in order; ``size``, bytes;
-        ``mtime_ns``; and ``problem``: why it must not be opened, empty if it may. A link to a file
-        inside the archive is a file as any other; a link that leads out of it, or nowhere, is not
-        followed. A folder that cannot be listed is a file with a problem.
+        ``mtime_ns``; ``version``: `version_of` the two; and ``problem``: why it must not be opened,
+        empty if it may. A link to a file inside the archive is a file as any other; a link that
+        leads out of it, or nowhere, is not followed. A folder that cannot be listed is a file with
+        a problem. No file is opened.
     """
     root = archive.resolve()
-    found, closed = [], {}
+    found, folders = [], [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(os.path.join(archive, folder)) as entries:
+                for entry in entries:
+                    name = f"{folder}{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(f"{name}/")
+                    elif not _leads_to_folder(entry):
+                        regular = entry.is_file(follow_symlinks=False)
+                        problem = "" if regular else _problem(Path(entry.path), root)
+                        found.append(_item(name, entry, problem))
+        except OSError as error:
+            problem = f"a folder that cannot be listed ({error.strerror})"
+            found.append(_item(folder.rstrip("/"), archive / folder, problem))
+    yield from sorted(found, key=lambda item: item["file"])
 
-    def note(error):
-        closed[Path(error.filename)] = f"a folder that cannot be listed ({error.strerror})"
 
-    for folder, folders, files in os.walk(archive, onerror=note):
-        folders[:] = [name for name in folders if not os.path.islink(os.path.join(folder, name))]
-        found.extend(Path(folder, name) for name in files)
-    for path in sorted([*found, *closed], key=lambda p: p.relative_to(archive).as_posix()):
-        yield _item(path, archive, closed.get(path) or _problem(path, root))
+def _leads_to_folder(entry: os.DirEntry) -> bool:
+    """Return whether an entry is a link to a folder; a link to itself leads nowhere."""
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:
+        return False
 
 
-def _item(path, archive, problem) -> dict:
+def version_of(size: int, mtime_ns: int) -> str:
+    """Return the version of a file that has no ETag."""
+    return f"{size}-{mtime_ns}"
+
+
+def _item(name: str, place: os.DirEntry | Path, problem: str) -> dict:
     """Describe a file; one with a name that no table can hold is named as well as it can be."""
-    name = path.relative_to(archive).as_posix()
     file = os.fsencode(name).decode(errors="backslashreplace")
     if file != name:
         problem = "its name is not UTF-8: rename it"
     try:
-        about = path.lstat() if problem else path.stat()
+        about = place.stat(follow_symlinks=not problem)
     except OSError:
-        return {"file": file, "size": 0, "mtime_ns": 0, "problem": "gone while being looked at"}
+        gone = "gone while being looked at"
+        return {"file": file, "size": 0, "mtime_ns": 0, "version": "", "problem": gone}
     return {
         "file": file,
         "size": about.st_size,
         "mtime_ns": about.st_mtime_ns,
+        "version": version_of(about.st_size, about.st_mtime_ns),
         "problem": problem,
     }
 
