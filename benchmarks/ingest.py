@@ -32,6 +32,7 @@ from pipeline.config import IngestOptions
 from pipeline.ingest import driver, fits_file, gti, reader
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import scan_file
+from pipeline.ingest.walk import find
 from pipeline.simulate.dialects import Target, event_list, rate_curve_xmm
 
 EVENTS, BINS, SEED = 1_700_000, 1_000_000, 20
@@ -94,8 +95,7 @@ def write_archive(folder):
 
 def entry(folder, file):
     """Return the row of the plan for a file."""
-    about = (folder / file).stat()
-    item = {"file": file, "size": about.st_size, "mtime_ns": about.st_mtime_ns, "problem": ""}
+    item = next(item for item in find(folder) if item["file"] == file)
     (row,) = resolve([scan_file(item, folder, OPTIONS)], "observation")
     return {"reason": ""} | row
 
@@ -145,10 +145,11 @@ from pipeline.config import IngestOptions
 from pipeline.ingest import driver, reader
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import scan_file
+from pipeline.ingest.walk import find
 
 task, folder, file = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-about, options = (folder / file).stat(), IngestOptions()
-item = {"file": file, "size": about.st_size, "mtime_ns": about.st_mtime_ns, "problem": ""}
+options = IngestOptions()
+item = next(item for item in find(folder) if item["file"] == file)
 (row,) = resolve([scan_file(item, folder, options)], "observation")
 row["reason"] = row.get("reason", "")
 if task == "ours":
