@@ -202,6 +202,6 @@ def test_moments_of_hardly_any_draws_are_no_error():
     log_weight[0, 0] = 0.0
     log_weight[:2, 1] = np.log(0.5)
     _, matrix = posterior._moments(u, log_weight)
-    root, log_root = posterior._cholesky(matrix, np.ones((3, 2), bool))
+    root, log_root = posterior.roots(matrix, np.ones((3, 2), bool))
     assert np.isnan(log_root[0])
     np.testing.assert_allclose(root[:, :, 1] @ root[:, :, 1].T, matrix[:, :, 1], atol=1e-6)
