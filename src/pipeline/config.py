@@ -11,6 +11,7 @@ import json
 import math
 import os
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -419,6 +420,28 @@ class EvidenceOptions(Options):
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
 
 
+class SamplesOptions(Options):
+    """Sources whose posteriors are sampled by chains, and their draws kept."""
+
+    sources: list[str] = Field(
+        default_factory=list,
+        description='Names of sources, or patterns: `GRS 1915*`; `["*"]`: all.',
+    )
+    flagged: bool = Field(
+        True,
+        description="Also the sources of which the importance weights of the chosen model cannot be "
+        "believed (`pareto_k` above 0.7); needs `evidence`.",
+    )
+    draws: int = Field(
+        1600, ge=800, description="Draws kept of each source, of four chains together."
+    )
+    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
+
+    def names(self, source_id: str) -> bool:
+        """Return whether a source is one of `sources`."""
+        return any(fnmatchcase(source_id, pattern) for pattern in self.sources)
+
+
 class FitOptions(Options):
     """Models and how they are fitted."""
 
@@ -483,6 +506,11 @@ class FitOptions(Options):
         None,
         description="Evidence and probability of each model, by importance sampling; null: none. The "
         "prior of a parameter is flat within its bounds unless stated.",
+    )
+    samples: SamplesOptions | None = Field(
+        None,
+        description="Draw from the posteriors of chosen sources by Hamiltonian Monte Carlo, and keep the draws "
+        "in `samples.parquet`; null: none.",
     )
     platform: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="`auto`: a GPU where there is one, else the CPU."
@@ -563,6 +591,11 @@ class ReportOptions(Options):
         2000,
         ge=0,
         description="Power spectra kept in the page; sources beyond are in the table only.",
+    )
+    max_corners: int = Field(
+        50,
+        ge=0,
+        description="Corner plots in the page, of sources whose draws were kept (`fit.samples`).",
     )
     truth: str | None = Field(
         None,

@@ -172,3 +172,8 @@ class Flag(IntFlag):
         1 << 21,
         "The power differs between segments by more than chance: p-values and errors are too small.",
     )
+    POSTERIOR_UNMIXED = (
+        1 << 23,
+        "The chains of the posterior have not mixed (R-hat above 1.01, or fewer than 400 effective draws): "
+        "its kept draws are not to be believed.",
+    )
