@@ -55,11 +55,6 @@ def diagnose(draws) -> Diagnosis:
     return Diagnosis(*(np.where(usable, value, np.nan) for value in found))
 
 
-def r_hat(draws) -> np.ndarray:
-    """Return the rank-normalised split R-hat (Vehtari et al. 2021, eqs. 3, 4 and 14)."""
-    return diagnose(draws).r_hat
-
-
 def ess(draws) -> np.ndarray:
     """Return the effective number of draws for the mean, without normalising ranks (ibid., eq. 10)."""
     return _ess(_split(_last(np.asarray(draws, float))))

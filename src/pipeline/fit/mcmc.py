@@ -170,11 +170,12 @@ def _place(shop, result):
     finite = np.isfinite(result.fit.objective)
     best = np.where(finite & np.isfinite(result.fit.u), result.fit.u, 0.0)
     matrix, sound = free_covariance(shop, result, best)
-    span = np.where(free, shop.upper - shop.lower, 1.0)
-    usable = finite & sound & np.isfinite(span).all(axis=0) & (span > 0).all(axis=0)
+    bounded = free & np.isfinite(shop.lower) & np.isfinite(shop.upper)
+    lower = np.where(bounded, shop.lower, 0.0)
+    span = np.where(bounded, shop.upper, 1.0) - lower
+    usable = finite & sound & (bounded | ~free).all(axis=0) & (span > 0).all(axis=0)
     variance = np.where(usable & free, np.einsum("iil->il", matrix), 1.0)
     sigma = np.sqrt(np.maximum(variance, 0.0))
-    lower = np.where(free, shop.lower, 0.0)
     # a parameter at its bound is a standard deviation inside it
     margin = np.minimum(sigma, span / 4)
     inside = np.where(free, np.clip(best, lower + margin, lower + span - margin), 0.5)
@@ -274,11 +275,13 @@ def _chains(model, likelihood, plan, spectra, active, free, place, keys):
         )
         return state, (wide.centre + _times(wide.root, state.z), accepted)
 
+    def settle(_, at):
+        """Evaluate the starts; where that is not possible, the best fit in their place."""
+        height, slope = density(at[0])
+        return jnp.where(jnp.isfinite(height), at[0], 0.0), height, slope
+
     z = _solve(wide.root, place.start.reshape(size, -1) - wide.centre)
-    height, slope = density(z)
-    sound = jnp.isfinite(height)
-    z = jnp.where(sound, z, 0.0)
-    height, slope = density(z)
+    z, height, slope = jax.lax.fori_loop(0, 2, settle, (z, jnp.zeros_like(z[0]), z))
     first = jnp.full(lanes, jnp.minimum(longest, 0.0), kind)
     state = _State(z, height, slope, first, first)
     _, (v, accepted) = jax.lax.scan(draw, state, jnp.arange(plan.warm_up + plan.draws))
