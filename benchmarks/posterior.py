@@ -150,16 +150,18 @@ def _blackjax(engine, spectra, result):
 
 
 def _numpyro(engine, spectra, result):
+    import numpyro
+    from numpyro.distributions import ImproperUniform, constraints
     from numpyro.infer import MCMC, NUTS
 
     places, drawn = _places(result), []
 
-    def potential(power, place):
-        return lambda z: -_log_density(engine, power, place, z)
+    def model(power, place):
+        z = numpyro.sample("z", ImproperUniform(constraints.real_vector, (), (6,)))
+        numpyro.factor("density", _log_density(engine, power, place, z))
 
-    kernel = NUTS(potential_fn_gen=potential)
     chains = MCMC(
-        kernel,
+        NUTS(model),
         num_warmup=2 * WARM_UP,
         num_samples=EACH,
         num_chains=CHAINS,
@@ -167,11 +169,10 @@ def _numpyro(engine, spectra, result):
         progress_bar=False,
         jit_model_args=True,
     )
-    starts = jax.random.normal(jax.random.key(2), (CHAINS, 6))
     for k in range(FEW):
         told = jnp.asarray(spectra.power[:, k]), (places[0][k], places[1][k])
-        chains.run(jax.random.key(k), *told, init_params=starts)
-        drawn.append(chains.get_samples(group_by_chain=True))
+        chains.run(jax.random.key(k), *told)
+        drawn.append(chains.get_samples(group_by_chain=True)["z"])
     return _to_u(places, jnp.stack(drawn))
 
 

@@ -170,10 +170,10 @@ def _place(shop, result):
     finite = np.isfinite(result.fit.objective)
     best = np.where(finite & np.isfinite(result.fit.u), result.fit.u, 0.0)
     matrix, sound = free_covariance(shop, result, best)
-    bounded = free & np.isfinite(shop.lower) & np.isfinite(shop.upper)
+    bounded = free & np.isfinite(shop.lower) & np.isfinite(shop.upper) & (shop.lower < shop.upper)
     lower = np.where(bounded, shop.lower, 0.0)
     span = np.where(bounded, shop.upper, 1.0) - lower
-    usable = finite & sound & (bounded | ~free).all(axis=0) & (span > 0).all(axis=0)
+    usable = finite & sound & (bounded | ~free).all(axis=0)
     variance = np.where(usable & free, np.einsum("iil->il", matrix), 1.0)
     sigma = np.sqrt(np.maximum(variance, 0.0))
     # a parameter at its bound is a standard deviation inside it
