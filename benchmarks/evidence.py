@@ -28,7 +28,7 @@ PROBLEMS = [
         for v, w, n in ((6, 1, 20), (6, 1, 50), (3, 0.5, 50), (10, 3, 50), (3, 0.5, 200))
     ),
 ]
-LIVE = {3: 1000, 6: 2000}
+LIVE = {3: 1000, 6: 1500}
 
 
 def main():
@@ -37,30 +37,37 @@ def main():
         print("# left out: dynesty is not installed")
         return
     configure()
-    for number, (priors, truth, n) in enumerate(PROBLEMS):
-        model = _model(priors)
-        spectra, _ = simulate(model, truth, GRID, n, 1, np.random.default_rng(number))
-        widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-        engine = Engine(model)
-        result = fit_model(engine, spectra, widths)
-        found = sample(engine, spectra, widths, result, [[1, number]], draws=4096)
-        nested = _nested(priors, spectra.power[:, 0], n, number)
-        ours, peer = float(found.log_evidence[0]), float(nested.logz[-1])
-        report(
-            "evidence",
-            f"problem {number + 1}: {len(priors)} parameters, n = {n}",
-            "ln Z",
-            ours,
-            peer=peer,
-            peer_name=f"dynesty, {LIVE[len(priors)]} live points",
-            difference=ours - peer,
-            error=float(found.log_evidence_error[0]),
-            peer_error=float(nested.logzerr[-1]),
-            laplace=float(found.log_evidence_laplace[0]),
-            laplace_difference=float(found.log_evidence_laplace[0]) - peer,
-            pareto_k=float(found.pareto_k[0]),
-            peer_calls=int(np.sum(nested.ncall)),
-        )
+    for number in range(len(PROBLEMS)):
+        _solve(number)
+
+
+def _solve(number):
+    """Print the line of one problem."""
+    priors, truth, n = PROBLEMS[number]
+    model = _model(priors)
+    spectra, _ = simulate(model, truth, GRID, n, 1, np.random.default_rng(number))
+    widths = np.full_like(spectra.power, GRID[1] - GRID[0])
+    engine = Engine(model)
+    result = fit_model(engine, spectra, widths)
+    found = sample(engine, spectra, widths, result, [[1, number]], draws=4096)
+    nested = _nested(priors, spectra.power[:, 0], n, number)
+    ours, peer = float(found.log_evidence[0]), float(nested.logz[-1])
+    laplace = float(found.log_evidence_laplace[0])
+    report(
+        "evidence",
+        f"problem {number + 1}: {len(priors)} parameters, n = {n}",
+        "ln Z",
+        ours,
+        peer=peer,
+        peer_name=f"dynesty, {LIVE[len(priors)]} live points",
+        difference=ours - peer,
+        error=float(found.log_evidence_error[0]),
+        peer_error=float(nested.logzerr[-1]),
+        laplace=laplace,
+        laplace_difference=laplace - peer,
+        pareto_k=float(found.pareto_k[0]),
+        peer_calls=int(np.sum(nested.ncall)),
+    )
 
 
 def _model(priors):
@@ -102,10 +109,10 @@ def _nested(priors, power, n, seed):
         len(priors),
         nlive=LIVE[len(priors)],
         bound="multi",
-        sample="unif",
+        sample="unif" if len(priors) < 6 else "rwalk",
         rstate=np.random.default_rng(seed),
     )
-    sampler.run_nested(dlogz=0.01, print_progress=False)
+    sampler.run_nested(dlogz=0.1, print_progress=False)
     return sampler.results
 
 
