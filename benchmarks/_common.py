@@ -35,6 +35,13 @@ def simulate(model, truth, grid, n, lanes, rng):
     return Spectra(frequency, drawn, np.full_like(frequency, n)), u
 
 
+def spread(found, enough):
+    """Spread p-values of `pipeline.fit.montecarlo` over the steps between those that are possible."""
+    sequential = np.array([method == "sequential" for method in found.method])
+    lower = np.where(sequential, enough / (found.draws + 1), found.reached / (found.draws + 1))
+    return np.random.default_rng(0).uniform(np.minimum(lower, found.p_value), found.p_value)
+
+
 def timed(function, repeats=5):
     """Return the median seconds of `repeats` calls, after one that is not counted, and the result."""
     result = function()

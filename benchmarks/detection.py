@@ -16,11 +16,12 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from _common import report, simulate
+from _common import report, simulate, spread
 from scipy import stats
 
+from pipeline.config import ComponentOptions
 from pipeline.fit import Engine, Model, configure, fit_model
-from pipeline.fit.detect import Method, detect_peak
+from pipeline.fit.detect import detect_peak, peak_to_test
 
 GRID = np.linspace(0.1, 25.0, 250)
 RED, BENT = ["power_law", "constant"], ["bending_power_law", "constant"]
@@ -32,6 +33,7 @@ DRAWS, ENOUGH, PEERS = 1000, 20, 3
 AMPLITUDES = 0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0
 """Variance of the peak at 6 Hz, FWHM 0.6 Hz, beside noise of level 2 and n = 50."""
 ALPHA = 0.01
+MIN_Q = 2.0
 
 
 def tests(components, spectra, seed, **options):
@@ -50,13 +52,6 @@ def drawn(components, truth, n, sources, seed):
     """Spectra around a model."""
     model = Model.from_components("truth", components)
     return simulate(model, truth, GRID, n, sources, np.random.default_rng(seed))[0]
-
-
-def spread(found):
-    """Spread p-values over the steps between those that are possible."""
-    sequential = np.array([m is Method.SEQUENTIAL for m in found.method])
-    lower = np.where(sequential, ENOUGH / (found.draws + 1), found.reached / (found.draws + 1))
-    return np.random.default_rng(0).uniform(np.minimum(lower, found.p_value), found.p_value)
 
 
 def stingrays(spectra):
@@ -108,7 +103,7 @@ def uniformity(sources):
                 "detection",
                 f"p-values of {sources} sources without a peak: {name} + constant, n = {n}",
                 "KS p",
-                float(stats.kstest(spread(found)[there], "uniform").pvalue),
+                float(stats.kstest(spread(found, ENOUGH)[there], "uniform").pvalue),
                 floor=0.01,
                 floor_name="the least that is accepted",
                 tested=int(there.sum()),
@@ -119,6 +114,45 @@ def uniformity(sources):
                 failed=int(found.failed.sum()),
                 seconds=seconds,
             )
+
+
+def uniformity_among_peaks(sources):
+    """Print the line of sums of broad Lorentzians, where the strongest narrow one, or one more, is tested."""
+    broad = ["constant", "lorentzian", "lorentzian"]
+    spectra = drawn(broad, [2.0, 8.0, 0.5, 1.0, 30.0, 7.0, 8.0], 50, sources, 300)
+    told = [ComponentOptions.model_validate(c) for c in ("constant", {"lorentzian": {"up_to": 4}})]
+    model = Model.from_components("sum", told)
+    widths = np.full_like(spectra.power, GRID[1] - GRID[0])
+    result = fit_model(Engine(model), spectra, widths, min_delta_bic=10)
+    slots, p_value = peak_to_test(result, MIN_Q), np.full(sources, np.nan)
+    engine = Engine(model, precision="float32")
+    for slot in np.unique(slots[slots >= 0]):
+        lanes = np.flatnonzero(slots == slot)
+        found = detect_peak(
+            engine,
+            spectra.take(lanes),
+            widths[:, lanes],
+            result.take(lanes),
+            [[5, lane] for lane in lanes],
+            slot=slot,
+            draws=DRAWS // 2,
+            enough=ENOUGH,
+        )
+        p_value[lanes] = spread(found, ENOUGH)
+    there = np.isfinite(p_value)
+    alarms = int((p_value[there] <= ALPHA).sum())
+    report(
+        "detection",
+        f"p-values of {sources} sources without a narrow peak: up to 4 Lorentzians + constant, n = 50",
+        "KS p",
+        float(stats.kstest(p_value[there], "uniform").pvalue),
+        floor=0.01,
+        floor_name="the least that is accepted",
+        tested=int(there.sum()),
+        narrow_found=int(result.active[slots, np.arange(sources)].sum()),
+        false_alarms=alarms,
+        binomial_p=float(stats.binomtest(alarms, int(there.sum()), ALPHA).pvalue),
+    )
 
 
 def power(folder):
@@ -158,6 +192,7 @@ def main():
     configure()
     speed()
     uniformity(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    uniformity_among_peaks(max(int(sys.argv[1]) // 4 if len(sys.argv) > 1 else 500, 1))
     power(sys.argv[2] if len(sys.argv) > 2 else None)
 
 

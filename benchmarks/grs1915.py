@@ -1,8 +1,9 @@
 """GRS 1915+105: the pipeline's QPOs against those published by hand, from nothing to catalogue.
 
 311 RXTE power spectra (Zhang et al. 2020, MNRAS 494, 1375), a sum of up to six Lorentzians chosen by
-BIC, no starting value by hand. The folder with the data is ../shared/data, or the first argument. Then how
-often the same configuration finds a narrow component in red noise that has none.
+BIC, no starting value by hand. The folder with the data is ../shared/data, or the first argument; a figure of
+published against ours goes into the folder that is the second. Then how often the same configuration finds a
+narrow component in red noise that has none.
 """
 
 import csv
@@ -42,7 +43,7 @@ def survey(data, directory):
 
 
 def compare(data, directory):
-    """Return the fractions of the published QPOs that were found, and the number of sources."""
+    """Return published and own values by column, and how many of them agree."""
     catalogue = Path(directory) / "results" / "catalog" / "sources.parquet"
     sources = {
         row["source_id"]: row
@@ -51,16 +52,42 @@ def compare(data, directory):
     with open(data / "published" / "grs1915_qpo.csv", encoding="utf-8") as file:
         published = list(csv.DictReader(file))
     ours = [sources[row["observation_ID"]] for row in published]
-    frequency = np.array([row["qpo_frequency"] for row in ours])
-    width = np.array([row["qpo_fwhm"] for row in ours])
-    frequency /= np.array([float(row["frequency"]) for row in published])
-    width /= np.array([float(row["width"]) for row in published])
-    return {
+    pairs = {
+        ours_name: np.array(
+            [(float(p[name]), row[ours_name]) for p, row in zip(published, ours, strict=True)]
+        ).T
+        for name, ours_name in (("frequency", "qpo_frequency"), ("width", "qpo_fwhm"))
+    }
+    frequency, width = (theirs_ours[1] / theirs_ours[0] for theirs_ours in pairs.values())
+    return pairs, {
         "published": len(published),
         "sources": len(sources),
         "frequency_within_2_percent": float((np.abs(frequency - 1) < 0.02).mean()),
         "width_within_1.25": float(((width > 1 / 1.25) & (width < 1.25)).mean()),
     }
+
+
+def plot(pairs, folder):
+    """Draw the published values against ours."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "grs1915"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 4.4), layout="constrained")
+    for ax, (name, (theirs, ours)), off in zip(axes, pairs.items(), (1.02, 1.25), strict=True):
+        span = np.array([theirs.min() / 1.1, theirs.max() * 1.1])
+        ax.fill_between(span, span / off, span * off, alpha=0.2, lw=0)
+        ax.loglog(theirs, ours, ".", ms=4, c="k")
+        ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0) if span[0] < t < span[1]]
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_ticks(ticks)
+            axis.set_minor_formatter("")
+        ax.set(xlim=span, xlabel=f"published {name[4:]}, Hz", ylabel=f"{name}, Hz")
+        ax.set_title(f"shaded: within {off - 1:.0%}" if off < 1.1 else f"shaded: a factor {off}")
+    figure.savefig(Path(folder) / "grs1915.svg", metadata={"Date": None})
 
 
 def false_components(slope, amplitude, sources=400):
@@ -91,7 +118,9 @@ def main():
         sys.exit(f"grs1915: {data} is not a folder; give the folder of the data as an argument")
     with tempfile.TemporaryDirectory() as directory:
         seconds = survey(data, directory)
-        found = compare(data, directory)
+        pairs, found = compare(data, directory)
+    if len(sys.argv) > 2:
+        plot(pairs, sys.argv[2])
     report(
         "grs1915",
         "311 XSPEC power spectra, up to 6 Lorentzians + constant, archive to catalogue and report",

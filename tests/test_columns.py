@@ -13,6 +13,7 @@ from pipeline.models import COMPONENTS
 from pipeline.status import HAS_RESULT, Fault, Flag, Status
 from pipeline.tables import (
     TableError,
+    ahead,
     atomic_path,
     empty_row,
     read_parquet,
@@ -167,3 +168,15 @@ def test_flags_are_single_bits_that_leave_room_for_users():
     bits = [flag.value for flag in Flag]
     assert all(bit.bit_count() == 1 for bit in bits)
     assert sum(bits) < 1 << 24
+
+
+def test_the_next_item_is_made_ahead_and_an_error_comes_where_it_belongs():
+    def items():
+        yield from (1, 2)
+        raise ValueError("third")
+
+    coming = ahead(items())
+    assert [next(coming), next(coming)] == [1, 2]
+    with pytest.raises(ValueError, match="third"):
+        next(coming)
+    assert list(ahead([])) == []

@@ -81,11 +81,7 @@ def test_only_the_archive_is_required():
             "fit.detection.component",
             "not a peak",
         ),
-        (
-            {"fit": {"detection": {}, "models": {"m": ["constant", "lorentzian"]}}},
-            "fit",
-            "a model without peaks",
-        ),
+        ({"fit": {"criterion": {"by": "aic"}}}, "fit.criterion.by", "'evidence'"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(values, key, allowed):

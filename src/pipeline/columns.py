@@ -70,6 +70,28 @@ def _measured(name, unit, ucd, description, dtype="float64"):
     )
 
 
+def _p_value(name, p_value):
+    """A p-value by simulation, a column or what it says, with its error and how it was found."""
+    if isinstance(p_value, str):
+        p_value = Column(f"{name}_p_value", "float64", p_value, "", "stat.probability")
+    return (
+        p_value,
+        Column(
+            f"{name}_p_error",
+            "float64",
+            "Standard error of log10 of that; NaN where it is a limit.",
+            "",
+            "stat.error;stat.probability",
+        ),
+        Column(
+            f"{name}_method",
+            "str",
+            "How it was found: simulated, sequential, extrapolated, below, or none.",
+            ucd="meta.code",
+        ),
+    )
+
+
 SOURCE_ID = Column("source_id", "str", "Identifier of the source.", ucd="meta.id;meta.main")
 OBSERVATION_ID = Column(
     "observation_id", "str", "Identifier of the observation.", ucd="meta.id;obs"
@@ -105,6 +127,27 @@ STATIONARITY_P = Column(
     "stationarity_p",
     "float64",
     "Probability of the scatter of power between segments where the source is stationary.",
+    "",
+    "stat.probability",
+)
+T_SSE_P_VALUE = Column(
+    "t_sse_p_value",
+    "float64",
+    "Probability of T_SSE or more where the model is true, from simulations: how well it fits.",
+    "",
+    "stat.probability",
+)
+OUTLIER_FREQUENCY = Column(
+    "outlier_frequency",
+    "float64",
+    "Middle of the highest window of bins over the model; NaN where not searched.",
+    "Hz",
+    "em.freq",
+)
+OUTLIER_P_VALUE = Column(
+    "outlier_p_value",
+    "float64",
+    "Probability of such a window anywhere where the model is true, from simulations.",
     "",
     "stat.probability",
 )
@@ -446,6 +489,20 @@ MODELS = Table(
         Column("bic", "float64", "Bayesian information criterion.", "", "stat.fit.param"),
         Column("delta_bic", "float64", "BIC less that of the chosen model.", "", "stat.fit.param"),
         Column(
+            "rival_components",
+            "str",
+            "Components of the decomposition that came closest and lost; empty where there was none.",
+            ucd="meta.id.part",
+            array=True,
+        ),
+        Column(
+            "rival_delta_bic",
+            "float64",
+            "Its BIC less that of this fit; NaN where there was none.",
+            "",
+            "stat.fit.param",
+        ),
+        Column(
             "log_evidence",
             "float64",
             "Logarithm of the integral of likelihood times prior; NaN where not computed.",
@@ -509,9 +566,15 @@ MODELS = Table(
             "stat.value",
         ),
         Column(
+            "lrt_component",
+            "str",
+            "Component tested against the model without it; empty where one more was.",
+            ucd="meta.id.part",
+        ),
+        Column(
             "lrt_ratio",
             "float64",
-            "Fall of -2 ln L when one more peak joins the model; NaN where not tested.",
+            "Fall of -2 ln L when the tested peak joins the model; NaN where not tested.",
             "",
             "stat.likelihood",
         ),
@@ -553,6 +616,49 @@ MODELS = Table(
             "",
             "src.var.amplitude;stat.max",
             True,
+        ),
+        Column(
+            "t_r",
+            "float64",
+            "Largest -2 ln of the tail probability of a bin: 2 I / S where n = 1 (Vaughan 2010).",
+            "",
+            "stat.fit.residual;stat.max",
+        ),
+        *_p_value("t_r", "Probability of T_R or more where the model is true, from simulations."),
+        Column(
+            "t_sse",
+            "float64",
+            "Sum of n (I / S - 1)^2 over bins (Vaughan 2010, where n = 1); NaN where not checked.",
+            "",
+            "stat.fit.residual",
+        ),
+        *_p_value("t_sse", T_SSE_P_VALUE),
+        Column(
+            "outlier_t_r",
+            "float64",
+            "T_R of the highest window of bins, of all at fit.outliers.scales.",
+            "",
+            "stat.fit.residual;stat.max",
+        ),
+        OUTLIER_FREQUENCY,
+        Column("outlier_width", "float64", "Width of that window.", "Hz", "spect.line.width"),
+        Column("outlier_bins", "int32", "Bins in that window.", ucd="meta.number"),
+        Column("outlier_trials", "int32", "Windows that were searched.", ucd="meta.number"),
+        *_p_value("outlier", OUTLIER_P_VALUE),
+        Column(
+            "outlier_p_trials",
+            "float64",
+            "The same as if the model were known and windows did not overlap: 1 - (1 - q)^trials.",
+            "",
+            "stat.probability",
+        ),
+        Column("check_draws", "int32", "Simulations fitted for these.", ucd="meta.number"),
+        Column("check_failed", "int32", "Simulations whose fit failed.", ucd="meta.number"),
+        Column(
+            "check_origin",
+            "str",
+            "What their parameters were drawn from: posterior, gaussian, fit, or none.",
+            ucd="meta.code",
         ),
         Column("n_iterations", "int32", "Iterations of the optimiser.", ucd="meta.number"),
         Column(
@@ -808,7 +914,12 @@ SOURCES = Table(
         ),
         STATIONARITY_P,
         MODEL,
-        Column("runner_up", "str", "Second best model.", ucd="meta.id;stat.fit"),
+        Column(
+            "runner_up",
+            "str",
+            "Second best model, or the chosen one with or without a component.",
+            ucd="meta.id;stat.fit",
+        ),
         Column(
             "delta_bic",
             "float64",
@@ -843,6 +954,14 @@ SOURCES = Table(
             "src.var.amplitude",
             "Its fractional rms; null where the mean rate is unknown.",
         ),
+        Column("qpo_rival", "str", "The next strongest narrow component.", ucd="meta.id.part"),
+        Column(
+            "qpo_rival_ratio",
+            "float64",
+            "Its rms over that of the QPO; NaN where there is none.",
+            "",
+            "src.var.amplitude;arith.ratio",
+        ),
         Column(
             "qpo_harmonics",
             "str",
@@ -862,7 +981,7 @@ SOURCES = Table(
         Column(
             "qpo_p_value",
             "float64",
-            "Calibrated p-value of one more peak beside the model without; NaN where not computed.",
+            "Calibrated p-value of the peak beside the model without; NaN where not computed.",
             "",
             "stat.probability",
         ),
@@ -883,6 +1002,16 @@ SOURCES = Table(
             "qpo_q_value",
             "float64",
             "Least false-discovery rate in the catalogue at which the peak is significant.",
+            "",
+            "stat.probability",
+        ),
+        T_SSE_P_VALUE,
+        OUTLIER_FREQUENCY,
+        OUTLIER_P_VALUE,
+        Column(
+            "outlier_q_value",
+            "float64",
+            "Least false-discovery rate in the catalogue at which the outlier is significant.",
             "",
             "stat.probability",
         ),

@@ -404,6 +404,11 @@ class DetectionOptions(Options):
         description="Frequencies at which the rms of a Lorentzian is limited then; 0: none.",
     )
     limit_q: Positive = Field(10.0, description="Quality factor of that Lorentzian.")
+    min_q: Positive = Field(
+        2.0,
+        description="Where every model has peaks: the strongest Lorentzian of the chosen one with a larger "
+        "quality factor is tested against the same model without it; where it has none, one more peak is.",
+    )
 
     @field_validator("component")
     @classmethod
@@ -442,6 +447,43 @@ class SamplesOptions(Options):
         return any(fnmatchcase(source_id, pattern) for pattern in self.sources)
 
 
+class CriterionOptions(Options):
+    """What decides whether one more copy of a component stays."""
+
+    by: Literal["bic", "evidence", "p_value"] = Field(
+        "bic",
+        description="`bic`: it lowers the BIC by more than `min_delta_bic`; `evidence`: it raises twice the "
+        "logarithm of the evidence by as much; `p_value`: noise would mimic it less often than `alpha`, by "
+        "simulation of each spectrum.",
+    )
+    alpha: Fraction = Field(0.01, description="Largest p-value of a copy that stays.")
+    draws: int = Field(
+        512, ge=128, description="Draws from the posterior, or spectra simulated, for each copy."
+    )
+    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
+
+
+class OutlierOptions(Options):
+    """Checks of the chosen model against simulations, and the search for its highest outlier."""
+
+    scales: list[Count] = Field(
+        default_factory=lambda: [1, 2, 4, 8, 16],
+        description="Numbers of frequency bins side by side that are searched together; 1 always is.",
+    )
+    draws: Count = Field(
+        1000, description="Spectra drawn from the posterior, at most, for each source and product."
+    )
+    enough: Count = Field(
+        20,
+        description="Draws with as large a statistic as the data, for each of them, at which they end.",
+    )
+    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
+    alpha: Fraction = Field(
+        0.001,
+        description="Largest p-value of T_SSE at which the flag POOR_FIT is set.",
+    )
+
+
 class FitOptions(Options):
     """Models and how they are fitted."""
 
@@ -468,6 +510,10 @@ class FitOptions(Options):
         ge=0,
         description="By how much the BIC must fall for a larger model, or one more copy of a "
         "component, to be chosen.",
+    )
+    criterion: CriterionOptions = Field(
+        default_factory=CriterionOptions,
+        description="What decides whether one more copy of a component (`up_to`) stays.",
     )
     precision: Literal["float64", "float32"] = Field("float64", description="Floating-point type.")
     batch_size: Count = Field(4096, description="Spectra on the device at a time.")
@@ -499,8 +545,9 @@ class FitOptions(Options):
     )
     detection: DetectionOptions | None = Field(
         None,
-        description="Test whether one more peak is needed beside the best of the models without peaks; "
-        "null: none. Fills `qpo_p_value` and `qpo_q_value`.",
+        description="Test whether one more peak is needed beside the best of the models without peaks or, "
+        "where all have some, whether the chosen one needs its strongest narrow peak; null: none. Fills "
+        "`qpo_p_value` and `qpo_q_value`.",
     )
     evidence: EvidenceOptions | None = Field(
         None,
@@ -511,6 +558,11 @@ class FitOptions(Options):
         None,
         description="Draw from the posteriors of chosen sources by Hamiltonian Monte Carlo, and keep the draws "
         "in `samples.parquet`; null: none.",
+    )
+    outliers: OutlierOptions | None = Field(
+        None,
+        description="Check whether the chosen model describes the spectrum, and search its highest outlier; "
+        "null: none. Fills `t_sse_p_value`, `outlier_p_value` and `outlier_q_value`.",
     )
     platform: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="`auto`: a GPU where there is one, else the CPU."
@@ -549,14 +601,6 @@ class FitOptions(Options):
             except ValueError as error:
                 raise ValueError(f"model {name!r}: {error}") from error
         return models
-
-    @model_validator(mode="after")
-    def _null_for_detection(self):
-        if self.detection and not self.without_peaks:
-            raise ValueError(
-                "detection needs a model without peaks, e.g. `power_law: [constant, power_law]`"
-            )
-        return self
 
     @property
     def without_peaks(self) -> list[str]:

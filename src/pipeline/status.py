@@ -56,7 +56,10 @@ class Status(StrEnum):
     BAD_TIME = (
         "bad_time",
         Fault.INPUT,
-        ("The times cannot be used: no time column, no finite time, or no bin width."),
+        (
+            "The times cannot be used: no time column, no finite time, no bin width, or a span that "
+            "no observation has."
+        ),
     )
     NO_DATA = "no_data", Fault.INPUT, "No events or bins are left inside the good time intervals."
     MISSING_RESPONSE = (
@@ -171,6 +174,10 @@ class Flag(IntFlag):
     NON_STATIONARY = (
         1 << 21,
         "The power differs between segments by more than chance: p-values and errors are too small.",
+    )
+    POOR_FIT = (
+        1 << 22,
+        "The chosen model does not describe the power spectrum: p of T_SSE is at most `fit.outliers.alpha`.",
     )
     POSTERIOR_UNMIXED = (
         1 << 23,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def parquet_writer(path, table: Table) -> Iterator[Callable[[Sequence[Mapping]],
     seen = set()
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema(table), compression="zstd") as writer,
+        pq.ParquetWriter(temporary, schema(table), **_encoding(table)) as writer,
     ):
 
         def write(rows):
@@ -152,6 +153,19 @@ def parquet_writer(path, table: Table) -> Iterator[Callable[[Sequence[Mapping]],
         yield write
         if not seen:
             writer.write_table(to_arrow(table, []))
+
+
+def _encoding(table: Table) -> dict:
+    """Return how columns are encoded: no dictionary of times and powers, which are all different.
+
+    Their bytes are split by significance, so that those that hardly change are together.
+    """
+    numbers = {c.name for c in table.columns if c.array and c.dtype.startswith("float")}
+    return {
+        "compression": "zstd",
+        "use_dictionary": [name for name in table.names if name not in numbers],
+        "use_byte_stream_split": [f"{name}.list.element" for name in sorted(numbers)],
+    }
 
 
 def read_parquet(path, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
@@ -185,6 +199,17 @@ def read_batches(path, table: Table, rows: int) -> Iterator[list[dict]]:
                 yield rows_of(pa.Table.from_batches([batch]))
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, table, error) from error
+
+
+def ahead(items: Iterable) -> Iterator:
+    """Yield items while a thread makes the next one, as of `read_batches`."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        left = iter(items)
+        coming = pool.submit(next, left, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, left, end)
+            yield item
 
 
 def _check(path, table, found, columns=None):

@@ -147,9 +147,15 @@ def fits():
     return [
         model_row("QPO", "noise", 3000.0, components=["constant.1"]),
         model_row("QPO", "power_law", 2100.0),
-        model_row("QPO", "power_law_qpo", 2000.0, best=True, components=qpo),
+        model_row("QPO", "power_law_qpo", 2000.0, best=True, components=qpo, outlier_p_value=0.3),
         model_row(
-            "NOISE Ω<b>", "noise", 900.0, best=True, components=["constant.1"], lrt_p_value=0.4
+            "NOISE Ω<b>",
+            "noise",
+            900.0,
+            best=True,
+            components=["constant.1"],
+            lrt_p_value=0.4,
+            outlier_p_value=0.01,
         ),
         model_row("NOISE Ω<b>", "power_law", float("nan"), status="error", reason="NaN"),
         model_row("UNFITTED", "noise", float("nan"), status="bad_spectrum", reason="All zero."),

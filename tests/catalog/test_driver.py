@@ -52,6 +52,8 @@ def test_false_discovery_rates_are_of_the_catalogue(survey_files):
     rows = {r["source_id"]: r for r in catalogue(survey_files["output"], SOURCES)}
     assert (rows["NOISE Ω<b>"]["qpo_p_value"], rows["NOISE Ω<b>"]["qpo_q_value"]) == (0.4, 0.4)
     assert isnan(rows["QPO"]["qpo_q_value"])
+    assert rows["NOISE Ω<b>"]["outlier_q_value"] == pytest.approx(0.02)  # one of two
+    assert rows["QPO"]["outlier_q_value"] == pytest.approx(0.3)
 
 
 def test_what_could_not_be_used_says_where_and_why(survey_files):

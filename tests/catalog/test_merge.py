@@ -18,6 +18,11 @@ def lorentzian(name, variance, frequency, fwhm):
     return [{"component": name, "parameter": p, "value": v} for p, v in values.items()]
 
 
+def whole(row):
+    """A row of a parameter with errors."""
+    return {"product": "p", "err_lo": 0.0, "err_hi": 0.0, **row}
+
+
 def parameter(component, name, value, product="p", errors=(0.1, 0.2)):
     lo, hi = errors
     return {
@@ -63,9 +68,15 @@ def model(name, bic=100.0, product="p", status="ok", best=False, components=("po
         "components": list(components),
         "n_bins": 100,
         "norm": "frac",
+        "t_sse_p_value": 0.4,
+        "outlier_frequency": 3.0,
+        "outlier_p_value": 0.02,
         "statistic": 90.0,
         "deviance": 95.0,
         "n_free": 2,
+        "rival_components": [],
+        "rival_delta_bic": nan,
+        "lrt_component": "",
         "lrt_p_value": nan,
     }
 
@@ -100,23 +111,31 @@ class TestQpo:
         broad = lorentzian("lorentzian.1", 0.09, 1.0, 1.0)
         weak = lorentzian("lorentzian.2", 0.001, 8.0, 1.0)
         strong = lorentzian("lorentzian.3", 0.01, 4.0, 1.0)
-        assert choose_qpo(index(broad + weak + strong), 2.0) == ("lorentzian.3", False)
+        assert choose_qpo(index(broad + weak + strong), 2.0)[:2] == (
+            "lorentzian.3",
+            "lorentzian.2",
+        )
 
     def test_needs_a_quality_factor_above_the_limit(self):
         exactly_two = index(lorentzian("lorentzian.1", 0.01, 2.0, 1.0))
-        assert choose_qpo(exactly_two, 2.0) == (None, False)
-        assert choose_qpo(exactly_two, 1.9) == ("lorentzian.1", False)
+        assert choose_qpo(exactly_two, 2.0)[:2] == (None, "")
+        assert choose_qpo(exactly_two, 1.9)[:2] == ("lorentzian.1", "")
 
     @pytest.mark.parametrize(("variance", "ambiguous"), [(0.0024, False), (0.0026, True)])
     def test_is_ambiguous_when_another_has_half_its_rms(self, variance, ambiguous):
         first = lorentzian("lorentz.1", 0.01, 4.0, 1.0)
         second = lorentzian("lorentz.2", variance, 8.0, 1.0)
-        assert choose_qpo(index(first + second), 2.0) == ("lorentz.1", ambiguous)
+        name, rival, ratio = choose_qpo(index(first + second), 2.0)
+        assert (name, rival) == ("lorentz.1", "lorentz.2")
+        assert ratio == pytest.approx((variance / 0.01) ** 0.5)
+        found = row(parameters=[*map(whole, first + second)])
+        assert (found["qpo_rival"], found["qpo_rival_ratio"]) == (rival, ratio)
+        assert bool(found["flags"] & Flag.QPO_AMBIGUOUS) == ambiguous
 
     def test_lies_inside_the_configured_frequencies(self):
         first = lorentzian("lorentzian.1", 0.01, 4.0, 1.0)
         second = lorentzian("lorentzian.2", 0.005, 8.0, 1.0)
-        assert choose_qpo(index(first + second), 2.0, (5.0, 10.0)) == ("lorentzian.2", False)
+        assert choose_qpo(index(first + second), 2.0, (5.0, 10.0))[:2] == ("lorentzian.2", "")
 
     def test_a_blend_stands_for_its_members(self):
         pair = lorentzian("lorentzian.1", 0.01, 4.0, 0.4) + lorentzian(
@@ -124,17 +143,15 @@ class TestQpo:
         )
         blend = lorentzian("lorentzian.1+lorentzian.2", 0.02, 4.15, 0.6)
         assert choose_qpo(index(pair), 2.0)[1]
-        assert choose_qpo(index(pair + blend), 2.0) == ("lorentzian.1+lorentzian.2", False)
-        found = row(
-            parameters=[{"product": "p", "err_lo": 0, "err_hi": 0, **r} for r in pair + blend]
-        )
+        assert choose_qpo(index(pair + blend), 2.0)[:2] == ("lorentzian.1+lorentzian.2", "")
+        found = row(parameters=[*map(whole, pair + blend)])
         assert found["qpo_frequency"] == 4.15
         assert found["flags"] & Flag.QPO_BLEND
 
     def test_may_be_parametrised_by_nu_max_and_q(self):
         named = {"variance": 0.01, "nu_max": 4.01, "q": 8.0, "frequency": 4.0, "fwhm": 0.5}
         rows = [parameter("lorentzian_numax.1", name, value) for name, value in named.items()]
-        assert choose_qpo(index(rows), 2.0) == ("lorentzian_numax.1", False)
+        assert choose_qpo(index(rows), 2.0)[:2] == ("lorentzian_numax.1", "")
         found = row(parameters=rows)
         assert (found["qpo_frequency"], found["qpo_fwhm"], found["qpo_q"]) == (4.0, 0.5, 8.0)
         assert (found["qpo_q_err_lo"], found["qpo_q_err_hi"]) == (0.1, 0.2)
@@ -144,7 +161,7 @@ class TestQpo:
             {"component": "zero_lorentzian.1", "parameter": "variance", "value": 1.0},
             {"component": "zero_lorentzian.1", "parameter": "fwhm", "value": 1.0},
         ]
-        assert choose_qpo(index(rows), 2.0) == (None, False)
+        assert choose_qpo(index(rows), 2.0)[:2] == (None, "")
 
 
 class TestProduct:
@@ -179,6 +196,15 @@ class TestRunnerUp:
         found = runner_up(models)
         assert found["runner_up"] == ""
         assert isnan(found["delta_bic"])
+
+    def test_may_be_the_chosen_model_with_another_component(self):
+        lorentzians = ["constant.1", "lorentzian.1", "lorentzian.2"]
+        chosen = model("sum", 10.0, best=True, components=lorentzians) | {"rival_delta_bic": 3.0}
+        more = chosen | {"rival_components": [*lorentzians, "lorentzian.3"]}
+        assert runner_up([more]) == {"runner_up": "sum with lorentzian.3", "delta_bic": 3.0}
+        less = chosen | {"rival_components": lorentzians[:2]}
+        assert runner_up([less])["runner_up"] == "sum without lorentzian.2"
+        assert runner_up([less, model("c", 12.0)]) == {"runner_up": "c", "delta_bic": 2.0}
 
 
 class TestRow:
@@ -232,6 +258,17 @@ class TestRow:
         assert found["qpo_p_method"] == "simulated"
         assert not found["flags"] & Flag.NO_P_VALUE
 
+    @pytest.mark.parametrize("component", ["lorentzian.1", "lorentzian.2"])
+    def test_a_p_value_of_a_component_is_that_of_the_qpo_only(self, component):
+        tested = {"lrt_p_value": 1e-4, "lrt_p_error": 0.2, "lrt_method": "simulated"}
+        fit = model("sum", best=True) | tested | {"lrt_component": component}
+        found = row(
+            models=[fit], parameters=[*map(whole, lorentzian("lorentzian.1", 0.01, 4.0, 0.4))]
+        )
+        assert found["qpo_frequency"] == 4.0
+        assert isnan(found["qpo_p_value"]) == (component == "lorentzian.2")
+        assert bool(found["flags"] & Flag.NO_P_VALUE) == (component == "lorentzian.2")
+
     def test_without_a_qpo_has_no_flag_of_one(self):
         assert row()["flags"] == 0
 
@@ -249,6 +286,11 @@ class TestRow:
         fit = model("m", best=True) | {"flags": int(Flag.AT_BOUND)}
         found = row(products=[product(flags=int(Flag.NO_GTI))], models=[fit])
         assert found["flags"] == Flag.NO_GTI | Flag.AT_BOUND
+
+    def test_carries_the_checks_of_the_chosen_model(self):
+        checked = {"t_sse_p_value": 1e-4, "outlier_frequency": 7.0, "outlier_p_value": 0.2}
+        found = row(models=[model("n", bic=120.0), model("m", best=True) | checked])
+        assert {name: found[name] for name in checked} == checked
 
     def test_is_partial_when_a_file_was_rejected_but_not_for_a_duplicate(self):
         assert row(files=[file(), file("b", "truncated")])["flags"] == Flag.PARTIAL

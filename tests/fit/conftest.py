@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.fit import Grid, Model, Problem, Spectra, configure
+from pipeline.fit.montecarlo import Method
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,6 +37,13 @@ def _problem(model, u, lower=None, upper=None):
     )
 
 
+def _spread(found, enough, rng):
+    """p-values, which are discrete, spread evenly down to the next one that there could be."""
+    sequential = np.array([m is Method.SEQUENTIAL for m in found.method])
+    lower = np.where(sequential, enough / (found.draws + 1), found.reached / (found.draws + 1))
+    return rng.uniform(np.minimum(lower, found.p_value), found.p_value)
+
+
 @pytest.fixture
 def three():
     """Power law, Lorentzian and constant: six parameters."""
@@ -52,3 +60,9 @@ def draw():
 def problem():
     """Function that makes a problem, see `_problem`."""
     return _problem
+
+
+@pytest.fixture
+def spread():
+    """Function that spreads p-values, see `_spread`."""
+    return _spread

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from pipeline.config import FitOptions, validate
-from pipeline.fit import Engine, Model, detect, driver, fit_model
-from pipeline.fit.detect import Method
+from pipeline.fit import Engine, Model, detect, driver, fit_model, montecarlo
+from pipeline.fit.montecarlo import Method
 
 GRID = np.linspace(0.1, 12.8, 128)
 NULL, PEAK = ["power_law", "constant"], ["power_law", "constant", "lorentzian"]
@@ -21,21 +21,14 @@ def _test(spectra, seeds, **options):
     return detect.detect_peak(engine, spectra, widths, null, seeds, **options)
 
 
-def _spread(found, enough, rng):
-    """p-values, which are discrete, spread evenly down to the next one that there could be."""
-    sequential = np.array([m is Method.SEQUENTIAL for m in found.method])
-    lower = np.where(sequential, enough / (found.draws + 1), found.reached / (found.draws + 1))
-    return rng.uniform(np.minimum(lower, found.p_value), found.p_value)
-
-
 @pytest.mark.parametrize("n", [1, 50])
-def test_p_values_are_uniform_where_there_is_no_peak(n, draw):
+def test_p_values_are_uniform_where_there_is_no_peak(n, draw, spread):
     """250 sources; the benchmark `detection` has 2,000, and bending power laws."""
     model = Model.from_components("null", NULL)
     spectra, _ = draw(model, TRUTH, GRID, n, 250, seed=50 + n)
     found = _test(spectra, range(250), draws=200, enough=10)
     assert np.isfinite(found.p_value).all()
-    p = _spread(found, 10, np.random.default_rng(1))
+    p = spread(found, 10, np.random.default_rng(1))
     assert stats.kstest(p, "uniform").pvalue > 0.01
     alarms = int((found.p_value <= 0.05).sum())
     assert stats.binomtest(alarms, 250, 0.05).pvalue > 0.01
@@ -49,7 +42,7 @@ def test_a_peak_that_is_there_has_a_small_p_value_and_its_draws_are_few_where_it
     found = [_test(s, range(4), **told) for s in (loud, quiet)]
     assert (found[0].p_value < 1e-4).all()
     assert set(found[0].method) <= {Method.EXTRAPOLATED, Method.BELOW}
-    assert (found[0].p_value >= detect.LEAST_P).all()
+    assert (found[0].p_value >= montecarlo.LEAST_P).all()
     assert (found[0].draws == 250).all()
     assert (found[1].p_value > 0.01).all()
     assert found[1].draws.sum() < 1000
@@ -79,11 +72,13 @@ def test_a_spectrum_that_cannot_be_fitted_has_no_p_value(draw):
 
 def test_p_counts_the_data_among_the_draws_and_failed_draws_are_in_neither():
     draws = np.array([1.0, 5.0, np.nan, 3.0, 0.0])
-    p, _, count, reached, failed, method = detect._judge(4.0, draws, 10, np.random.default_rng(1))
+    p, _, count, reached, failed, method = montecarlo._judge(
+        4.0, draws, 10, np.random.default_rng(1)
+    )
     assert (p, count, reached, failed) == (2 / 5, 4, 1, 1)
     assert method is Method.SIMULATED
     draws = np.array([0.0, 9.0, 0.0, 9.0, 9.0, 9.0])
-    p, _, count, reached, _, method = detect._judge(4.0, draws, 3, np.random.default_rng(1))
+    p, _, count, reached, _, method = montecarlo._judge(4.0, draws, 3, np.random.default_rng(1))
     assert (p, count, reached) == (3 / 5, 5, 3)  # what came after the third does not count
     assert method is Method.SEQUENTIAL
 
@@ -95,7 +90,7 @@ def test_an_extrapolated_tail_is_right_within_its_error(law):
     value, off, errors = law.isf(1e-5), [], []
     for _ in range(120):
         sample = law.rvs(1000, random_state=rng)
-        p, error = detect.extrapolate(sample, value, rng)
+        p, error = montecarlo.extrapolate(sample, value, rng)
         off.append(np.log10(p) + 5)
         errors.append(error)
     off, errors = np.array(off), np.array(errors)

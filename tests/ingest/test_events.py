@@ -50,3 +50,11 @@ def test_nothing_left_is_said(time, energy, band, status):
         select(np.array(time), energy, GTI, band)
     assert caught.value.status == status
     assert caught.value.reason
+
+
+@pytest.mark.parametrize("damage", [1e300, -1e18, np.inf, np.nan])
+def test_what_cannot_be_a_time_is_left_out(archive, damage):
+    archive.events(time=[1.0, damage, 3.0])
+    row = archive.read("a.evt")
+    np.testing.assert_array_equal(row["time"], [1.0, 3.0])
+    assert Flag(row["flags"]) & Flag.TIMES_DROPPED

@@ -97,3 +97,20 @@ def test_timepixr_says_where_in_its_bin_a_time_is(timepixr, shift):
     centres = fits_time.bin_centres(np.array([100.0]), 16.0, {"TIMEPIXR": timepixr})
     assert centres.tolist() == [100.0 + shift]
     assert fits_time.bin_centres(np.array([100.0]), 16.0, {}).tolist() == [100.0]
+
+
+@pytest.mark.parametrize("day", [1e300, -5, 1e7, math.nan])
+def test_an_epoch_that_cannot_be_is_none(day):
+    clock = fits_time.clock({"MJDREFI": day, "MJDREFF": 0.5})
+    assert (clock.day, clock.fraction) == (-1, 0.0)
+
+
+@pytest.mark.parametrize("value", [True, "T", "", math.inf, 10**400, None])
+def test_what_is_no_number_is_none(value):
+    assert fits_time.number({"TIMEDEL": value}, "TIMEDEL") is None
+
+
+@pytest.mark.parametrize("timepixr", [-1.0, 1e300, math.nan])
+def test_a_place_outside_its_bin_is_not_heeded(timepixr):
+    times = np.array([1.0, 2.0])
+    assert fits_time.bin_centres(times, 1.0, {"TIMEPIXR": timepixr}).tolist() == [1.0, 2.0]

@@ -78,3 +78,12 @@ def test_detectors_are_united_and_criteria_intersected():
 def test_criteria_that_exclude_each_other_are_not_believed():
     tables = [np.array([[0.0, 1.0]]), np.array([[3.0, 4.0]])]
     assert gti.combine(tables, per_detector=False).tolist() == [[0.0, 1.0], [3.0, 4.0]]
+
+
+def test_ordered_times_are_looked_up_as_any_are():
+    rng = np.random.default_rng(3)
+    times = np.sort(rng.integers(0, 200, 500).astype(float))
+    intervals = gti.merge(rng.integers(0, 200, (20, 2)).astype(float))
+    for some in (intervals, intervals[:1], np.empty((0, 2))):
+        expected = gti.inside(times, some)
+        np.testing.assert_array_equal(gti.inside_in_order(times, some), expected)

@@ -41,3 +41,9 @@ def test_a_response_of_another_spectrum_and_no_errors_at_all_are_said(channel, e
     with pytest.raises(Rejected) as caught:
         _convert([1.0, 1.0, 1.0], [error] * 3, channel=channel)
     assert caught.value.status == "bad_spectrum"
+
+
+def test_bins_that_overlap_are_said():
+    bounds = BOUNDS[0], np.array([0.0, 0.5, 2.0]), np.array([1.0, 1.0, 3.0])
+    with pytest.raises(Rejected, match=r"bins overlap: 0-1 and 0\.5-1 Hz; mend EBOUNDS"):
+        _convert([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], bounds=bounds)

@@ -59,3 +59,10 @@ def test_bins_partly_outside_good_time_are_dropped_unless_their_exposure_was_cor
     fracexp = np.where(np.arange(100) == 50, 0.5, 1.0)
     corrected = LightCurve.cut(time, np.ones(100), NONE, fracexp, *gti, 1.0, True, 0)
     assert corrected.bins.tolist() == [100]
+
+
+def test_gaps_of_any_length_cost_nothing():
+    """The grid has the bins that are there: a time span of 10^12 s in bins of a microsecond."""
+    time = np.array([0.0, 1e-6, 2e-6, 1e12, 1e300])
+    curve = regularise(time, np.ones(5), NONE, 1e-6, 2)
+    assert curve.bins.tolist() == [3, 1, 1]

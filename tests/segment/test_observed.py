@@ -39,3 +39,9 @@ def test_a_bin_without_power_is_dropped_from_the_average(power):
     assert combine([bad]).frequency.tolist() == [1.5, 6.0]
     good = from_errors(LO, HI, np.full(3, 2.0), np.ones(3), noise_known=True)
     assert combine([bad, good]).n.tolist() == [8.0, 4.0, 8.0]
+
+
+def test_an_error_of_nothing_is_no_error():
+    edges = np.arange(3.0)
+    spectrum = from_errors(edges[:-1], edges[1:], np.full(2, 2.0), np.array([5e-324, 0.5]), True)
+    assert spectrum.n.tolist() == [0.0, 16.0]

@@ -135,3 +135,9 @@ def test_bins_of_events_are_never_finer_than_the_detector():
     assert periodogram.event_bin(1 / 256, 1e-7) == 1 / 256
     assert periodogram.event_bin(1 / 256, 3.2) == 3.2
     assert periodogram.event_bin(0.1, 0.0734) == pytest.approx(0.1468)
+
+
+@pytest.mark.parametrize("resolution", [1e300, 1e8])
+def test_a_resolution_that_no_detector_has_is_still_a_width(resolution):
+    assert periodogram.event_bin(1 / 256, resolution) == resolution
+    assert periodogram.event_bin(1 / 256, np.inf) == 1 / 256

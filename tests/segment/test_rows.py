@@ -231,3 +231,18 @@ def test_a_ready_made_spectrum_without_errors_is_refused(spectrum):
     row = _row(spectrum(power_err=[]))
     assert row["status"] == Status.BAD_SPECTRUM
     assert "STAT_ERR" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("span", "dt"), [(1e12, 1e-6), (1e12, 1 / 256), (1e300, 1.0), (1e9, 1 / 256)]
+)
+def test_a_span_that_no_observation_has_is_a_reason(events, span, dt):
+    row = _row(events() | {"gti_stop": np.array([span])}, dt=dt)
+    assert row["status"] == Status.BAD_TIME
+    assert "mend the intervals, or raise segment.dt" in row["reason"]
+
+
+def test_segments_too_many_to_hold_are_a_reason(events):
+    row = _row(events() | {"gti_stop": np.array([1e8])}, dt=1.0, segment_size=2.0)
+    assert row["status"] == Status.BAD_TIME
+    assert "5e+07 segments of 2 bins" in row["reason"]

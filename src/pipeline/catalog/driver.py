@@ -209,9 +209,11 @@ def _source(source_id: str, files: list[dict], shard: Shard, options: CatalogOpt
 
 def _with_q_values(sources: pa.Table) -> pa.Table:
     """Fill the false-discovery rates, which are of the catalogue and not of a source."""
-    column = sources.column_names.index("qpo_q_value")
-    rates = q_values(sources.column("qpo_p_value").to_numpy())
-    return sources.set_column(column, sources.schema.field(column), pa.array(rates))
+    for name in ("qpo", "outlier"):
+        column = sources.column_names.index(f"{name}_q_value")
+        rates = q_values(sources.column(f"{name}_p_value").to_numpy())
+        sources = sources.set_column(column, sources.schema.field(column), pa.array(rates))
+    return sources
 
 
 def _sorted(table: pa.Table) -> pa.Table:

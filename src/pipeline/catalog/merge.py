@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 
-from pipeline.catalog.qpo import Parameters, choose_qpo, harmonics, index, quality
+from pipeline.catalog.qpo import AMBIGUOUS_RATIO, Parameters, choose_qpo, harmonics, index, quality
 from pipeline.columns import SEGMENT, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.status import HAS_RESULT, Fault, Flag, Status
@@ -13,6 +13,7 @@ _IDENTITY = ("object", "mission", "instrument", "ra", "dec", "kind")
 _JUDGEMENT = ("status", "flags", "reason")
 _FROM_PRODUCT = tuple(n for n in SOURCES.names if n in SEGMENT.names and n not in _JUDGEMENT)
 _FROM_FIT = ("model", "n_bins", "norm", "statistic", "deviance", "n_free")
+_FROM_CHECK = ("t_sse_p_value", "outlier_frequency", "outlier_p_value")
 _SLOPES = (("power_law.1", "slope"), ("bending_power_law.1", "slope_high"))
 
 
@@ -50,16 +51,17 @@ def source_row(
         return row | _why_not(files, product, models)
     rivals = [m for m in models if m["product"] == product["product"]]
     own = index(p for p in parameters if p["product"] == product["product"])
-    row |= {n: fit[n] for n in (*_FROM_FIT, "status", "reason")}
+    row |= {n: fit[n] for n in (*_FROM_FIT, *_FROM_CHECK, "status", "reason")}
     row |= {"n_products": len(fits)} | runner_up(rivals) | _continuum(own)
-    qpo, qpo_flags = _qpo(own, options)
-    if test := _test(rivals):
-        row, qpo_flags = row | test, qpo_flags & ~Flag.NO_P_VALUE
+    name, qpo, qpo_flags = _qpo(own, options)
+    test = _test(rivals, name)
+    if name and not test:
+        qpo_flags |= Flag.NO_P_VALUE
     partial = len(fits) < len(products) or any(_failed(f["status"]) for f in files)
     row["flags"] |= fit["flags"] | qpo_flags | (Flag.PARTIAL if partial else 0)
     if all(name.split(".")[0] == "constant" for name in fit["components"]):
         row["flags"] |= Flag.WHITE_NOISE_MODEL
-    return row | qpo | {"flags": int(row["flags"])}
+    return row | qpo | test | {"flags": int(row["flags"])}
 
 
 def choose_product(products: Sequence[Mapping], fits: Mapping[str, Mapping]) -> Mapping | None:
@@ -78,10 +80,16 @@ def choose_product(products: Sequence[Mapping], fits: Mapping[str, Mapping]) -> 
     return max(sorted(products, key=lambda p: p["product"]), key=rank, default=None)
 
 
-def _test(models) -> dict:
-    """Columns of the test for a peak, of the model of a product that was tested; empty where none was."""
+def _test(models, qpo) -> dict:
+    """Columns of the test for a peak, of the model of a product that was tested; empty where none was.
+
+    Where a component was tested against the model without it, it must be the QPO, or a part of it.
+    """
     for model in models:
-        if isfinite(model["lrt_p_value"]):
+        component = model["lrt_component"]
+        if not isfinite(model["lrt_p_value"]):
+            continue
+        if not component or (model["best"] and component in (qpo or "").split("+")):
             names = ("p_value", "p_error", "method")
             columns = ("qpo_p_value", "qpo_p_error", "qpo_p_method")
             return {c: model[f"lrt_{n}"] for n, c in zip(names, columns, strict=True)}
@@ -89,16 +97,29 @@ def _test(models) -> dict:
 
 
 def runner_up(models: Sequence[Mapping]) -> dict:
-    """Return the second best model of a product and by how much its BIC is higher.
+    """Return the second best description of a product and by how much its BIC is higher.
 
-    Models without a result are no rivals; with no rival the name is empty and the difference NaN.
+    That is another model or the chosen one with or without one of its components, whichever came
+    closer. Models without a result are no rivals; with no rival the name is empty and the difference
+    NaN.
     """
     fitted = [m for m in models if Status(m["status"]) in HAS_RESULT and isfinite(m["bic"])]
-    best = next((m["bic"] for m in fitted if m["best"]), nan)
-    rival = min((m for m in fitted if not m["best"]), key=lambda m: m["bic"], default=None)
-    if rival is None:
+    best = next((m for m in fitted if m["best"]), None)
+    if best is None:
         return {"runner_up": "", "delta_bic": nan}
-    return {"runner_up": rival["model"], "delta_bic": rival["bic"] - best}
+    rivals = [(m["bic"] - best["bic"], m["model"]) for m in fitted if not m["best"]]
+    if isfinite(best["rival_delta_bic"]):
+        rivals.append((best["rival_delta_bic"], _beside(best)))
+    delta, name = min(rivals, default=(nan, ""))
+    return {"runner_up": name, "delta_bic": delta}
+
+
+def _beside(model) -> str:
+    """Name of the decomposition that lost to a model, by what it has more or less."""
+    own, other = set(model["components"]), set(model["rival_components"])
+    parts = [f"without {c}" for c in sorted(own - other)]
+    parts += [f"with {c}" for c in sorted(other - own)]
+    return " ".join([model["model"], *parts])
 
 
 def _from_files(files: Sequence[Mapping]) -> dict:
@@ -135,24 +156,24 @@ def _continuum(parameters: Parameters) -> dict:
     )
 
 
-def _qpo(parameters: Parameters, options: CatalogOptions) -> tuple[dict, int]:
-    """Columns and flags of the QPO; both empty where there is none."""
-    name, ambiguous = choose_qpo(parameters, options.qpo_min_q, options.qpo_frequency_range)
+def _qpo(parameters: Parameters, options: CatalogOptions) -> tuple[str | None, dict, int]:
+    """Name of the QPO's component, its columns and flags; None and empty where there is none."""
+    name, rival, ratio = choose_qpo(parameters, options.qpo_min_q, options.qpo_frequency_range)
     if name is None:
-        return {}, 0
-    row = {"qpo_q": quality(parameters, name)}
+        return None, {}, 0
+    row = {"qpo_q": quality(parameters, name), "qpo_rival": rival, "qpo_rival_ratio": ratio}
     named = harmonics(parameters, name, options.qpo_min_q)
     row |= dict(zip(("qpo_harmonics", "qpo_harmonic_ratios"), named, strict=True))
     for parameter in ("frequency", "fwhm", "q", "rms"):
         row |= _measured(f"qpo_{parameter}", parameters.get((name, parameter)))
-    flags = Flag.NO_P_VALUE
-    if ambiguous:
+    flags = Flag(0)
+    if ratio >= AMBIGUOUS_RATIO:
         flags |= Flag.QPO_AMBIGUOUS
     if "+" in name:
         flags |= Flag.QPO_BLEND
     if (name, "rms") not in parameters:
         flags |= Flag.RMS_UNKNOWN
-    return row, flags
+    return name, row, flags
 
 
 def _measured(name: str, parameter: Mapping | None) -> dict:

@@ -1,12 +1,12 @@
 """Which Lorentzian of a fitted model is the quasi-periodic oscillation."""
 
 from collections.abc import Iterable, Mapping
-from math import hypot, isfinite
+from math import hypot, isfinite, nan, sqrt
 
 from pipeline.models import LORENTZIANS
 
-_AMBIGUOUS_VARIANCE = 0.25
-"""Half the rms is a quarter of the variance."""
+AMBIGUOUS_RATIO = 0.5
+"""A rival of so large a part of the rms of the QPO leaves open which of them it is."""
 
 RATIOS = (1 / 3, 1 / 2, 2.0, 3.0, 4.0)
 """Frequencies of harmonics and sub-harmonics over that of the QPO."""
@@ -29,7 +29,7 @@ def quality(parameters: Parameters, component: str) -> float:
 
 def choose_qpo(
     parameters: Parameters, min_q: float, frequency_range: tuple[float, float] | None = None
-) -> tuple[str | None, bool]:
+) -> tuple[str | None, str, float]:
     """Find the strongest narrow Lorentzian of a model, of those whose frequency is not at a bound.
 
     Parameters
@@ -47,8 +47,10 @@ def choose_qpo(
     component : str or None
         Name of the QPO's component, None if there is none. A blend of Lorentzians is named
         ``lorentzian.2+lorentzian.3`` (`pipeline.fit.blends`) and stands for all of them.
-    ambiguous : bool
-        Whether another narrow Lorentzian has at least half its rms.
+    rival : str
+        The next strongest of them, empty if there is none.
+    ratio : float
+        Its rms over that of the QPO; NaN if there is none.
     """
     lo, hi = frequency_range or (0.0, float("inf"))
     variances = {
@@ -61,13 +63,14 @@ def choose_qpo(
         and lo <= parameters[component, "frequency"]["value"] <= hi
     }
     if not variances:
-        return None, False
+        return None, "", nan
     for blend in [name for name in variances if "+" in name]:
         for member in blend.split("+"):
             variances.pop(member, None)
     strongest = max(variances, key=variances.__getitem__)
-    limit = _AMBIGUOUS_VARIANCE * variances.pop(strongest)
-    return strongest, any(v >= limit for v in variances.values())
+    variance = variances.pop(strongest)
+    rival = max(variances, key=variances.__getitem__, default="")
+    return strongest, rival, sqrt(variances[rival] / variance) if rival else nan
 
 
 def harmonics(

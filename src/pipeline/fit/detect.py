@@ -4,49 +4,20 @@ The ratio of a model with and without a peak does not follow a chi2 distribution
 its boundary and the peak has no frequency where it is not there (Protassov et al. 2002, ApJ 571, 545). So
 spectra are drawn from the fitted null model and go through what the data went through: the null is fitted
 again, the peak is searched for again over all frequencies, and p is the fraction of the draws that do as well.
-
-Spectra that are plainly not significant need few draws (Besag & Clifford 1991, Biometrika 78, 301), and
-those beyond all draws get the tail of a generalised Pareto distribution fitted to the largest ones,
-which is said so.
+How many draws, and what is beyond them: `pipeline.fit.montecarlo`.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from pipeline.fit import starts
 from pipeline.fit.likelihood import draw
-from pipeline.fit.optimize import Code, Engine, Problem, Spectra, component_power
+from pipeline.fit.montecarlo import filled, p_values, simulated
+from pipeline.fit.optimize import Code, Engine, Problem, Spectra, model_power
 from pipeline.fit.profile import find, one_sided
 from pipeline.fit.select import ModelFit, Workshop
-
-ROUNDS = 2
-"""Each round of draws makes their number so many times what it was."""
-LEAST = 64
-"""Fewer draws are filled up to so many: few numbers of lanes to compile for."""
-TAIL_FRACTION = 0.1
-"""Largest draws that the tail is fitted to; and the least number of draws of which it is."""
-TAIL_LEAST = 200
-LEAST_P = 1e-10
-"""Extrapolated probabilities end here."""
-BOOTSTRAPS = 200
-"""Resamplings behind the error of an extrapolated p-value."""
-
-
-class Method(StrEnum):
-    """How a p-value was found."""
-
-    NONE = "none"
-    """It was not: there is no fit under the null."""
-    SIMULATED = "simulated"
-    """(1 + draws that reached the ratio) / (1 + draws)."""
-    SEQUENTIAL = "sequential"
-    """Draws ended when enough of them had reached the ratio."""
-    EXTRAPOLATED = "extrapolated"
-    """No draw reached it: from the tail of the draws. `error_dex` says how well."""
-    BELOW = "below"
-    """So far beyond the draws that their tail does not tell: p is below `LEAST_P`."""
+from pipeline.models import LORENTZIANS
 
 
 @dataclass(frozen=True)
@@ -57,16 +28,8 @@ class Detection:
     ----------
     ratio : array, shape (lanes,)
         Fall of -2 ln L when the peak joins the null model; NaN where there is no fit.
-    p_value : array, shape (lanes,)
-        Calibrated: the probability of that fall or more where the null model is true. Never 0.
-    error_dex : array, shape (lanes,)
-        Standard error of log10 p, from the number of the draws or from resampling the tail.
-    draws, reached : int array, shape (lanes,)
-        Draws that were fitted, and those that reached the ratio.
-    failed : int array, shape (lanes,)
-        Draws whose fit did not converge; they are in neither.
-    method : list of Method, length lanes
-        How p was found.
+    p_value, error_dex, draws, reached, failed, method
+        Of the ratio: see `pipeline.fit.montecarlo.PValues`.
     """
 
     ratio: np.ndarray
@@ -90,19 +53,23 @@ class Detection:
         }
 
 
-def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, n_starts=4):
-    """Fit without and with the last component of a model, a peak.
+def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, slot, n_starts=4):
+    """Fit without and with one of the components of a model, a peak.
 
     Parameters
     ----------
     engine : Engine
-        Of the model with the peak, which is its last component.
+        Of the model with the peak.
     spectra : Spectra
         Arrays of shape (bins, lanes).
     widths : array, shape (bins, lanes)
         Widths of the bins, Hz.
     start : array, shape (P, lanes)
         Where the fit without the peak starts; rows of the peak are not used.
+    without : bool array, shape (slots, lanes)
+        Components of the fit without the peak.
+    slot : int
+        Number of the peak.
     n_starts : int, optional
         Starts tried for the peak.
 
@@ -114,15 +81,13 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, n_starts=4
         The fit without the peak.
     """
     shop = Workshop(engine, spectra, widths)
-    lanes, last = np.arange(shop.lanes), len(engine.model.slots) - 1
-    with_peak = np.ones((last + 1, shop.lanes), bool)
-    without = with_peak.copy()
-    without[last] = False
+    with_peak = without.copy()
+    with_peak[slot] = True
     problem = Problem(start, shop.lower, shop.upper, shop.free(without), without)
     null = engine.fit(shop.resident, problem)
     proposed = starts.propose(
         engine.model,
-        last,
+        slot,
         engine.likelihood,
         spectra,
         null.u,
@@ -131,7 +96,7 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, n_starts=4
         shop.upper,
         n_starts,
     )
-    full = shop.best_of(lanes, proposed, with_peak)
+    full = shop.best_of(np.arange(shop.lanes), proposed, with_peak)
     done = (null.code == Code.CONVERGED) & (full.code == Code.CONVERGED)
     with np.errstate(invalid="ignore"):
         ratio = np.where(done, np.maximum(null.deviance - full.deviance, 0.0), np.nan)
@@ -145,6 +110,7 @@ def detect_peak(
     null: ModelFit,
     seeds,
     *,
+    slot=None,
     n_starts=4,
     draws=1000,
     enough=20,
@@ -155,13 +121,16 @@ def detect_peak(
     Parameters
     ----------
     engine : Engine
-        Of the model with the peak, its last component; the others are those of `null`, in order.
+        Of the model with the peak.
     spectra, widths
         The data, shapes (bins, lanes).
     null : ModelFit
-        Fits of the model without the peak.
+        Fits without the peak: of a model of the same components less the last one, or of the same
+        model.
     seeds : sequence of int, length lanes
         One a spectrum: its draws do not depend on what else is in the batch.
+    slot : int, optional
+        Number of the peak, where `null` is of the same model, without it; the last one by default.
     n_starts : int, optional
         Starts tried for the peak, in the data and in the draws.
     draws : int, optional
@@ -176,55 +145,78 @@ def detect_peak(
     Detection
         One test a lane. Never raises for what is in a lane.
     """
-    lanes, size = spectra.power.shape[1], engine.model.size
-    start = np.zeros((size, lanes))
+    lanes, slot, without = spectra.power.shape[1], *_null_of(engine.model, null, slot)
+    start = np.zeros((engine.model.size, lanes))
     start[: null.fit.u.shape[0]] = null.fit.u
     usable = np.isfinite(null.fit.deviance) & np.isfinite(null.fit.u).all(axis=0)
     start[:, ~usable] = 0.0
-    ratio, u = likelihood_ratio(engine, spectra, widths, start, n_starts)
+    ratio, u = likelihood_ratio(engine, spectra, widths, start, without, slot, n_starts)
     ratio[~usable] = np.nan
     generators = [np.random.default_rng(seed) for seed in seeds]
-    expected = _power(engine, spectra, u)
-    found = [np.empty(0)] * lanes
-    total = min(draws, max(2 * enough, 50))
-    while True:
-        todo = [
-            k for k in range(lanes) if _wants(ratio[k], found[k], enough) and found[k].size < total
+    expected = model_power(engine.model, spectra, without, np.asarray(u, float), engine.block_size)
+
+    def simulate(block):
+        which = np.repeat([k for k, _ in block], [count for _, count in block])
+        power = [
+            # a draw after the other: they are the same however they fall into blocks
+            draw(
+                engine.likelihood,
+                expected[:, k],
+                spectra.weight[:, k],
+                (count, len(expected)),
+                generators[k],
+            ).T
+            for k, count in block
         ]
-        jobs = [(k, total - found[k].size) for k in todo]
-        for block in _blocks(jobs, batch_size):
-            which = np.repeat([k for k, _ in block], [count for _, count in block])
-            power = [
-                # a draw after the other: they are the same however they fall into blocks
-                draw(
-                    engine.likelihood,
-                    expected[:, k],
-                    spectra.weight[:, k],
-                    (count, len(expected)),
-                    generators[k],
-                ).T
-                for k, count in block
-            ]
-            values = _ratios(engine, spectra, widths, u, which, np.hstack(power), n_starts)
-            ends = np.cumsum([count for _, count in block])[:-1]
-            for (k, _), more in zip(block, np.split(values, ends), strict=True):
-                found[k] = np.concatenate([found[k], more])
-        if total >= draws or not todo:
-            break
-        total = min(draws, ROUNDS * total)
-    judged = [_judge(ratio[k], found[k], enough, generators[k]) for k in range(lanes)]
-    *numbers, method = zip(*judged, strict=True)
-    return Detection(ratio, *(np.array(column) for column in numbers), list(method))
+        count, some = which.size, filled(which.size)
+        which, power = which[some], np.hstack(power)[:, some]
+        drawn = spectra.take(which)._replace(power=power), widths[:, which]
+        told = u[:, which], without[:, which], slot, n_starts
+        return likelihood_ratio(engine, *drawn, *told)[0][None, :count]
+
+    told = {"draws": draws, "enough": enough, "batch_size": batch_size}
+    found = simulated(ratio[None], simulate, **told)
+    return Detection(ratio, *p_values(ratio, [f[0] for f in found], enough, generators))
 
 
-def _ratios(engine, spectra, widths, u, which, power, n_starts):
-    """Likelihood ratios of powers drawn for the lanes `which`, filled up to a number that is compiled."""
-    count = which.size
-    some = np.resize(np.arange(count), max(count, LEAST))
-    which, power = which[some], power[:, some]
-    drawn = spectra.take(which)._replace(power=power)
-    ratio, _ = likelihood_ratio(engine, drawn, widths[:, which], u[:, which], n_starts)
-    return ratio[:count]
+def peak_to_test(result: ModelFit, min_q) -> np.ndarray:
+    """Return which Lorentzian of a model with peaks a test asks for.
+
+    The one with the most variance of those with Q > `min_q` that are not at a bound of their frequency, or, where there
+    is none, the next that the model may have: so every spectrum is tested, and not only those in which
+    something was found.
+
+    Parameters
+    ----------
+    result : ModelFit
+        Fits.
+    min_q : float
+        Least quality factor.
+
+    Returns
+    -------
+    int array, shape (lanes,)
+        Number of its slot; -1 where there is none.
+    """
+    model, values = result.model, result.model.to_values(result.fit.u)
+    size = np.full(result.active.shape, -np.inf)
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        if slot.component in LORENTZIANS:
+            variance, place, last = values[list(index)]
+            q = last if slot.component == "lorentzian_numax" else place / last
+            narrow = (q > min_q) & ~result.fit.at_bound[index[1]]
+            # of those that are not there the first, after all that are
+            size[s] = np.where(result.active[s], np.where(narrow, variance, -np.inf), -1.0 - s)
+    return np.where(np.isfinite(size.max(axis=0)), np.argmax(size, axis=0), -1)
+
+
+def _null_of(model, null, slot):
+    """Number of the peak, and the components of a null model in terms of the model that has it."""
+    slot = len(model.slots) - 1 if slot is None else slot
+    without = np.zeros((len(model.slots), null.active.shape[1]), bool)
+    without[: len(null.active)] = null.active
+    without[slot] = False
+    return slot, without
 
 
 def amplitude_limits(
@@ -280,99 +272,3 @@ def amplitude_limits(
         limit[tasks.lane] = np.exp(ends.u) if model.is_log[amplitude] else ends.u
         out[:, lanes] = limit.reshape(count, -1)
     return out
-
-
-def _power(engine, spectra, u):
-    """Power of the null model, shape (bins, lanes)."""
-    active = np.ones((len(engine.model.slots), u.shape[1]), bool)
-    active[-1] = False
-    parts = component_power(engine.model, spectra, active, np.asarray(u, float), engine.block_size)
-    return parts.sum(axis=0)
-
-
-def _wants(ratio, found, enough):
-    """Whether a spectrum wants more draws."""
-    return np.isfinite(ratio) and np.count_nonzero(found >= ratio) < enough
-
-
-def _blocks(jobs, batch_size):
-    """Split (lane, draws) into blocks of a few sizes: powers of two, and what is left."""
-    left = sum(count for _, count in jobs)
-    jobs = list(reversed(jobs))
-    while left:
-        size = min(1 << (left.bit_length() - 1), batch_size) if left > LEAST else left
-        left, block = left - size, []
-        while size:
-            lane, count = jobs.pop()
-            some = min(count, size)
-            block.append((lane, some))
-            size -= some
-            if count > some:
-                jobs.append((lane, count - some))
-        yield block
-
-
-def _judge(ratio, found, enough, rng):
-    """Return p, its error, draws, reached, failed, method."""
-    failed = int(np.count_nonzero(~np.isfinite(found)))
-    found = found[np.isfinite(found)]
-    if not np.isfinite(ratio) or not found.size:
-        return np.nan, np.nan, 0, 0, failed, Method.NONE
-    reached = found >= ratio
-    count = int(reached.sum())
-    if count >= enough:
-        draws = int(np.searchsorted(np.cumsum(reached), enough)) + 1
-        return enough / draws, _dex(enough, draws), draws, enough, failed, Method.SEQUENTIAL
-    draws = found.size
-    p = (1 + count) / (1 + draws)
-    if count == 0 and draws >= TAIL_LEAST:
-        p, error = extrapolate(found, ratio, rng)
-        if p < LEAST_P:
-            return LEAST_P, np.nan, draws, count, failed, Method.BELOW
-        return p, error, draws, count, failed, Method.EXTRAPOLATED
-    return p, _dex(1 + count, 1 + draws), draws, count, failed, Method.SIMULATED
-
-
-def _dex(count, draws):
-    """Standard error of log10 of count / draws, binomial."""
-    return np.sqrt(max(1 - count / draws, 0.0) / count) / np.log(10)
-
-
-def extrapolate(draws, value, rng):
-    """Return the probability to exceed a value beyond all draws, and the standard error of its log10.
-
-    The excesses of the largest draws over a threshold are taken to follow a generalised Pareto
-    distribution (Pickands 1975, Ann. Stat. 3, 119), whose shape and scale come from
-    probability-weighted moments (Hosking & Wallis 1987, Technometrics 29, 339, eq. 5). A tail with an end is not
-    believed: its shape is then that of an exponential one. The error is from resampling the draws.
-
-    Parameters
-    ----------
-    draws : array, shape (n,)
-        Values under the null.
-    value : float
-        Beyond them.
-    rng : numpy.random.Generator
-        For the resampling.
-    """
-    draws = np.asarray(draws, float)
-    again = rng.choice(draws, (BOOTSTRAPS, draws.size))
-    log_p = _log_tail(np.vstack([draws, again]), value)
-    return float(np.exp(log_p[0])), float(np.std(log_p[1:]) / np.log(10))
-
-
-def _log_tail(samples, value):
-    """Logarithm of the tail probability of a value, for each row of samples."""
-    ordered = np.sort(samples, axis=1)
-    n = ordered.shape[1]
-    count = max(int(TAIL_FRACTION * n), 20)
-    threshold = ordered[:, n - count - 1][:, None]
-    excess = ordered[:, n - count :] - threshold
-    mean = excess.mean(axis=1)
-    rank = (np.arange(1, count + 1) - 0.35) / count
-    moment = (excess * (1 - rank)).mean(axis=1)
-    shape = np.maximum(2 - mean / np.maximum(mean - 2 * moment, 1e-300), 0.0)
-    scale = np.where(shape > 0, 2 * mean * moment / np.maximum(mean - 2 * moment, 1e-300), mean)
-    z = np.maximum(value - threshold[:, 0], 0.0) / np.maximum(scale, 1e-300)
-    tail = np.where(shape > 1e-6, np.log1p(shape * z) / np.maximum(shape, 1e-6), z)
-    return np.log(count / n) - tail

@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline import columns, tables
 from pipeline.config import FitOptions
-from pipeline.fit import devices, mcmc, posterior, prepare, results, samples
-from pipeline.fit.detect import amplitude_limits, detect_peak
+from pipeline.fit import criteria, devices, mcmc, posterior, predictive, prepare, results, samples
+from pipeline.fit.detect import amplitude_limits, detect_peak, peak_to_test
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, component_power, on_cores
 from pipeline.fit.select import fit_model
@@ -50,9 +50,11 @@ def run(
         tables.parquet_writer(samples, columns.SAMPLES) as to_samples,
     ):
         writers = to_models, to_parameters, to_curves, to_samples
-        for rows in tables.read_batches(input, columns.SEGMENT, options.batch_size):
-            fitted = fit_rows(rows, options)
-            for write, more in zip(writers, fitted, strict=True):
+        batches = tables.read_batches(input, columns.SEGMENT, options.batch_size)
+        # while a batch is fitted the next is read and the last one written
+        fitted = (fit_rows(rows, options) for rows in tables.ahead(batches))
+        for rows_of_tables in tables.ahead(fitted):
+            for write, more in zip(writers, rows_of_tables, strict=True):
                 write(more)
 
 
@@ -105,12 +107,14 @@ def _fit_bucket(bucket, rows, options, used):
     """
     data, engines, fits = (bucket.spectra, bucket.widths), {}, {}
     for name, components in options.models.items():
-        engines[name] = _engine(Model.from_components(name, components), bucket, options, used)
+        model = Model.from_components(name, components)
+        engines[name] = _engine(model, bucket, options, used)
         fits[name] = fit_model(
             engines[name],
             *data,
             n_starts=options.starts,
             min_delta_bic=options.min_delta_bic,
+            criterion=_criterion(model, bucket, rows, options, used),
             errors=options.errors,
         )
     best = _best(list(fits.values()), options.min_delta_bic)
@@ -127,15 +131,35 @@ def _fit_bucket(bucket, rows, options, used):
         )
     # again: a profile may have found a better optimum
     best = _best(list(fits.values()), options.min_delta_bic)
-    tests = _detect(bucket, rows, fits, options, used)
+    tests = _detect(bucket, rows, fits, best, options, used)
     for k, (name, result) in enumerate(fits.items()):
         told = result.model, bucket.spectra, result.active, result.fit.u
         power = component_power(*told) if (best == k).any() else None
         more = _evidence(engines[name], result, bucket, rows, options)
         for lane, columns_of_test in tests.get(name, {}).items():
             more[lane] |= columns_of_test
+        for lane, columns_of_check in _check(bucket, rows, result, best == k, options, used):
+            more[lane] |= columns_of_check
         draws = _samples(engines[name], result, best == k, more, bucket, rows, options)
         yield result, power, more, draws
+
+
+def _criterion(model, bucket, rows, options, used):
+    """Return what decides whether a copy of a component stays; None is the BIC."""
+    told = options.criterion
+    if told.by == "bic":
+        return None
+    seeds = [_seed(told.seed, row) for row in rows]
+    if told.by == "evidence":
+        return criteria.by_evidence(seeds, least=options.min_delta_bic, draws=told.draws)
+    return criteria.by_p_value(
+        _engine(model, bucket, options, used, precision="float32"),
+        seeds,
+        alpha=told.alpha,
+        draws=told.draws,
+        n_starts=options.starts,
+        batch_size=options.batch_size,
+    )
 
 
 def _evidence(engine, result, bucket, rows, options):
@@ -176,13 +200,31 @@ def _seed(seed, row):
     return [seed, zlib.crc32(f"{row['source_id']} {row['product']}".encode())]
 
 
-def _detect(bucket, rows, fits, options, used):
-    """Test for one more peak beside the best model without any, and limit it where there is none.
+def _detect(bucket, rows, fits, best, options, used):
+    """Test for a peak, and limit it where there is none; see `DetectionOptions`.
 
     Returns the columns of MODELS by model and lane of the bucket.
     """
     if options.detection is None:
         return {}
+    if options.without_peaks:
+        return _detect_one_more(bucket, rows, fits, options, used)
+    out = {}
+    for k, (name, result) in enumerate(fits.items()):
+        asked = np.where(best == k, peak_to_test(result, options.detection.min_q), -1)
+        engine = _engine(result.model, bucket, options, used, precision="float32")
+        out[name] = {}
+        for slot in np.unique(asked[asked >= 0]):
+            lanes = np.flatnonzero(asked == slot)
+            found = _tested(engine, bucket, result, lanes, rows, options, slot)
+            for lane, told in found.items():
+                label = result.model.slots[slot].label if result.active[slot, lane] else ""
+                out[name][lane] = {"lrt_component": label, **told}
+    return out
+
+
+def _detect_one_more(bucket, rows, fits, options, used):
+    """Test for one more peak beside the best model without any, and limit it where there is none."""
     told, out = options.detection, {}
     nulls = options.without_peaks
     best = _best([fits[name] for name in nulls], options.min_delta_bic)
@@ -191,26 +233,55 @@ def _detect(bucket, rows, fits, options, used):
         if not lanes.size:
             continue
         model = Model.from_components(name, [*options.models[name], told.component])
-        # single precision: the ratio is wanted to 0.01
         engine = _engine(model, bucket, options, used, precision="float32")
-        tested = detect_peak(
-            engine,
-            bucket.spectra.take(lanes),
-            bucket.widths[:, lanes],
-            fits[name].take(lanes),
-            [_seed(told.seed, rows[lane]) for lane in lanes],
-            n_starts=options.starts,
-            draws=told.draws,
-            enough=told.enough,
-            batch_size=options.batch_size,
-        )
-        out[name] = {lane: tested.columns(i) for i, lane in enumerate(lanes)}
-        quiet = lanes[tested.p_value > told.alpha]
+        out[name] = _tested(engine, bucket, fits[name], lanes, rows, options)
+        quiet = np.array([k for k, c in out[name].items() if c["lrt_p_value"] > told.alpha], int)
         if quiet.size and told.limits and told.component.name in LORENTZIANS:
             limits = _limits(engine, bucket, fits[name], quiet, rows, options)
             for lane, columns_of_limits in zip(quiet, limits, strict=True):
                 out[name][lane] |= columns_of_limits
     return out
+
+
+def _tested(engine, bucket, null, lanes, rows, options, slot=None):
+    """Return the columns of the test of a peak by lane of the bucket.
+
+    The engine is one in single precision: the ratio is wanted to 0.01.
+    """
+    told = options.detection
+    found = detect_peak(
+        engine,
+        bucket.spectra.take(lanes),
+        bucket.widths[:, lanes],
+        null.take(lanes),
+        [_seed(told.seed, rows[lane]) for lane in lanes],
+        slot=slot,
+        n_starts=options.starts,
+        draws=told.draws,
+        enough=told.enough,
+        batch_size=options.batch_size,
+    )
+    return {lane: found.columns(i) for i, lane in enumerate(lanes)}
+
+
+def _check(bucket, rows, result, chosen, options, used):
+    """Check a model where it is chosen; yield lanes of the bucket, and the columns of MODELS of each."""
+    told, lanes = options.outliers, np.flatnonzero(chosen)
+    if told is None or not lanes.size:
+        return
+    checked = predictive.check(
+        _engine(result.model, bucket, options, used, precision="float32"),
+        bucket.spectra.take(lanes),
+        bucket.widths[:, lanes],
+        result.take(lanes),
+        [_seed(told.seed, rows[lane]) for lane in lanes],
+        scales=told.scales,
+        draws=told.draws,
+        enough=told.enough,
+        batch_size=options.batch_size,
+    )
+    for i, lane in enumerate(lanes):
+        yield lane, checked.columns(i)
 
 
 def _limits(engine, bucket, null, lanes, rows, options):
@@ -275,6 +346,10 @@ def _rows_of_lane(row, mask, fits, options):
         told = [[m["log_evidence"] for m in models], [m["pareto_k"] for m in models]]
         for model, probability in zip(models, posterior.probabilities(*told), strict=True):
             model["probability"] = float(probability)
+    if options.outliers:
+        for model in models:
+            if model.get("t_sse_p_value", 1.0) <= options.outliers.alpha:
+                model["flags"] |= int(Flag.POOR_FIT)
     parameters = []
     for k, (model, fit) in enumerate(zip(models, fits, strict=True)):
         model["best"] = k == best

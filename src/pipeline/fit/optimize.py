@@ -737,9 +737,20 @@ def component_power(model, spectra, active, u, block_size=64) -> np.ndarray:
     return in_blocks(function, (spectra, active, u), block_size)[0]
 
 
+def model_power(model, spectra, active, u, block_size=64) -> np.ndarray:
+    """Return the power at u, shape (bins, lanes): the sum of `component_power`."""
+    function = partial(_model_power, model)
+    return in_blocks(function, (spectra, active, u), block_size)[0]
+
+
 @partial(jax.jit, static_argnums=0)
 def _component_power(model, spectra, active, u):
     return (jnp.stack(model.component_power(u, spectra.grid, active)),)
+
+
+@partial(jax.jit, static_argnums=0)
+def _model_power(model, spectra, active, u):
+    return (model.power(u, spectra.grid, active),)
 
 
 @cache

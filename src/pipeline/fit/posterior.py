@@ -292,8 +292,10 @@ def smoothed(log_weight):
     """
     draws = log_weight.shape[0]
     count = int(min(0.2 * draws, 3 * np.sqrt(draws)))
-    out, shapes = log_weight - log_weight.max(axis=0), np.full(log_weight.shape[1], np.nan)
-    for lane in np.flatnonzero(np.isfinite(log_weight.max(axis=0))):
+    largest = log_weight.max(axis=0)
+    out = log_weight - np.where(np.isneginf(largest), 0.0, largest)  # no draw has a weight
+    shapes = np.full(log_weight.shape[1], np.nan)
+    for lane in np.flatnonzero(np.isfinite(largest)):
         order = np.argsort(out[:, lane])
         threshold = np.exp(out[order[-count - 1], lane])
         excess = np.exp(out[order[-count:], lane]) - threshold
@@ -307,7 +309,8 @@ def smoothed(log_weight):
             np.expm1(-k * np.log1p(-place)) / k if abs(k) > 1e-8 else -np.log1p(-place)
         )
         out[order[-count:], lane] = np.log(np.minimum(threshold + grown, 1.0))
-    return out - logsumexp(out, axis=0), shapes
+    total = logsumexp(out, axis=0)
+    return out - np.where(np.isneginf(total), 0.0, total), shapes
 
 
 def _pareto(excess):

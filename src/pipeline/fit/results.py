@@ -49,9 +49,8 @@ def model_row(row, result, lane) -> dict:
         "flags": int(flags),
         "reason": "" if status is Status.OK else status.sentence,
         "norm": row["norm"],
-        "components": [
-            slot.label for s, slot in enumerate(result.model.slots) if result.active[s, lane]
-        ],
+        "components": _labels(result.model, result.active[:, lane]),
+        **_rival(result, lane),
         "n_free": free.size,
         "statistic": float(result.statistic[lane]),
         "deviance": float(result.fit.deviance[lane]),
@@ -60,6 +59,21 @@ def model_row(row, result, lane) -> dict:
         "n_iterations": int(result.fit.iterations[lane]),
         "parameter_names": [result.model.names[p] for p in free],
         "covariance": result.covariance[np.ix_(free, free, [lane])].ravel(),
+    }
+
+
+def _labels(model, active) -> list[str]:
+    """Names of the components that are in a fit."""
+    return [slot.label for slot, there in zip(model.slots, active, strict=True) if there]
+
+
+def _rival(result, lane) -> dict:
+    """Columns of MODELS of the decomposition that came closest; empty where there was none."""
+    if not np.isfinite(result.rival_bic[lane]):
+        return {}
+    return {
+        "rival_components": _labels(result.model, result.rival[:, lane]),
+        "rival_delta_bic": float(result.rival_bic[lane] - result.bic[lane]),
     }
 
 
@@ -384,7 +398,7 @@ def curve_row(row, mask, result, lane, power_of) -> dict:
         "product": row["product"],
         "model": result.model.name,
         "norm": row["norm"],
-        "components": [s.label for s, on in zip(result.model.slots, active, strict=True) if on],
+        "components": _labels(result.model, active),
         "frequency_lo": low,
         "frequency_hi": high,
         "power": power,

@@ -1,7 +1,7 @@
 """Fit a model to many spectra from nothing: base components first, then peak after peak.
 
 All spectra advance together. A peak that the model asks for is always added; an optional copy only
-while it lowers the Bayesian information criterion.
+while a criterion says so, by default the Bayesian information criterion (`pipeline.fit.decompose`).
 """
 
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.fit import starts
+from pipeline.fit.decompose import Criterion, Rivals, add, by_bic, prune
 from pipeline.fit.errors import covariance
 from pipeline.fit.likelihood import saturated
 from pipeline.fit.model import Model
@@ -19,7 +20,7 @@ TRIAL_ITERATIONS = 12
 """Iterations after which only the best of several starts goes on."""
 _FIT = tuple(Fit.__dataclass_fields__)
 _BESIDE_FIT = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
-"""Arrays of a `ModelFit` that have a lane, but for those of its `Fit`."""
+"""Arrays of a `ModelFit` that have a lane, but for those of its `Fit` and its rival's."""
 
 
 def _put(whole, lanes, part):
@@ -51,6 +52,10 @@ class ModelFit:
         -2 ln L and the criteria.
     kind : {"observed", "fisher", "sandwich"}
         Of the covariance.
+    rival : bool array, shape (slots, lanes)
+        Components of the decomposition that came closest and lost; none where there was none.
+    rival_bic : array, shape (lanes,)
+        Its BIC; infinite where there was none.
     profiles : Profiles or None
         Intervals and limits from the profile of the likelihood, where they were asked for.
     """
@@ -64,18 +69,21 @@ class ModelFit:
     statistic: np.ndarray
     aic: np.ndarray
     bic: np.ndarray
+    rival: np.ndarray
+    rival_bic: np.ndarray
     kind: str = "observed"
     profiles: Profiles | None = None
 
     def put(self, lanes, other) -> "ModelFit":
-        """Return a copy in which some lanes are those of another fit of the same model."""
+        """Return a copy in which some lanes are fitted anew, with the same components."""
         fit = {f: _put(getattr(self.fit, f), lanes, getattr(other.fit, f)) for f in _FIT}
         rest = {n: _put(getattr(self, n), lanes, getattr(other, n)) for n in _BESIDE_FIT}
         return replace(self, fit=Fit(**fit), **rest)
 
     def take(self, lanes) -> "ModelFit":
         """Return the fits of some lanes, without profiles."""
-        rest = {name: getattr(self, name)[..., lanes] for name in _BESIDE_FIT}
+        arrays = *_BESIDE_FIT, "rival", "rival_bic"
+        rest = {name: getattr(self, name)[..., lanes] for name in arrays}
         return replace(self, fit=self.fit.take(lanes), profiles=None, **rest)
 
     @property
@@ -88,7 +96,7 @@ class Workshop:
     """Spectra of one bucket, and the engine that fits one model to them."""
 
     def __init__(self, engine: Engine, spectra: Spectra, widths: np.ndarray):
-        self.engine, self.spectra = engine, spectra
+        self.engine, self.spectra, self.widths = engine, spectra, widths
         self.resident = spectra.on_device(engine.dtype)
         self.model = engine.model
         self.lanes = spectra.power.shape[1]
@@ -130,13 +138,20 @@ class Workshop:
             problem = Problem(*(a[:, best] for a in problem._replace(u=u)))
         return self.engine.fit(self.resident, problem, which=lanes)
 
-    def criterion(self, deviance, active):
-        """BIC up to the constant of the data, shape (lanes,)."""
-        return deviance + self.free(active).sum(axis=0) * np.log(np.maximum(self.n_bins, 1))
+    def bic(self, deviance, active, lanes):
+        """BIC of some lanes up to the constant of the data, shape (lanes,)."""
+        return deviance + self.free(active).sum(axis=0) * np.log(np.maximum(self.n_bins[lanes], 1))
 
 
 def fit_model(
-    engine: Engine, spectra: Spectra, widths, *, n_starts=4, min_delta_bic=0.0, errors="observed"
+    engine: Engine,
+    spectra: Spectra,
+    widths,
+    *,
+    n_starts=4,
+    min_delta_bic=0.0,
+    criterion: Criterion | None = None,
+    errors="observed",
 ) -> ModelFit:
     """Fit a model to every lane without a starting value from anybody.
 
@@ -152,6 +167,8 @@ def fit_model(
         Starts tried for the base components and for each peak.
     min_delta_bic : float, optional
         By how much the BIC must fall for an optional copy to stay.
+    criterion : Criterion, optional
+        What decides instead whether it stays: see `pipeline.fit.criteria`.
     errors : {"observed", "fisher", "sandwich"}, optional
         Kind of covariance: see `pipeline.fit.errors.covariance`.
 
@@ -171,15 +188,19 @@ def fit_model(
     else:
         fit = _flat(shop, candidates[0])
     growing = np.ones(shop.lanes, bool)
+    criterion = criterion or by_bic(min_delta_bic)
+    rivals = Rivals(*active.shape)
     for s in np.flatnonzero(~base):
         optional = model.slots[s].optional
         who = np.flatnonzero(growing) if optional else lanes
         if not optional:
             growing[:] = True
         if who.size:
-            fit, active, kept = _add(shop, fit, active, s, who, n_starts, min_delta_bic)
-            growing[who] = kept
-    return finish(shop, fit, active, errors)
+            told = s, who, n_starts, criterion, rivals
+            fit, active, growing[who] = add(shop, fit, active, *told)
+    if any(slot.optional for slot in model.slots):
+        fit, active = prune(shop, fit, active, criterion, rivals)
+    return finish(shop, fit, active, errors, rivals)
 
 
 def _flat(shop, start) -> Fit:
@@ -193,39 +214,6 @@ def _flat(shop, start) -> Fit:
         nothing.astype(np.int32),
         np.zeros(start.shape, bool),
     )
-
-
-def _add(shop, fit, active, s, who, n_starts, min_delta_bic):
-    """Add slot `s` to the lanes `who`; keep it where it must be there or lowers the BIC."""
-    model, engine = shop.model, shop.engine
-    larger = active[:, who].copy()
-    larger[s] = True
-    candidates = starts.propose(
-        model,
-        s,
-        engine.likelihood,
-        shop.spectra.take(who),
-        fit.u[:, who],
-        active[:, who],
-        shop.lower[:, who],
-        shop.upper[:, who],
-        n_starts,
-    )
-    new = shop.best_of(who, candidates, larger)
-    if model.slots[s].optional:
-        old = shop.criterion(fit.deviance, active)[who]
-        grown = np.zeros_like(active)
-        grown[:, who] = larger
-        full = np.full(shop.lanes, np.inf)
-        full[who] = new.deviance
-        keep = shop.criterion(full, grown)[who] < old - max(min_delta_bic, 1e-9)
-    else:
-        keep = np.ones(who.size, bool)
-    active = active.copy()
-    active[s, who[keep]] = True
-    merged = {f: _put(getattr(fit, f), who[keep], getattr(new, f)[..., keep]) for f in _FIT}
-    merged["iterations"][who] = fit.iterations[who] + new.iterations
-    return Fit(**merged), active, keep
 
 
 def steeper_above(shop, fit) -> Fit:
@@ -256,8 +244,9 @@ def _in_a_tie(model, rows) -> bool:
     return any(tie.row in rows or tie.target in rows for tie in model.ties)
 
 
-def finish(shop, fit, active, kind="observed") -> ModelFit:
+def finish(shop, fit, active, kind="observed", rivals=None) -> ModelFit:
     """Compute covariance and criteria of the final fits of a `Workshop`."""
+    rivals = rivals or Rivals(*active.shape)
     engine, free = shop.engine, shop.free(active)
     fit = steeper_above(shop, fit)
     fit = replace(fit, u=shop.model.tied(fit.u))
@@ -282,6 +271,8 @@ def finish(shop, fit, active, kind="observed") -> ModelFit:
         errors.sound & np.isfinite(fit.deviance),
         statistic,
         statistic + 2 * count,
-        statistic + count * np.log(np.maximum(shop.n_bins, 1)),
+        constant + shop.bic(fit.deviance, active, slice(None)),
+        rivals.active,
+        constant + rivals.bic,
         kind,
     )

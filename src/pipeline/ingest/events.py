@@ -4,9 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.ingest import fits_time
 from pipeline.ingest import gti as good_time
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag, Status
+
+NO_TIME = (
+    f"column TIME has no finite value within {fits_time.FURTHEST:g} s of the reference epoch: fetch "
+    "the file again, or mend TIMEZERO and TIMEUNIT"
+)
 
 
 @dataclass(frozen=True)
@@ -62,32 +68,35 @@ def select(
     if not len(time):
         raise Rejected(Status.NO_DATA, "the event list has no rows: nothing was detected")
     flags = Flag(0)
-    finite = np.isfinite(time)
-    if not finite.any():
-        raise Rejected(Status.BAD_TIME, "column TIME has no finite value: fetch the file again")
-    if not finite.all():
-        flags |= Flag.TIMES_DROPPED
-    if np.any(np.diff(time[finite]) < 0):
-        flags |= Flag.UNSORTED
-    order = np.flatnonzero(finite)[np.argsort(time[finite], kind="stable")]
-    time = time[order]
-    if not good_time.inside(time, gti).any():
+    if not good_time.in_order(time):
+        finite = np.isfinite(time)
+        if not finite.any():
+            raise Rejected(Status.BAD_TIME, NO_TIME)
+        if not finite.all():
+            flags |= Flag.TIMES_DROPPED
+        if not good_time.in_order(time[finite]):
+            flags |= Flag.UNSORTED
+        order = np.flatnonzero(finite)[np.argsort(time[finite], kind="stable")]
+        time = time[order]
+        energy = None if energy is None else energy[order]
+    keep = good_time.inside_in_order(time, gti)
+    if not keep.any():
         flags |= Flag.NO_GTI
         gti = np.array([[time[0], time[-1]]])
-    keep = good_time.inside(time, gti)
+        keep[:] = True
     if energy is None:
         flags |= Flag.NO_ENERGY
         energy = np.empty(0)
-    else:
-        energy = energy[order]
-        if band is not None:
-            keep &= (energy >= band[0]) & (energy < band[1])
-        energy = energy[keep]
+    elif band is not None:
+        keep &= (energy >= band[0]) & (energy < band[1])
     if not keep.any():
         raise Rejected(
             Status.NO_DATA,
             f"none of {len(time)} events lies in the band {band[0]:g}-{band[1]:g} keV: "
             "widen ingest.band",
         )
+    if not keep.all():
+        time = time[keep]
+        energy = energy[keep] if len(energy) else energy
     start = gti[0, 0]
-    return Events(start, time[keep] - start, energy.astype(np.float32), gti - start, flags)
+    return Events(start, time - start, energy.astype(np.float32), gti - start, flags)

@@ -1,24 +1,30 @@
 """Opening files: what they are by their first bytes, decompression with a limit, HDUs that are all there."""
 
+import errno
 import gzip
 import hashlib
+import mmap
 import os
+import stat
 import tempfile
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.io import fits
 
+from pipeline.ingest import layout
+from pipeline.ingest.layout import Extent
 from pipeline.ingest.recognise import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
 _BLOCK = 1 << 20
-_IN_MEMORY = 64 << 20
+_ASCII_TABLE = "TABLE"
+_TABLES = frozenset({"BINTABLE", "A3DTABLE", _ASCII_TABLE})
 _FOREIGN = (
     (b"version https://git-lfs.", "a Git-LFS pointer: run `git lfs pull`"),
     (b"/annex/objects/", "a git-annex pointer: run `git annex get`"),
@@ -34,9 +40,19 @@ _FOREIGN = (
 )
 
 
+@contextmanager
+def open_regular(path):
+    """Open a file to be read; what would make its reader wait (a FIFO, a device) is an `OSError`."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(number, "rb") as handle:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file: remove it from the archive", str(path))
+        yield handle
+
+
 def sha256(path) -> str:
     """Return the SHA-256 of a file."""
-    with open(path, "rb") as handle:
+    with open_regular(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
@@ -46,40 +62,87 @@ class FitsHdu(Hdu):
 
     Attributes
     ----------
-    source : astropy.io.fits HDU
-        Where the data come from.
+    content : mmap or Slices
+        The whole file.
+    extent : Extent
+        Where in it the HDU lies.
     """
 
-    source: object = None
+    content: mmap.mmap | layout.Slices = None
+    extent: Extent = None
 
     @classmethod
-    def of(cls, source) -> "FitsHdu":
-        """Describe an HDU of Astropy's."""
-        table = isinstance(source, (fits.BinTableHDU, fits.TableHDU))
-        table = table and not isinstance(source, fits.CompImageHDU)
-        columns = tuple(name.upper() for name in source.columns.names) if table else ()
-        return cls(source.name, _keywords(source.header), columns, source)
+    def of(cls, index, content, extent) -> "FitsHdu":
+        """Describe the HDU of a number; a compressed image is an image, though it lies in a table."""
+        text = bytes(content[extent.header : extent.data]).decode("ascii", "replace")
+        header = _keywords(fits.Header.fromstring(text))
+        kind, columns = str(header.get("XTENSION", "")).strip(), ()
+        if kind in _TABLES and header.get("ZIMAGE") is not True:
+            numbers = range(1, header["TFIELDS"] + 1)
+            columns = tuple(
+                str(header.get(f"TTYPE{i}", f"COL{i}")).strip().upper() for i in numbers
+            )
+        name = str(header.get("EXTNAME", "" if index else "PRIMARY")).strip()
+        return cls(name, header, columns, content, extent)
 
     def unit(self, name: str) -> str:
         """Return the TUNIT of a column by its upper-case name; empty if there is none."""
-        return (self.source.columns[self.columns.index(name)].unit or "").strip()
+        return str(self.header.get(f"TUNIT{self.columns.index(name) + 1}", "")).strip()
 
     def read(self, name: str) -> np.ndarray:
         """Return a column by its upper-case name, in the machine's byte order.
+
+        Plain numbers are copied from the file once; the rest is decoded by Astropy.
 
         Raises
         ------
         Rejected
             UNREADABLE if the column cannot be decoded or does not hold numbers.
         """
-        try:
-            values = np.asarray(self.source.data.field(self.columns.index(name)))
-        except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
-            reason = f"column {name} cannot be read ({error}): fetch the file again"
-            raise Rejected(Status.UNREADABLE, reason) from error
+        values = self.read_any(name)
         if values.dtype.kind not in "biuf":
             raise Rejected(Status.UNREADABLE, f"column {name} does not hold numbers")
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
+        return np.array(values, values.dtype.newbyteorder("="))
+
+    def read_any(self, name: str) -> np.ndarray:
+        """Return a column that need not hold numbers, as it is in the file.
+
+        Raises
+        ------
+        Rejected
+            UNREADABLE if the column cannot be decoded.
+        """
+        index = self.columns.index(name)
+        try:
+            values = self._numbers(index)
+            if values is None:
+                values = np.asarray(self._table().field(index))
+        except Rejected:
+            raise
+        except Exception as error:  # a damaged header can make Astropy raise anything
+            reason = f"column {name} cannot be read ({error}): fetch the file again"
+            raise Rejected(Status.UNREADABLE, reason) from error
+        return values
+
+    def _numbers(self, index) -> np.ndarray | None:
+        """Return a column of numbers of a binary table, None if it is not one."""
+        if str(self.header["XTENSION"]).strip() == _ASCII_TABLE:
+            return None
+        place = layout.cells(self.header, index)
+        if place.code in "PQ":
+            packed = ", the table was compressed with fpack: run funpack"
+            reason = f"column {self.columns[index]} holds arrays of variable length"
+            raise Rejected(Status.UNREADABLE, reason + packed * (self.header.get("ZTABLE") is True))
+        content, extent = self.content, self.extent
+        if isinstance(content, layout.Slices):
+            content, extent = content[extent.data : extent.end], replace(extent, data=0)
+        return layout.numbers(content, extent, self.header, index)
+
+    def _table(self) -> np.ndarray:
+        """Return the rows of a table as Astropy decodes them."""
+        content = bytes(self.content[self.extent.header : self.extent.end])
+        ascii_table = str(self.header["XTENSION"]).strip() == _ASCII_TABLE
+        return (fits.TableHDU if ascii_table else fits.BinTableHDU).fromstring(content).data
 
 
 def _keywords(header) -> dict:
@@ -96,13 +159,13 @@ def _keywords(header) -> dict:
 
 
 @contextmanager
-def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
+def open_fits(file, max_decompressed: int) -> Iterator[list[FitsHdu]]:
     """Open a FITS file, gzipped or not, of which every HDU is known to be complete.
 
     Parameters
     ----------
-    path : path-like
-        File. Its name does not matter.
+    file : path-like or binary file
+        File, whose name does not matter; or one that is open and can seek.
     max_decompressed : int
         Bytes that a gzipped file may grow to.
 
@@ -117,15 +180,16 @@ def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
         UNREADABLE if it is not FITS, TRUNCATED if it ends early. `Rejected.hdus` are the HDUs
         whose headers could be read.
     """
-    with open(path, "rb") as handle:
+    local = isinstance(file, (str, os.PathLike))
+    with open_regular(file) if local else nullcontext(file) as handle:
         if handle.peek(2)[:2] == b"\x1f\x8b":
             with (
                 _decompressed(handle, max_decompressed) as (content, cut),
-                _hdus_of(content, cut, memmap=False) as hdus,
+                _hdus_of(content, cut) as hdus,
             ):
                 yield hdus
         else:
-            with _hdus_of(handle, "", memmap=True) as hdus:
+            with _hdus_of(handle, "") as hdus:
                 yield hdus
 
 
@@ -133,7 +197,7 @@ def open_fits(path, max_decompressed: int) -> Iterator[list[FitsHdu]]:
 def _decompressed(handle, limit):
     """Yield the content of a gzipped file as a file, and how its end is missing, if it is."""
     cut, size = "", 0
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as content:
+    with tempfile.TemporaryFile() as content:
         try:
             with gzip.GzipFile(fileobj=handle) as stream:
                 while block := stream.read1(_BLOCK):  # what there is before the damage
@@ -147,47 +211,46 @@ def _decompressed(handle, limit):
                     content.write(block)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             cut = f"its gzip stream is damaged ({error})"
-        yield content, cut
+        content.flush()
+        with open(content.fileno(), "rb", closefd=False) as written:
+            yield written, cut
 
 
 @contextmanager
-def _hdus_of(handle, cut, *, memmap):
+def _hdus_of(handle, cut):
     """Yield the HDUs of an open file, or raise `Rejected`."""
-    size = handle.seek(0, os.SEEK_END)
     handle.seek(0)
     magic = handle.read(512)
     handle.seek(0)
     if not magic.startswith(b"SIMPLE  ="):
-        raise Rejected(Status.TRUNCATED if cut else Status.UNREADABLE, cut or _not_fits(magic))
-    with warnings.catch_warnings(), ExitStack() as stack:
+        if cut:
+            raise Rejected(Status.TRUNCATED, f"{cut}: fetch it again")
+        raise Rejected(Status.UNREADABLE, _not_fits(magic))
+    content = _content(handle)
+    places, missing = layout.extents(content)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            opened = stack.enter_context(fits.open(handle, mode="readonly", memmap=memmap))
-            hdus = [FitsHdu.of(hdu) for hdu in opened]
-            missing = cut or _missing(opened, handle, size)
+            hdus = [FitsHdu.of(index, content, place) for index, place in enumerate(places)]
+        except Rejected:  # of a file that is not on this machine
+            raise
         except Exception as error:  # a damaged header can make Astropy raise anything
             reason = f"its FITS headers cannot be read ({type(error).__name__}: {error})"
-            status = Status.TRUNCATED if cut else Status.UNREADABLE
+            status = Status.TRUNCATED if cut or missing else Status.UNREADABLE
             raise Rejected(status, f"{reason}: fetch it again") from error
-        if missing:
-            reason = f"the file is cut short: {missing}; fetch it again"
+        if cut or missing:
+            reason = f"the file is cut short: {cut or missing}; fetch it again"
             raise Rejected(Status.TRUNCATED, reason, hdus)
         yield hdus
 
 
-def _missing(hdus, handle, size) -> str:
-    """Say what is missing at the end of a file; padding may be, as in many sound files."""
-    end = 0
-    for index, hdu in enumerate(hdus):
-        info = hdu.fileinfo()
-        end = info["datLoc"] + info["datSpan"]
-        needed = info["datLoc"] + hdu.size
-        if needed > size:
-            return f"HDU {index} ({hdu.name or 'unnamed'}) needs {needed} bytes, there are {size}"
-    handle.seek(end)
-    if handle.read(8) == b"XTENSION":
-        return f"the header of HDU {len(hdus)} does not end"
-    return ""
+def _content(handle) -> mmap.mmap | layout.Slices:
+    """Return the bytes of an open file; they are mapped, if it is a file of this machine."""
+    try:
+        # never closed by hand: whoever holds an array of it may go on reading
+        return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+    except (AttributeError, OSError):
+        return layout.Slices(handle)
 
 
 def _not_fits(magic: bytes) -> str:
@@ -206,10 +269,19 @@ def _not_fits(magic: bytes) -> str:
 
 
 def checksum_fails(hdus: Iterable[FitsHdu]) -> bool:
-    """Return whether a CHECKSUM or DATASUM does not match; call it before data are read."""
-    try:
-        return any(
-            hdu.source.verify_datasum() == 0 or hdu.source.verify_checksum() == 0 for hdu in hdus
-        )
-    except (ValueError, TypeError, fits.VerifyError):  # the keyword is there but is no number
+    """Return whether a CHECKSUM or DATASUM does not match."""
+    return any(_checksum_fails(hdu) for hdu in hdus)
+
+
+def _checksum_fails(hdu) -> bool:
+    """Return whether the sum of the data or of the HDU is not what its header says, if it says any."""
+    said, place = hdu.header.get("DATASUM"), hdu.extent
+    if said is None and "CHECKSUM" not in hdu.header:
+        return False
+    data = layout.checksum(hdu.content, place.data, place.end)
+    if said is not None and str(said).strip() != str(data):
         return True
+    if "CHECKSUM" not in hdu.header:
+        return False
+    header = layout.checksum(hdu.content, place.header, place.data)
+    return (header + data) % 0xFFFFFFFF != 0

@@ -10,6 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 DAY = 86400.0
+
+FURTHEST = 1e12
+"""Seconds from its reference epoch that a time may be, 32,000 years: damage is mostly further. Julian
+dates without an epoch are within."""
+
+LATEST = 1_000_000
+"""MJD after which there is no reference epoch, AD 4596: the number is damaged."""
+
 _MJD_ZERO_JD = 2400000.5
 _TJD_ZERO_MJD = 40000
 _UNITS = {
@@ -61,8 +69,16 @@ class Clock:
     barycentred: bool = False
 
     def seconds(self, times: np.ndarray) -> np.ndarray:
-        """Turn the numbers of a column into seconds from the reference epoch."""
-        return np.asarray(times, dtype=float) * self.unit + self.zero
+        """Turn the numbers of a column into seconds from the reference epoch.
+
+        Those further than `FURTHEST` from it are no times: NaN.
+        """
+        seconds = np.asarray(times, dtype=float)
+        if self.unit != 1 or self.zero:
+            seconds = seconds * self.unit + self.zero
+        if seconds.size and not (seconds.min() >= -FURTHEST and seconds.max() <= FURTHEST):
+            seconds = np.where(np.abs(seconds) <= FURTHEST, seconds, np.nan)
+        return seconds
 
     def since(self, other: "Clock") -> float:
         """Return the seconds by which this reference epoch is later than another; 0 if unknown."""
@@ -120,6 +136,8 @@ def clock(header: Mapping, column_unit: str = "") -> Clock:
         (day, fraction), zero = _split(0.0, number(header, "TIMEZERO") or 0.0), 0.0
     elif "XRONOS" in f"{header.get('CONTENT', '')} {header.get('CREATOR', '')}".upper():
         day, fraction, zero = _xronos(header, day, fraction, zero)
+    if not 0 <= day <= LATEST:
+        day, fraction = -1, 0.0
     reference = str(header.get("TIMEREF", "")).strip().upper()
     return Clock(
         day=day,
@@ -209,9 +227,10 @@ def unit_seconds(text) -> float | None:
 
 def number(header: Mapping, key: str) -> float | None:
     """Return a keyword as a finite number, None if it is absent or is not one."""
+    value = header.get(key)
     try:
-        value = float(header[key])
-    except (KeyError, TypeError, ValueError):
+        value = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
 
@@ -237,7 +256,7 @@ def bin_width(header: Mapping, times: np.ndarray) -> tuple[float, bool]:
     spacing = np.diff(times)
     spacing = spacing[spacing > 0]
     declared = (number(header, "TIMEDEL") or 0.0) * header_unit(header)
-    if declared > 0 and (not len(spacing) or np.median(spacing) > 0.99 * declared):
+    if declared > 0 and 2 * np.count_nonzero(spacing > 0.99 * declared) >= len(spacing):
         return declared, False
     return (float(np.median(spacing)) if len(spacing) else math.nan), True
 
@@ -245,4 +264,6 @@ def bin_width(header: Mapping, times: np.ndarray) -> tuple[float, bool]:
 def bin_centres(times: np.ndarray, dt: float, header: Mapping) -> np.ndarray:
     """Return the centres of bins whose times are at TIMEPIXR (0 start, 0.5 centre, 1 end) of them."""
     position = number(header, "TIMEPIXR")
-    return times + ((0.5 - position) * dt if position is not None else 0.0)
+    if position is None or position == 0.5 or not 0 <= position <= 1:
+        return times
+    return times + (0.5 - position) * dt

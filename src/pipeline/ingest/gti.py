@@ -80,12 +80,12 @@ def close_gaps(intervals: np.ndarray, gap: float) -> np.ndarray:
 
 def intersect(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the time in both of two lists of merged intervals."""
-    edges = np.unique(np.concatenate([a.ravel(), b.ravel()]))
-    if len(edges) < 2:
-        return np.empty((0, 2))
-    middle = (edges[1:] + edges[:-1]) / 2
-    good = inside(middle, a) & inside(middle, b)
-    return merge(np.column_stack([edges[:-1], edges[1:]])[good])
+    edges = np.concatenate([a[:, 0], b[:, 0], a[:, 1], b[:, 1]])
+    order = np.argsort(edges, kind="stable")
+    edges = edges[order]
+    depth = np.cumsum(np.where(order < len(a) + len(b), 1, -1))  # lists that are open after an edge
+    good = (depth[:-1] == 2) & (edges[1:] > edges[:-1])
+    return np.column_stack([edges[:-1][good], edges[1:][good]])
 
 
 def inside(times: np.ndarray, intervals: np.ndarray) -> np.ndarray:
@@ -94,6 +94,23 @@ def inside(times: np.ndarray, intervals: np.ndarray) -> np.ndarray:
         return np.zeros(len(times), dtype=bool)
     before = np.searchsorted(intervals[:, 0], times, side="right") - 1
     return (before >= 0) & (times <= intervals[np.maximum(before, 0), 1])
+
+
+def in_order(times: np.ndarray) -> bool:
+    """Return whether no time is earlier than the one before it; NaN is not in order."""
+    return bool(np.all(times[1:] >= times[:-1])) and not np.isnan(times[:1]).any()
+
+
+def inside_in_order(times: np.ndarray, intervals: np.ndarray) -> np.ndarray:
+    """Return what `inside` does, of times that are in order: a search an interval, not one a time."""
+    places = np.column_stack(
+        [
+            np.searchsorted(times, intervals[:, 0], side="left"),
+            np.searchsorted(times, intervals[:, 1], side="right"),
+        ]
+    )
+    lengths = np.diff(places.ravel(), prepend=0, append=len(times))
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
 
 
 def overlap(start: np.ndarray, stop: np.ndarray, intervals: np.ndarray) -> np.ndarray:

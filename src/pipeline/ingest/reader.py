@@ -57,6 +57,9 @@ def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> d
         row |= data | {"flags": int(flags | data["flags"])}
     except Rejected as rejected:
         row |= {"status": rejected.status, "reason": rejected.reason}
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error}): check its permissions and the disk"
+        row |= {"status": Status.UNREADABLE, "reason": reason}
     return row
 
 
@@ -83,12 +86,12 @@ def _unchanged(archive, file, sha256) -> Path:
 def _read_events(hdus, index, who, entry, archive, options) -> dict:
     """Read an event list."""
     hdu = hdus[index]
-    header, clock, time = _times(hdus, index)
+    header, clock, seconds = _times(hdus, index)
     energy = _energies(hdus, hdu, who.mission)
-    if energy is not None and len(energy) != len(time):
+    if energy is not None and len(energy) != len(seconds):
         energy = None
-    intervals = _good_times(hdus, clock, clock.seconds(time))
-    result = events.select(clock.seconds(time), energy, intervals, options.band)
+    intervals = _good_times(hdus, clock, seconds)
+    result = events.select(seconds, energy, intervals, options.band)
     known = not result.flags & Flag.NO_ENERGY
     selected = band.of_events(options.band if known else None)
     return _timing(who, clock, result, selected) | {
@@ -119,16 +122,17 @@ def _energies(hdus, hdu, mission) -> np.ndarray | None:
 def _read_light_curve(hdus, index, who, entry, archive, options) -> dict:
     """Read a light curve."""
     hdu = hdus[index]
-    header, clock, time = _times(hdus, index)
-    seconds = clock.seconds(time)
-    finite = np.sort(seconds[np.isfinite(seconds)])
+    header, clock, seconds = _times(hdus, index)
+    finite = seconds
+    if not gti.in_order(seconds):
+        finite = np.sort(seconds[np.isfinite(seconds)])
     dt, measured = fits_time.bin_width(header, finite)
     if len(finite) and not dt > 0:
         raise Rejected(
             Status.BAD_TIME, "one time and no keyword TIMEDEL: the bin width is not known"
         )
     seconds = fits_time.bin_centres(seconds, dt, header)
-    columns = _light_curve_columns(hdu, len(time), dt, who.mission)
+    columns = _light_curve_columns(hdu, len(seconds), dt, who.mission)
     result = lightcurve.select(
         seconds,
         columns["rate"],
@@ -164,7 +168,7 @@ def _light_curve_columns(hdu, n, dt, mission) -> dict:
     def series(*candidates):
         for name in candidates:
             if name in names:
-                return lightcurve.as_series(hdu.read(name), n).astype(float)
+                return lightcurve.as_series(hdu.read(name), n).astype(float, copy=False)
         return np.empty(0)
 
     column = rate_column(names)
@@ -178,7 +182,6 @@ def _light_curve_columns(hdu, n, dt, mission) -> dict:
         f"{column}_ERR", f"{column}_ERROR", f"ERROR{number}", "ERR_RATE", "STAT_ERR", "ERROR"
     )
     counts = column == "COUNTS"
-    scale = 1 / dt if counts else 1.0
     fracexp = series("FRACEXP")
     if counts and not len(fracexp):
         fracexp = series("EXPOSURE") / dt
@@ -186,8 +189,8 @@ def _light_curve_columns(hdu, n, dt, mission) -> dict:
     bits = lightcurve.QUALITY_BITS.get(mission, 0)
     background = series("NORM_BG_COUNTS") / dt if counts else series("BACKV")
     return {
-        "rate": rate * scale,
-        "rate_err": error * scale,
+        "rate": rate / dt if counts else rate,
+        "rate_err": error / dt if counts else error,
         "fracexp": fracexp,
         "bad": (np.nan_to_num(quality).astype(np.int64) & bits) > 0
         if len(quality)
@@ -206,14 +209,14 @@ def _is_net(header) -> bool:
 
 
 def _times(hdus, index):
-    """Return the time keywords of a table, its clock, and its column TIME made one-dimensional."""
+    """Return the time keywords of a table, its clock, and its times in seconds, one-dimensional."""
     hdu = hdus[index]
     if "TIME" not in hdu.columns:
         found = ", ".join(hdu.columns[:8])
         raise Rejected(Status.BAD_TIME, f"no column TIME among {found}")
     header = fits_time.keywords(hdu.header, hdus[0].header)
     clock = fits_time.clock(header, hdu.unit("TIME"))
-    return header, clock, hdu.read("TIME").ravel().astype(float)
+    return header, clock, clock.seconds(hdu.read("TIME").ravel())
 
 
 def _good_times(hdus, clock, seconds) -> np.ndarray:
@@ -225,10 +228,16 @@ def _good_times(hdus, clock, seconds) -> np.ndarray:
         and ("GTI" in hdu.name.upper() or str(hdu.header.get("HDUCLAS1", "")).strip() == "GTI")
     ]
     chosen = [tables[i] for i in gti.standard([hdu.name for hdu in tables])]
-    finite = seconds[np.isfinite(seconds)]
-    if not chosen or not len(finite):
+    first, last = np.fmin.reduce(seconds, initial=np.inf), np.fmax.reduce(seconds, initial=-np.inf)
+    if not chosen or first > last:
         return np.empty((0, 2))
-    lists = [_intervals(hdu, clock, finite.min(), finite.max()) for hdu in chosen]
+    lists = []
+    for hdu in chosen:
+        try:
+            lists.append(_intervals(hdu, clock, first, last))
+        except Rejected as rejected:
+            reason = f"its good time intervals ({hdu.name}): {rejected.reason}"
+            raise Rejected(rejected.status, reason) from rejected
     each = any(
         gti.is_per_detector(hdu.name) or "CCD_ID" in hdu.header or "CCDNR" in hdu.header
         for hdu in chosen
@@ -247,6 +256,9 @@ def _intervals(hdu, clock, first, last) -> np.ndarray:
     stated = hdu.unit("START") or "TIMEUNIT" in header
     unit = own.unit if stated else clock.unit
     edges = [hdu.read(name).ravel() for name in ("START", "STOP")]
+    if len(edges[0]) != len(edges[1]):
+        reason = f"{len(edges[0])} values of START, {len(edges[1])} of STOP: fetch the file again"
+        raise Rejected(Status.BAD_TIME, reason)
     raw = np.column_stack(edges).astype(float) * unit + own.since(clock)
     declared = fits_time.offset(header)
     candidates = (clock.zero, 0.0) if declared is None else (declared,)
@@ -292,8 +304,13 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> dict:
     n = len(counts)
     channel = hdu.read("CHANNEL").ravel() if "CHANNEL" in names else bounds[0][:n]
     quality = hdu.read("QUALITY").ravel() if "QUALITY" in names else np.zeros(n)
-    noise = options.spectrum_noise
-    result = spectrum.convert(channel, counts, hdu.read(error).ravel(), quality != 0, bounds, noise)
+    noise, errors = options.spectrum_noise, hdu.read(error).ravel()
+    if not len(channel) == len(errors) == len(quality) == n:
+        reason = (
+            f"{n} COUNTS, {len(channel)} channels, {len(errors)} {error}, {len(quality)} QUALITY"
+        )
+        raise Rejected(Status.BAD_SPECTRUM, f"{reason}: fetch it again")
+    result = spectrum.convert(channel, counts, errors, quality != 0, bounds, noise)
     return {
         "product": identity.product("spectrum", who.mission, who.instrument),
         "flags": result.flags,
@@ -323,7 +340,9 @@ def _bounds(hdus):
     names = ("CHANNEL", "E_MIN", "E_MAX")
     for hdu in hdus:
         if {*names} <= set(hdu.columns):
-            return tuple(hdu.read(name).ravel() for name in names)
+            bounds = tuple(hdu.read(name).ravel() for name in names)
+            if len(bounds[0]) and len({len(b) for b in bounds}) == 1:
+                return bounds
     return None
 
 

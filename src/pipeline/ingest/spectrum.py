@@ -7,6 +7,9 @@ import numpy as np
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag, Status
 
+_TOLERANCE = 0.01
+"""Part of its width that a bin may reach into the next one, as edges are rounded."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -53,7 +56,8 @@ def convert(
     Raises
     ------
     Rejected
-        BAD_SPECTRUM when the response has no channel of the spectrum, or no bin can be used.
+        BAD_SPECTRUM when the response has no channel of the spectrum, bins overlap, or no bin can be
+        used.
     """
     order = np.argsort(bounds[0], kind="stable")
     known, lower, upper = (np.asarray(b, dtype=float)[order] for b in bounds)
@@ -75,6 +79,15 @@ def convert(
         )
     width = (hi - lo)[good]
     by_frequency = np.argsort(lo[good], kind="stable")
+    start, stop = lo[good][by_frequency], hi[good][by_frequency]
+    overlaps = np.flatnonzero(stop[:-1] - start[1:] > _TOLERANCE * width[by_frequency][1:])
+    if len(overlaps):
+        i = overlaps[0]
+        raise Rejected(
+            Status.BAD_SPECTRUM,
+            f"bins overlap: {start[i]:g}-{stop[i]:g} and {start[i + 1]:g}-{stop[i + 1]:g} Hz; mend "
+            "EBOUNDS of the response",
+        )
     columns = (lo[good], hi[good], counts[good] / width + (noise or 0.0), error[good] / width)
     flags = Flag(0) if good.all() else Flag.TIMES_DROPPED
     return Spectrum(*(c[by_frequency] for c in columns), flags)

@@ -26,6 +26,9 @@ _MODEL = (
     "delta_bic",
     "probability",
     "lrt_p_value",
+    "t_sse_p_value",
+    "outlier_frequency",
+    "outlier_p_value",
 )
 _FILE = ("file", "observation_id", "kind", "exposure", "status", "reason")
 _TRUTH = ("object", "source_id", "quantity", "injected", "recovered", "err_lo", "err_hi", "pull")

@@ -237,13 +237,15 @@ function factTable(data, i) {
 }
 
 function modelTable(data, detail) {
-  const rows = detail.models.map(([model, best, status, reason, free, deviance, aic, bic, delta, odds, p]) => [
+  const rows = detail.models.map(([model, best, status, reason, free, deviance, aic, bic, delta, odds, ...checks]) => [
     best ? h("b", {}, `${model} (chosen)`) : model,
     h("span", { title: reason }, status),
-    free, plainNumber(deviance), plainNumber(aic, 6), plainNumber(bic, 6), plainNumber(delta), plainNumber(odds), plainNumber(p),
+    free, plainNumber(deviance), plainNumber(aic, 6), plainNumber(bic, 6), plainNumber(delta), plainNumber(odds),
+    ...checks.map((value) => plainNumber(value)),
   ]);
-  const heads = ["model", "status", "free", "deviance", "AIC", "BIC", "ΔBIC", "probability", "p (one more peak)"];
-  return [h("div", { class: "full" }, h("h3", {}, "Models compared"), simpleTable(heads, rows, [2, 3, 4, 5, 6, 7, 8]))];
+  const heads = ["model", "status", "free", "deviance", "AIC", "BIC", "ΔBIC", "probability", "p (one more peak)",
+    "p (fit)", "outlier / Hz", "p (outlier)"];
+  return [h("div", { class: "full" }, h("h3", {}, "Models compared"), simpleTable(heads, rows, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]))];
 }
 
 function fileTable(data, detail) {

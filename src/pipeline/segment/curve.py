@@ -59,7 +59,9 @@ def regularise(time, rate, rate_err, dt, max_gap):
     if not len(time):
         nothing = np.zeros(0, np.int64)
         return Curve(np.zeros(0), np.zeros(0), np.zeros(0, bool), nothing, nothing)
-    step = np.rint(np.diff(time) / dt).astype(np.int64)
+    step = np.rint(np.minimum(np.diff(time) / dt, max_gap + 2)).astype(
+        np.int64
+    )  # a break is a break
     kept = np.concatenate([[0], 1 + np.flatnonzero(step > 0)])  # a bin given twice counts once
     step = np.diff(np.concatenate([[0], np.cumsum(step)])[kept])
     breaks = _breaks(step, max_gap)

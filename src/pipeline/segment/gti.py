@@ -6,6 +6,14 @@ TOLERANCE = 1e-5
 """Seconds that a good time interval may lack of a whole number of segments."""
 
 
+MOST_BINS = 1 << 34
+"""Bins of a product beyond which its good time intervals, or its bins, are taken to be wrong: two
+years at 4 ms. It takes some minutes to transform them."""
+
+MOST_SEGMENTS = 1 << 24
+"""Segments of a product beyond which they are too short: there are some numbers of each in memory."""
+
+
 def merge(start, stop):
     """Sort good time intervals, and make one of those that touch or overlap.
 
@@ -34,7 +42,8 @@ def merge(start, stop):
 def whole_bins(start, stop, dt):
     """Return how many whole bins of `dt` seconds fit into each interval, as int64."""
     tolerance = min(TOLERANCE, dt / 2)
-    return np.floor((np.asarray(stop) - np.asarray(start) + tolerance) / dt).astype(np.int64)
+    bins = (np.asarray(stop) - np.asarray(start) + tolerance) / dt
+    return np.floor(np.minimum(bins, 2 * MOST_BINS)).astype(np.int64)
 
 
 def segment_offsets(bins, n_bin):

@@ -4,6 +4,9 @@ import numpy as np
 
 from pipeline.segment.rebin import Spectrum
 
+LEAST_ERROR = 1e-9
+"""Relative error below which it is none: that of an average of 10^18 ordinates."""
+
 
 def from_errors(frequency_lo, frequency_hi, power, power_err, noise_known):
     """Turn a power spectrum with Gaussian errors into one with numbers of ordinates.
@@ -26,7 +29,7 @@ def from_errors(frequency_lo, frequency_hi, power, power_err, noise_known):
         Bins that cannot be used (no finite power, no positive error, with known noise no positive
         power) have no weight: n = 0, or an infinite error.
     """
-    usable = np.isfinite(power) & np.isfinite(power_err) & (power_err > 0)
+    usable = np.isfinite(power) & np.isfinite(power_err) & (power_err > LEAST_ERROR * np.abs(power))
     if noise_known:
         usable &= power > 0
     error = np.where(usable, power_err, np.inf)

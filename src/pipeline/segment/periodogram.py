@@ -99,9 +99,9 @@ def event_bin(requested, resolution):
     requested, resolution : float
         s; `resolution` is 0 if unknown.
     """
-    if not resolution > requested / 100:
+    if not requested / 100 < resolution < np.inf:
         return requested
-    return resolution * np.ceil(requested / resolution - 1e-6)
+    return resolution * max(1.0, np.ceil(requested / resolution - 1e-6))
 
 
 def occupied(total, counting=True):

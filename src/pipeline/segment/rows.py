@@ -184,6 +184,13 @@ def _segment_bins(read, steps, options):
             f"{read(i)['file']}: the longest good time interval holds {longest[i] * steps[i]:g} s, "
             f"a segment needs {n_bin * steps[i]:g} s ({n_bin} bins of {steps[i]:g} s): {remedy}",
         )
+    segments = sum(float(np.sum(b // n_bin)) for b in bins)
+    if segments > gti.MOST_SEGMENTS or segments * n_bin > gti.MOST_BINS:
+        raise Unusable(
+            Status.BAD_TIME,
+            f"{read(i)['file']}: its good time intervals hold {segments:.3g} segments of {n_bin} bins of "
+            f"{steps[i]:g} s: mend the intervals, or raise segment.dt or segment.segment_size",
+        )
     return n_bin
 
 

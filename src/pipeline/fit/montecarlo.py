@@ -1,0 +1,219 @@
+"""p-values by simulation of many spectra at once: draws that end early, and a tail beyond them.
+
+Spectra that are plainly not significant need few draws (Besag & Clifford 1991, Biometrika 78, 301), and
+those beyond all draws get the tail of a generalised Pareto distribution fitted to the largest ones,
+which is said so.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+
+ROUNDS = 2
+"""Each round of draws makes their number so many times what it was."""
+LEAST = 64
+"""Fewer draws are filled up to so many: few numbers of lanes to compile for."""
+TAIL_FRACTION = 0.1
+"""Largest draws that the tail is fitted to; and the least number of draws of which it is."""
+TAIL_LEAST = 200
+LEAST_P = 1e-10
+"""Extrapolated probabilities end here."""
+BOOTSTRAPS = 200
+"""Resamplings behind the error of an extrapolated p-value."""
+
+
+class Method(StrEnum):
+    """How a p-value was found."""
+
+    NONE = "none"
+    """It was not: there is no fit under the null."""
+    SIMULATED = "simulated"
+    """(1 + draws that reached the statistic) / (1 + draws)."""
+    SEQUENTIAL = "sequential"
+    """Draws ended when enough of them had reached the statistic."""
+    EXTRAPOLATED = "extrapolated"
+    """No draw reached it: from the tail of the draws. `error_dex` says how well."""
+    BELOW = "below"
+    """So far beyond the draws that their tail does not tell: p is below `LEAST_P`."""
+
+
+class PValues(NamedTuple):
+    """p-values of one statistic of many spectra; arrays of shape (lanes,).
+
+    Attributes
+    ----------
+    p_value : array
+        The probability of the statistic or more where the null is true. Never 0; NaN where there is none.
+    error_dex : array
+        Standard error of log10 p, from the number of the draws or from resampling the tail.
+    draws, reached : int array
+        Draws that count, and those of them that reached the statistic.
+    failed : int array
+        Draws that gave no statistic; they are in neither.
+    method : list of Method, length lanes
+        How p was found.
+    """
+
+    p_value: np.ndarray
+    error_dex: np.ndarray
+    draws: np.ndarray
+    reached: np.ndarray
+    failed: np.ndarray
+    method: list
+
+
+def simulated(observed, simulate, *, draws, enough, batch_size) -> list[np.ndarray]:
+    """Draw statistics of every lane until enough of each reach what was observed.
+
+    Parameters
+    ----------
+    observed : array, shape (statistics, lanes)
+        Of the data; NaN where there is none.
+    simulate : callable
+        Given a list of (lane, number of draws), it returns statistics, shape (statistics, draws), lane
+        after lane. It goes on where it was in a lane when that comes again.
+    draws : int
+        Draws of a lane, at most.
+    enough : int
+        Draws that have reached the statistic when they end.
+    batch_size : int
+        Draws at a time.
+
+    Returns
+    -------
+    list of array, shape (statistics, draws), length lanes
+        NaN where a draw gave no statistic.
+    """
+    count, lanes = observed.shape
+    found = [np.empty((count, 0))] * lanes
+    total = min(draws, max(2 * enough, 50))
+    while True:
+        jobs = [
+            (k, total - found[k].shape[1])
+            for k in range(lanes)
+            if found[k].shape[1] < total and _wants(observed[:, k], found[k], enough)
+        ]
+        for block in _blocks(jobs, batch_size):
+            values = simulate(block)
+            ends = np.cumsum([some for _, some in block])[:-1]
+            for (k, _), more in zip(block, np.split(values, ends, axis=1), strict=True):
+                found[k] = np.concatenate([found[k], more], axis=1)
+        if total >= draws or not jobs:
+            return found
+        total = min(draws, ROUNDS * total)
+
+
+def p_values(observed, found, enough, generators) -> PValues:
+    """Return the p-values of what was observed, given draws of it.
+
+    Parameters
+    ----------
+    observed : array, shape (lanes,)
+        Of the data; NaN where there is none.
+    found : sequence of array, length lanes
+        The draws of each lane, in the order in which they were made.
+    enough : int
+        As for `simulated`.
+    generators : sequence of numpy.random.Generator, length lanes
+        For the resampling of tails.
+    """
+    judged = [
+        _judge(*each, enough, rng) for *each, rng in zip(observed, found, generators, strict=True)
+    ]
+    *numbers, method = zip(*judged, strict=True) if judged else [()] * len(PValues._fields)
+    return PValues(*(np.array(column) for column in numbers), list(method))
+
+
+def filled(count) -> np.ndarray:
+    """Return the numbers up to `count`, filled up to `LEAST`: fewer shapes to compile."""
+    return np.resize(np.arange(count), max(count, LEAST))
+
+
+def _wants(observed, found, enough):
+    """Whether a spectrum wants more draws."""
+    reached = np.count_nonzero(found >= observed[:, None], axis=1)
+    return bool((np.isfinite(observed) & (reached < enough)).any())
+
+
+def _blocks(jobs, batch_size):
+    """Split (lane, draws) into blocks of a few sizes: powers of two, and what is left."""
+    left = sum(count for _, count in jobs)
+    jobs = list(reversed(jobs))
+    while left:
+        size = min(1 << (left.bit_length() - 1), batch_size) if left > LEAST else left
+        left, block = left - size, []
+        while size:
+            lane, count = jobs.pop()
+            some = min(count, size)
+            block.append((lane, some))
+            size -= some
+            if count > some:
+                jobs.append((lane, count - some))
+        yield block
+
+
+def _judge(observed, found, enough, rng):
+    """Return p, its error, draws, reached, failed, method."""
+    failed = int(np.count_nonzero(~np.isfinite(found)))
+    found = found[np.isfinite(found)]
+    if not np.isfinite(observed) or not found.size:
+        return np.nan, np.nan, 0, 0, failed, Method.NONE
+    reached = found >= observed
+    count = int(reached.sum())
+    if count >= enough:
+        draws = int(np.searchsorted(np.cumsum(reached), enough)) + 1
+        return enough / draws, _dex(enough, draws), draws, enough, failed, Method.SEQUENTIAL
+    draws = found.size
+    p = (1 + count) / (1 + draws)
+    if count == 0 and draws >= TAIL_LEAST:
+        p, error = extrapolate(found, observed, rng)
+        if p < LEAST_P:
+            return LEAST_P, np.nan, draws, count, failed, Method.BELOW
+        return p, error, draws, count, failed, Method.EXTRAPOLATED
+    return p, _dex(1 + count, 1 + draws), draws, count, failed, Method.SIMULATED
+
+
+def _dex(count, draws):
+    """Standard error of log10 of count / draws, binomial."""
+    return np.sqrt(max(1 - count / draws, 0.0) / count) / np.log(10)
+
+
+def extrapolate(draws, value, rng):
+    """Return the probability to exceed a value beyond all draws, and the standard error of its log10.
+
+    The excesses of the largest draws over a threshold are taken to follow a generalised Pareto
+    distribution (Pickands 1975, Ann. Stat. 3, 119), whose shape and scale come from
+    probability-weighted moments (Hosking & Wallis 1987, Technometrics 29, 339, eq. 5). A tail with an end is not
+    believed: its shape is then that of an exponential one. The error is from resampling the draws.
+
+    Parameters
+    ----------
+    draws : array, shape (n,)
+        Values under the null.
+    value : float
+        Beyond them.
+    rng : numpy.random.Generator
+        For the resampling.
+    """
+    draws = np.asarray(draws, float)
+    again = rng.choice(draws, (BOOTSTRAPS, draws.size))
+    log_p = _log_tail(np.vstack([draws, again]), value)
+    return float(np.exp(log_p[0])), float(np.std(log_p[1:]) / np.log(10))
+
+
+def _log_tail(samples, value):
+    """Logarithm of the tail probability of a value, for each row of samples."""
+    ordered = np.sort(samples, axis=1)
+    n = ordered.shape[1]
+    count = max(int(TAIL_FRACTION * n), 20)
+    threshold = ordered[:, n - count - 1][:, None]
+    excess = ordered[:, n - count :] - threshold
+    mean = excess.mean(axis=1)
+    rank = (np.arange(1, count + 1) - 0.35) / count
+    moment = (excess * (1 - rank)).mean(axis=1)
+    shape = np.maximum(2 - mean / np.maximum(mean - 2 * moment, 1e-300), 0.0)
+    scale = np.where(shape > 0, 2 * mean * moment / np.maximum(mean - 2 * moment, 1e-300), mean)
+    z = np.maximum(value - threshold[:, 0], 0.0) / np.maximum(scale, 1e-300)
+    tail = np.where(shape > 1e-6, np.log1p(shape * z) / np.maximum(shape, 1e-6), z)
+    return np.log(count / n) - tail

@@ -1,0 +1,323 @@
+"""Random damage of FITS files, seeded: of their bytes, their blocks, their cards and their columns.
+
+What broken transfers, broken software and malice make of a file. Every damage is a function of a
+file's bytes and a random generator; most leave the structure whole, so that what reads the file gets
+far enough to stumble.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+BLOCK, CARD = 2880, 80
+
+NUMBERS = (
+    *("NaN", "'NaN'", "Infinity", "1E300", "-1E300", "1E-300", "1.0E12", "-1.0", "0", "0.0", "T"),
+    *("-9223372036854775808", "9223372036854775807", "4294967296", "2147483648", "86400", "1E9999"),
+    *("'10.0'", "'s'", "''", "'ABC", "", "1.0D5", "(1.0, 2.0)"),
+)
+"""Values, as they are written in a card, that are no sensible number."""
+
+WORDS = (
+    *(
+        "'d'",
+        "'s'",
+        "'keV'",
+        "'furlong'",
+        "'EVENTS'",
+        "'LIGHTCURVE'",
+        "'SPECTRUM'",
+        "'GTI'",
+        "'TIME'",
+    ),
+    *("'RATE'", "'START'", "'../../../etc/passwd'", "'/dev/zero'", "'a''b'", "'\\\\x00'", "'NONE'"),
+    *(
+        "'MJD'",
+        "'UTC'",
+        "'LOCAL'",
+        "'NICER'",
+        "'XMM'",
+        "'KEPLER'",
+        "'RESPONSE'",
+        "'  '",
+        "'%s%n{0}'",
+    ),
+)
+"""Values that are words, the wrong ones in most places."""
+
+FORMS = (
+    *(
+        "'D'",
+        "'E'",
+        "'J'",
+        "'I'",
+        "'B'",
+        "'L'",
+        "'8X'",
+        "'A'",
+        "'2D'",
+        "'0D'",
+        "'PE(9)'",
+        "'QD(9)'",
+    ),
+    *("'C'", "'M'", "'K'", "'9999999999D'", "'-1D'", "'Z'", "'1PB(2147483647)'", "''", "'D8.3'"),
+)
+"""Values of TFORM."""
+
+DIMENSIONS = ("'(1,1)'", "'(99999999,99999999)'", "'(-1)'", "'()'", "'(2,2)'", "'x'")
+"""Values of TDIM."""
+
+SPECIAL = (np.nan, np.inf, -np.inf, 1e300, -1e300, 1e12, 1e18, -1.0, 0.0, 5e-324, 1e-9, -99999.0)
+"""Values of a column."""
+
+_TIME_KEYS = (
+    *("MJDREF", "MJDREFI", "MJDREFF", "BJDREFI", "TIMEDEL", "TIMEZERO", "TIMEPIXR", "TIMEUNIT"),
+    *("TSTART", "TSTOP", "EXPOSURE", "TIMESYS", "TIMEREF"),
+)
+_SIZE_KEYS = ("NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "TFIELDS", "BITPIX", "THEAP")
+_NAME_KEYS = (
+    *("HDUCLAS1", "HDUCLAS2", "EXTNAME", "TELESCOP", "INSTRUME", "OBJECT", "OBS_ID", "RESPFILE"),
+    *("ANCRFILE", "XTENSION", "CHANTYPE", "RA_OBJ", "E_MIN", "CHANMIN", "CHECKSUM", "DATASUM"),
+)
+
+
+def mutate(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
+    """Damage a file in one to three ways.
+
+    Parameters
+    ----------
+    data : bytes
+        A FITS file.
+    rng : Generator
+        What is done follows from it alone.
+
+    Returns
+    -------
+    damaged : bytes
+    how : str
+        What was done, in words.
+    """
+    done = []
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+        damage = DAMAGES[rng.integers(len(DAMAGES))]
+        data = damage(data, rng)
+        done.append(damage.__name__)
+    return data, " + ".join(done)
+
+
+def cut(data, rng):
+    """Cut the file short, often at the end of a block."""
+    size = int(rng.integers(len(data) + 1))
+    return data[: size // BLOCK * BLOCK if rng.random() < 0.3 else size]
+
+
+def flip_bits(data, rng):
+    """Flip a few bits anywhere."""
+    return _changed(data, rng, rng.integers(1, 20), lambda byte: byte ^ (1 << rng.integers(8)))
+
+
+def overwrite(data, rng):
+    """Overwrite a stretch with noise, zeros or text."""
+    if not data:
+        return data
+    start = int(rng.integers(len(data)))
+    size = int(rng.integers(1, 4000))
+    filling = (rng.bytes(size), bytes(size), b"<html> 404 </html>\n" * (size // 19 + 1))
+    return (data[:start] + filling[rng.integers(3)][:size] + data[start + size :])[: len(data)]
+
+
+def move_blocks(data, rng):
+    """Swap two blocks, drop one, or repeat one."""
+    blocks = [data[i : i + BLOCK] for i in range(0, len(data), BLOCK)]
+    if not blocks:
+        return data
+    one, other = rng.integers(len(blocks), size=2)
+    what = rng.integers(3)
+    if what == 0:
+        blocks[one], blocks[other] = blocks[other], blocks[one]
+    elif what == 1:
+        del blocks[one]
+    else:
+        blocks.insert(other, blocks[one])
+    return b"".join(blocks)
+
+
+def move_hdus(data, rng):
+    """Put the HDUs in another order, drop one, or repeat one."""
+    starts = [0, *(i for i in range(BLOCK, len(data), BLOCK) if data[i : i + 8] == b"XTENSION")]
+    hdus = [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
+    what = rng.integers(3)
+    if what == 0:
+        hdus = [hdus[i] for i in rng.permutation(len(hdus))]
+    elif what == 1:
+        del hdus[rng.integers(len(hdus))]
+    else:
+        hdus.append(hdus[rng.integers(len(hdus))])
+    return b"".join(hdus)
+
+
+def move_cards(data, rng):
+    """Swap, drop or repeat cards of the headers."""
+    places = _cards(data)
+    if not places:
+        return data
+    out = bytearray(data)
+    for _ in range(rng.integers(1, 4)):
+        one, other = (places[i] for i in rng.integers(len(places), size=2))
+        a, b = bytes(out[one : one + CARD]), bytes(out[other : other + CARD])
+        out[one : one + CARD] = b if rng.random() < 0.6 else b" " * CARD
+        if rng.random() < 0.5:
+            out[other : other + CARD] = a
+    return bytes(out)
+
+
+def spoil_cards(data, rng):
+    """Change bytes inside cards."""
+    places = _cards(data)
+    out = bytearray(data)
+    for _ in range(rng.integers(1, 6) if places else 0):
+        place = places[rng.integers(len(places))] + int(rng.integers(CARD))
+        out[place] = rng.integers(256) if rng.random() < 0.3 else rng.integers(32, 127)
+    return bytes(out)
+
+
+def set_time(data, rng):
+    """Give keywords of time values that they cannot have, or none."""
+    return _set(data, rng, _TIME_KEYS, (*NUMBERS, *NUMBERS, *WORDS))
+
+
+def set_size(data, rng):
+    """Give keywords of size values that they cannot have."""
+    return _set(data, rng, _SIZE_KEYS, NUMBERS)
+
+
+def set_name(data, rng):
+    """Give a file another class, name or mission."""
+    return _set(data, rng, _NAME_KEYS, (*WORDS, *WORDS, *NUMBERS))
+
+
+def set_column(data, rng):
+    """Give a column another name, unit, form, scale or shape."""
+    key = ("TTYPE", "TUNIT", "TFORM", "TFORM", "TSCAL", "TZERO", "TDIM", "TNULL")[rng.integers(8)]
+    values = {"TFORM": FORMS, "TDIM": DIMENSIONS, "TTYPE": WORDS, "TUNIT": WORDS}.get(key, NUMBERS)
+    return _set(data, rng, [f"{key}{i}" for i in range(1, 8)], values)
+
+
+def set_rows(data, rng):
+    """Say that a table has fewer rows than it has, often none."""
+    return _set(data, rng, ("NAXIS2",), ("0", "1", "2", "7"))
+
+
+def spoil_numbers(data, rng):
+    """Put infinities, NaN, huge and negative numbers into the data, in some or in all rows."""
+    tables = _tables(data)
+    if not tables:
+        return data
+    start, width, rows, columns = tables[rng.integers(len(tables))]
+    out = bytearray(data)
+    offset, kind = columns[rng.integers(len(columns))]
+    values = np.ndarray((rows,), kind, out, start + offset, (width,))
+    where = slice(None) if rng.random() < 0.3 else rng.integers(rows, size=rng.integers(1, 9))
+    what = rng.integers(5)
+    if what == 0:
+        values[:] = values[::-1].copy()
+    elif what == 1:
+        values[:] = rng.permutation(values)
+    elif what == 2:
+        values[where] = values[0]
+    elif values.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            values[where] = np.float64(SPECIAL[rng.integers(len(SPECIAL))]).astype(kind)
+    else:
+        values[where] = np.iinfo(values.dtype).max
+    return bytes(out)
+
+
+def swap_columns(data, rng):
+    """Exchange the numbers of two columns of one kind: intervals that end before they start."""
+    tables = [t for t in _tables(data) if len(t[3]) > 1]
+    if not tables:
+        return data
+    start, width, rows, columns = tables[rng.integers(len(tables))]
+    (one, kind), (other, same) = (columns[i] for i in rng.choice(len(columns), 2, replace=False))
+    out = bytearray(data)
+    if kind == same:
+        a, b = (np.ndarray((rows,), kind, out, start + at, (width,)) for at in (one, other))
+        a[:], b[:] = b.copy(), a.copy()
+    return bytes(out)
+
+
+DAMAGES: tuple[Callable, ...] = (
+    *(cut, flip_bits, overwrite, move_blocks, move_hdus, move_cards, spoil_cards),
+    *(set_time, set_time, set_size, set_name, set_column, set_column, set_rows),
+    *(spoil_numbers, spoil_numbers, spoil_numbers, swap_columns),
+)
+"""What `mutate` chooses from."""
+
+
+def _changed(data, rng, count, change):
+    out = bytearray(data)
+    for _ in range(count if out else 0):
+        place = rng.integers(len(out))
+        out[place] = change(out[place])
+    return bytes(out)
+
+
+def _cards(data):
+    """Return where cards with a value or an END lie in what looks like headers."""
+    return [
+        i
+        for i in range(0, len(data) - CARD + 1, CARD)
+        if data[i + 8 : i + 10] == b"= " or data[i : i + 8] == b"END     "
+    ]
+
+
+def _set(data, rng, keys, values):
+    """Give one of the keywords that a file has, wherever it has it, one of the values."""
+    found = {}
+    for place in _cards(data):
+        found.setdefault(data[place : place + 8].decode("ascii", "replace").strip(), []).append(
+            place
+        )
+    present = [key for key in keys if key in found]
+    if not present:
+        return data
+    key = present[rng.integers(len(present))]
+    places = found[key]
+    if rng.random() < 0.7:
+        places = [places[rng.integers(len(places))]]
+    value = values[rng.integers(len(values))]
+    card = (
+        b" " * CARD if rng.random() < 0.1 else f"{key:8}= {value:>20}".ljust(CARD).encode()[:CARD]
+    )
+    out = bytearray(data)
+    for place in places:
+        out[place : place + CARD] = card
+    return bytes(out)
+
+
+def _tables(data):
+    """Return the tables of a file that is still whole: start, width, rows, and offset and kind of columns."""
+    kinds = {"D": ">f8", "E": ">f4", "J": ">i4", "I": ">i2"}
+    tables, cards = [], {}
+    for place in range(0, len(data) - CARD + 1, CARD):
+        card = data[place : place + CARD]
+        if card[:8] in (b"SIMPLE  ", b"XTENSION"):
+            cards = {}
+        if card[8:10] == b"= ":
+            text = card[10:].split(b"/")[0].strip().strip(b"'").decode("ascii", "replace").strip()
+            cards[card[:8].decode("ascii", "replace").strip()] = text
+        if card[:8] == b"END     " and "TFIELDS" in cards:
+            start = -(-(place + CARD) // BLOCK) * BLOCK
+            try:
+                width, rows = int(cards["NAXIS1"]), int(cards["NAXIS2"])
+                forms = [cards[f"TFORM{i + 1}"] for i in range(int(cards["TFIELDS"]))]
+                sizes = [np.dtype(kinds[form[-1]]).itemsize for form in forms]
+            except (KeyError, ValueError, IndexError):
+                continue
+            offsets = np.cumsum([0, *sizes])
+            if rows > 0 and offsets[-1] == width and start + width * rows <= len(data):
+                columns = [(int(o), kinds[f[-1]]) for o, f in zip(offsets, forms, strict=False)]
+                tables.append((start, width, rows, columns))
+            cards = {}
+    return tables

@@ -1,0 +1,203 @@
+"""Damaged files by the hundred: each is an observation or a reason, in little time and memory.
+
+`pipeline.simulate.mutate` damages small files of every dialect that the simulator writes, and what
+small real files there are. What is still read as an observation goes through the segment stage too.
+"""
+
+import gzip
+import io
+import resource
+import signal
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from pipeline.columns import INGEST, MANIFEST, SEGMENT
+from pipeline.config import IngestOptions, SegmentOptions
+from pipeline.ingest.reader import read_observation
+from pipeline.ingest.resolve import resolve
+from pipeline.ingest.scan import scan_file
+from pipeline.segment import gti as segment_gti
+from pipeline.segment.rows import product_rows
+from pipeline.simulate import dialects
+from pipeline.simulate.mutate import mutate
+from pipeline.status import Fault, Status
+from pipeline.tables import rows_of, to_arrow
+
+SECONDS = 20
+"""A file may take, on a busy machine; all but a few take a hundredth."""
+
+MEMORY = 3 << 30
+"""Bytes of address space that reading and averaging one may need beside what there is; Arrow's
+allocator takes a GiB of it at once, most of which is never touched."""
+
+SMALL = 120_000
+"""Bytes of the largest real file that is damaged."""
+
+
+@pytest.fixture(scope="session")
+def dialect_files():
+    """Name to content of a small file of each dialect; `response.rmf` is what the spectrum needs."""
+    rng = np.random.default_rng(5)
+    target = dialects.Target("GRS 1915+105", 288.8, 10.9, "1050010101")
+    gti = np.array([[1e8, 1e8 + 40], [1e8 + 60, 1e8 + 100]])
+    arrival = np.sort(1e8 + rng.uniform(0, 100, 600))
+    time, one = 2e8 + 10.0 * (np.arange(300) + 0.5), np.ones(300)
+    span = np.array([[time[0] - 5, time[-1] + 5]])
+    rate = rng.poisson(500, 300) / 10
+    curve = (time, rate, np.sqrt(rate / 10), one, span, 10.0)
+    edges = np.linspace(0.1, 10, 31)
+    n = np.full(30, 32.0)
+    power = 2 * rng.gamma(n) / n
+    hdus = {
+        "events.evt": dialects.event_list(target, arrival, rng.integers(30, 1200, 600), gti),
+        "zero.evt": dialects.event_list(target, arrival, arrival * 0 + 99, gti, time_zero=9e7),
+        "xmm.lc": dialects.rate_curve_xmm(target, *curve),
+        "xte.lc": dialects.rate_curve_xte(target, *curve),
+        "kepler.fits": dialects.kepler_curve(
+            target, 123, time, 1e4 * rate, one, np.zeros(300, int), 10.0
+        ),
+        "spectrum.pha": dialects.power_spectrum(target, power, n, edges, "response.rmf"),
+        "response.rmf": dialects.response(edges),
+    }
+    files = {}
+    for name, content in hdus.items():
+        written = io.BytesIO()
+        content.writeto(written)
+        files[name] = written.getvalue()
+    return files
+
+
+@contextmanager
+def limits():
+    """Limit the time and the memory of what is done in the block."""
+
+    def late(number, frame):
+        raise TimeoutError(f"more than {SECONDS} s")
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    handler = signal.signal(signal.SIGALRM, late)
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, before[1]))
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        resource.setrlimit(resource.RLIMIT_AS, before)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def survey(folder, options):
+    """Take every file of a folder through the stages ingest and segment; return their rows."""
+    files = sorted(path.name for path in folder.iterdir())
+    items = [{"file": f, "size": 0, "mtime_ns": 0, "problem": ""} for f in files]
+    manifest = resolve(
+        [scan_file(i, folder, options.max_decompressed) for i in items], "observation"
+    )
+    read = [
+        read_observation({"reason": ""} | row, folder, options)
+        for row in manifest
+        if row["status"] == Status.OK
+    ]
+    observations = rows_of(to_arrow(INGEST, read))
+    sound = [row for row in observations if row["status"] == Status.OK]
+    averaged = [
+        row for one in sound for row in product_rows(lambda i, one=one: one, 1, SegmentOptions())
+    ]
+    return manifest, observations, averaged
+
+
+def check(manifest, observations, averaged):
+    """Hold rows to what the later stages and their readers rely on."""
+    to_arrow(MANIFEST, manifest)
+    to_arrow(SEGMENT, averaged)
+    for row in [*manifest, *observations, *averaged]:
+        status = Status(row["status"])
+        assert status not in (Status.ERROR, Status.WORKER_DIED)
+        if status.fault is Fault.INPUT:
+            assert len(row["reason"].split()) > 3, row["reason"]
+            assert row["reason"].isprintable()
+    for row in observations:
+        if row["status"] != Status.OK:
+            continue
+        if row["kind"] == "spectrum":
+            assert len(row["power"])
+            assert np.all(row["power_err"] > 0)
+            continue
+        assert len(row["time"])
+        assert np.isfinite(row["time"]).all()
+        assert np.all(np.diff(row["time"]) >= 0)
+        assert np.all(row["gti_stop"] >= row["gti_start"])
+        assert np.isfinite([row["t_start"], row["exposure"], row["dt"]]).all()
+        assert row["kind"] == "events" or len(row["rate"]) == len(row["time"])
+    for row in averaged:
+        if row["status"] == Status.OK:
+            assert len(row["power"])
+            assert np.all(row["power"] > 0)
+            assert np.isfinite(row["power"]).all()
+            assert np.all(np.diff(row["frequency"]) > 0)
+
+
+def fuzz(files, folder, count, seed):
+    """Damage files `count` times and check each; return how many ended with which status."""
+    outcome = {}
+    options = IngestOptions(max_decompressed=10_000_000)
+    names = sorted(files)
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        name = names[rng.integers(len(names))]
+        damaged, how = mutate(files[name], rng)
+        if rng.random() < 0.05:
+            damaged, _ = mutate(gzip.compress(damaged, mtime=0), rng)
+        (folder / name).write_bytes(damaged)
+        for other in {"spectrum.pha": ["response.rmf"], "response.rmf": ["spectrum.pha"]}.get(
+            name, ()
+        ):
+            (folder / other).write_bytes(files[other])
+        try:
+            with limits():
+                rows = survey(folder, options)
+            check(*rows)
+        except Exception as error:
+            raise AssertionError(f"number {number} of seed {seed}: {name}, {how}") from error
+        for path in folder.iterdir():
+            path.unlink()
+        last = [row for stage in rows for row in stage][-1]
+        outcome[str(last["status"])] = outcome.get(str(last["status"]), 0) + 1
+    return outcome
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Give up spans that would take minutes sooner."""
+    monkeypatch.setattr(segment_gti, "MOST_BINS", 1 << 21)
+
+
+def test_damaged_files_are_observations_or_reasons(dialect_files, tmp_path):
+    outcome = fuzz(dialect_files, tmp_path, 400, seed=1)
+    assert outcome["ok"] > 30, outcome
+    assert len(outcome) > 6, outcome
+
+
+@pytest.mark.slow
+def test_thousands_of_damaged_files_are(dialect_files, tmp_path):
+    """Two minutes."""
+    outcome = fuzz(dialect_files, tmp_path, 5000, seed=2)
+    assert outcome["ok"] > 500, outcome
+
+
+@pytest.mark.slow
+def test_damaged_real_files_are(shared, tmp_path):
+    """Half a minute."""
+    folders = shared / "archive", shared / "malformed"
+    files = {
+        path.name: path.read_bytes()
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.stat().st_size < SMALL
+    }
+    outcome = fuzz(files, tmp_path, 500, seed=3)
+    assert outcome["ok"] > 50, outcome
