@@ -122,7 +122,7 @@ class Flag(IntFlag):
 
     CHECKSUM = (
         1 << 0,
-        "A FITS checksum in the file does not match (common in mission files that are sound).",
+        "A FITS checksum in the file does not match its bytes: the file was changed after it was written.",
     )
     NO_GTI = 1 << 1, "No good time intervals in the file: the span of the data was used."
     NOT_BARYCENTRED = 1 << 2, "Times are not corrected to the solar-system barycentre."

@@ -207,3 +207,11 @@ def test_moments_of_hardly_any_draws_are_no_error():
     root, log_root = posterior.roots(matrix, np.ones((3, 2), bool))
     assert np.isnan(log_root[0])
     np.testing.assert_allclose(root[:, :, 1] @ root[:, :, 1].T, matrix[:, :, 1], atol=1e-6)
+
+
+def test_a_tail_without_end_is_smoothed_without_overflow():
+    log_weight = -np.geomspace(1, 600, 1000)[:, None]
+    log_weight = np.hstack([log_weight, 5 * log_weight])
+    smooth, k = posterior.smoothed(log_weight)
+    assert (k > 0.7).all()
+    assert np.isfinite(smooth[np.exp(smooth) > 0]).all()

@@ -305,9 +305,8 @@ def smoothed(log_weight):
         k, sigma = _pareto(excess)
         shapes[lane] = k
         place = (np.arange(count) + 0.5) / count
-        grown = sigma * (
-            np.expm1(-k * np.log1p(-place)) / k if abs(k) > 1e-8 else -np.log1p(-place)
-        )
+        rise = np.minimum(-k * np.log1p(-place), 700.0)
+        grown = sigma * (np.expm1(rise) / k if abs(k) > 1e-8 else -np.log1p(-place))
         out[order[-count:], lane] = np.log(np.minimum(threshold + grown, 1.0))
     total = logsumexp(out, axis=0)
     return out - np.where(np.isneginf(total), 0.0, total), shapes

@@ -176,10 +176,9 @@ def _check(engine, spectra, widths, result, seeds, scales, draws, enough, batch_
     """Check some lanes; return the fields of a `Check`."""
     for_posterior, for_draws = zip(*seeds, strict=True)
     generators = [np.random.default_rng(seed) for seed in for_draws]
-    with np.errstate(over="ignore"):  # weights with too heavy a tail
-        sampled = posterior.sample(
-            engine, spectra, widths, result, for_posterior, draws=POSTERIOR_DRAWS
-        )
+    sampled = posterior.sample(
+        engine, spectra, widths, result, for_posterior, draws=POSTERIOR_DRAWS
+    )
     u, origin = _parameters(Workshop(engine, spectra, widths), result, sampled, generators, draws)
     observed, *places = _observed(engine, spectra, widths, result, scales)
     done = np.zeros(len(origin), int)
