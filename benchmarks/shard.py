@@ -64,7 +64,9 @@ sys.exit(status)
 def stage(folder, spectra, **options):
     """Run the stage and return its seconds and its peak resident memory, bytes."""
     told = json.dumps({"models": MODELS, "profile": "none", **options})
-    outputs = [f"--{name}={folder / name}" for name in ("models", "parameters", "curves")]
+    outputs = [
+        f"--{name}={folder / name}" for name in ("models", "parameters", "curves", "samples")
+    ]
     command = [sys.executable, "-c", PEAK, "fit", f"--input={spectra}", *outputs]
     start = time.perf_counter()
     done = subprocess.run(

@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         "fit",
         ("fit.driver", "run"),
         "Fit the models to the power spectra of a shard.",
-        ("input", "models", "parameters", "curves"),
+        ("input", "models", "parameters", "curves", "samples"),
         [("options", "fit")],
     )
     catalog = command(

@@ -585,6 +585,27 @@ MODELS = Table(
             "stat.probability",
         ),
         Column(
+            "r_hat",
+            "float64",
+            "Largest rank-normalised split R-hat of its parameters' chains; NaN where none were run.",
+            "",
+            "stat.fit.goodness",
+        ),
+        Column(
+            "ess_bulk",
+            "float64",
+            "Least effective number of their draws for the middle of a parameter's distribution.",
+            "",
+            "stat.value",
+        ),
+        Column(
+            "ess_tail",
+            "float64",
+            "Least effective number of their draws for its 5 % and 95 % quantiles.",
+            "",
+            "stat.value",
+        ),
+        Column(
             "lrt_component",
             "str",
             "Component tested against the model without it; empty where one more was.",
@@ -815,6 +836,53 @@ CURVES = Table(
         ),
     ),
     key=("source_id", "product"),
+)
+
+SAMPLES = Table(
+    "SAMPLES",
+    "Draws from the posterior of the chosen model of chosen sources, one free parameter a row.",
+    (
+        SOURCE_ID,
+        PRODUCT,
+        MODEL,
+        Column("component", "str", "Component, with its number: lorentzian.1.", ucd="meta.id.part"),
+        Column("parameter", "str", "Parameter of the component.", ucd="meta.id.part;stat.param"),
+        Column("unit", "str", "Unit of the draws.", ucd="meta.unit"),
+        Column(
+            "scale", "str", "log or linear: the prior is flat on it unless stated.", ucd="meta.code"
+        ),
+        Column(
+            "r_hat",
+            "float64",
+            "Rank-normalised split R-hat of its chains.",
+            "",
+            "stat.fit.goodness",
+        ),
+        Column(
+            "ess_bulk",
+            "float64",
+            "Effective number of draws for the middle of its distribution.",
+            "",
+            "stat.value",
+        ),
+        Column(
+            "ess_tail",
+            "float64",
+            "Effective number of draws for its 5 % and 95 % quantiles.",
+            "",
+            "stat.value",
+        ),
+        Column("n_chains", "int32", "Chains, one after the other in the draws.", ucd="meta.number"),
+        Column(
+            "value",
+            "float64",
+            "Draws of equal weight, the k-th of all parameters together; empty if there is no posterior.",
+            "",
+            "stat.param",
+            True,
+        ),
+    ),
+    key=("source_id", "product", "model", "component", "parameter"),
 )
 
 SOURCES = Table(
@@ -1080,6 +1148,7 @@ TABLES = {
         MODELS,
         PARAMETERS,
         CURVES,
+        SAMPLES,
         SOURCES,
         REJECTED,
         TRUTH,

@@ -12,6 +12,7 @@ import math
 import os
 import sys
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -606,6 +607,28 @@ class EvidenceOptions(Options):
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
 
 
+class SamplesOptions(Options):
+    """Sources whose posteriors are sampled by chains, and their draws kept."""
+
+    sources: list[str] = Field(
+        default_factory=list,
+        description='Names of sources, or patterns: `GRS 1915*`; `["*"]`: all.',
+    )
+    flagged: bool = Field(
+        True,
+        description="Also the sources of which the importance weights of the chosen model cannot be "
+        "believed (`pareto_k` above 0.7); needs `evidence`.",
+    )
+    draws: int = Field(
+        1600, ge=800, description="Draws kept of each source, of four chains together."
+    )
+    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
+
+    def names(self, source_id: str) -> bool:
+        """Return whether a source is one of `sources`."""
+        return any(fnmatchcase(source_id, pattern) for pattern in self.sources)
+
+
 class CriterionOptions(Options):
     """What decides whether one more copy of a component stays."""
 
@@ -713,6 +736,11 @@ class FitOptions(Options):
         description="Evidence and probability of each model, by importance sampling; null: none. The "
         "prior of a parameter is flat within its bounds unless stated.",
     )
+    samples: SamplesOptions | None = Field(
+        None,
+        description="Draw from the posteriors of chosen sources by Hamiltonian Monte Carlo, and keep the draws "
+        "in `samples.parquet`; null: none.",
+    )
     outliers: OutlierOptions | None = Field(
         None,
         description="Check whether the chosen model describes the spectrum, and search its highest outlier; "
@@ -789,6 +817,11 @@ class ReportOptions(Options):
         2000,
         ge=0,
         description="Power spectra kept in the page; sources beyond are in the table only.",
+    )
+    max_corners: int = Field(
+        50,
+        ge=0,
+        description="Corner plots in the page, of sources whose draws were kept (`fit.samples`).",
     )
     truth: str | None = Field(
         None,

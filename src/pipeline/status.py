@@ -192,3 +192,8 @@ class Flag(IntFlag):
         1 << 24,
         "Another source lies within `source.radius`: perhaps the same object under another name.",
     )
+    POSTERIOR_UNMIXED = (
+        1 << 25,
+        "The chains of the posterior have not mixed (R-hat above 1.01, or fewer than 400 effective draws): "
+        "its kept draws are not to be believed.",
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.columns import INGEST, MANIFEST, MODELS, PARAMETERS, SEGMENT
+from pipeline.columns import INGEST, MANIFEST, MODELS, PARAMETERS, SAMPLES, SEGMENT
 from pipeline.config import CatalogOptions, Survey, shard_name, shard_of
 from pipeline.status import Flag
 from pipeline.tables import write_parquet
@@ -173,6 +173,14 @@ def parameters():
     ]
 
 
+def samples():
+    key = {"source_id": "QPO", "product": "events/nicer", "model": "power_law_qpo"}
+    return [
+        key | {"component": "lorentzian.2", "parameter": name, "value": [1.0, 2.0, 3.0]}
+        for name in ("frequency", "fwhm")
+    ]
+
+
 def write_survey(folder: Path, rows_of_stages: dict) -> dict:
     """Write the stages' files, spread over two shards, and return the driver's arguments."""
     names = ("manifest", "ingest", "segment", "fit", "output", "plan")
@@ -199,6 +207,7 @@ def write_survey(folder: Path, rows_of_stages: dict) -> dict:
         write_parquet(paths["segment"] / f"{name}.parquet", SEGMENT, mine("segment"))
         write_parquet(paths["fit"] / f"{name}.models.parquet", MODELS, mine("models"))
         write_parquet(paths["fit"] / f"{name}.parameters.parquet", PARAMETERS, mine("parameters"))
+        write_parquet(paths["fit"] / f"{name}.samples.parquet", SAMPLES, mine("samples"))
     return paths | {
         "options": CatalogOptions(max_failed_fraction=0.7),
         "survey": Survey(archive="archive"),
@@ -213,6 +222,7 @@ def rows_of_stages():
         "segment": spectra(),
         "models": fits(),
         "parameters": parameters(),
+        "samples": samples(),
     }
 
 

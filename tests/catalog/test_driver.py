@@ -8,12 +8,14 @@ from astropy.io import fits
 
 from pipeline.catalog.conservation import RowsLost
 from pipeline.catalog.driver import run
-from pipeline.columns import CATALOGUE, REJECTED, SOURCES
-from pipeline.config import CatalogOptions
+from pipeline.columns import CATALOGUE, REJECTED, SAMPLES, SOURCES
+from pipeline.config import CatalogOptions, FitOptions, SamplesOptions, Survey
 from pipeline.status import Flag
 from pipeline.tables import TableError, read_parquet, rows_of
 
-FILES = {f"{t.name.lower()}.parquet" for t in CATALOGUE} | {"catalog.fits", "catalog.vot"}
+FILES = {f"{t.name.lower()}.parquet" for t in CATALOGUE} | {
+    *("catalog.fits", "catalog.vot", "samples.parquet")
+}
 
 
 def catalogue(folder, table):
@@ -66,6 +68,31 @@ def test_what_could_not_be_used_says_where_and_why(survey_files):
         ("j.evt", "ingest", "no_data"),
     ]
     assert all(row["reason"] for row in rows)
+
+
+def test_kept_draws_of_all_shards_are_in_one_file(survey_files):
+    run(**survey_files)
+    rows = catalogue(survey_files["output"], SAMPLES)
+    assert [(row["source_id"], row["parameter"]) for row in rows] == [
+        ("QPO", "frequency"),
+        ("QPO", "fwhm"),
+    ]
+    assert rows[0]["value"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_source_that_was_to_be_sampled_and_was_not_is_lost(survey_files):
+    def told(**samples):
+        return Survey(archive="archive", fit=FitOptions(samples=SamplesOptions(**samples)))
+
+    assert run(**survey_files | {"survey": told(sources=["Q*", "SHORT"])}) == 0
+    with pytest.raises(RowsLost, match=r"samples.*missing: NOISE Ω<b> events/nicer"):
+        run(**survey_files | {"survey": told(sources=["*"])})
+
+
+def test_draws_of_a_source_that_was_not_fitted_are_a_bug(rows_of_stages, write, tmp_path):
+    rows_of_stages["samples"] += [{"source_id": "UNFITTED", "product": "events/nicer"}]
+    with pytest.raises(RowsLost, match=r"samples.*UNFITTED"):
+        run(**write(tmp_path, rows_of_stages))
 
 
 def test_the_same_inputs_give_the_same_bytes(survey_files):
@@ -144,7 +171,7 @@ def test_a_shard_that_is_not_there_is_named(survey_files):
 
 
 def test_a_survey_without_sources_is_a_catalogue_without_rows(tmp_path, write):
-    stages = ("manifest", "ingest", "segment", "models", "parameters")
+    stages = ("manifest", "ingest", "segment", "models", "parameters", "samples")
     arguments = write(tmp_path / "empty", {stage: [] for stage in stages})
     assert run(**arguments) == 0
     assert catalogue(arguments["output"], SOURCES) == []

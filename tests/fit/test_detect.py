@@ -133,7 +133,7 @@ def test_the_stage_writes_the_test_beside_the_model_without_the_peak():
         },
         FitOptions,
     )
-    models, _, _ = driver.fit_rows(rows, options)
+    models, *_ = driver.fit_rows(rows, options)
     tested = {m["source_id"]: m for m in models if "lrt_p_value" in m}
     assert [m["model"] for m in tested.values()] == ["red", "red"]
     assert tested["s0"]["lrt_p_value"] > 0.01

@@ -171,7 +171,7 @@ def test_the_stage_checks_the_chosen_model_and_flags_one_that_does_not_fit():
         for k, power in enumerate((np.full(60, 0.004), 0.01 * grid**-1.3 + 0.004))
     ]
     told = {"models": {"noise": ["constant"]}, "outliers": {"draws": 200, "enough": 10}}
-    models, _, _ = driver.fit_rows(rows, validate(told, FitOptions))
+    models, *_ = driver.fit_rows(rows, validate(told, FitOptions))
     assert set(models[0]) <= set(MODELS.names)
     good, poor = models
     assert good["t_sse_p_value"] > 0.01
@@ -182,7 +182,7 @@ def test_the_stage_checks_the_chosen_model_and_flags_one_that_does_not_fit():
     assert poor["outlier_frequency"] < 1.0
     assert poor["outlier_p_value"] < 1e-3
     told["outliers"] = None
-    (plain, _), _, _ = driver.fit_rows(rows, validate(told, FitOptions))
+    (plain, _), *_ = driver.fit_rows(rows, validate(told, FitOptions))
     assert "t_sse" not in plain
 
 

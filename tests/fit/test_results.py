@@ -117,7 +117,7 @@ def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
         },
         FitOptions,
     )
-    models, parameters, _ = driver.fit_rows([row], options)
+    models, parameters, *_ = driver.fit_rows([row], options)
     assert models[0]["bic"] == pytest.approx(models[1]["bic"], abs=1e-6)
     one, other = (
         {p["parameter"]: p for p in parameters if p["component"] == f"{kind}.1"}
@@ -235,7 +235,7 @@ def test_every_spectrum_has_a_row_whatever_is_wrong_with_it():
         spectrum(np.full(GRID.size, np.nan), source="nan"),
         spectrum(red(rng), source="failed", status="too_short", reason="GTIs of 3 s"),
     ]
-    models, parameters, curves = driver.fit_rows(rows, OPTIONS)
+    models, parameters, curves, _ = driver.fit_rows(rows, OPTIONS)
     status = {m["source_id"]: m["status"] for m in models}
     assert status == {
         "good": Status.OK,
@@ -254,7 +254,7 @@ def test_the_stage_writes_tables_that_fit_their_declarations(tmp_path):
     rng = np.random.default_rng(6)
     rows = [spectrum(red(rng), source=f"s{k}") for k in range(5)]
     tables.write_parquet(tmp_path / "in.parquet", columns.SEGMENT, rows)
-    out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves")}
+    out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves", "samples")}
     driver.run(input=tmp_path / "in.parquet", options=OPTIONS, **out)
     models = tables.rows_of(tables.read_parquet(out["models"], columns.MODELS))
     assert len(models) == 10
@@ -274,7 +274,7 @@ def test_the_stage_writes_tables_that_fit_their_declarations(tmp_path):
 
 def test_an_empty_shard_gives_empty_tables(tmp_path):
     tables.write_parquet(tmp_path / "in.parquet", columns.SEGMENT, [])
-    out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves")}
+    out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves", "samples")}
     driver.run(input=tmp_path / "in.parquet", options=OPTIONS, **out)
     assert tables.read_parquet(out["models"], columns.MODELS).num_rows == 0
 
@@ -285,7 +285,7 @@ def test_spectra_with_errors_only_are_fitted_with_the_gaussian_likelihood_and_fl
     sigma = 0.05 * model
     row = spectrum(rng.normal(model, sigma), n=[], power_err=sigma)
     row["n"] = np.array([])
-    models, parameters, _ = driver.fit_rows([row], OPTIONS)
+    models, parameters, *_ = driver.fit_rows([row], OPTIONS)
     assert all(m["flags"] & Flag.GAUSSIAN for m in models)
     slope = next(p for p in parameters if p["parameter"] == "slope")
     assert slope["value"] == pytest.approx(1.3, abs=4 * slope["err_hi"])
@@ -312,7 +312,7 @@ def _rows(**options):
     told = {**OPTIONS.model_dump(mode="json", exclude={"models"}), **options}
     rows = [spectrum(red(np.random.default_rng(9)))]
     models = told.pop("models", {"power_law": ["constant", "power_law"]})
-    models, parameters, _ = driver.fit_rows(rows, validate({"models": models, **told}, FitOptions))
+    models, parameters, *_ = driver.fit_rows(rows, validate({"models": models, **told}, FitOptions))
     assert models[0]["best"]
     tables.to_arrow(columns.PARAMETERS, parameters)
     return {(p["model"], p["component"], p["parameter"]): p for p in parameters}
@@ -356,7 +356,7 @@ def test_a_chosen_parameter_at_its_bound_has_an_error_on_the_other_side():
     steep = {"power_law": {"slope": {"bounds": [0.0, 1.2]}}}
     options = validate({"models": {"m": ["constant", steep]}, "platform": "cpu"}, FitOptions)
     row = spectrum(red(np.random.default_rng(10), 300.0), n=300.0)
-    models, parameters, _ = driver.fit_rows([row], options)
+    models, parameters, *_ = driver.fit_rows([row], options)
     assert models[0]["status"] == Status.AT_BOUND
     slope = next(p for p in parameters if p["parameter"] == "slope")
     assert (slope["error_method"], slope["open_lo"], slope["open_hi"]) == ("profile", False, True)

@@ -150,7 +150,7 @@ def test_rows_of_the_catalogue_show_a_tied_parameter_as_not_free():
     options = validate(
         {"models": {"m": HARMONICS}, "platform": "cpu", "block_size": 24}, FitOptions
     )
-    models, parameters, curves = driver.fit_rows([row], options)
+    models, parameters, curves, _ = driver.fit_rows([row], options)
     assert models[0]["n_free"] == 6
     assert "lorentzian.2.frequency" not in models[0]["parameter_names"]
     assert len(models[0]["covariance"]) == 36

@@ -99,7 +99,7 @@ def test_the_example_of_the_documentation_is_fitted(documented):
         "power": np.random.default_rng(1).gamma(n, power / n),
         "power_err": np.array([]),
     }
-    (model,), parameters, _ = driver.fit_rows([row], options)
+    (model,), parameters, *_ = driver.fit_rows([row], options)
     assert model["components"] == ["constant.1", "broken_power_law.1"]
     assert model["n_free"] == 5
     assert model["deviance"] < 1.3 * GRID.size

@@ -5,7 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.columns import CURVES, MANIFEST, MODELS, PARAMETERS, REJECTED, SOURCES, TRUTH
+from pipeline.columns import (
+    CURVES,
+    MANIFEST,
+    MODELS,
+    PARAMETERS,
+    REJECTED,
+    SAMPLES,
+    SOURCES,
+    TRUTH,
+)
 from pipeline.config import shard_name, shard_of
 from pipeline.status import Flag
 from pipeline.tables import write_parquet
@@ -41,6 +50,11 @@ def rows():
             for s in ids
             for best in (True, False)
         ],
+        "samples": [
+            {"source_id": "A", **key, "component": "power_law.1", "parameter": "slope"}
+            | {"scale": "linear", "n_chains": 4}
+            | {"value": np.random.default_rng(1).normal(1.0, 0.1, 800)}
+        ],
         "rejected": [
             {"file": "c.evt", "source_id": "C", "stage": "segment", "status": "too_short"}
         ],
@@ -63,7 +77,7 @@ def hostile():
 def catalogue(tmp_path):
     """Write the catalogue and the curves and return the driver's arguments."""
     tables = {"sources": SOURCES, "observations": MANIFEST, "models": MODELS}
-    tables |= {"parameters": PARAMETERS, "rejected": REJECTED}
+    tables |= {"parameters": PARAMETERS, "rejected": REJECTED, "samples": SAMPLES}
     content = rows()
     for name, table in tables.items():
         write_parquet(tmp_path / "catalog" / f"{name}.parquet", table, content[name])

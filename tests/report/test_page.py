@@ -53,6 +53,15 @@ def test_numbers_survive_the_way_into_the_page(catalogue):
     np.testing.assert_array_equal(parts.sum(axis=0), [3.0, 2.0, 1.5])
 
 
+def test_a_source_whose_draws_were_kept_shows_a_corner_plot(catalogue):
+    details = data_of(written(catalogue))["details"]
+    kind, image = details[0]["corner"].split(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(image).startswith(b"\x89PNG")
+    assert "corner" not in details[1]
+    assert "corner" not in data_of(written(catalogue, max_corners=0))["details"][0]
+
+
 def test_a_source_shows_the_chosen_parameters_and_all_models(catalogue):
     detail = data_of(written(catalogue))["details"][0]
     assert detail["parameters"] == [["power_law.1", "slope", 1.0, 0.1, None, "", False, False]]

@@ -10,6 +10,7 @@ rule catalog:
         segment=expand("results/segment/{shard}.parquet", shard=SHARDS),
         models=expand("results/fit/{shard}.models.parquet", shard=SHARDS),
         parameters=expand("results/fit/{shard}.parameters.parquet", shard=SHARDS),
+        samples=expand("results/fit/{shard}.samples.parquet", shard=SHARDS),
     output:
         fits=report(
             "results/catalog/catalog.fits",
@@ -20,6 +21,7 @@ rule catalog:
         sources="results/catalog/sources.parquet",
         models="results/catalog/models.parquet",
         parameters="results/catalog/parameters.parquet",
+        samples="results/catalog/samples.parquet",
         observations="results/catalog/observations.parquet",
         rejected=report(
             "results/catalog/rejected.parquet",

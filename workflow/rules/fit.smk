@@ -9,6 +9,7 @@ rule fit:
         models="results/fit/{shard}.models.parquet",
         parameters="results/fit/{shard}.parameters.parquet",
         curves="results/fit/{shard}.curves.parquet",
+        samples="results/fit/{shard}.samples.parquet",
     params:
         options=section_json(survey.fit),
         code=code_version("fit", "columns", "models", "status", "tables"),
@@ -21,5 +22,5 @@ rule fit:
     shell:
         # XLA takes the number of its threads from NPROC and from nowhere else.
         "NPROC={threads} python -m pipeline fit --input {input} --models {output.models}"
-        " --parameters {output.parameters} --curves {output.curves}"
+        " --parameters {output.parameters} --curves {output.curves} --samples {output.samples}"
         " --options {params.options:q} > {log} 2>&1"

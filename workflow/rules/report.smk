@@ -6,6 +6,7 @@ rule report:
         sources="results/catalog/sources.parquet",
         models="results/catalog/models.parquet",
         parameters="results/catalog/parameters.parquet",
+        samples="results/catalog/samples.parquet",
         observations="results/catalog/observations.parquet",
         rejected="results/catalog/rejected.parquet",
         plan="results/plan",

@@ -20,9 +20,9 @@ from pipeline.catalog.provenance import provenance
 from pipeline.catalog.rejected import rejected_files, rejected_later
 from pipeline.catalog.shards import Shard, read_shard, shard_lists
 from pipeline.catalog.votable import write_votable
-from pipeline.columns import CATALOGUE, MANIFEST, MODELS, PARAMETERS, REJECTED, SOURCES
-from pipeline.config import CatalogOptions, Survey
-from pipeline.status import Status
+from pipeline.columns import CATALOGUE, MANIFEST, MODELS, PARAMETERS, REJECTED, SAMPLES, SOURCES
+from pipeline.config import CatalogOptions, SamplesOptions, Survey
+from pipeline.status import HAS_RESULT, Status
 from pipeline.tables import atomic_path, read_parquet, rows_of, schema, to_arrow
 
 _FILE_COLUMNS = [
@@ -80,7 +80,8 @@ def run(
     started = datetime.now(UTC)
     observations = read_parquet(manifest, MANIFEST).sort_by("file")
     files = rows_of(observations.select(_FILE_COLUMNS))
-    tables = merge(files, shard_lists(plan), (ingest, segment, fit), options)
+    lists, folders = shard_lists(plan), (ingest, segment, fit)
+    tables = merge(files, lists, folders, options, survey.fit.samples)
     tables[MANIFEST] = _with_checksums(observations, files)
     sources = tables[SOURCES]
     statuses = sources.column("status").to_pylist()
@@ -94,6 +95,7 @@ def run(
         return EXIT_GATE
     refused.unlink(missing_ok=True)
     publish(output, {table: tables[table] for table in CATALOGUE}, TITLE)
+    collect_samples(output / "samples.parquet", lists, fit)
     rows = {table.name: tables[table].num_rows for table in CATALOGUE}
     times = [time.isoformat(timespec="seconds") for time in (started, datetime.now(UTC))]
     record = provenance(survey, files, statuses, rows, *times)
@@ -101,7 +103,13 @@ def run(
     return 0
 
 
-def merge(files: list[dict], lists: list[Path], folders, options: CatalogOptions) -> dict:
+def merge(
+    files: list[dict],
+    lists: list[Path],
+    folders,
+    options: CatalogOptions,
+    samples: SamplesOptions | None = None,
+) -> dict:
     """Join the shards and return the tables SOURCES, MODELS, PARAMETERS and REJECTED.
 
     Parameters
@@ -114,6 +122,8 @@ def merge(files: list[dict], lists: list[Path], folders, options: CatalogOptions
         Of ingest, segment and fit.
     options : CatalogOptions
         What a QPO is.
+    samples : SamplesOptions, optional
+        Which sources must have draws.
     """
     by_source = defaultdict(list)
     for file in files:
@@ -126,6 +136,7 @@ def merge(files: list[dict], lists: list[Path], folders, options: CatalogOptions
     ):
         shard = read_shard(shard_list, *folders)
         check_shard(shard_list.stem, shard)
+        check_samples(shard_list.stem, shard, samples)
         planned |= shard.planned
         checksums = {r["file"]: r["sha256"] for rows in shard.readings.values() for r in rows}
         for i in shard.planned:
@@ -157,6 +168,30 @@ def check_shard(name: str, shard: Shard) -> None:
     }
     fits = {f"{source} {row['product']}" for source, rows in shard.fits.items() for row in rows}
     conserve(f"fit, {name}", spectra, spectra & fits)
+
+
+def check_samples(name: str, shard: Shard, samples: SamplesOptions | None) -> None:
+    """Raise RowsLost where a source that was to be sampled has no draws, or one has that nobody fitted."""
+    fitted = {
+        f"{source} {row['product']}": samples is not None and samples.names(source)
+        for source, rows in shard.fits.items()
+        for row in rows
+        if row["best"] and row["n_free"] and row["status"] in HAS_RESULT
+    }
+    found = {" ".join(both) for both in shard.sampled}
+    named = {key for key, is_named in fitted.items() if is_named}
+    conserve(f"fit (samples), {name}", named | (found & fitted.keys()), found)
+
+
+def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
+    """Write the SAMPLES of all shards, one after the other, into one file: they may not fit into memory."""
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema(SAMPLES), compression="zstd") as writer,
+    ):
+        for shard_list in lists:
+            table = read_parquet(fit / f"{shard_list.stem}.samples.parquet", SAMPLES)
+            writer.write_table(table.cast(schema(SAMPLES)))
 
 
 def publish(output: Path, tables: dict, title: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.columns import INGEST, MODELS, PARAMETERS, SEGMENT
+from pipeline.columns import INGEST, MODELS, PARAMETERS, SAMPLES, SEGMENT
 from pipeline.tables import read_parquet, rows_of
 
 _READING = ("source_id", "file", "sha256", "product", "status", "reason")
@@ -29,6 +29,8 @@ class Shard:
     readings, products, fits, parameters : mapping of str to list of dict
         Rows of INGEST, SPECTRA and MODELS, and those of PARAMETERS that belong to a chosen model,
         by source.
+    sampled : frozenset of (str, str)
+        Source and product of the rows of SAMPLES.
     models_table, parameters_table : pyarrow.Table
         All of MODELS and PARAMETERS, as they are.
     """
@@ -38,6 +40,7 @@ class Shard:
     products: BySource
     fits: BySource
     parameters: BySource
+    sampled: frozenset[tuple[str, str]]
     models_table: pa.Table
     parameters_table: pa.Table
 
@@ -60,12 +63,14 @@ def read_shard(shard_list: Path, ingest: Path, segment: Path, fit: Path) -> Shar
         planned = frozenset(row["source_id"] for row in csv.DictReader(handle, delimiter="\t"))
     models = read_parquet(fit / f"{name}.models.parquet", MODELS)
     parameters = read_parquet(fit / f"{name}.parameters.parquet", PARAMETERS)
+    samples = read_parquet(fit / f"{name}.samples.parquet", SAMPLES, ("source_id", "product"))
     return Shard(
         planned=planned,
         readings=_by_source(read_parquet(ingest / f"{name}.parquet", INGEST, _READING)),
         products=_by_source(read_parquet(segment / f"{name}.parquet", SEGMENT, _SPECTRUM)),
         fits=_by_source(models.drop_columns(["covariance", "parameter_names"])),
         parameters=_by_source(parameters.filter(pc.field("best"))),
+        sampled=frozenset((row["source_id"], row["product"]) for row in rows_of(samples)),
         models_table=models,
         parameters_table=parameters,
     )

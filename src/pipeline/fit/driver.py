@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline import columns, tables
 from pipeline.config import FitOptions
-from pipeline.fit import criteria, devices, posterior, predictive, prepare, results
+from pipeline.fit import criteria, devices, mcmc, posterior, predictive, prepare, results, samples
 from pipeline.fit.detect import amplitude_limits, detect_peak, peak_to_test
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, component_power, on_cores
@@ -21,37 +21,45 @@ from pipeline.status import HAS_RESULT, Flag, Status
 log = logging.getLogger(__name__)
 
 
-def run(*, input: Path, models: Path, parameters: Path, curves: Path, options: FitOptions) -> None:
+def run(
+    *,
+    input: Path,
+    models: Path,
+    parameters: Path,
+    curves: Path,
+    samples: Path,
+    options: FitOptions,
+) -> None:
     """Fit every power spectrum of a shard.
 
     Parameters
     ----------
     input : Path
         SPECTRA table of the shard.
-    models, parameters, curves : Path
-        MODELS, PARAMETERS and CURVES tables to write. Every spectrum, usable or not, has at least one
-        row in MODELS.
+    models, parameters, curves, samples : Path
+        MODELS, PARAMETERS, CURVES and SAMPLES tables to write. Every spectrum, usable or not, has at least
+        one row in MODELS.
     options : FitOptions
         Section `fit` of the configuration.
     """
     with (
-        # closed in reverse: where MODELS is, the other two are
+        # closed in reverse: where MODELS is, the others are
         tables.parquet_writer(models, columns.MODELS) as to_models,
         tables.parquet_writer(parameters, columns.PARAMETERS) as to_parameters,
         tables.parquet_writer(curves, columns.CURVES) as to_curves,
+        tables.parquet_writer(samples, columns.SAMPLES) as to_samples,
     ):
+        writers = to_models, to_parameters, to_curves, to_samples
         batches = tables.read_batches(input, columns.SEGMENT, options.batch_size)
         # while a batch is fitted the next is read and the last one written
         fitted = (fit_rows(rows, options) for rows in tables.ahead(batches))
         for rows_of_tables in tables.ahead(fitted):
-            for write, more in zip(
-                (to_models, to_parameters, to_curves), rows_of_tables, strict=True
-            ):
+            for write, more in zip(writers, rows_of_tables, strict=True):
                 write(more)
 
 
 def fit_rows(rows, options: FitOptions):
-    """Fit rows of SPECTRA and return the rows of MODELS, PARAMETERS and CURVES.
+    """Fit rows of SPECTRA and return the rows of MODELS, PARAMETERS, CURVES and SAMPLES.
 
     Parameters
     ----------
@@ -71,10 +79,10 @@ def fit_rows(rows, options: FitOptions):
 
     # side by side on CPUs, where programs for one length compile on one core; one device stands for all
     for bucket, fitted in zip(buckets, on_cores(fit, buckets, used[:1]), strict=True):
-        for result, power, more in fitted:
+        for result, power, more, draws in fitted:
             for k, lane in enumerate(bucket.lanes):
-                fits[lane].append((result, k, power, more[k]))
-    out = [], [], []
+                fits[lane].append((result, k, power, more[k], draws[k]))
+    out = [], [], [], []
     for lane, row in enumerate(rows):
         for table, more in zip(
             out, _rows_of_lane(row, masks[lane], fits[lane], options), strict=True
@@ -95,7 +103,7 @@ def _fit_bucket(bucket, rows, options, used):
 
     The fits come with the profiles they need: what is chosen gets errors from profiles; of the other models
     weak components get upper limits only. With them come the power of their components, None where no lane
-    has chosen the model, and further columns of MODELS, a dictionary a lane.
+    has chosen the model, further columns of MODELS, a dictionary a lane, and rows of SAMPLES, a list a lane.
     """
     data, engines, fits = (bucket.spectra, bucket.widths), {}, {}
     for name, components in options.models.items():
@@ -132,7 +140,8 @@ def _fit_bucket(bucket, rows, options, used):
             more[lane] |= columns_of_test
         for lane, columns_of_check in _check(bucket, rows, result, best == k, options, used):
             more[lane] |= columns_of_check
-        yield result, power, more
+        draws = _samples(engines[name], result, best == k, more, bucket, rows, options)
+        yield result, power, more, draws
 
 
 def _criterion(model, bucket, rows, options, used):
@@ -161,6 +170,29 @@ def _evidence(engine, result, bucket, rows, options):
     told = engine, bucket.spectra, bucket.widths, result, seeds
     found = posterior.sample(*told, draws=options.evidence.draws)
     return [found.columns(lane) for lane in range(len(rows))]
+
+
+def _samples(engine, result, chosen, more, bucket, rows, options):
+    """Sample a model by chains where it is chosen and its draws are wanted.
+
+    Returns rows of SAMPLES, a list a lane of the bucket, and enters what the chains are worth in `more`, its
+    columns of MODELS.
+    """
+    told, out = options.samples, [[] for _ in rows]
+    if told is None:
+        return out
+    doubtful = [told.flagged and m.get("pareto_k", 0.0) > posterior.GOOD_K for m in more]
+    named = [told.names(row["source_id"]) for row in rows]
+    lanes = np.flatnonzero(chosen & (np.array(named) | doubtful) & (result.n_free > 0))
+    if lanes.size:
+        some = result.take(lanes)
+        seeds = [_seed(told.seed, rows[lane]) for lane in lanes]
+        data = bucket.spectra.take(lanes), bucket.widths[:, lanes]
+        chains = mcmc.sample_chains(engine, *data, some, seeds, draws=told.draws)
+        for k, lane in enumerate(lanes):
+            out[lane] = samples.sample_rows(rows[lane], some, chains, k)
+            more[lane] |= samples.columns(chains, k)
+    return out
 
 
 def _seed(seed, row):
@@ -301,12 +333,13 @@ def _best(fits, min_delta_bic):
 
 
 def _rows_of_lane(row, mask, fits, options):
-    """Return the rows of MODELS, PARAMETERS and CURVES of one spectrum."""
+    """Return the rows of MODELS, PARAMETERS, CURVES and SAMPLES of one spectrum."""
     if not fits:
-        return [_no_fit(row, int(mask.sum()))], [], []
+        return [_no_fit(row, int(mask.sum()))], [], [], []
     bins = int(mask.sum())
     models = [
-        {**results.model_row(row, result, k), "n_bins": bins, **more} for result, k, _, more in fits
+        {**results.model_row(row, result, k), "n_bins": bins, **more}
+        for result, k, _, more, _ in fits
     ]
     best = choose(models, options.min_delta_bic)
     if options.evidence:
@@ -323,7 +356,10 @@ def _rows_of_lane(row, mask, fits, options):
         model["delta_bic"] = model["bic"] - models[best or 0]["bic"]
         parameters += [{**p, "best": k == best} for p in results.parameter_rows(row, *fit[:2])]
     curves = [] if best is None else [results.curve_row(row, mask, *fits[best][:3])]
-    return models, parameters, curves
+    draws = [] if best is None else fits[best][4]
+    if draws and not samples.good(models[best]):
+        models[best]["flags"] |= int(Flag.POSTERIOR_UNMIXED)
+    return models, parameters, curves, draws
 
 
 def choose(models, min_delta_bic):

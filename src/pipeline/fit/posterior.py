@@ -129,12 +129,12 @@ def sample(
     shop = Workshop(engine, spectra, widths)
     finite = np.isfinite(result.fit.objective)
     best = np.where(finite & np.isfinite(result.fit.u), result.fit.u, 0.0)
-    matrix, sound = _covariance(shop, result, best)
+    matrix, sound = free_covariance(shop, result, best)
     usable, size = finite & sound, result.free.sum(axis=0)
     matrix = np.where(usable, matrix, np.nan)
     target = _Target(shop, result, best)
     laplace = target.log_height + 0.5 * size * np.log(2 * np.pi)
-    laplace = laplace + _cholesky(matrix, result.free)[1]
+    laplace = laplace + roots(matrix, result.free)[1]
     generators = [np.random.default_rng(seed) for seed in seeds]
     u = np.repeat(best[None], draws, axis=0)
     log_weight = np.full((draws, shop.lanes), np.nan)
@@ -197,7 +197,7 @@ class _Target:
 
 def _propose(centre, matrix, free, generators, draws):
     """Draw from t distributions; return draws, shape (draws, P, lanes), and their log densities."""
-    root, log_root = _cholesky(matrix, free)
+    root, log_root = roots(matrix, free)
     size = free.sum(axis=0)
     u, log_q = np.empty((draws, *centre.shape)), np.empty((draws, centre.shape[1]))
     for lane, rng in enumerate(generators):
@@ -216,7 +216,7 @@ def _moments(u, log_weight):
     return mean, np.einsum("dl,dpl,dql->pql", weight, away, away)
 
 
-def _covariance(shop, result, best):
+def free_covariance(shop, result, best):
     """Covariance of all that is free, at bounds too, and whether it exists.
 
     From the observed information or, where that is not positive definite, from the expected one.
@@ -230,7 +230,7 @@ def _covariance(shop, result, best):
     return Covariance(matrix, observed.sound | expected.sound)
 
 
-def _cholesky(covariance, free):
+def roots(covariance, free):
     """Square roots of the covariances, shape (P, P, lanes), and the logarithms of their determinants."""
     both = free[:, None] & free[None]
     eye = np.eye(len(free))[:, :, None]

@@ -2,17 +2,29 @@
 
 import json
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from pipeline.columns import CURVES, MANIFEST, MODELS, PARAMETERS, REJECTED, SOURCES, TRUTH
+from pipeline.columns import (
+    CURVES,
+    MANIFEST,
+    MODELS,
+    PARAMETERS,
+    REJECTED,
+    SAMPLES,
+    SOURCES,
+    TRUTH,
+)
 from pipeline.config import ReportOptions
+from pipeline.report.corner import corner_plot
 from pipeline.report.embed import Grids
 from pipeline.report.page import page_data, render, source_details, truth_data
 from pipeline.status import HAS_RESULT
-from pipeline.tables import atomic_path, read_parquet, rows_of
+from pipeline.tables import atomic_path, read_parquet, rows_of, schema
 
 _LINKS = (
     ("catalog.fits", "FITS"),
@@ -61,6 +73,8 @@ def run(
         read_curves(plan, fit, shown),
         grids,
     )
+    for source, figure in corners(catalog, shown, parameters, options.max_corners):
+        details[source]["corner"] = figure
     rejected = rows_of(read_parquet(catalog / "rejected.parquet", REJECTED))
     provenance = json.loads((catalog / "provenance.json").read_text(encoding="utf-8"))
     ids = sources.column("source_id").to_pylist()
@@ -91,6 +105,33 @@ def read_curves(plan: Path, fit: Path, shown: dict[str, str]) -> dict[str, dict]
             if shown[row["source_id"]] == row["product"]:
                 curves[row["source_id"]] = row
     return curves
+
+
+def corners(catalog: Path, shown: dict[str, str], parameters: pa.Table, limit: int):
+    """Yield source and corner plot of the first shown sources whose draws were kept, at most `limit`."""
+    path = catalog / "samples.parquet"
+    names = read_parquet(path, SAMPLES, ("source_id", "product"))
+    pairs = dict.fromkeys(zip(*(column.to_pylist() for column in names.columns), strict=True))
+    kept = [pair for pair in pairs if shown.get(pair[0]) == pair[1]][:limit]
+    wanted = pa.array([source for source, _ in kept], pa.string())
+    rows = defaultdict(list)
+    for row in rows_of(read_samples(path, wanted)):
+        rows[row["source_id"], row["product"]].append(row)
+    measured = {
+        (row["source_id"], row["product"], row["component"], row["parameter"]): row
+        for row in rows_of(parameters.filter(pc.field("source_id").isin(wanted)))
+    }
+    for source, product in kept:
+        drawn = [row for row in rows[source, product] if len(row["value"])]
+        if drawn:
+            told = [measured[source, product, r["component"], r["parameter"]] for r in drawn]
+            yield source, corner_plot(drawn, told)
+
+
+def read_samples(path: Path, sources: pa.Array) -> pa.Table:
+    """Read the rows of SAMPLES of some sources, the draws of the others not."""
+    table = pq.read_table(path, filters=pc.field("source_id").isin(sources))
+    return table.cast(schema(SAMPLES))
 
 
 def _of_sources(table: pa.Table, shown: dict[str, str]) -> pa.Table:

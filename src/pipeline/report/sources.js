@@ -175,7 +175,7 @@ function inspector(data, i) {
   if (detail) right.append(...parameterTable(detail));
   right.append(...outcome(data, i));
   const box = h("div", { class: "inspector" }, left, right);
-  if (detail) box.append(...modelTable(data, detail), ...fileTable(data, detail));
+  if (detail) box.append(...cornerFigure(detail), ...modelTable(data, detail), ...fileTable(data, detail));
   return box;
 }
 
@@ -199,6 +199,13 @@ function parameterTable(detail) {
     unit,
   ]);
   return [h("h3", {}, "Parameters"), simpleTable(["component", "parameter", "value", "unit"], rows, [2])];
+}
+
+function cornerFigure(detail) {
+  if (!detail.corner) return [];
+  const text = "Draws from the posterior of the free parameters; lines: best fit and 68.3 % interval of the catalogue.";
+  return [h("figure", { class: "full corner" }, h("h3", {}, "Posterior"),
+    h("img", { src: detail.corner, alt: text }), h("figcaption", { class: "note" }, text))];
 }
 
 function outcome(data, i) {
