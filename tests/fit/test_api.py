@@ -122,6 +122,7 @@ def test_what_does_not_go_together_is_said(drawn, told, message):
         fit_spectra(MODEL, drawn, **told)
 
 
+@pytest.mark.slow
 def test_wide_bins_want_the_mean_over_them():
     """A QPO two bins wide, and red noise: ordinates averaged ten at a time."""
     fine = 0.3 + 0.01 * np.arange(1200)

@@ -71,6 +71,7 @@ def test_the_diagonal_of_the_expected_information_is_that_of_the_fisher_matrix(t
     np.testing.assert_allclose(found[:, 0], 20 * np.sum(slopes**2, axis=1), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_sandwich_covers_where_n_is_wrong_and_the_others_do_not(draw, problem):
     """Data with twice the variance that n says: half as many ordinates were averaged."""
     model = Model.from_components("red", ["power_law", "constant"])

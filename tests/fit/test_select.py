@@ -125,6 +125,7 @@ def test_a_lorentzian_by_nu_max_and_q_is_found_wherever_it_is(draw):
     assert 0.6 < pull[1:].std() < 1.4
 
 
+@pytest.mark.slow
 def test_the_scale_of_a_parameter_changes_its_interval_and_not_its_optimum(draw):
     linear = {"lorentzian": {"frequency": {"scale": "linear"}, "fwhm": {"scale": "linear"}}}
     log, other = (
@@ -144,6 +145,7 @@ def test_the_scale_of_a_parameter_changes_its_interval_and_not_its_optimum(draw)
     np.testing.assert_allclose(found, sigma, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_a_lorentzian_of_no_coherence_is_one_at_zero_frequency(draw):
     held = {"lorentzian_numax": {"q": {"scale": "linear", "fixed": 0, "bounds": [0, 50]}}}
     zero = Model.from_components("zero", ["constant", "zero_lorentzian"])

@@ -110,6 +110,7 @@ def test_a_model_with_ties_is_hashed_by_value():
         build({"constant": {"level": {"tied": "nothing"}}})
 
 
+@pytest.mark.slow
 def test_a_harmonic_is_found_without_starts_and_sharpens_the_frequency(draw):
     free = Model.from_components("free", ["constant", "lorentzian", "lorentzian"])
     values = [0.01, 0.02, 4.0, 0.4, 0.012, 8.0, 0.8]
