@@ -177,7 +177,8 @@ def read_parquet(path, table: Table, columns: Sequence[str] | None = None) -> pa
         When the file is not a Parquet file, is cut short, or has other columns.
     """
     try:
-        data = pq.read_table(path, columns=None if columns is None else list(columns))
+        with pq.ParquetFile(path) as file:  # read_table would look for a dataset: thrice the time
+            data = file.read(None if columns is None else list(columns))
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, table, error) from error
     _check(path, table, data.schema, columns)

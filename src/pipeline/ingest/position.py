@@ -1,10 +1,6 @@
 """Which positions on the sky are the same within a radius."""
 
-import astropy.units as u
 import numpy as np
-from astropy.coordinates import SkyCoord, search_around_sky
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 _RESOLUTION = 1e-6
 """Degrees below which positions are one: an observatory repeats its target's to the last digit."""
@@ -27,6 +23,10 @@ def close(ra: np.ndarray, dec: np.ndarray, radius: float) -> np.ndarray:
     """
     if len(ra) < 2:
         return np.empty((0, 2), int)
+    # here: every worker imports this module, and hardly one needs a quarter of a second's worth of these
+    import astropy.units as u
+    from astropy.coordinates import SkyCoord, search_around_sky
+
     sky = SkyCoord(ra * u.deg, dec * u.deg)
     first, second, *_ = search_around_sky(sky, sky, radius * u.arcsec)
     return np.column_stack([first, second])[first < second]
@@ -47,6 +47,9 @@ def groups(ra: np.ndarray, dec: np.ndarray, radius: float) -> np.ndarray:
     """
     if not len(ra):
         return np.empty(0, int)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     cells = np.round(np.column_stack([ra, dec]) / _RESOLUTION)
     _, place, which = np.unique(cells, axis=0, return_index=True, return_inverse=True)
     first, second = close(ra[place], dec[place], radius).T
