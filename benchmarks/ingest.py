@@ -6,7 +6,7 @@ temporary folder, and in the page cache when they are read.
 
 - `read`: from the path to the columns that are needed, as arrays of the machine's byte order, against
   Astropy that opens the file and hands out the same. The floor is NumPy, told where they are.
-- `observation`: all of `read_observation`: `read`, and SHA-256, checksums, times in order, on their
+- `observation`: all of `read_products`: `read`, and SHA-256, checksums, times in order, on their
   clock and in the good time intervals, energies in keV; against Astropy that reads the same columns
   and verifies checksums, and SHA-256.
 - `stored`: what a worker does with a file: `observation`, written as Parquet; the same peer.
@@ -153,7 +153,7 @@ item = next(item for item in find(folder) if item["file"] == file)
 (row,) = resolve([scan_file(item, folder, options)], "observation")
 row["reason"] = row.get("reason", "")
 if task == "ours":
-    driver.read_part((0, row), folder, options, folder / "parts", reader.read_observation)
+    driver.read_part((0, row), folder, options, folder / "parts", reader.read_products)
 if task == "astropy":
     import numpy as np
     from astropy.io import fits
@@ -178,11 +178,11 @@ def report_reading(folder, file, what):
     path, row = folder / file, entry(folder, file)
 
     def observation():
-        read = reader.read_observation(row, folder, OPTIONS)
+        read = reader.read_products(row, folder, OPTIONS)[0]
         assert read["status"] == "ok", read["reason"]
 
     def stored():
-        driver.read_part((0, row), folder, OPTIONS, folder / "parts", reader.read_observation)
+        driver.read_part((0, row), folder, OPTIONS, folder / "parts", reader.read_products)
 
     lines = (
         ("read", columns, peer, "astropy.io.fits, same columns"),

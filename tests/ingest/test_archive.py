@@ -10,7 +10,7 @@ from astropy.timeseries import BoxLeastSquares, LombScargle
 from pipeline.columns import INGEST, MANIFEST
 from pipeline.config import ClusterOptions, IngestOptions, SourceOptions
 from pipeline.ingest import driver, fits_file, shard
-from pipeline.ingest.reader import read_observation, read_products
+from pipeline.ingest.reader import read_products
 from pipeline.status import Fault, Flag, Status
 from pipeline.tables import read_parquet, rows_of, to_arrow
 
@@ -30,7 +30,7 @@ def _survey(folder, work, group_by="object"):
     manifest = {r["file"]: r for r in rows_of(read_parquet(work / "manifest.parquet", MANIFEST))}
     entries = shard.read(work / "plan/shard-0000.tsv")
     rows = {
-        e["file"]: read_observation(e, folder, IngestOptions())
+        e["file"]: read_products(e, folder, IngestOptions())[0]
         for e in entries
         if e["status"] == Status.OK
     }

@@ -11,7 +11,7 @@ from astropy.timeseries import LombScargle
 
 from pipeline.config import ConfigError, IngestOptions, load, validate
 from pipeline.ingest import mapping
-from pipeline.ingest.reader import read_observation
+from pipeline.ingest.reader import read_products
 from pipeline.ingest.resolve import resolve
 from pipeline.ingest.scan import scan_file
 from pipeline.ingest.walk import find
@@ -146,7 +146,7 @@ def test_a_line_that_is_no_number_is_named(archive):
     _write(archive, "1 2\n2 3\n3 four\n")
     tables = IngestOptions(tables=[CURVE])
     (entry,) = resolve([scan_file(_item(archive), archive.root, tables)], "observation")
-    row = read_observation({"reason": ""} | entry, archive.root, tables)
+    (row,) = read_products({"reason": ""} | entry, archive.root, tables)
     assert row["status"] == "unreadable"
     assert "four" in row["reason"]
     assert "row 2" in row["reason"]
@@ -212,7 +212,7 @@ def timeseries(shared):
     rows = {}
     for item in find(folder):
         (entry,) = resolve([scan_file(item, folder, options)], "object")
-        rows[entry["file"]] = read_observation({"reason": ""} | entry, folder, options)
+        (rows[entry["file"]],) = read_products({"reason": ""} | entry, folder, options)
     return rows
 
 

@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from pipeline.config import IngestOptions
-from pipeline.ingest.reader import read_observation
+from pipeline.ingest.reader import read_products
 from pipeline.status import Flag
 
 SECONDS = np.arange(64.0)
@@ -300,6 +300,6 @@ def test_a_file_that_changed_after_the_plan_is_not_read(archive, make):
     path = archive.events()
     entry = {"reason": ""} | archive.manifest()["a.evt"]
     path.write_bytes(gzip.compress(path.read_bytes()))
-    row = read_observation(entry, archive.root, IngestOptions())
+    (row,) = read_products(entry, archive.root, IngestOptions())
     assert row["status"] == "unreadable"
     assert "a.evt has changed" in row["reason"]

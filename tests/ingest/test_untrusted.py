@@ -18,7 +18,7 @@ from astropy.io import fits
 import pipeline
 from pipeline.config import ConfigError, IngestOptions, load
 from pipeline.ingest import fits_file
-from pipeline.ingest.reader import read_observation
+from pipeline.ingest.reader import read_products
 from pipeline.ingest.scan import scan_file
 from pipeline.ingest.walk import find
 
@@ -128,7 +128,7 @@ def test_a_bomb_that_begins_as_fits_does_is_refused_on_reading_too(archive, litt
     path.write_bytes(gzip.compress(path.read_bytes() + bytes(2 * PEAK), mtime=0))
     tracemalloc.reset_peak()
     row |= {"version": next(find(archive.root))["version"], "reason": ""}
-    found = read_observation(row, archive.root, IngestOptions(max_decompressed=1_000_000))
+    (found,) = read_products(row, archive.root, IngestOptions(max_decompressed=1_000_000))
     assert found["status"] == "unreadable"
     assert "raise ingest.max_decompressed" in found["reason"]
 
@@ -212,7 +212,7 @@ def test_a_file_that_became_a_pipe_is_not_waited_for(archive, soon):
     assert "not a regular file" in item["problem"]
     late = row | {"version": item["version"]}
     for planned in (row, late):  # before and after its state was looked at
-        read = read_observation(planned, archive.root, IngestOptions())
+        (read,) = read_products(planned, archive.root, IngestOptions())
         assert read["status"] == "unreadable"
     assert "not a regular file" in read["reason"]
     looked = scan_file(item | {"problem": ""}, archive.root, IngestOptions())

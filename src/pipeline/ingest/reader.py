@@ -80,11 +80,6 @@ def read_products(entry: Mapping, archive: Path | Copies, options: IngestOptions
     return [row | data for data in products]
 
 
-def read_observation(entry: Mapping, archive: Path, options: IngestOptions) -> dict:
-    """Return the first row of `read_products`: all there is of a file with one product."""
-    return read_products(entry, archive, options)[0]
-
-
 def _each(items, name: Callable, make: Callable) -> list[dict]:
     """Return what `make` makes of each item, or why it cannot; Rejected where it can of none."""
     rows, faults = [], []
