@@ -16,10 +16,12 @@ from pipeline.tables import (
     ahead,
     atomic_path,
     empty_row,
+    read_arrow,
     read_parquet,
     rows_of,
     schema,
     to_arrow,
+    write_arrow,
     write_parquet,
 )
 
@@ -180,3 +182,11 @@ def test_the_next_item_is_made_ahead_and_an_error_comes_where_it_belongs():
     with pytest.raises(ValueError, match="third"):
         next(coming)
     assert list(ahead([])) == []
+
+
+def test_rows_that_a_stage_keeps_for_itself_come_back_as_they_were(tmp_path):
+    rows = [{**empty_row(SEGMENT), "source_id": "a", "power": np.arange(3.0), "flags": Flag.NO_GTI}]
+    write_arrow(tmp_path / "part", SEGMENT, rows)
+    (row,) = rows_of(read_arrow(tmp_path / "part"))
+    np.testing.assert_array_equal(row["power"], [0.0, 1.0, 2.0])
+    assert (row["source_id"], row["flags"]) == ("a", int(Flag.NO_GTI))

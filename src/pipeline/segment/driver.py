@@ -1,6 +1,5 @@
 """Drives the stage: a product is an item, a worker averages it, the parts become one table."""
 
-import pickle
 import shutil
 import sys
 from collections import Counter
@@ -16,7 +15,14 @@ from pipeline.columns import INGEST, SEGMENT
 from pipeline.config import ClusterOptions, SegmentOptions
 from pipeline.segment.rows import IDENTITY, failed_row, product_rows
 from pipeline.status import Fault, Flag, Status
-from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
+from pipeline.tables import (
+    TableError,
+    read_arrow,
+    read_parquet,
+    rows_of,
+    write_arrow,
+    write_parquet,
+)
 
 INDEX_COLUMNS = (*IDENTITY, "file", "status", "flags", "reason")
 READ_COLUMNS = tuple(name for name in INGEST.names if name != "energy")
@@ -74,7 +80,7 @@ def segment_product(item: Item, *, input: Path, parts: Path, options: SegmentOpt
     rows = product_rows(
         lambda i: _observation(input, stamp, item.observations[i]), len(item.observations), options
     )
-    (parts / item.part).write_bytes(pickle.dumps(rows))  # a tenth of the time of a Parquet file
+    write_arrow(parts / item.part, SEGMENT, rows)
     return all(row["status"] == Status.OK for row in rows)
 
 
@@ -136,7 +142,7 @@ def _items(index):
         if row["status"] == Status.OK:
             members.setdefault((row["source_id"], row["product"]), []).append(number)
     return [
-        Item(*key, tuple(numbers), f"part-{i:06d}.pickle")
+        Item(*key, tuple(numbers), f"part-{i:06d}.arrow")
         for i, (key, numbers) in enumerate(sorted(members.items()))
     ]
 
@@ -172,7 +178,7 @@ def _joined(items, failed, parts, incomplete) -> Iterator[dict]:
     entries = [(row["source_id"], row["product"], [row]) for row in failed]
     entries += [(item.source_id, item.product, item.part) for item in items]
     for source_id, _, entry in sorted(entries, key=lambda e: e[:2]):
-        rows = entry if isinstance(entry, list) else pickle.loads((parts / entry).read_bytes())
+        rows = entry if isinstance(entry, list) else rows_of(read_arrow(parts / entry))
         for row in rows:
             if row["status"] == Status.OK and source_id in incomplete:
                 row["flags"] |= Flag.PARTIAL
