@@ -5,13 +5,13 @@ of two fits stays; whatever loses is remembered where it came closest.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.fit import starts
 from pipeline.fit.errors import covariance
-from pipeline.fit.optimize import Fit, Problem
+from pipeline.fit.optimize import Fit, Problem, put
 
 
 @dataclass(frozen=True)
@@ -200,16 +200,11 @@ def _weakest(shop, fit, active, lanes, optional):
     out = np.full((len(model.slots), lanes.size), np.inf)
     for s in np.flatnonzero(optional):
         rows = [row for row in model.index[s] if model.is_amplitude[row]]
-        out[s] = np.where(active[s], strength[rows].min(axis=0, initial=np.inf), np.inf)
-    return np.argmin(np.where(active & optional[:, None], np.minimum(out, 1e300), np.inf), axis=0)
+        out[s] = np.where(active[s], strength[rows].min(axis=0, initial=1e300), np.inf)
+    return np.argmin(out, axis=0)
 
 
 def _merged(fit, active, lanes, part, components, where):
     """Copies of fits and components in which some lanes are replaced, where it is said."""
-    some, to = np.flatnonzero(where), lanes[where]
-    arrays = {f.name: getattr(fit, f.name).copy() for f in fields(Fit)}
-    for name, whole in arrays.items():
-        whole[..., to] = getattr(part, name)[..., some]
-    active = active.copy()
-    active[:, to] = components[:, some]
-    return Fit(**arrays), active
+    to, some = lanes[where], part.take(np.flatnonzero(where))
+    return fit.put(to, some), put(active, to, components[:, where])

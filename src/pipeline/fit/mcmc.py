@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from pipeline.fit.curvature import slope_at
 from pipeline.fit.diagnostics import Diagnosis, diagnose
 from pipeline.fit.optimize import Engine, Spectra, in_blocks, on_cores
-from pipeline.fit.posterior import DEGREES, free_covariance, roots
+from pipeline.fit.posterior import DEGREES, best_and_covariance, roots
 from pipeline.fit.select import ModelFit, Workshop
 
 CHAINS = 4
@@ -167,13 +167,11 @@ class _Place(NamedTuple):
 def _place(shop, result):
     """Return the `_Place` of the fits, and the lanes that have a posterior to draw from."""
     free = result.free
-    finite = np.isfinite(result.fit.objective)
-    best = np.where(finite & np.isfinite(result.fit.u), result.fit.u, 0.0)
-    matrix, sound = free_covariance(shop, result, best)
+    best, matrix, known = best_and_covariance(shop, result)
     bounded = free & np.isfinite(shop.lower) & np.isfinite(shop.upper) & (shop.lower < shop.upper)
     lower = np.where(bounded, shop.lower, 0.0)
     span = np.where(bounded, shop.upper, 1.0) - lower
-    usable = finite & sound & (bounded | ~free).all(axis=0)
+    usable = known & (bounded | ~free).all(axis=0)
     variance = np.where(usable & free, np.einsum("iil->il", matrix), 1.0)
     sigma = np.sqrt(np.maximum(variance, 0.0))
     # a parameter at its bound is a standard deviation inside it

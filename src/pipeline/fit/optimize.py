@@ -188,6 +188,13 @@ class State(NamedTuple):
     code: jnp.ndarray
 
 
+def put(whole, lanes, part) -> np.ndarray:
+    """Return a copy of an array with some lanes replaced."""
+    whole = whole.copy()
+    whole[..., lanes] = part
+    return whole
+
+
 @dataclass(frozen=True)
 class Fit:
     """Fits of one model; the last axis is the lane.
@@ -216,6 +223,11 @@ class Fit:
     def take(self, lanes) -> "Fit":
         """Return the fits of some lanes."""
         return Fit(*(np.take(getattr(self, f), lanes, axis=-1) for f in self.__dataclass_fields__))
+
+    def put(self, lanes, other) -> "Fit":
+        """Return a copy in which some lanes are those of another fit."""
+        names = self.__dataclass_fields__
+        return Fit(*(put(getattr(self, f), lanes, getattr(other, f)) for f in names))
 
 
 def _movable(problem, u, gradient):

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 
 from pipeline.fit.curvature import objective_at
-from pipeline.fit.errors import Covariance, covariance
+from pipeline.fit.errors import covariance
 from pipeline.fit.likelihood import saturated
 from pipeline.fit.optimize import Engine, Spectra, in_blocks
 from pipeline.fit.priors import is_flat
@@ -127,10 +127,8 @@ def sample(
         Never raises for what is in a lane.
     """
     shop = Workshop(engine, spectra, widths)
-    finite = np.isfinite(result.fit.objective)
-    best = np.where(finite & np.isfinite(result.fit.u), result.fit.u, 0.0)
-    matrix, sound = free_covariance(shop, result, best)
-    usable, size = finite & sound, result.free.sum(axis=0)
+    best, matrix, usable = best_and_covariance(shop, result)
+    size = result.free.sum(axis=0)
     matrix = np.where(usable, matrix, np.nan)
     target = _Target(shop, result, best)
     laplace = target.log_height + 0.5 * size * np.log(2 * np.pi)
@@ -216,18 +214,21 @@ def _moments(u, log_weight):
     return mean, np.einsum("dl,dpl,dql->pql", weight, away, away)
 
 
-def free_covariance(shop, result, best):
-    """Covariance of all that is free, at bounds too, and whether it exists.
+def best_and_covariance(shop, result):
+    """Return the best fits, the covariance of all that is free, at bounds too, and where both are known.
 
-    From the observed information or, where that is not positive definite, from the expected one.
+    The covariance is from the observed information or, where that is not positive definite, from the expected one.
+    Shapes (P, lanes), (P, P, lanes) and (lanes,).
     """
+    finite = np.isfinite(result.fit.objective)
+    best = np.where(finite & np.isfinite(result.fit.u), result.fit.u, 0.0)
     told = shop.model, shop.engine.likelihood, shop.resident, result.active, best, result.free
-    observed = covariance(*told, kind="observed")
-    if observed.sound.all():
-        return observed
-    expected = covariance(*told, kind="fisher")
-    matrix = np.where(observed.sound, observed.matrix, expected.matrix)
-    return Covariance(matrix, observed.sound | expected.sound)
+    matrix, sound = covariance(*told, kind="observed")
+    if not sound.all():
+        expected = covariance(*told, kind="fisher")
+        matrix = np.where(sound, matrix, expected.matrix)
+        sound = sound | expected.sound
+    return best, matrix, finite & sound
 
 
 def roots(covariance, free):

@@ -13,21 +13,13 @@ from pipeline.fit.decompose import Criterion, Rivals, add, by_bic, prune
 from pipeline.fit.errors import covariance
 from pipeline.fit.likelihood import saturated
 from pipeline.fit.model import Model
-from pipeline.fit.optimize import Engine, Fit, Problem, Spectra
+from pipeline.fit.optimize import Engine, Fit, Problem, Spectra, put
 from pipeline.fit.profile import Profiles
 
 TRIAL_ITERATIONS = 12
 """Iterations after which only the best of several starts goes on."""
-_FIT = tuple(Fit.__dataclass_fields__)
 _BESIDE_FIT = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
 """Arrays of a `ModelFit` that have a lane, but for those of its `Fit` and its rival's."""
-
-
-def _put(whole, lanes, part):
-    """Return a copy of an array with some lanes replaced."""
-    whole = whole.copy()
-    whole[..., lanes] = part
-    return whole
 
 
 @dataclass(frozen=True)
@@ -76,9 +68,8 @@ class ModelFit:
 
     def put(self, lanes, other) -> "ModelFit":
         """Return a copy in which some lanes are fitted anew, with the same components."""
-        fit = {f: _put(getattr(self.fit, f), lanes, getattr(other.fit, f)) for f in _FIT}
-        rest = {n: _put(getattr(self, n), lanes, getattr(other, n)) for n in _BESIDE_FIT}
-        return replace(self, fit=Fit(**fit), **rest)
+        rest = {n: put(getattr(self, n), lanes, getattr(other, n)) for n in _BESIDE_FIT}
+        return replace(self, fit=self.fit.put(lanes, other.fit), **rest)
 
     def take(self, lanes) -> "ModelFit":
         """Return the fits of some lanes, without profiles."""

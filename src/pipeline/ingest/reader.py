@@ -376,18 +376,22 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> list[dict]:
         )
         raise Rejected(Status.BAD_SPECTRUM, f"{reason}: fetch it again")
     result = spectrum.convert(channel, counts, errors, quality != 0, bounds, noise)
-    return [
-        {
-            "product": identity.product("spectrum", who.mission, who.instrument),
-            "flags": result.flags,
-            "frequency_lo": result.frequency_lo,
-            "frequency_hi": result.frequency_hi,
-            "power": result.power,
-            "power_err": result.power_err,
-            "noise": math.nan if noise is None else noise,
-            "norm": options.spectrum_norm,
-        }
-    ]
+    return [_spectrum_row(who, result, noise, options.spectrum_norm)]
+
+
+def _spectrum_row(who, result, noise, norm, n=()) -> dict:
+    """Return what a power spectrum has in a row; `n` is empty where its errors are known."""
+    return {
+        "product": identity.product("spectrum", who.mission, who.instrument),
+        "flags": result.flags,
+        "frequency_lo": result.frequency_lo,
+        "frequency_hi": result.frequency_hi,
+        "power": result.power,
+        "power_err": result.power_err,
+        "n": np.asarray(n, float),
+        "noise": math.nan if noise is None else noise,
+        "norm": norm,
+    }
 
 
 def _read_frequencies(hdu, who, options) -> list[dict]:
@@ -404,23 +408,11 @@ def _read_frequencies(hdu, who, options) -> list[dict]:
         hdu.read("POWER").ravel(),
         hdu.read(error).ravel() if error else np.empty(0),
     )
-    if not error:
-        result = spectrum.average(result, table.average)
-    return [
-        {
-            "product": identity.product("spectrum", who.mission, who.instrument),
-            "flags": result.flags,
-            "frequency_lo": result.frequency_lo,
-            "frequency_hi": result.frequency_hi,
-            "power": result.power,
-            "power_err": result.power_err,
-            "n": np.empty(0)
-            if error
-            else np.full(len(result.power), table.average / table.oversampling),
-            "noise": math.nan if noise is None else noise,
-            "norm": norm,
-        }
-    ]
+    if error:
+        return [_spectrum_row(who, result, noise, norm)]
+    result = spectrum.average(result, table.average)
+    n = np.full(len(result.power), table.average / table.oversampling)
+    return [_spectrum_row(who, result, noise, norm, n)]
 
 
 def _hertz(unit) -> float:
