@@ -57,8 +57,12 @@ class SourceOptions(Options):
     )
     radius: Positive = Field(
         10.0,
-        description="Arcseconds within which positions are the same. Under `object`, two names within "
-        "it get the flag SAME_POSITION.",
+        description="Arcseconds within which positions are the same.",
+    )
+    same_position: Literal["flag", "error"] = Field(
+        "flag",
+        description="Under `object`, what two names within `radius` are: sources with the flag "
+        "SAME_POSITION, or a mistake, for which the plan stops and names them.",
     )
 
 

@@ -8,7 +8,7 @@ from astropy.coordinates import SkyCoord
 from astropy.timeseries import BoxLeastSquares, LombScargle
 
 from pipeline.columns import INGEST, MANIFEST
-from pipeline.config import ClusterOptions, IngestOptions, SourceOptions
+from pipeline.config import ClusterOptions, ConfigError, IngestOptions, SourceOptions
 from pipeline.ingest import driver, fits_file, shard
 from pipeline.ingest.reader import read_products
 from pipeline.status import Fault, Flag, Status
@@ -134,16 +134,24 @@ def test_an_object_under_two_names_is_one_source_by_position_and_flagged_by_name
     by_name = {row["file"]: row for row in archive[0].values()}
     flagged = {r["source_id"] for r in by_name.values() if r["flags"] & Flag.SAME_POSITION}
     assert flagged == {"CRAB", "CRABNEBULA", "M82", "M82ULX", "SSCYG", "SSCYGNI"}
-    driver.plan(
-        archive=shared / "archive",
-        manifest=tmp_path / "manifest.parquet",
-        plan=tmp_path / "plan",
-        cache=None,
-        options=IngestOptions(),
-        source=SourceOptions(group_by="position"),
-        cluster=ClusterOptions(),
-        shards=1,
-    )
+
+    def plan(**source):
+        driver.plan(
+            archive=shared / "archive",
+            manifest=tmp_path / "manifest.parquet",
+            plan=tmp_path / "plan",
+            cache=tmp_path / "cache.parquet",
+            options=IngestOptions(),
+            source=SourceOptions(**source),
+            cluster=ClusterOptions(),
+            shards=1,
+        )
+
+    pairs = "CRAB and CRABNEBULA; M82 and M82ULX; SSCYG and SSCYGNI"
+    with pytest.raises(ConfigError, match=f"{pairs}. Set source.group_by to position"):
+        plan(group_by="object", same_position="error")
+    assert not (tmp_path / "manifest.parquet").exists()
+    plan(group_by="position", same_position="error")
     rows = rows_of(read_parquet(tmp_path / "manifest.parquet", MANIFEST))
     names = {row["file"]: row["source_id"] for row in rows}
     assert {names[f] for f, r in by_name.items() if r["source_id"] in flagged} == {

@@ -38,10 +38,11 @@ def page(data: Path) -> str:
         "regions, lists of sources, good time intervals alone, documents and pictures.",
         "## Missions",
         "`stingray.mission_support` is the source, where it has one; a test holds the lines in step. "
-        "Energies come, in this order, from a column ENERGY, from the fixed scale of PI below, from a "
-        "response in the archive (the one that RESPFILE names, or the only one of the instrument in "
-        "the folder), from EBOUNDS in the file; RXTE/PCA's from its channels and the epoch. A scale "
-        "comes before a response, whose channels may be wider than those of PI (XMM's are).",
+        "Energies come, in this order, from a column ENERGY, from a response in the archive (the one "
+        "that RESPFILE names, or the only one of the instrument in the folder), from the scale of PI "
+        "below, from EBOUNDS in the file; RXTE/PCA's from its channels and the epoch. A response "
+        "whose channels are not as wide as the scale's, within a fifth, is one of other channels "
+        "(XMM's are 5 to 15 of PI), and the scale is used.",
         _missions(),
         "## Light curves that are not OGIP's",
         "The first column that a table has of RATE (or RATE1, RATE2, …), COUNTS, COUNT_RATE and these:",

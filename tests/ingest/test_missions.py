@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from pipeline.config import IngestOptions
 from pipeline.ingest import gti, missions
+from pipeline.ingest.reader import read_products
 from pipeline.status import Flag
 
 with warnings.catch_warnings():
@@ -313,11 +315,11 @@ def test_a_detector_without_energies_has_none(archive, make):
     assert archive.read("a.evt")["flags"] & Flag.NO_ENERGY
 
 
-def _response(make, telescope="SAX", instrument="MECS", first=1.0):
+def _response(make, telescope="SAX", instrument="MECS", first=1.0, width=1.0):
     bounds = {
         "CHANNEL": np.arange(4),
-        "E_MIN": (first + np.arange(4.0), "keV"),
-        "E_MAX": (first + 1 + np.arange(4.0), "keV"),
+        "E_MIN": (first + width * np.arange(4.0), "keV"),
+        "E_MAX": (first + width * (np.arange(4.0) + 1), "keV"),
     }
     head = {"TELESCOP": telescope, "INSTRUME": instrument, "HDUCLAS1": "RESPONSE"}
     return make.table("EBOUNDS", bounds, head)
@@ -342,6 +344,38 @@ def test_energies_from_the_response_that_is_named(archive, make):
     archive.add("s/mecs1.rmf", _response(make))
     archive.add("cal/mecs2.rmf", _response(make, first=7.0))
     assert archive.read("s/a.evt")["energy"].tolist() == [7.5, 8.5, 9.5]
+
+
+@pytest.mark.parametrize(
+    ("width", "energies"),
+    [(0.0105, [0.30525, 0.31575]), (0.01, [0.305, 0.315]), (0.05, [0.0, 0.01])],
+)
+def test_a_response_comes_before_the_scale_of_its_mission_where_it_has_its_channels(
+    archive, make, width, energies
+):
+    header = {"TELESCOP": "NICER", "INSTRUME": "XTI"}
+    archive.add("s/a.evt", _events(make, header, PI=np.array([0, 1, 3])), make.gti([[0.0, 5.0]]))
+    archive.add("s/ni.rmf", _response(make, "NICER", "XTI", first=0.3, width=width))
+    assert archive.read("s/a.evt")["energy"][:2] == pytest.approx(energies)
+
+
+def test_a_broken_response_leaves_the_scale_of_the_mission_and_otherwise_is_said(archive, make):
+    for telescope, instrument in (("NICER", "XTI"), ("SAX", "MECS")):
+        folder, header = telescope.lower(), {"TELESCOP": telescope, "INSTRUME": instrument}
+        archive.add(
+            f"{folder}/a.evt", _events(make, header, PI=np.arange(3)), make.gti([[0.0, 5.0]])
+        )
+        archive.add(f"{folder}/a.rmf", _response(make, telescope, instrument, width=0.0105))
+    entries = archive.manifest()
+    for file in archive.root.glob("*/a.rmf"):
+        file.write_bytes(file.read_bytes()[:-2880])  # after it was looked at
+    nicer, sax = (
+        read_products(entries[f"{t}/a.evt"] | {"reason": ""}, archive.root, IngestOptions())
+        for t in ("nicer", "sax")
+    )
+    assert nicer[0]["energy"] == pytest.approx([0.0, 0.01, 0.02])
+    assert sax[0]["status"] == "unreadable"
+    assert "sax/a.rmf" in sax[0]["reason"]
 
 
 def test_good_time_is_that_of_the_chips_with_events(archive, make):

@@ -118,22 +118,6 @@ class Workplace:
         )
         return Run(done.returncode, done.stdout)
 
-    def planned(self, **changes) -> dict[str, int]:
-        """Return how many jobs of each rule a run with some sections replaced would run."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-        done = subprocess.run(
-            [*command, "--configfile", str(self.configure(**changes)), "--dry-run", "--cores", "2"],
-            cwd=self.folder / "survey",
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=True,
-        )
-        table = re.search(r"^Job stats:\njob +count\n[- ]+\n(.*?)^total", done.stdout, re.M | re.S)
-        rows = (line.split() for line in (table[1] if table else "").splitlines())
-        return {rule: int(count) for rule, count in rows if rule != "all"}
-
     def catalogue(self) -> dict[str, bytes]:
         """Return the published tables as they are on disk."""
         files = [self.results / "catalog" / f"{name}.parquet" for name in CATALOGUE]

@@ -32,7 +32,7 @@ from pipeline.ingest import receipts as download_receipts
 from pipeline.ingest.copies import Copies
 from pipeline.ingest.reader import carried, read_products
 from pipeline.ingest.reject import Rejected, one_line
-from pipeline.ingest.resolve import alike, resolve
+from pipeline.ingest.resolve import alike, resolve, same_positions
 from pipeline.ingest.scan import failed, scan_file
 from pipeline.ingest.walk import find
 from pipeline.status import Status
@@ -116,7 +116,8 @@ def plan(
     Raises
     ------
     ConfigError
-        When the archive is not a folder.
+        When the archive is not a folder, or two names are at one place and `source.same_position`
+        is `error`.
     """
     version = f"{code_version('ingest', 'columns', 'status')} {section_json(options, SCANNED_BY)}"
     known = scan_cache.load(cache, version)
@@ -125,6 +126,8 @@ def plan(
     else:
         scanned = _scan(archive, known, options, cluster)
     rows = resolve(scanned, source.group_by, source.radius)
+    if source.group_by == "object" and source.same_position == "error":
+        _refuse_same_positions(rows, source.radius)
     lists = [[] for _ in range(shards)]
     for row in rows:
         if row["source_id"] and row["status"] != Status.DUPLICATE:
@@ -137,6 +140,18 @@ def plan(
     write_parquet(manifest, MANIFEST, rows)
     scan_cache.save(cache, version, scanned)
     _report(f"{len(rows)} files", Counter(str(row["status"]) for row in rows))
+
+
+def _refuse_same_positions(rows, radius) -> None:
+    """Raise ConfigError where sources of two names lie within a radius of one another, arcsec."""
+    pairs = same_positions(rows, radius)
+    if pairs:
+        named = "; ".join(f"{a} and {b}" for a, b in pairs[:5])
+        more = f"; and {len(pairs) - 5} more pairs" if len(pairs) > 5 else ""
+        raise ConfigError(
+            f'source.same_position: within {radius:g}" of one another: {named}{more}. Set '
+            "source.group_by to position, which makes one source of each, or same_position to flag"
+        )
 
 
 def _split(items, known) -> tuple[list[dict], list[dict]]:

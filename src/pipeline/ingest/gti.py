@@ -62,21 +62,27 @@ def detector(name: str) -> int | None:
 
 
 def merge(intervals: np.ndarray) -> np.ndarray:
-    """Sort intervals, drop those that are empty or not finite, join those that touch or overlap."""
-    intervals = np.asarray(intervals, dtype=float).reshape(-1, 2)
-    intervals = intervals[np.isfinite(intervals).all(axis=1)]
-    intervals = intervals[intervals[:, 1] > intervals[:, 0]]
-    return close_gaps(intervals[np.argsort(intervals[:, 0], kind="stable")], 0.0)
+    """Sort intervals, drop those that are empty or not finite, join those that touch or overlap.
+
+    Starts and stops are sorted each for themselves: time is good while more intervals have begun
+    than ended, whichever of them they were.
+    """
+    start, stop = np.asarray(intervals, dtype=float).reshape(-1, 2).T
+    good = (stop > start) & np.isfinite(stop) & np.isfinite(start)
+    return _join(np.sort(start[good]), np.sort(stop[good]), 0.0)
 
 
 def close_gaps(intervals: np.ndarray, gap: float) -> np.ndarray:
-    """Join intervals, in order of their starts, that are at most `gap` seconds apart."""
-    if not len(intervals):
-        return intervals
-    reach = np.maximum.accumulate(intervals[:, 1])
-    first = np.concatenate([[True], intervals[1:, 0] > reach[:-1] + gap])
-    last = np.concatenate([first[1:], [True]])
-    return np.column_stack([intervals[first, 0], reach[last]])
+    """Join merged intervals that are at most `gap` seconds apart."""
+    return _join(*intervals.T, gap)
+
+
+def _join(start, stop, gap) -> np.ndarray:
+    """Return intervals between the starts and stops where more than `gap` seconds lie between both."""
+    if not len(start):
+        return np.empty((0, 2))
+    apart = start[1:] > stop[:-1] + gap
+    return np.column_stack([start[np.append(True, apart)], stop[np.append(apart, True)]])
 
 
 def intersect(a: np.ndarray, b: np.ndarray) -> np.ndarray:

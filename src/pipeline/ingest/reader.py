@@ -149,10 +149,18 @@ def _energies(hdus, hdu, who, clock, seconds, entry, archive, options):
     channel = next((c for c in ("PI", "PHA", "CHANNEL") if c in hdu.columns), None)
     if channel is None:
         return None, None
-    convert = calibration.of_pi(who.mission, who.instrument) if channel == "PI" else None
-    if convert is None:
-        bounds = _bounds_in_archive(entry, archive, options) or _bounds(hdus)
-        convert = bounds and calibration.of_ebounds(*bounds)
+    scale = calibration.of_pi(who.mission, who.instrument) if channel == "PI" else None
+    try:
+        bounds = _bounds_in_archive(entry, archive, options)
+    except Rejected:
+        if not scale:
+            raise
+        bounds = None
+    if bounds and scale and not calibration.same_channels(scale, *bounds):
+        bounds = None
+    if not (bounds or scale):
+        bounds = _bounds(hdus)
+    convert = calibration.of_ebounds(*bounds) if bounds else scale
     return None, convert and convert(hdu.read(channel).ravel())
 
 

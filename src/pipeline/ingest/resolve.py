@@ -38,7 +38,10 @@ def resolve(rows: Iterable[Mapping], group_by: str, radius: float = 10.0) -> lis
     for row, first in duplicates:
         row |= {key: first[key] for key in ("source_id", "observation_id")}
     if group_by == "object":
-        _flag_same_positions(rows, radius)
+        twins = {source for pair in same_positions(rows, radius) for source in pair}
+        for row in rows:
+            if row["source_id"] in twins:
+                row["flags"] = row.get("flags", 0) | int(Flag.SAME_POSITION)
     return rows
 
 
@@ -204,18 +207,13 @@ def _by_position(rows, names, radius) -> dict[str, str]:
     return result
 
 
-def _flag_same_positions(rows, radius) -> None:
-    """Flag the files of sources that lie within a radius of one of another name."""
+def same_positions(rows: Iterable[Mapping], radius: float) -> list[tuple[str, str]]:
+    """Return the pairs of sources that lie within a radius of one another, arcsec, in order."""
     placed = {}
     for row in rows:
         if row["source_id"] and math.isfinite(row["ra"]) and math.isfinite(row["dec"]):
             placed.setdefault((row["source_id"], row["ra"], row["dec"]))
     sources = [source for source, *_ in placed]
     ra, dec = (np.array([place[i] for place in placed], float) for i in (1, 2))
-    twins = set()
-    for i, j in position.close(ra, dec, radius):
-        if sources[i] != sources[j]:
-            twins |= {sources[i], sources[j]}
-    for row in rows:
-        if row["source_id"] in twins:
-            row["flags"] = row.get("flags", 0) | int(Flag.SAME_POSITION)
+    pairs = {tuple(sorted((sources[i], sources[j]))) for i, j in position.close(ra, dec, radius)}
+    return sorted((a, b) for a, b in pairs if a != b)

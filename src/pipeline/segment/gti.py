@@ -29,14 +29,12 @@ def merge(start, stop):
     """
     start, stop = np.asarray(start, float), np.asarray(stop, float)
     good = np.isfinite(start) & np.isfinite(stop) & (stop > start)
-    order = np.argsort(start[good], kind="stable")
-    start, stop = start[good][order], stop[good][order]
-    if not len(start):
-        return start, stop
-    reached = np.maximum.accumulate(stop)
-    first = np.concatenate([[True], start[1:] > reached[:-1]])
-    last = np.concatenate([first[1:], [True]])
-    return start[first], reached[last]
+    if not good.any():
+        return start[good], stop[good]
+    # As many have ended as have begun where a gap is: which of them they were does not matter.
+    start, stop = np.sort(start[good]), np.sort(stop[good])
+    apart = start[1:] > stop[:-1]
+    return start[np.append(True, apart)], stop[np.append(apart, True)]
 
 
 def whole_bins(start, stop, dt):
