@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pipeline.fit import linear
+from pipeline.fit import linear, peaks
 from pipeline.fit.components import Grid
 from pipeline.fit.curvature import bend_at, objective_at, slope_at, stepping_at
 from pipeline.fit.model import Model
@@ -365,6 +365,16 @@ def _run_near(model, likelihood, spectra, problem, state, near, tolerance, allow
     return jax.tree.map(partial(jnp.where, better), near, state)
 
 
+def _relocate(model, likelihood, spectra, problem, state, tolerance, allowed, least):
+    """Begin again with a peak moved to where the residuals call most for one."""
+    trial = peaks.relocated(model, likelihood, spectra, problem, state.u)
+    return state._replace(
+        trial=trial,
+        objective=jnp.full_like(state.objective, jnp.inf),
+        damping=jnp.full_like(state.damping, DAMPING),
+    )
+
+
 def _compare(model, likelihood, spectra, problem, state, near, tolerance, allowed, least):
     """Evaluate the trial of `state` and the u of `near`, and put the better of them into `state`."""
     fine = model, likelihood, spectra, spectra.grid, problem.active
@@ -471,7 +481,7 @@ class Engine:
         u = np.clip(work.problem.u, work.problem.lower, work.problem.upper)
         state, lanes = self._start(u), np.arange(u.shape[1])
         if is_long(work.data[0]):
-            found = self._on_coarse_bins(work, state.u, iterations)
+            found = self._on_coarse_bins(work, state.u, iterations, relocate=False)
             self._advance(_compare, work, iterations, lanes, state, found)
         else:
             loose = work._replace(tolerance=COARSE_TOLERANCE)
@@ -485,16 +495,35 @@ class Engine:
         problem = Problem(*(np.asarray(a, self.dtype) for a in problem))
         return Work(data, which, problem, self.tolerance, self.block_size)
 
-    def _on_coarse_bins(self, work, u, iterations) -> State:
-        """Fit the coarse bins of long spectra from u."""
+    def _on_coarse_bins(self, work, u, iterations, relocate=True) -> State:
+        """Fit the coarse bins of long spectra from u.
+
+        A lane that does not arrive soon has mostly a peak that is far from the one in the data, and is
+        held by a bump of the noise or drifts: it begins again with that peak moved, and what it had
+        stays if that is better.
+        """
         coarse = self._in_single(work, _coarse)
         bins = work.data[0].power.shape[0] // coarse.data[0].power.shape[0]
         coarse = coarse._replace(
             tolerance=COARSE_TOLERANCE, block_size=work.block_size * max(bins // 2, 1)
         )
         found = self._start(u)
-        self._to_end(coarse, iterations, found, np.ones(found.code.size, bool))
+        self._score(coarse, min(iterations, SCORING_ITERATIONS), found)
+        lost = _pending(found, iterations)
+        if relocate and lost.size and peaks.movable(self.model):
+            before = State(*(np.take(a, lost, axis=-1) for a in found))
+            self._advance(_relocate, coarse, iterations, lost, found)
+            self._score(coarse, min(iterations, 2 * SCORING_ITERATIONS), found)
+            worse = ~(found.objective[lost] < before.objective)
+            for whole, part in zip(found, before, strict=True):
+                whole[..., lost[worse]] = part[..., worse]
+        self._to_end(coarse, iterations, found, np.zeros(found.code.size, bool))
         return found
+
+    def _score(self, work, allowed, state, among=True):
+        """Iterate lanes by scoring until they have stopped or used what they are allowed, in place."""
+        while (pending := _pending(state, allowed, among)).size:
+            self._advance(_run_block, work, allowed, pending, state)
 
     def _solve(self, work, allowed) -> State:
         """Bring every lane to its end.
@@ -563,8 +592,7 @@ class Engine:
         upto = SCORING_ITERATIONS
         while True:
             some = min(allowed, upto)
-            while (pending := _pending(state, some, scoring)).size:
-                self._advance(_run_block, work, some, pending, state)
+            self._score(work, some, state, scoring)
             some = min(allowed, some + CHORD_ITERATIONS)
             while (pending := _pending(state, some)).size:
                 self._advance(_run_chords, few, some, pending, state)

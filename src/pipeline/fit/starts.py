@@ -6,28 +6,25 @@ frequencies and its slope at low ones. A parameter is known by its name; one tha
 those of the built-in components starts at its declaration's `start`, or within its bounds.
 """
 
-import math
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from pipeline.fit.components import evaluate
-from pipeline.fit.likelihood import standardised, terms
 from pipeline.fit.optimize import in_blocks, is_long, rebinned
+from pipeline.fit.peaks import (
+    CENTRES,
+    FWHM_OF_GAUSSIAN,
+    on_averaged_bins,
+    otherwise,
+    peak_values,
+    scores,
+    trials,
+)
 from pipeline.fit.priors import support
 
-QUALITIES = (0.5, 2.0, 6.0, 18.0)
-"""Q of the peaks that are tried at each frequency."""
-BROAD = 6.0
-"""Q up to which they are looked for on averaged bins, where the spectrum is long."""
-EXPONENTS = (2.0, 4.0)
-"""Exponents of the Harvey terms that are tried at each frequency."""
-FWHM_OF_GAUSSIAN = 2 * math.sqrt(2 * math.log(2))
-"""Full width at half maximum of a Gaussian over its standard deviation."""
-_MIDDLES = (0.5, 0.3, 0.7, 0.1)
-"""Places within its bounds where a parameter that is not known by name starts."""
+_scores = jax.jit(scores, static_argnums=(0, 1, 2, 3))
+
 MAX_CANDIDATES = 160
 """Frequencies at which a peak is tried, at most."""
 _SHAPES = ((1.5, 0.5, 2.0, 0.5), (1.0, 0.0, 1.5, 0.3), (2.0, 1.0, 3.0, 0.5), (0.5, 0.5, 1.5, 0.7))
@@ -130,7 +127,7 @@ def base_starts(model, spectra, count):
                 "variance": level,
             }
             for row, declared, given in zip(index, slot.parameters, slot.starts, strict=True):
-                value = values.get(declared.name, _otherwise(declared, k))
+                value = values.get(declared.name, otherwise(declared, k))
                 first = given is not None and k == 0
                 starts[k, row] = _fitted(model, row, given if first else value)
     return starts
@@ -139,14 +136,6 @@ def base_starts(model, spectra, count):
 def _smooth(spectra):
     """Average the bins of long spectra: what is broad is seen there as well, for less."""
     return rebinned(spectra, np) if is_long(spectra) else spectra
-
-
-def _otherwise(declared, k):
-    """Start of a parameter that is not known by name: as declared, then here and there in its bounds."""
-    if declared.start is not None and k == 0:
-        return declared.start
-    (lo, hi), place = declared.bounds, _MIDDLES[k % len(_MIDDLES)]
-    return lo * (hi / lo) ** place if declared.scale == "log" else lo + place * (hi - lo)
 
 
 def _last_quarter(used):
@@ -164,32 +153,6 @@ def _amplitude(spectra, log_f, level, near, slope):
     excess = np.maximum(spectra.power - 0.9 * level, 1e-3 * spectra.power)
     at_one = np.log(np.maximum(excess, 1e-300)) + slope * np.nan_to_num(log_f)
     return np.exp(np.clip(_mean_where(at_one, near), -650, 650))
-
-
-def _trials(declared) -> tuple[float, ...]:
-    """Shapes of a peak that are tried at each frequency: of each Q, or of each exponent."""
-    if "exponent" in declared.names:
-        return EXPONENTS
-    return QUALITIES if {"frequency", "nu_max"} & set(declared.names) else (0.5,)
-
-
-def _peak_values(declared, variance, centre, trial, narrowest, xp=np):
-    """Values of the parameters of a peak of one of the trial shapes at a frequency, by name."""
-    width = centre / trial
-    if not {"frequency", "nu_max"} & set(declared.names):
-        width = 2 * centre  # at zero frequency: half its width is where it turns over
-    fwhm = xp.maximum(width, narrowest)
-    known = {
-        "variance": variance,
-        "frequency": centre,
-        "fwhm": fwhm,
-        "width": fwhm / FWHM_OF_GAUSSIAN,
-        "nu_max": xp.sqrt(centre**2 + fwhm**2 / 4),
-        "q": centre / fwhm,
-        "characteristic_frequency": centre,
-        "exponent": trial,
-    }
-    return {p.name: known.get(p.name, _otherwise(p, 0)) for p in declared.parameters}
 
 
 def peaks_along(declared, spectra, count, quality):
@@ -218,43 +181,8 @@ def peaks_along(declared, spectra, count, quality):
     highest = _extreme(np.max, spectra.frequency, used, 0.0)
     centre = np.geomspace(lowest, highest, count + 2)[1:-1]
     variance = 0.1 * _mean_where(spectra.power, used) * centre / quality
-    values = _peak_values(declared, variance, centre, quality, 0.0)
+    values = peak_values(declared, variance, centre, quality, 0.0)
     return centre, np.stack(list(values.values()), axis=1)
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _scores(model, likelihood, declared, trials, spectra, u, active, frequencies, narrowest):
-    """Score statistic and amplitude of a peak of each trial shape at each candidate frequency.
-
-    For the standardised residual r and the standardised shape t of a peak of unit variance, the best
-    variance is (r.t)/(t.t) and the deviance falls by (r.t)^2/(t.t), the other components held.
-    """
-    grid = spectra.grid
-    power = model.power(u, grid, active)
-    flat = jnp.sum(spectra.power * spectra.weight, axis=0) / jnp.sum(spectra.weight, axis=0)
-    power = jnp.where(jnp.any(active, axis=0), power, flat)
-    at = terms(likelihood, spectra.power, spectra.weight, power)
-    root, residual = standardised(at.score, at.fisher)
-    scale = root / power
-
-    def one(k, state):
-        best, where, variance = state
-        centre = frequencies[k]
-        for q, trial in enumerate(trials):
-            values = _peak_values(declared, jnp.ones_like(centre), centre, trial, narrowest, jnp)
-            shape = scale * evaluate(declared, grid, *values.values())
-            along = jnp.sum(residual * shape, axis=0)
-            norm = jnp.sum(shape**2, axis=0)
-            score = jnp.where(along > 0, along**2 / norm, 0.0)
-            better = score > best[q]
-            best = best.at[q].set(jnp.where(better, score, best[q]))
-            where = where.at[q].set(jnp.where(better, k, where[q]))
-            variance = variance.at[q].set(jnp.where(better, along / norm, variance[q]))
-        return best, where, variance
-
-    shape = (len(trials), u.shape[1])
-    state = jnp.zeros(shape, u.dtype), jnp.zeros(shape, jnp.int32), jnp.zeros(shape, u.dtype)
-    return jax.lax.fori_loop(0, frequencies.shape[0], one, state)
 
 
 def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, block_size=64):
@@ -291,12 +219,13 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     rows = dict(zip(declared.names, model.index[slot], strict=True))
     lower, upper = _pinned(model, slot, u, lower, upper)
     candidates, narrowest = _candidates(model, spectra, rows, lower, upper)
-    trials = np.asarray(_trials(declared))
+    tried = np.asarray(trials(declared))
+    broad = on_averaged_bins(declared)
+    narrow = tuple(t for t in trials(declared) if t not in broad)
     parts = []
-    for broad, some in ((True, _smooth(spectra)), (False, spectra)):
-        tried = tuple(float(t) for t in trials if (t <= BROAD or "exponent" in rows) == broad)
-        if tried:
-            function = partial(_scores, model, likelihood, declared, tried)
+    for some, shapes in ((_smooth(spectra), broad), (spectra, narrow)):
+        if shapes:
+            function = partial(_scores, model, likelihood, declared, shapes)
             arrays = some, u, active, candidates, narrowest
             # single precision tells which is best
             arrays = jax.tree.map(lambda a: a if a.dtype == bool else np.float32(a), arrays)
@@ -307,10 +236,10 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     lanes = np.arange(u.shape[1])
     starts = np.repeat(u[None], count, axis=0)
     for k in range(count):
-        pick = order[k % trials.size]
+        pick = order[k % tried.size]
         centre = candidates[where[pick, lanes], lanes]
-        size = np.maximum(variance[pick, lanes], 1e-300) * (1 if k < trials.size else 3)
-        values = _peak_values(declared, size, centre, trials[pick], narrowest)
+        size = np.maximum(variance[pick, lanes], 1e-300) * (1 if k < tried.size else 3)
+        values = peak_values(declared, size, centre, tried[pick], narrowest)
         for (name, row), given in zip(rows.items(), model.slots[slot].starts, strict=True):
             value = values[name] if given is None or k else given
             starts[k, row] = _fitted(model, row, value)
@@ -339,7 +268,7 @@ def _candidates(model, spectra, rows, lower, upper):
     def values(bound, row):
         return np.exp(bound[row]) if model.is_log[row] else bound[row]
 
-    for name in ("frequency", "nu_max", "characteristic_frequency"):
+    for name in CENTRES:
         if name in rows:
             picked = np.clip(picked, values(lower, rows[name]), values(upper, rows[name]))
     narrowest = np.zeros(used.shape[1])
