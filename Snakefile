@@ -17,6 +17,7 @@ from pipeline.config import (
     cluster_json,
     code_version,
     components_version,
+    fit_threads,
     is_remote,
     resolve,
     section_json,

@@ -21,6 +21,7 @@ from pipeline.config import (
     check_paths,
     cluster_json,
     code_version,
+    fit_threads,
     load,
     resolve,
     section_json,
@@ -387,3 +388,12 @@ def test_every_option_and_component_is_described():
             assert option.description.endswith("."), option.key
             assert f"`{option.key}`" in page
     assert all(f"| `{name}` |" in page for name in COMPONENTS)
+
+
+def test_a_fit_job_has_its_share_of_the_cores_and_on_a_gpu_all_of_them():
+    def threads(cores, shards=4, **fit):
+        return fit_threads(validate({"archive": "x", "shards": shards, "fit": fit}), cores)
+
+    assert [threads(cores, platform="cpu") for cores in (1, 2, 4, 16)] == [1, 1, 1, 4]
+    assert threads(16, platform="gpu") == 16
+    assert threads(16, threads=3, platform="gpu") == threads(2, threads=3, platform="cpu") == 3

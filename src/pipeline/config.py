@@ -758,7 +758,12 @@ class FitOptions(Options):
         description="Folder of JAX's compilation cache, local to the node; null: one under the "
         "system's temporary folder.",
     )
-    threads: int = Field(0, ge=0, description="Cores of a fit job; 0: all that the workflow has.")
+    threads: int = Field(
+        0,
+        ge=0,
+        description="Cores of a fit job; 0: on a GPU all that the workflow has, else its share of them, "
+        "for shards side by side on a core each are done sooner than one after the other on all.",
+    )
     components_folder: str | None = Field(
         None,
         description="Folder from which components `module:name` are imported, after PYTHONPATH; null: "
@@ -953,6 +958,14 @@ def cluster_json(survey: Survey, threads: int) -> str:
     """Return the section `cluster` as JSON, with a worker a thread of the job unless it says how many."""
     workers = survey.cluster.workers or threads
     return section_json(survey.cluster.model_copy(update={"workers": workers}))
+
+
+def fit_threads(survey: Survey, cores: int) -> int:
+    """Return the cores of a fit job of a workflow that has so many."""
+    on_gpu = survey.fit.platform == "gpu" or (
+        survey.fit.platform == "auto" and any(Path("/dev").glob("nvidia[0-9]*"))
+    )
+    return survey.fit.threads or (cores if on_gpu else max(1, cores // survey.shards))
 
 
 def survey_json(survey: Survey) -> str:

@@ -1,5 +1,6 @@
 """The optimiser finds the optimum from anywhere, lane by lane, whatever the neighbours do."""
 
+import os
 import subprocess
 import sys
 
@@ -216,3 +217,27 @@ def test_long_spectra_keep_a_peak_that_coarse_bins_would_lose(three, draw, probl
     assert (fit.code == Code.CONVERGED).all()
     np.testing.assert_allclose(np.exp(fit.u[3]), 21.1, rtol=2e-3)
     np.testing.assert_allclose(fit.u[4], u[4], atol=1.0)
+
+
+@pytest.mark.parametrize("lanes", [1, 11])
+def test_a_grid_that_all_spectra_share_gives_what_grids_of_their_own_give(
+    lanes, three, draw, problem
+):
+    spectra, u = draw(three, TRUTH, np.linspace(1 / 16, 64, 1024), 32, lanes, seed=17)
+    shared = Spectra(spectra.frequency[:, :1], spectra.power, spectra.weight[:, :1])
+    engine, told = Engine(three, block_size=4), problem(three, _far(u, 18))
+    own, other = (engine.fit(s, told) for s in (spectra, shared))
+    assert (own.code == other.code).all()
+    np.testing.assert_allclose(other.objective, own.objective, atol=1e-6)
+    np.testing.assert_allclose(other.u, own.u, atol=1e-5)
+    active, moved = told.active, ~own.at_bound
+    errors = [covariance(three, "gamma", s, active, own.u, moved, 4) for s in (spectra, shared)]
+    np.testing.assert_allclose(errors[1].matrix, errors[0].matrix, rtol=1e-9)
+    some = shared.take([0, 0])
+    assert (some.frequency.shape[1], some.power.shape[1]) in ((1, 2), (2, 2))
+
+
+@pytest.mark.parametrize(("told", "cores"), [("1", 1), ("100", None), ("", None), ("many", None)])
+def test_blocks_run_on_no_more_cores_than_xla_has(told, cores, monkeypatch):
+    monkeypatch.setenv("NPROC", told)
+    assert optimize._cores() == (cores or len(os.sched_getaffinity(0)))

@@ -16,7 +16,7 @@ rule fit:
         components=components_version(survey.fit),
     log:
         "results/logs/fit/{shard}.log",
-    threads: lambda wildcards: survey.fit.threads or workflow.cores
+    threads: lambda wildcards: fit_threads(survey, workflow.cores)
     conda:
         "../envs/pipeline.yaml"
     shell:

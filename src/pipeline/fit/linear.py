@@ -4,60 +4,91 @@ Batched LAPACK calls inside a compiled loop deadlock jaxlib's CPU back end on tw
 for matrices this small. Matrices have shape (P, P, lanes).
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 UNROLL = 8
-"""Up to this size factorisations are written out; above, a loop keeps compilation short."""
+"""Up to this size loops are written out; above, they stay loops, which keeps compilation short."""
 
 
-def solve(matrix, vector):
-    """Solve matrix x = vector for symmetric, positive definite matrices.
+class Factors(NamedTuple):
+    """A matrix as L D L^T, with L lower triangular of unit diagonal and D diagonal.
 
-    Parameters
+    Attributes
     ----------
-    matrix : array, shape (P, P, lanes)
-        Symmetric.
-    vector : array, shape (P, lanes)
-        Right-hand sides.
-
-    Returns
-    -------
-    x : array, shape (P, lanes)
-        Solutions; meaningless in lanes where a pivot was not positive.
+    columns : array, shape (P, P, lanes)
+        Column k of L at [k], zero down to its diagonal.
+    diagonal : array, shape (P, lanes)
+        D, 1 where the pivot vanishes.
     pivot : array, shape (lanes,)
-        The smallest pivot.
+        The smallest pivot: positive where the matrix is positive definite.
     """
-    x, pivot = _eliminate(matrix, vector[:, None])
-    return x[:, 0], pivot
+
+    columns: jnp.ndarray
+    diagonal: jnp.ndarray
+    pivot: jnp.ndarray
+
+
+def factor(matrix) -> Factors:
+    """Factorise symmetric matrices without exchanges, which positive definite ones do not need."""
+    size, _, lanes = matrix.shape
+    tiny, rows = jnp.finfo(matrix.dtype).tiny, jnp.arange(size)[:, None]
+
+    def step(k, state):
+        rest, columns, diagonal, smallest = state
+        row, pivot = rest[k], rest[k, k]
+        safe = jnp.where(jnp.abs(pivot) > tiny, pivot, 1.0)
+        column = jnp.where(rows > k, row / safe, 0.0)  # what is left is symmetric
+        return (
+            rest - column[:, None] * row[None],
+            columns.at[k].set(column),
+            diagonal.at[k].set(safe),
+            jnp.minimum(smallest, pivot),
+        )
+
+    state = (
+        matrix,
+        jnp.zeros_like(matrix),
+        jnp.zeros((size, lanes), matrix.dtype),
+        jnp.full(lanes, jnp.inf, matrix.dtype),
+    )
+    return Factors(*_loop(size, step, state)[1:])
+
+
+def solve(factors: Factors, right):
+    """Solve for right-hand sides of shape (P, lanes) or (P, columns, lanes), as many at once.
+
+    The solutions are meaningless in lanes where a pivot was not positive.
+    """
+    columns, diagonal, _ = factors
+    size = diagonal.shape[0]
+    if right.ndim == 3:
+        columns, diagonal = columns[:, :, None], diagonal[:, None]
+
+    def down(k, x):
+        return x - columns[k] * x[k][None]
+
+    def up(k, x):
+        k = size - 1 - k
+        return x.at[k].add(-jnp.sum(columns[k] * x, axis=0))
+
+    return _loop(size, up, _loop(size, down, right) / diagonal)
 
 
 def inverse(matrix):
     """Invert symmetric, positive definite matrices; return the inverses and the smallest pivots."""
-    size, _, lanes = matrix.shape
-    identity = jnp.broadcast_to(jnp.eye(size, dtype=matrix.dtype)[:, :, None], (size, size, lanes))
-    return _eliminate(matrix, identity)
-
-
-def _eliminate(matrix, right):
-    """Gauss-Jordan elimination without exchanges, which a positive definite matrix does not need."""
     size = matrix.shape[0]
-    table = jnp.concatenate([matrix, right], axis=1)
-    tiny = jnp.finfo(matrix.dtype).tiny
+    factors = factor(matrix)
+    identity = jnp.broadcast_to(jnp.eye(size, dtype=matrix.dtype)[:, :, None], matrix.shape)
+    return solve(factors, identity), factors.pivot
 
-    def step(k, state):
-        table, smallest = state
-        pivot = table[k, k]
-        row = table[k] / jnp.where(jnp.abs(pivot) > tiny, pivot, 1.0)
-        factor = table[:, k].at[k].set(0.0)
-        table = (table - factor[:, None] * row[None]).at[k].set(row)
-        return table, jnp.minimum(smallest, pivot)
 
-    state = table, jnp.full(matrix.shape[2:], jnp.inf, matrix.dtype)
-    if size <= UNROLL:
-        for k in range(size):
-            state = step(k, state)
-    else:
-        state = jax.lax.fori_loop(0, size, step, state)
-    table, smallest = state
-    return table[:, size:], smallest
+def _loop(size, step, state):
+    """Call step(k, state) for each k below the size."""
+    if size > UNROLL:
+        return jax.lax.fori_loop(0, size, step, state)
+    for k in range(size):
+        state = step(k, state)
+    return state

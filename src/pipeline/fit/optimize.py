@@ -66,9 +66,12 @@ class Spectra(NamedTuple):
 
     Attributes
     ----------
-    frequency, power, weight : array, shape (bins, lanes)
-        Hz, power, and n or 1/sigma^2; weight 0 marks padding (with frequency and power 1).
-    width : array, shape (bins, lanes), or None
+    power : array, shape (bins, lanes)
+        Power, 1 in the padding.
+    frequency, weight : array, shape (bins, lanes) or (bins, 1)
+        Hz, and n or 1/sigma^2; weight 0 marks padding (with frequency 1). Of one lane where all
+        spectra have the same: then there is less to read.
+    width : array, shape (bins, lanes) or (bins, 1), or None
         Widths of the bins, Hz, where the model is to be averaged over them (1 in the padding).
     """
 
@@ -88,7 +91,8 @@ class Spectra(NamedTuple):
 
     def take(self, lanes) -> "Spectra":
         """Return the spectra of some lanes, repeated as `lanes` says."""
-        return self.each(lambda a: np.take(a, lanes, axis=1))
+        every = self.power.shape[1]
+        return self.each(lambda a: np.take(a, lanes, axis=1) if a.shape[1] == every else a)
 
     def on_device(self, dtype) -> "Spectra":
         """Return the spectra in the memory of the device, where later calls find them."""
@@ -255,12 +259,13 @@ def _aim(problem, tolerance, state, bend=None):
     scale = jnp.maximum(diagonal, floor)
     damped = state.information + jnp.where(eye, (state.damping * scale)[:, None], 0.0)
     matrix = jnp.where(both, damped, jnp.where(eye, 1.0, 0.0))
-    step, pivot = linear.solve(matrix, gradient)
-    sound = (pivot > 0) & jnp.all(jnp.isfinite(step), axis=0)
+    factors = linear.factor(matrix)
+    step = linear.solve(factors, gradient)
+    sound = (factors.pivot > 0) & jnp.all(jnp.isfinite(step), axis=0)
     step = jnp.where(sound, step, gradient / (scale * (1 + state.damping)))
     promised = jnp.sum(step * gradient, axis=0)
     if bend is not None:
-        aside = -0.5 * linear.solve(matrix, jnp.where(move, bend(state.u, step), 0.0))[0]
+        aside = -0.5 * linear.solve(factors, jnp.where(move, bend(state.u, step), 0.0))
         length, turn = (jnp.sum(scale * move * x**2, axis=0) for x in (step, aside))
         step = step + jnp.where(sound & (turn <= MOST_BEND**2 * length), aside, 0.0)
     longest = jnp.max(jnp.abs(step), axis=0)
@@ -621,7 +626,7 @@ class Engine:
             lanes = np.resize(block, size)  # a short block holds its own lanes again
             device = number % len(self.devices)
             spectra = block_of(work.data[device], work.which[lanes])
-            small = jax.device_put(packed[:, lanes], self.devices[device])
+            small = jax.device_put(packed[:, _slice_of(lanes)], self.devices[device])
             # unlike np.asarray, block_until_ready lets the other threads work while it waits
             return jax.block_until_ready(program(spectra, small, *numbers))
 
@@ -693,21 +698,46 @@ def _log_prior(model, u):
 
 
 def block_of(arrays, lanes):
-    """Return some lanes of arrays on a device; a slice where they follow each other."""
-    first = lanes[0]
-    if lanes[-1] - first + 1 == lanes.size and (np.diff(lanes) == 1).all():
-        return _slice(arrays, first, lanes.size)
-    (device,) = jax.tree.leaves(arrays)[0].devices()
+    """Return some lanes of arrays on a device; a slice where they follow each other.
+
+    Arrays of one lane among others of many are what all lanes share, and are returned as they are.
+    """
+    leaves, tree = jax.tree.flatten(arrays)
+    every = _lanes_of(leaves)
+    own = [k for k, leaf in enumerate(leaves) if leaf.shape[-1] == every]
+    for k, part in zip(own, _take_lanes([leaves[k] for k in own], lanes), strict=True):
+        leaves[k] = part
+    return jax.tree.unflatten(tree, leaves)
+
+
+def _lanes_of(leaves) -> int:
+    """Number of lanes of arrays of which some may be shared by all lanes."""
+    return max(leaf.shape[-1] for leaf in leaves)
+
+
+def _slice_of(lanes):
+    """Return a slice in place of lanes that follow each other, else the lanes."""
+    if lanes[-1] - lanes[0] + 1 == lanes.size and (np.diff(lanes) == 1).all():
+        return slice(int(lanes[0]), int(lanes[-1]) + 1)
+    return lanes
+
+
+def _take_lanes(arrays, lanes):
+    """Return some lanes of a list of arrays that all have as many."""
+    part = _slice_of(lanes)
+    if isinstance(part, slice):
+        return _slice(arrays, lanes[0], lanes.size)
+    (device,) = arrays[0].devices()
     if device.platform != "cpu":
         return _take(arrays, lanes)
     # nothing to compile: `_take` is compiled anew for each number of lanes in the arrays
-    taken = jax.tree.map(lambda a: np.take(np.asarray(a), lanes, axis=-1), arrays)
+    taken = [np.take(np.asarray(a), lanes, axis=-1) for a in arrays]
     return jax.device_put(taken, device)
 
 
 @partial(jax.jit, static_argnums=2)
 def _slice(arrays, first, size):
-    return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size, a.ndim - 1), arrays)
+    return [jax.lax.dynamic_slice_in_dim(a, first, size, a.ndim - 1) for a in arrays]
 
 
 @jax.jit
@@ -724,7 +754,17 @@ def _coarse(spectra):
 
 @jax.jit
 def _take(arrays, lanes):
-    return jax.tree.map(lambda a: jnp.take(a, lanes, axis=-1, mode="clip"), arrays)
+    return [jnp.take(a, lanes, axis=-1, mode="clip") for a in arrays]
+
+
+def _cores() -> int:
+    """Cores that blocks may run on: as many as XLA's own threads, if NPROC says how many these are.
+
+    XLA shares its threads between all programs: with one, two blocks side by side would run on it in turn.
+    """
+    cores = len(os.sched_getaffinity(0))
+    told = os.environ.get("NPROC", "")
+    return min(cores, int(told)) if told.isdecimal() and int(told) else cores
 
 
 def on_cores(function, items, devices):
@@ -735,7 +775,7 @@ def on_cores(function, items, devices):
     """
     workers = len(devices)
     if devices[0].platform == "cpu":
-        workers = max(workers, len(os.sched_getaffinity(0)))
+        workers = max(workers, _cores())
     if min(workers, len(items)) <= 1:
         return [function(item) for item in items]
     with ThreadPoolExecutor(workers) as pool:
@@ -750,14 +790,14 @@ def in_blocks(function, arrays, block_size):
     function : callable
         Takes as many arrays as there are, and returns several; the last axis of each is the lane.
     arrays : sequence of array or of tuple of array
-        All with the same number of lanes.
+        All with the same number of lanes, or with one that the others share.
     block_size : int
         Lanes at a time.
     """
     devices = jax.devices()
     # committed to a device, as what `block_of` takes on the host is: or there are two programs
     arrays = jax.device_put(arrays, devices[0])
-    lanes = jax.tree.leaves(arrays)[0].shape[-1]
+    lanes = _lanes_of(jax.tree.leaves(arrays))
     blocks = [
         np.arange(start, min(start + block_size, lanes)) for start in range(0, lanes, block_size)
     ]
