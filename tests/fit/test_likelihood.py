@@ -9,7 +9,6 @@ from scipy import optimize, stats
 from pipeline.fit import Code, Engine, Grid, Model, Spectra
 from pipeline.fit.curvature import information
 from pipeline.fit.likelihood import LIKELIHOODS, log, saturated, terms
-from pipeline.fit.linear import UNROLL, inverse, solve
 from pipeline.fit.model import _slot
 from pipeline.fit.priors import log_prior
 
@@ -157,25 +156,6 @@ def test_power_and_tangents_match_finite_differences(draw):
         )
         expected = (ahead - behind) / 2e-6
         np.testing.assert_allclose(tangent, expected, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize("size", [3, UNROLL, UNROLL + 5])
-def test_small_systems_match_numpy(size):
-    rng = np.random.default_rng(size)
-    root = rng.normal(size=(5, size, size + 2))
-    matrix = root @ root.transpose(0, 2, 1)
-    right = rng.normal(size=(5, size))
-    x, pivot = solve(jnp.asarray(matrix.transpose(1, 2, 0)), jnp.asarray(right.T))
-    np.testing.assert_allclose(x.T, np.linalg.solve(matrix, right[..., None])[..., 0], rtol=1e-7)
-    assert (np.asarray(pivot) > 0).all()
-    inverted, _ = inverse(jnp.asarray(matrix.transpose(1, 2, 0)))
-    np.testing.assert_allclose(inverted.transpose(2, 0, 1), np.linalg.inv(matrix), rtol=1e-6)
-
-
-def test_a_matrix_that_is_not_positive_definite_has_a_pivot_that_says_so():
-    matrix = jnp.array([[1.0, 2.0], [2.0, 1.0]])[:, :, None]
-    _, pivot = solve(matrix, jnp.ones((2, 1)))
-    assert pivot[0] < 0
 
 
 def test_priors_are_scipys_carried_to_the_fitted_variable():

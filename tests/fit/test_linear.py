@@ -13,7 +13,7 @@ def _systems(size, lanes=5):
     return half @ half.transpose(0, 2, 1), rng.normal(size=(lanes, size))
 
 
-@pytest.mark.parametrize("size", [1, 6, linear.UNROLL + 1, 16])
+@pytest.mark.parametrize("size", [1, 6, linear.UNROLL + 5])
 def test_solutions_and_inverses_are_those_of_lapack(size):
     matrices, right = _systems(size)
     ours = jnp.asarray(matrices.transpose(1, 2, 0))

@@ -104,6 +104,7 @@ def test_derived_quantities_of_what_is_at_zero_frequency():
     assert list(results.derived("power_law", [1.0, 2.0], matrix, row)) == []
 
 
+@pytest.mark.slow  # it compiles five models
 def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
     n = np.full(GRID.size, 400.0)
     expected = 0.004 + 0.01 * 0.2 / np.pi / (0.2**2 + (GRID - 4.0) ** 2)

@@ -100,7 +100,9 @@ class Workplace:
             "fit": {"models": {"noise": ["constant"], "red": ["constant", "power_law"]}},
         }
         file = self.folder / "survey.yaml"
-        file.write_text(yaml.safe_dump({**survey, **changes}))
+        survey |= changes
+        survey["fit"] = {"threads": 2, **survey["fit"]}  # two jobs would compile the same programs
+        file.write_text(yaml.safe_dump(survey))
         return file
 
     def run(self, command: str = "run", *options: str, **changes) -> Run:
