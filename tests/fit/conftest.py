@@ -37,6 +37,12 @@ def _problem(model, u, lower=None, upper=None):
     )
 
 
+def _far(u, seed):
+    """Starts 20 to 100 % off in every parameter."""
+    rng = np.random.default_rng(seed)
+    return u + rng.choice([-1, 1], u.shape) * np.log1p(rng.uniform(0.2, 1.0, u.shape))
+
+
 def _spread(found, enough, rng):
     """p-values, which are discrete, spread evenly down to the next one that there could be."""
     sequential = np.array([m is Method.SEQUENTIAL for m in found.method])
@@ -60,6 +66,12 @@ def draw():
 def problem():
     """Function that makes a problem, see `_problem`."""
     return _problem
+
+
+@pytest.fixture
+def far():
+    """Function that makes starts, see `_far`."""
+    return _far
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import jax
 def configure(platform="auto", precision="float64", cache=None, cpu_devices=1):
     """Choose platform, floating-point type and compilation cache, and return the devices.
 
-    On CPUs blocks of spectra run side by side, a thread a core (`pipeline.fit.optimize.on_cores`); on
+    On CPUs blocks of spectra run side by side, a thread a core (`pipeline.fit.blocks.on_cores`); on
     GPUs they are spread over the GPUs.
 
     Parameters

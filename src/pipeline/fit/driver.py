@@ -9,9 +9,10 @@ import numpy as np
 from pipeline import columns, tables
 from pipeline.config import FitOptions
 from pipeline.fit import criteria, devices, mcmc, posterior, predictive, prepare, results, samples
+from pipeline.fit.blocks import on_cores
 from pipeline.fit.detect import amplitude_limits, detect_peak, peak_to_test
 from pipeline.fit.model import Model
-from pipeline.fit.optimize import Engine, component_power, on_cores
+from pipeline.fit.optimize import Engine, component_power
 from pipeline.fit.select import fit_model
 from pipeline.fit.starts import peaks_along
 from pipeline.fit.weak import add_profiles

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pipeline.fit import linear
+from pipeline.fit.blocks import in_blocks
 from pipeline.fit.curvature import information
-from pipeline.fit.optimize import in_blocks
 
 
 class Covariance(NamedTuple):

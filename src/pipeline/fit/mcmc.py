@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import expit, logit
 
+from pipeline.fit.blocks import in_blocks, on_cores
 from pipeline.fit.curvature import slope_at
 from pipeline.fit.diagnostics import Diagnosis, diagnose
-from pipeline.fit.optimize import Engine, Spectra, in_blocks, on_cores
+from pipeline.fit.optimize import Engine, Spectra
 from pipeline.fit.posterior import DEGREES, best_and_covariance, roots
 from pipeline.fit.select import ModelFit, Workshop
 

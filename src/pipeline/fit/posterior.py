@@ -16,10 +16,11 @@ import jax
 import numpy as np
 from scipy.special import gammaln, logsumexp
 
+from pipeline.fit.blocks import in_blocks
 from pipeline.fit.curvature import objective_at
 from pipeline.fit.errors import covariance
 from pipeline.fit.likelihood import saturated
-from pipeline.fit.optimize import Engine, Spectra, in_blocks
+from pipeline.fit.optimize import Engine, Spectra
 from pipeline.fit.priors import is_flat
 from pipeline.fit.select import ModelFit, Workshop
 

@@ -11,7 +11,8 @@ from functools import partial
 import jax
 import numpy as np
 
-from pipeline.fit.optimize import in_blocks, is_long, rebinned
+from pipeline.fit.blocks import in_blocks
+from pipeline.fit.optimize import is_long, rebinned
 from pipeline.fit.peaks import (
     CENTRES,
     FWHM_OF_GAUSSIAN,
