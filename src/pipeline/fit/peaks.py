@@ -22,6 +22,8 @@ FWHM_OF_GAUSSIAN = 2 * math.sqrt(2 * math.log(2))
 """Full width at half maximum of a Gaussian over its standard deviation."""
 CENTRES = ("frequency", "nu_max", "characteristic_frequency")
 """Parameters that are the place of a peak."""
+WIDTHS = {"fwhm": 1.0, "width": FWHM_OF_GAUSSIAN}
+"""Parameters that are the width of a peak, and its full width at half maximum over each."""
 PLACES = 32
 """Frequencies at which a peak is tried that has lost its way."""
 _MIDDLES = (0.5, 0.3, 0.7, 0.1)
@@ -159,7 +161,7 @@ def relocated(model, likelihood, spectra, problem, u):
     for s, rows in slots.items():
         rest = jnp.maximum(total - powers[s], 1e-3 * total)
         cost = jnp.sum(terms(likelihood, spectra.power, spectra.weight, rest).deviance, axis=0)
-        costs.append(jnp.where(active[s] & free[_centre(rows)], cost, jnp.inf))
+        costs.append(jnp.where(active[s] & free[rows[_centre(rows)]], cost, jnp.inf))
     costs = jnp.stack(costs)
     weakest = jnp.where(jnp.isfinite(jnp.min(costs, axis=0)), jnp.argmin(costs, axis=0), -1)
     chosen = {s: weakest == k for k, s in enumerate(slots)}
@@ -185,9 +187,9 @@ def relocated(model, likelihood, spectra, problem, u):
     return jnp.clip(best, problem.lower, problem.upper)
 
 
-def _centre(rows) -> int | None:
-    """Return the row of u that is the place of a peak, None if it has none."""
-    return next((rows[name] for name in CENTRES if name in rows), None)
+def _centre(names) -> str | None:
+    """Return which of the parameters is the place of a peak, None if it has none."""
+    return next((name for name in CENTRES if name in names), None)
 
 
 def _places(model, spectra, problem, same, chosen):
@@ -207,14 +209,15 @@ def _places(model, spectra, problem, same, chosen):
 
     used = spectra.weight > 0
     names = next(iter(same.values()))
-    name = next(n for n in CENTRES if n in names)
     lowest = jnp.min(jnp.where(used, spectra.frequency, jnp.inf), axis=0)
     highest = jnp.max(jnp.where(used, spectra.frequency, 0.0), axis=0)
-    low = jnp.log(jnp.clip(bound(problem.lower, name), lowest, highest))
-    high = jnp.log(jnp.clip(bound(problem.upper, name), lowest, highest))
+    low, high = (
+        jnp.log(jnp.clip(bound(limit, _centre(names)), lowest, highest))
+        for limit in (problem.lower, problem.upper)
+    )
     part = (jnp.arange(PLACES, dtype=low.dtype)[:, None] + 0.5) / PLACES
     narrowest = jnp.zeros_like(low)
-    for name, factor in (("fwhm", 1.0), ("width", FWHM_OF_GAUSSIAN)):
+    for name, factor in WIDTHS.items():
         if name in names:
             narrowest = factor * bound(problem.lower, name)
     return jnp.exp(low + part * (high - low)), narrowest

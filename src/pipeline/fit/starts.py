@@ -16,6 +16,7 @@ from pipeline.fit.optimize import is_long, rebinned
 from pipeline.fit.peaks import (
     CENTRES,
     FWHM_OF_GAUSSIAN,
+    WIDTHS,
     on_averaged_bins,
     otherwise,
     peak_values,
@@ -273,7 +274,7 @@ def _candidates(model, spectra, rows, lower, upper):
         if name in rows:
             picked = np.clip(picked, values(lower, rows[name]), values(upper, rows[name]))
     narrowest = np.zeros(used.shape[1])
-    for name, factor in (("fwhm", 1.0), ("width", FWHM_OF_GAUSSIAN)):
+    for name, factor in WIDTHS.items():
         if name in rows:
             narrowest = factor * values(lower, rows[name])
     return picked, narrowest
