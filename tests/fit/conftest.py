@@ -1,5 +1,6 @@
 """Spectra drawn from a known model, for the tests of the fits."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,6 +11,13 @@ from pipeline.fit.montecarlo import Method
 @pytest.fixture(scope="session", autouse=True)
 def _devices():
     configure("cpu", "float64", cpu_devices=2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs():
+    """Let go of a file's programs: each holds memory maps, of which a process may have 65,530."""
+    yield
+    jax.clear_caches()
 
 
 def _draw(model, values, frequency, n, lanes, seed):
