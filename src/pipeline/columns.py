@@ -117,7 +117,7 @@ DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos
 STATUS = Column(
     "status", "str", "What became of it (pipeline.status.Status).", ucd="meta.code.status"
 )
-FLAGS = Column("flags", "int32", "Caveats, a bit each (pipeline.status.Flag).", ucd="meta.code")
+FLAGS = Column("flags", "int64", "Caveats, a bit each (pipeline.status.Flag).", ucd="meta.code")
 REASON = Column("reason", "str", "Why there is no result, and what to do.", ucd="meta.note")
 PRODUCT = Column(
     "product",

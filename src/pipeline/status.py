@@ -115,7 +115,8 @@ HAS_RESULT = frozenset({Status.OK, Status.NOT_CONVERGED, Status.AT_BOUND, Status
 
 
 class Flag(IntFlag):
-    """Caveats, one bit each. Bits 26 to 30 are left to users of the catalogue."""
+    """Caveats, one bit each. Bits 53 to 62 are left to users of the catalogue: up to 52, JavaScript
+    and other readers that keep numbers in double precision hold them exactly."""
 
     sentence: str
 

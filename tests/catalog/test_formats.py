@@ -22,7 +22,7 @@ PLAIN = "GRS 1915+105 \\xbd  <&\"'>"
 
 @pytest.fixture
 def tables():
-    source = {"source_id": NAME, "ra": 288.8, "flags": 2**30, "status": "ok", "m": 2**40}
+    source = {"source_id": NAME, "ra": 288.8, "flags": 2**62, "status": "ok", "m": 2**40}
     model = {"source_id": "A", "product": "p", "model": "m", "best": True}
     model |= {"components": ["constant.1", "power_law.1"], "covariance": [1.0, 0.5, 0.5, 2.0]}
     rows = {SOURCES: [source, {"source_id": "B"}], MODELS: [model, {"source_id": "B"}]}
@@ -60,7 +60,7 @@ def test_fits_values_read_back(tmp_path, tables):
     write_fits(tmp_path / "c.fits", tables, "A survey")
     sources = AstropyTable.read(tmp_path / "c.fits", hdu="SOURCES")
     assert sources["ra"].unit == units.deg
-    assert (sources["source_id"][0], sources["flags"][0], sources["m"][0]) == (PLAIN, 2**30, 2**40)
+    assert (sources["source_id"][0], sources["flags"][0], sources["m"][0]) == (PLAIN, 2**62, 2**40)
     assert np.ma.is_masked(sources["ra"][1])
     models = AstropyTable.read(tmp_path / "c.fits", hdu="MODELS")
     assert models["components"][0] == "constant.1 power_law.1"
@@ -76,7 +76,7 @@ def test_votable_is_valid_and_reads_back(tmp_path, tables):
     found = {t.name: t for t in parse(path, verify="exception").iter_tables()}
     assert list(found) == [table.name for table in CATALOGUE]
     sources = found["SOURCES"].to_table()
-    assert (sources["source_id"][0], sources["flags"][0], sources["m"][0]) == (PLAIN, 2**30, 2**40)
+    assert (sources["source_id"][0], sources["flags"][0], sources["m"][0]) == (PLAIN, 2**62, 2**40)
     assert sources["ra"].unit == units.deg
     assert np.isnan(sources["qpo_frequency"].filled(np.nan)).all()
     models = found["MODELS"].to_table()

@@ -211,7 +211,7 @@ function cornerFigure(detail) {
 function outcome(data, i) {
   const cell = (name) => data.sources[name][i];
   const { sentence, result } = data.statuses.find((entry) => entry.status === cell("status"));
-  const flags = data.flags.filter(({ bit }) => cell("flags") & bit);
+  const flags = data.flags.filter(({ bit }) => Math.floor(cell("flags") / bit) % 2); // & has 32 bits
   const parts = [h("h3", {}, "Status"), h("p", {}, statusBadge(cell("status"), result), " ", sentence)];
   if (cell("reason")) parts.push(h("p", {}, cell("reason")));
   if (flags.length) {
