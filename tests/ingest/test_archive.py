@@ -141,7 +141,7 @@ def test_an_object_under_two_names_is_one_source_by_position_and_flagged_by_name
             manifest=tmp_path / "manifest.parquet",
             plan=tmp_path / "plan",
             cache=tmp_path / "cache.parquet",
-            options=IngestOptions(**said),
+            options=IngestOptions(),
             source=SourceOptions(**source),
             cluster=ClusterOptions(),
             shards=1,
