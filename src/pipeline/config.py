@@ -686,10 +686,10 @@ class FitOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to fit, Hz: [lo, hi]; null: all."
     )
-    bin_average: bool = Field(
-        False,
+    bin_average: bool | Literal["auto"] = Field(
+        "auto",
         description="Whether the model is averaged over each frequency bin, rather than taken at its "
-        "centre: for bins that are not narrow beside what is in the spectrum.",
+        "centre. `auto`: where bins differ in width, as after logarithmic rebinning.",
     )
     min_delta_bic: float = Field(
         0.0,

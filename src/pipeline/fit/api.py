@@ -106,7 +106,7 @@ def fit_spectra(
     error=None,
     width=None,
     likelihood=None,
-    bin_average=False,
+    bin_average="auto",
     n_starts=4,
     min_delta_bic=0.0,
     errors="observed",
@@ -136,8 +136,9 @@ def fit_spectra(
         Widths of the bins, Hz; by default from the distances between the frequencies.
     likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}, optional
         See `pipeline.fit.likelihood.terms`; by default ``gamma`` with `n` and ``gaussian`` with `error`.
-    bin_average : bool, optional
-        Whether the model is averaged over each bin, rather than taken at its frequency.
+    bin_average : bool or "auto", optional
+        Whether the model is averaged over each bin, rather than taken at its frequency; ``auto``: where
+        `width` is given, or comes with the spectra, and differs from bin to bin.
     n_starts, min_delta_bic, errors
         See `pipeline.fit.fit_model`.
     profile : {"none", "weak", "all"}, optional
@@ -216,6 +217,7 @@ def _width(spectrum):
 
 def _row(power, frequency, n, error, width, likelihood):
     frequency, power = np.asarray(frequency, float), np.asarray(power, float)
+    widths_known = width is not None
     if width is None:
         width = np.gradient(frequency) if frequency.size > 1 else np.ones(frequency.size)
     half = np.broadcast_to(np.abs(width) / 2, frequency.shape)
@@ -228,6 +230,7 @@ def _row(power, frequency, n, error, width, likelihood):
         "frequency_lo": frequency - half,
         "frequency_hi": frequency + half,
         "likelihood": likelihood,
+        "widths_known": widths_known,
     }
 
 
