@@ -691,6 +691,14 @@ class FitOptions(Options):
         description="Whether the model is averaged over each frequency bin, rather than taken at its "
         "centre: for bins that are not narrow beside what is in the spectrum.",
     )
+    likelihood: Literal["auto", "gaussian", "gaussian_model"] = Field(
+        "auto",
+        description="Of power spectra of which only errors are known (where n is, it is the gamma "
+        "likelihood). `gaussian`: with the errors as they are; `gaussian_model`: with the variance of the "
+        "model, S^2 / n and n = (power / error)^2, for errors that are the power over the root of n; `auto`: "
+        "`gaussian_model` where the errors are, else `gaussian`, where errors that follow the power are "
+        "replaced by those of their neighbours.",
+    )
     min_delta_bic: float = Field(
         0.0,
         ge=0,

@@ -71,9 +71,10 @@ def fit_rows(rows, options: FitOptions):
     """
     used = devices.configure(options.platform, options.precision, options.compilation_cache)
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
-    masks = [_mask(row, options) for row in rows]
+    weighted = [prepare.with_errors_only(row, options.likelihood) for row in rows]
+    masks = [_mask(row, options) for row in weighted]
     fits = {lane: [] for lane in range(len(rows))}
-    buckets = prepare.buckets(rows, masks, options.batch_size, average=options.bin_average)
+    buckets = prepare.buckets(weighted, masks, options.batch_size, average=options.bin_average)
 
     def fit(bucket):
         return list(_fit_bucket(bucket, [rows[lane] for lane in bucket.lanes], options, used))
