@@ -968,10 +968,21 @@ def cluster_json(survey: Survey, threads: int) -> str:
     return section_json(survey.cluster.model_copy(update={"workers": workers}))
 
 
-def fit_threads(survey: Survey, cores: int) -> int:
-    """Return the cores of a fit job of a workflow that has so many."""
+def fit_threads(survey: Survey, cores: int, elsewhere: bool = False) -> int:
+    """Return the cores of a fit job of a workflow that has so many.
+
+    Parameters
+    ----------
+    survey : Survey
+        Its `fit.threads`, where they are given; else the platform decides.
+    cores : int
+        Cores of the workflow.
+    elsewhere : bool, optional
+        Whether jobs run on other machines than this one, as on a cluster: whether these have a GPU is not
+        to be seen from here. What a job finds there it uses; its cores are those that the profile asks for.
+    """
     on_gpu = survey.fit.platform == "gpu" or (
-        survey.fit.platform == "auto" and any(Path("/dev").glob("nvidia[0-9]*"))
+        survey.fit.platform == "auto" and not elsewhere and any(Path("/dev").glob("nvidia[0-9]*"))
     )
     return survey.fit.threads or (cores if on_gpu else max(1, cores // survey.shards))
 
@@ -1066,25 +1077,6 @@ def archive_fingerprint(archive) -> str:
 def _is_broken(entry: os.DirEntry) -> bool:
     """Return whether a directory entry is a link to nothing."""
     return entry.is_symlink() and not os.path.exists(entry.path)
-
-
-def code_version(*parts: str) -> str:
-    """Return a hash of the source code of subpackages or modules, by which their rules re-run.
-
-    Parameters
-    ----------
-    *parts : str
-        Names under ``pipeline``: ``"fit"``, ``"columns"``.
-    """
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for part in parts:
-        folder = root / part
-        files = sorted(folder.rglob("*.*")) if folder.is_dir() else [root / f"{part}.py"]
-        for file in files:
-            if file.suffix != ".pyc":
-                digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def components_version(fit: FitOptions) -> str:

@@ -71,6 +71,8 @@ def product_rows(read: Reader, count: int, options: SegmentOptions) -> list[dict
         row = _row(lambda i, members=members: read(members[i]), len(members), options)
         if number > 1:
             row["product"] += f"#{number}"
+        if row["status"] != Status.OK:
+            row["observation_ids"] = sorted({read(i)["observation_id"] for i in members})
         rows.append(row)
     return rows
 
