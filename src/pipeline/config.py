@@ -42,6 +42,7 @@ class Options(BaseModel):
 
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -249,11 +250,10 @@ class IngestOptions(Options):
     spectrum_norm: Literal["leahy", "frac", "abs"] = Field(
         "leahy", description="Normalisation of power-spectrum files, which do not say it."
     )
-    spectrum_noise: float | None = Field(
-        2.0,
-        ge=0,
-        description="Noise level that was subtracted from power-spectrum files and is added back; "
-        "null: unknown, and the fit is Gaussian.",
+    spectrum_noise: NotNegative | Literal["auto"] | None = Field(
+        "auto",
+        description="Noise level that was subtracted from power-spectrum files and is added back. "
+        "`auto`: estimated for each from its powers and errors. null: unknown, and the fit is Gaussian.",
     )
     min_fracexp: Fraction = Field(
         0.5, description="Light-curve bins with a smaller exposed fraction are gaps."
