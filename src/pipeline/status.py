@@ -198,3 +198,12 @@ class Flag(IntFlag):
         "The chains of the posterior have not mixed (R-hat above 1.01, or fewer than 400 effective draws): "
         "its kept draws are not to be believed.",
     )
+    PULSATION = (
+        1 << 49,
+        "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "
+        "no QPO, and its frequencies were left out of the fit.",
+    )
+    QPO_IN_EPOCH = (
+        1 << 50,
+        "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
+    )
