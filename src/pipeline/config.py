@@ -315,6 +315,11 @@ class SegmentOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to keep, Hz: [lo, hi]; null: all."
     )
+    epochs: bool = Field(
+        True,
+        description="Where observations of a source are averaged (`source.group_by`), whether each is also "
+        "analysed by itself, for the table `EPOCHS`.",
+    )
 
     @model_validator(mode="after")
     def _bins(self):

@@ -206,3 +206,12 @@ class Flag(IntFlag):
         1 << 36,
         "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
     )
+    PULSATION = (
+        1 << 49,
+        "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "
+        "no QPO, and its frequencies were left out of the fit.",
+    )
+    QPO_IN_EPOCH = (
+        1 << 50,
+        "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
+    )

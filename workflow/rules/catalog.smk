@@ -19,6 +19,7 @@ rule catalog:
         ),
         votable="results/catalog/catalog.vot",
         sources="results/catalog/sources.parquet",
+        epochs="results/catalog/epochs.parquet",
         models="results/catalog/models.parquet",
         parameters="results/catalog/parameters.parquet",
         samples="results/catalog/samples.parquet",
