@@ -654,6 +654,20 @@ MODELS = Table(
             ucd="meta.id.part",
         ),
         Column(
+            "lrt_frequency",
+            "float64",
+            "Centroid of the peak that was tested, where it lowers -2 ln L most.",
+            "Hz",
+            "em.freq",
+        ),
+        Column(
+            "lrt_fwhm",
+            "float64",
+            "Its full width at half maximum.",
+            "Hz",
+            "em.freq;spect.line.width",
+        ),
+        Column(
             "lrt_ratio",
             "float64",
             "Fall of -2 ln L when the tested peak joins the model; NaN where not tested.",
@@ -1066,7 +1080,7 @@ SOURCES = Table(
             "qpo_frequency",
             "Hz",
             "em.freq;src.var.pulse",
-            "Centroid of the strongest Lorentzian, or blend of them, with Q > 2.",
+            "Centroid of the most prominent Lorentzian, or blend of them, with Q > 2.",
         ),
         *_measured("qpo_fwhm", "Hz", "em.freq;spect.line.width", "Its full width at half maximum."),
         *_measured("qpo_q", "", "stat.param", "Its quality factor, frequency / fwhm."),
@@ -1082,7 +1096,7 @@ SOURCES = Table(
             "Product (band) that the QPO is of: the one with the best evidence.",
             ucd="meta.id.part",
         ),
-        Column("qpo_rival", "str", "The next strongest narrow component.", ucd="meta.id.part"),
+        Column("qpo_rival", "str", "The next most prominent narrow component.", ucd="meta.id.part"),
         Column(
             "qpo_rival_ratio",
             "float64",
@@ -1107,9 +1121,23 @@ SOURCES = Table(
             True,
         ),
         Column(
+            "qpo_p_component",
+            "str",
+            "Component that was tested against the model without it; empty where one more peak was.",
+            ucd="meta.id.part",
+        ),
+        Column(
+            "qpo_p_frequency",
+            "float64",
+            "Centroid of the peak that was tested.",
+            "Hz",
+            "em.freq",
+        ),
+        Column(
             "qpo_p_value",
             "float64",
-            "Calibrated p-value of the peak, of all products (bands) together; NaN where not computed.",
+            "Calibrated p-value of the QPO, or of one more peak where there is none, of all products (bands) "
+            "together; NaN where not computed, or of another peak: see qpo_p_frequency.",
             "",
             "stat.probability",
         ),

@@ -574,9 +574,9 @@ class DetectionOptions(Options):
     """Test of one more peak, calibrated by simulation."""
 
     component: ComponentOptions = Field(
-        default_factory=lambda: "lorentzian",
+        default_factory=lambda: {"lorentzian_numax": {"q": {"bounds": [2, 100]}}},
         validate_default=True,
-        description="The peak, as in a model. `lorentzian_numax: {q: {bounds: [2, 100]}}` tests for narrow ones.",
+        description="The peak, as in a model; by default a narrow Lorentzian.",
     )
     draws: Count = Field(
         1000, description="Spectra drawn from the model without the peak, at most, for each source."
@@ -597,8 +597,8 @@ class DetectionOptions(Options):
     limit_q: Positive = Field(10.0, description="Quality factor of that Lorentzian.")
     min_q: Positive = Field(
         2.0,
-        description="Where every model has peaks: the strongest Lorentzian of the chosen one with a larger "
-        "quality factor is tested against the same model without it; where it has none, one more peak is.",
+        description="The most prominent Lorentzian of the chosen model with a larger quality factor is tested, "
+        "against the same model without it; where it has none, one more peak is.",
     )
 
     @field_validator("component")
@@ -744,9 +744,8 @@ class FitOptions(Options):
     )
     detection: DetectionOptions | None = Field(
         None,
-        description="Test whether one more peak is needed beside the best of the models without peaks or, "
-        "where all have some, whether the chosen one needs its strongest narrow peak; null: none. Fills "
-        "`qpo_p_value` and `qpo_q_value`.",
+        description="Test whether the chosen model needs its QPO or, where it has none, one more narrow peak; "
+        "null: none. Fills `qpo_p_value` and `qpo_q_value`.",
     )
     evidence: EvidenceOptions | None = Field(
         None,

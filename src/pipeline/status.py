@@ -206,6 +206,24 @@ class Flag(IntFlag):
         1 << 36,
         "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
     )
+    UNRESOLVED = (
+        1 << 39,
+        "A peak of the chosen model is narrower than the frequency bins: its width is an upper limit.",
+    )
+    TOO_GOOD_FIT = (
+        1 << 40,
+        "The power scatters about the chosen model by less than its number of ordinates or its errors say (p of "
+        "T_SSE close to 1): errors are too large, or the powers were smoothed.",
+    )
+    QPO_UNTESTED = (
+        1 << 41,
+        "The p-value that was computed is of another peak than the QPO: see `qpo_p_component` and "
+        "`qpo_p_frequency`.",
+    )
+    REBINNED = (
+        1 << 42,
+        "The power spectrum had more bins than `fit.max_bins`: neighbours were averaged before the fit.",
+    )
     PULSATION = (
         1 << 49,
         "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "

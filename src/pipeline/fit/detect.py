@@ -16,6 +16,7 @@ from pipeline.fit.likelihood import draw
 from pipeline.fit.montecarlo import filled, p_values, simulated
 from pipeline.fit.optimize import Code, Engine, Problem, Spectra, model_power
 from pipeline.fit.profile import find, one_sided
+from pipeline.fit.resolution import of_spectra, places, prominences
 from pipeline.fit.select import ModelFit, Workshop
 from pipeline.models import LORENTZIANS
 
@@ -28,11 +29,15 @@ class Detection:
     ----------
     ratio : array, shape (lanes,)
         Fall of -2 ln L when the peak joins the null model; NaN where there is no fit.
+    frequency, fwhm : array, shape (lanes,)
+        Of the peak that joined, Hz; NaN where there is no fit, or the component has none.
     p_value, error_dex, draws, reached, failed, method
         Of the ratio: see `pipeline.fit.montecarlo.PValues`.
     """
 
     ratio: np.ndarray
+    frequency: np.ndarray
+    fwhm: np.ndarray
     p_value: np.ndarray
     error_dex: np.ndarray
     draws: np.ndarray
@@ -44,6 +49,8 @@ class Detection:
         """Return the columns of the table MODELS of one lane."""
         return {
             "lrt_ratio": float(self.ratio[lane]),
+            "lrt_frequency": float(self.frequency[lane]),
+            "lrt_fwhm": float(self.fwhm[lane]),
             "lrt_p_value": float(self.p_value[lane]),
             "lrt_p_error": float(self.error_dex[lane]),
             "lrt_draws": int(self.draws[lane]),
@@ -77,8 +84,8 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, s
     -------
     ratio : array, shape (lanes,)
         Fall of the deviance, at least 0; NaN where a fit failed.
-    null : array, shape (P, lanes)
-        The fit without the peak.
+    null, full : array, shape (P, lanes)
+        The fits without and with the peak.
     """
     shop = Workshop(engine, spectra, widths)
     with_peak = without.copy()
@@ -100,7 +107,7 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, s
     done = (null.code == Code.CONVERGED) & (full.code == Code.CONVERGED)
     with np.errstate(invalid="ignore"):
         ratio = np.where(done, np.maximum(null.deviance - full.deviance, 0.0), np.nan)
-    return ratio, null.u
+    return ratio, null.u, full.u
 
 
 def detect_peak(
@@ -150,8 +157,12 @@ def detect_peak(
     start[: null.fit.u.shape[0]] = null.fit.u
     usable = np.isfinite(null.fit.deviance) & np.isfinite(null.fit.u).all(axis=0)
     start[:, ~usable] = 0.0
-    ratio, u = likelihood_ratio(engine, spectra, widths, start, without, slot, n_starts)
+    told = start, without, slot, n_starts
+    ratio, u, full = likelihood_ratio(engine, spectra, widths, *told)
     ratio[~usable] = np.nan
+    found_at = [
+        np.where(np.isfinite(ratio), of[slot], np.nan) for of in places(engine.model, full)
+    ]
     generators = [np.random.default_rng(seed) for seed in seeds]
     expected = model_power(engine.model, spectra, without, np.asarray(u, float), engine.block_size)
 
@@ -176,20 +187,22 @@ def detect_peak(
 
     told = {"draws": draws, "enough": enough, "batch_size": batch_size}
     found = simulated(ratio[None], simulate, **told)
-    return Detection(ratio, *p_values(ratio, [f[0] for f in found], enough, generators))
+    p = p_values(ratio, [f[0] for f in found], enough, generators)
+    return Detection(ratio, *found_at, *p)
 
 
-def peak_to_test(result: ModelFit, min_q) -> np.ndarray:
-    """Return which Lorentzian of a model with peaks a test asks for.
+def peak_to_test(result: ModelFit, spectra: Spectra, widths, min_q) -> np.ndarray:
+    """Return which Lorentzian of a model is its QPO, and a test asks for.
 
-    The one with the most variance of those with Q > `min_q` that are not at a bound of their frequency, or, where there
-    is none, the next that the model may have: so every spectrum is tested, and not only those in which
-    something was found.
+    The most prominent (`pipeline.prominence`) of those with Q > `min_q` whose frequency and variance are
+    not at a bound: as the catalogue has it.
 
     Parameters
     ----------
     result : ModelFit
         Fits.
+    spectra, widths
+        The data, shapes (bins, lanes).
     min_q : float
         Least quality factor.
 
@@ -198,15 +211,15 @@ def peak_to_test(result: ModelFit, min_q) -> np.ndarray:
     int array, shape (lanes,)
         Number of its slot; -1 where there is none.
     """
-    model, values = result.model, result.model.to_values(result.fit.u)
-    size = np.full(result.active.shape, -np.inf)
+    model, u = result.model, np.asarray(result.fit.u, float)
+    frequency, fwhm = places(model, u)
+    size = prominences(model, u, *of_spectra(spectra, widths))
     for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
-        if slot.component in LORENTZIANS:
-            variance, place, last = values[list(index)]
-            q = last if slot.component == "lorentzian_numax" else place / last
-            narrow = (q > min_q) & ~result.fit.at_bound[index[1]]
-            # of those that are not there the first, after all that are
-            size[s] = np.where(result.active[s], np.where(narrow, variance, -np.inf), -1.0 - s)
+        held = result.fit.at_bound[list(index[:2])].any(axis=0)
+        with np.errstate(invalid="ignore"):
+            narrow = result.active[s] & (frequency[s] > min_q * fwhm[s]) & ~held
+        may_be = narrow & np.isfinite(size[s]) & (slot.component in LORENTZIANS)
+        size[s] = np.where(may_be, size[s], -np.inf)
     return np.where(np.isfinite(size.max(axis=0)), np.argmax(size, axis=0), -1)
 
 
@@ -257,7 +270,8 @@ def amplitude_limits(
         log = model.is_log[rows][:, None]
         start[rows] = np.where(log, np.log(np.where(log, told, 1.0)), told)
         held = rows[rows != amplitude]
-        active = np.ones((len(model.slots), which.size), bool)
+        active = _null_of(model, null.take(which), None)[1]
+        active[-1] = True
         free = shop.free(active)
         free[held] = False
         shop.lower[held] = shop.upper[held] = start[held]

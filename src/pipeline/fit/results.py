@@ -9,7 +9,9 @@ from pipeline.fit.components import centroid_and_fwhm
 from pipeline.fit.errors import interval
 from pipeline.fit.optimize import Code
 from pipeline.fit.profile import End
-from pipeline.models import LORENTZIANS
+from pipeline.fit.resolution import bin_widths, limits_of_data, unresolved
+from pipeline.models import COMPONENTS, LORENTZIANS
+from pipeline.prominence import prominence
 from pipeline.status import Flag, Status
 
 _CODES = {
@@ -27,7 +29,9 @@ def lane_status(result, lane) -> Status:
         return status
     if not result.sound[lane]:
         return Status.SINGULAR
-    if (result.fit.at_bound & result.free)[:, lane].any():
+    fit = result.fit.take([lane])
+    at_bound = fit.at_bound & ~limits_of_data(result.model, fit)
+    if (at_bound[:, 0] & result.free[:, lane]).any():
         return Status.AT_BOUND
     return Status.OK
 
@@ -41,6 +45,8 @@ def model_row(row, result, lane) -> dict:
         flags |= Flag.GAUSSIAN
     if status is Status.AT_BOUND:
         flags |= Flag.AT_BOUND
+    if unresolved_peaks(row, result, lane).any():
+        flags |= Flag.UNRESOLVED
     return {
         "source_id": row["source_id"],
         "product": row["product"],
@@ -60,6 +66,18 @@ def model_row(row, result, lane) -> dict:
         "parameter_names": [result.model.names[p] for p in free],
         "covariance": result.covariance[np.ix_(free, free, [lane])].ravel(),
     }
+
+
+def unresolved_peaks(row, result, lane) -> np.ndarray:
+    """Return which peaks of one lane are narrower than the bins of its SPECTRA row, shape (slots,)."""
+    some = result.active[:, [lane]], result.fit.u[:, [lane]]
+    return unresolved(result.model, *some, *_bins(row))[:, 0]
+
+
+def _bins(row):
+    """Middles and widths of the bins of a row, Hz, shape (bins, 1)."""
+    low, high = (np.asarray(row[name], float)[:, None] for name in ("frequency_lo", "frequency_hi"))
+    return (low + high) / 2, high - low
 
 
 def _labels(model, active) -> list[str]:
@@ -245,7 +263,8 @@ def _of_lorentzian(component, values, covariance, row, to_fraction):
     Of the variance, 1/2 + atan(2 Q) / pi is at positive frequencies (Belloni, Psaltis & van der Klis
     2002).
     """
-    (_, frequency, fwhm), slopes = lorentzian_of(component, values)
+    peak, slopes = lorentzian_of(component, values)
+    _, frequency, fwhm = peak
     errors = slopes @ covariance @ slopes.T
     q = frequency / fwhm
     share = 1 / (1 + 4 * q**2)
@@ -259,6 +278,15 @@ def _of_lorentzian(component, values, covariance, row, to_fraction):
         slope = 0.0 if component == "lorentz" else 2 * q * share / math.pi / _positive(component, q)
         error = _error(errors, (0.5, 0.5 * slope, -0.5 * slope))
         yield "rms", rms_of_lorentzian(component, values, row), error
+    unit = COMPONENTS[component].parameters[0].unit_in(row["norm"])
+    yield _peak_power(row, *peak, _error(errors, (1, 1, -1)), unit)
+
+
+def _peak_power(row, variance, frequency, fwhm, error, unit):
+    """Frequency times power at the centroid of a peak, by which the QPO is chosen, as `derived` yields it."""
+    middle, width = _bins(row)
+    width = bin_widths(np.array([[frequency]]), middle, width)[0, 0] if middle.size else 0.0
+    return "peak_power", float(prominence(variance, frequency, fwhm, width)), error, unit
 
 
 def rms_of_lorentzian(component, values, row) -> float:
@@ -347,6 +375,8 @@ def _blends(row, result, lane):
         yield label, ("frequency", frequency, _root(errors[1, 1]))
         yield label, ("fwhm", fwhm, _root(errors[2, 2]))
         yield label, ("q", frequency / fwhm, _error(errors, (0, 1, -1, 0)))
+        error = _error(errors, (1, 1, -1, 0))
+        yield label, _peak_power(row, variance, frequency, fwhm, error, unit)
         if to_fraction:
             rms = math.sqrt(positive * to_fraction / _binning(row, frequency))
             yield label, ("rms", rms, 0.5 * _root(errors[3, 3]))
