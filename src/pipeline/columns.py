@@ -744,6 +744,13 @@ MODELS = Table(
         ),
         *_p_value("t_sse", T_SSE_P_VALUE),
         Column(
+            "t_sse_low_p_value",
+            "float64",
+            "Probability of T_SSE or less: where it is small, the fit is better than the data allow.",
+            "",
+            "stat.probability",
+        ),
+        Column(
             "outlier_t_r",
             "float64",
             "T_R of the highest window of bins, of all at fit.outliers.scales.",

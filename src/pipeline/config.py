@@ -671,7 +671,8 @@ class OutlierOptions(Options):
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
     alpha: Fraction = Field(
         0.001,
-        description="Largest p-value of T_SSE at which the flag POOR_FIT is set.",
+        description="Largest p-value of T_SSE at which the flag POOR_FIT is set, and of as small a T_SSE at "
+        "which TOO_GOOD_FIT is.",
     )
 
 
@@ -690,6 +691,12 @@ class FitOptions(Options):
     )
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to fit, Hz: [lo, hi]; null: all."
+    )
+    max_bins: int = Field(
+        16384,
+        ge=64,
+        description="Frequency bins that a spectrum may have; of longer ones neighbours are averaged, the more "
+        "the higher their frequency.",
     )
     bin_average: bool | Literal["auto"] = Field(
         "auto",

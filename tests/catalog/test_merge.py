@@ -77,6 +77,8 @@ def model(name, bic=100.0, product="p", status="ok", best=False, components=("po
         "rival_components": [],
         "rival_delta_bic": nan,
         "lrt_component": "",
+        "lrt_frequency": nan,
+        "lrt_fwhm": nan,
         "lrt_p_value": nan,
     }
 
@@ -267,7 +269,8 @@ class TestRow:
         )
         assert found["qpo_frequency"] == 4.0
         assert isnan(found["qpo_p_value"]) == (component == "lorentzian.2")
-        assert bool(found["flags"] & Flag.NO_P_VALUE) == (component == "lorentzian.2")
+        assert bool(found["flags"] & Flag.QPO_UNTESTED) == (component == "lorentzian.2")
+        assert found["qpo_p_component"] == component
 
     def test_without_a_qpo_has_no_flag_of_one(self):
         assert row()["flags"] == 0

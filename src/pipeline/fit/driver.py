@@ -14,6 +14,7 @@ from pipeline.fit.optimize import Engine, component_power
 from pipeline.fit.qpo_test import columns_of_tests
 from pipeline.fit.seeds import Purpose, seed_words
 from pipeline.fit.select import fit_model
+from pipeline.fit.shorten import shortened
 from pipeline.fit.weak import add_profiles
 from pipeline.status import HAS_RESULT, Flag, Status
 
@@ -69,6 +70,7 @@ def fit_rows(rows, options: FitOptions):
     """
     used = devices.configure(options.platform, options.precision, options.compilation_cache)
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
+    rows = [shortened(row, options.max_bins) for row in rows]
     weighted = [prepare.with_errors_only(row, options.likelihood) for row in rows]
     masks = [_mask(row, options) for row in weighted]
     fits = {lane: [] for lane in range(len(rows))}
@@ -264,6 +266,8 @@ def _rows_of_lane(row, mask, fits, options):
         for model in models:
             if model.get("t_sse_p_value", 1.0) <= options.outliers.alpha:
                 model["flags"] |= int(Flag.POOR_FIT)
+            if model.get("t_sse_low_p_value", 1.0) <= options.outliers.alpha:
+                model["flags"] |= int(Flag.TOO_GOOD_FIT)
     parameters = []
     for k, (model, fit) in enumerate(zip(models, fits, strict=True)):
         model["best"] = k == best

@@ -47,6 +47,8 @@ def model_row(row, result, lane) -> dict:
         flags |= Flag.AT_BOUND
     if unresolved_peaks(row, result, lane).any():
         flags |= Flag.UNRESOLVED
+    if row.get("rebinned"):
+        flags |= Flag.REBINNED
     return {
         "source_id": row["source_id"],
         "product": row["product"],
