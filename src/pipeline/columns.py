@@ -1177,7 +1177,7 @@ SOURCES = Table(
         Column(
             "qpo_q_value",
             "float64",
-            "Least false-discovery rate in the catalogue at which the peak is significant.",
+            "Least false-discovery rate in the catalogue at which the QPO is significant; NaN without one.",
             "",
             "stat.probability",
         ),

@@ -1,6 +1,25 @@
-"""How much a peak stands out, by which the fit and the catalogue say which of several is the QPO."""
+"""How much a peak stands out and whether it is narrow: by which fit and catalogue say what is the QPO."""
 
 import numpy as np
+
+SIGMAS = 1.0
+"""Errors of its quality factor by which a peak is to be narrower than the least quality factor asks."""
+
+
+def is_narrow(q, q_err, min_q):
+    """Return whether the data say that a peak is narrow: whether its Q is above the least by its error.
+
+    A component whose Q is measured to be about the least one is as well a part of the broad noise.
+
+    Parameters
+    ----------
+    q, q_err : float or array
+        Quality factor and the error on its lower side; NaN where there is none, and q itself decides.
+    min_q : float
+        Least quality factor.
+    """
+    q, q_err = np.asarray(q, float), np.nan_to_num(np.asarray(q_err, float), posinf=0.0)
+    return q - SIGMAS * q_err > min_q
 
 
 def prominence(variance, frequency, fwhm, bin_width=0.0):

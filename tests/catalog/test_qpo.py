@@ -27,7 +27,9 @@ def test_a_peak_in_one_bin_is_as_high_as_the_bin_shows_it():
     real = peak("lorentzian.1", 0.01, 3.0, 0.3)
     spike = peak("lorentzian.2", 1e-4, 30.0, 1e-3, peak_power=prominence(1e-4, 30.0, 1e-3, 0.75))
     assert choose_qpo(index(real + spike), 2.0)[0] == "lorentzian.1"
-    assert choose_qpo(index(real + peak("lorentzian.2", 1e-4, 30.0, 1e-3)), 2.0)[0] != "lorentzian.1"
+    assert (
+        choose_qpo(index(real + peak("lorentzian.2", 1e-4, 30.0, 1e-3)), 2.0)[0] != "lorentzian.1"
+    )
 
 
 @pytest.mark.parametrize("bound", ["variance", "frequency"])

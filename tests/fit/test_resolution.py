@@ -40,7 +40,9 @@ def _row(name, power, rng, n=None):
 
 def _fit(rows, **told):
     told = {"models": {"sum": ["constant", {"lorentzian": {"up_to": 3}}]}, **told}
-    models, parameters, *_ = driver.fit_rows(rows, validate({"min_delta_bic": 10, **told}, FitOptions))
+    models, parameters, *_ = driver.fit_rows(
+        rows, validate({"min_delta_bic": 10, **told}, FitOptions)
+    )
     return models, parameters
 
 
@@ -56,7 +58,9 @@ def test_places_of_every_sort_of_peak():
 def test_the_bin_of_a_frequency():
     grid, widths = (np.repeat(a[:, None], 2, axis=1) for a in ((LOW + HIGH) / 2, HIGH - LOW))
     found = bin_widths(np.array([[0.1, 10.0], [np.nan, 50.0]]), grid, widths)
-    np.testing.assert_allclose(found[0], [widths[0, 0], 10 * np.log(EDGES[1] / EDGES[0])], rtol=0.03)
+    np.testing.assert_allclose(
+        found[0], [widths[0, 0], 10 * np.log(EDGES[1] / EDGES[0])], rtol=0.03
+    )
     assert np.isnan(found[1, 0])
     assert found[1, 1] == widths[-1, 0]
 
@@ -65,9 +69,7 @@ def test_a_peak_narrower_than_its_bin_is_found_with_its_variance_and_a_limit_of_
     """Twelve lines anywhere in their bins, a tenth of them wide."""
     rng = np.random.default_rng(1)
     lines = rng.uniform(4, 8, 12)
-    rows = [
-        _row(f"s{k}", 0.002 + _lorentzian(0.004, f, 0.02), rng) for k, f in enumerate(lines)
-    ]
+    rows = [_row(f"s{k}", 0.002 + _lorentzian(0.004, f, 0.02), rng) for k, f in enumerate(lines)]
     models, parameters = _fit(rows)
     assert {m["status"] for m in models} == {"ok"}
     assert all(m["flags"] & Flag.UNRESOLVED for m in models)

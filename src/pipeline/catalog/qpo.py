@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from math import hypot, isfinite, nan, sqrt
 
 from pipeline.models import LORENTZIANS
-from pipeline.prominence import prominence
+from pipeline.prominence import is_narrow, prominence
 
 AMBIGUOUS_RATIO = 0.5
 """A rival of so large a part of the rms of the QPO leaves open which of them it is."""
@@ -41,8 +41,8 @@ def choose_qpo(
     parameters : mapping
         See `index`; those of one fitted model.
     min_q : float
-        A QPO has a larger quality factor than this (by convention 2: van der Klis 2006, in
-        "Compact Stellar X-ray Sources", CUP, section 2.1).
+        A QPO has a larger quality factor than this, by more than its error (by convention 2: van der
+        Klis 2006, in "Compact Stellar X-ray Sources", CUP, section 2.1).
     frequency_range : tuple of float, optional
         Lowest and highest centroid frequency, Hz.
 
@@ -63,7 +63,7 @@ def choose_qpo(
         if name == "variance"
         and component.split(".")[0] in LORENTZIANS
         and row["value"] > 0
-        and quality(parameters, component) > min_q
+        and _is_narrow(parameters, component, min_q)
         and not row.get("at_bound", False)
         and not _place(parameters, component).get("at_bound", False)
         and lo <= parameters[component, "frequency"]["value"] <= hi
@@ -80,6 +80,12 @@ def choose_qpo(
         return strongest, "", nan
     ratio = parameters[rival, "variance"]["value"] / parameters[strongest, "variance"]["value"]
     return strongest, rival, sqrt(ratio)
+
+
+def _is_narrow(parameters: Parameters, component: str, min_q: float) -> bool:
+    """Whether the quality factor of a component is above the least one by its error."""
+    q = parameters.get((component, "q"), {})
+    return bool(is_narrow(quality(parameters, component), q.get("err_lo", nan), min_q))
 
 
 def _height(parameters: Parameters, component: str) -> float:

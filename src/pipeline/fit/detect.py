@@ -16,9 +16,10 @@ from pipeline.fit.likelihood import draw
 from pipeline.fit.montecarlo import filled, p_values, simulated
 from pipeline.fit.optimize import Code, Engine, Problem, Spectra, model_power
 from pipeline.fit.profile import find, one_sided
-from pipeline.fit.resolution import of_spectra, places, prominences
+from pipeline.fit.resolution import near, of_spectra, places, prominences, quality_errors
 from pipeline.fit.select import ModelFit, Workshop
 from pipeline.models import LORENTZIANS
+from pipeline.prominence import is_narrow
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ class Detection:
         }
 
 
-def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, slot, n_starts=4):
+def likelihood_ratio(
+    engine: Engine, spectra: Spectra, widths, start, without, slot, n_starts=4, places_of=None
+):
     """Fit without and with one of the components of a model, a peak.
 
     Parameters
@@ -79,6 +82,9 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, s
         Number of the peak.
     n_starts : int, optional
         Starts tried for the peak.
+    places_of : array, shape (P, lanes), optional
+        Where the other peaks are, and stay in both fits (`pipeline.fit.resolution.near`); by default they are
+        free.
 
     Returns
     -------
@@ -88,6 +94,10 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, s
         The fits without and with the peak.
     """
     shop = Workshop(engine, spectra, widths)
+    if places_of is not None:
+        others = engine.model, without, places_of
+        shop.lower, shop.upper = near(*others, shop.lower, shop.upper)
+        start = np.clip(start, shop.lower, shop.upper)
     with_peak = without.copy()
     with_peak[slot] = True
     problem = Problem(start, shop.lower, shop.upper, shop.free(without), without)
@@ -118,6 +128,7 @@ def detect_peak(
     seeds,
     *,
     slot=None,
+    keep_places=False,
     n_starts=4,
     draws=1000,
     enough=20,
@@ -138,6 +149,9 @@ def detect_peak(
         One a spectrum: its draws do not depend on what else is in the batch.
     slot : int, optional
         Number of the peak, where `null` is of the same model, without it; the last one by default.
+    keep_places : bool, optional
+        Whether the other peaks stay where `null` has them, in the data and in the draws. If they are free, one
+        of them takes the place of the peak that was left out, and what is tested is something else.
     n_starts : int, optional
         Starts tried for the peak, in the data and in the draws.
     draws : int, optional
@@ -157,12 +171,11 @@ def detect_peak(
     start[: null.fit.u.shape[0]] = null.fit.u
     usable = np.isfinite(null.fit.deviance) & np.isfinite(null.fit.u).all(axis=0)
     start[:, ~usable] = 0.0
-    told = start, without, slot, n_starts
+    kept = start.copy() if keep_places else None
+    told = start, without, slot, n_starts, kept
     ratio, u, full = likelihood_ratio(engine, spectra, widths, *told)
     ratio[~usable] = np.nan
-    found_at = [
-        np.where(np.isfinite(ratio), of[slot], np.nan) for of in places(engine.model, full)
-    ]
+    found_at = [np.where(np.isfinite(ratio), of[slot], np.nan) for of in places(engine.model, full)]
     generators = [np.random.default_rng(seed) for seed in seeds]
     expected = model_power(engine.model, spectra, without, np.asarray(u, float), engine.block_size)
 
@@ -183,6 +196,7 @@ def detect_peak(
         which, power = which[some], np.hstack(power)[:, some]
         drawn = spectra.take(which)._replace(power=power), widths[:, which]
         told = u[:, which], without[:, which], slot, n_starts
+        told += (None if kept is None else kept[:, which],)
         return likelihood_ratio(engine, *drawn, *told)[0][None, :count]
 
     told = {"draws": draws, "enough": enough, "batch_size": batch_size}
@@ -194,7 +208,7 @@ def detect_peak(
 def peak_to_test(result: ModelFit, spectra: Spectra, widths, min_q) -> np.ndarray:
     """Return which Lorentzian of a model is its QPO, and a test asks for.
 
-    The most prominent (`pipeline.prominence`) of those with Q > `min_q` whose frequency and variance are
+    The most prominent of those that are narrow (`pipeline.prominence`) and whose frequency and variance are
     not at a bound: as the catalogue has it.
 
     Parameters
@@ -212,12 +226,13 @@ def peak_to_test(result: ModelFit, spectra: Spectra, widths, min_q) -> np.ndarra
         Number of its slot; -1 where there is none.
     """
     model, u = result.model, np.asarray(result.fit.u, float)
-    frequency, fwhm = places(model, u)
+    q, q_err = quality_errors(model, result.fit, result.covariance)
+    q_err = np.where(result.sound, q_err, np.nan)
     size = prominences(model, u, *of_spectra(spectra, widths))
     for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
         held = result.fit.at_bound[list(index[:2])].any(axis=0)
         with np.errstate(invalid="ignore"):
-            narrow = result.active[s] & (frequency[s] > min_q * fwhm[s]) & ~held
+            narrow = result.active[s] & is_narrow(q[s], q_err[s], min_q) & ~held
         may_be = narrow & np.isfinite(size[s]) & (slot.component in LORENTZIANS)
         size[s] = np.where(may_be, size[s], -np.inf)
     return np.where(np.isfinite(size.max(axis=0)), np.argmax(size, axis=0), -1)

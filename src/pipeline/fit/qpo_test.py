@@ -59,15 +59,14 @@ def columns_of_tests(bucket, rows, fits, best, options, engine_of) -> dict:
             widths,
             null,
             [seed_words(told.seed, Purpose.DETECTION, row, name) for row in own],
+            keep_places=True,
             n_starts=options.starts,
             draws=told.draws,
             enough=told.enough,
             batch_size=options.batch_size,
         )
         labels = [result.model.slots[s].label if s >= 0 else "" for s in slots]
-        columns = [
-            {"lrt_component": label, **found.columns(i)} for i, label in enumerate(labels)
-        ]
+        columns = [{"lrt_component": label, **found.columns(i)} for i, label in enumerate(labels)]
         quiet = np.flatnonzero(~has & (found.p_value > told.alpha))
         if quiet.size and told.limits and told.component.name in LORENTZIANS:
             part = spectra.take(quiet), widths[:, quiet], null.take(quiet)

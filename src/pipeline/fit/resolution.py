@@ -6,7 +6,7 @@ Arrays follow `pipeline.fit.model`: the last axis is the lane.
 import numpy as np
 
 from pipeline.fit.components import centroid_and_fwhm
-from pipeline.fit.peaks import WIDTHS
+from pipeline.fit.peaks import CENTRES, WIDTHS
 from pipeline.prominence import prominence
 
 NARROW = 2.0
@@ -96,6 +96,69 @@ def unresolved(model, active, u, grid, widths):
     with np.errstate(invalid="ignore"):
         narrow = frequency > NARROW * fwhm
         return active & narrow & (fwhm < bin_widths(frequency, grid, widths))
+
+
+def quality_errors(model, fit, covariance):
+    """Return the quality factor of each Lorentzian and its lower error, shape (slots, lanes) each.
+
+    Parameters
+    ----------
+    model : Model
+        What was fitted.
+    fit : Fit
+        Its fits.
+    covariance : array, shape (P, P, lanes)
+        Of the fitted variables; NaN errors where it is not finite.
+    """
+    frequency, fwhm = places(model, fit.u)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        q = frequency / fwhm
+    error = np.full(q.shape, np.nan)
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        of = dict(zip(slot.declared.names, index, strict=True))
+        if "q" in of:
+            variance = covariance[of["q"], of["q"]]
+        elif {"frequency", "fwhm"} <= of.keys():
+            f, w = of["frequency"], of["fwhm"]
+            variance = covariance[f, f] + covariance[w, w] - 2 * covariance[f, w]
+        else:
+            continue
+        with np.errstate(invalid="ignore"):
+            error[s] = -q[s] * np.expm1(-np.sqrt(variance))
+    return q, error
+
+
+def near(model, active, u, lower, upper):
+    """Return bounds within which components keep their places: shape (P, lanes) each.
+
+    The centroid of a peak stays within its half-maximum range, its width and other scales within a factor of
+    two, so that it does not take the place of one that is left out.
+
+    Parameters
+    ----------
+    model : Model
+        With any number of peaks.
+    active : bool array, shape (slots, lanes)
+        Those that are to keep their places.
+    u, lower, upper : array, shape (P, lanes)
+        Where they are, and the bounds so far.
+    """
+    lower, upper = lower.copy(), upper.copy()
+    frequency, fwhm = places(model, u)
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        if not slot.declared.peak:
+            continue
+        for name, row in zip(slot.declared.names, index, strict=True):
+            if name not in (*CENTRES, *WIDTHS, "q") or not model.is_log[row]:
+                continue
+            below = above = np.log(2.0)
+            if name == "frequency":
+                reach = np.minimum(0.5 * fwhm[s] / frequency[s], 1e3)
+                above, below = np.log1p(reach), -np.log1p(-np.minimum(reach, 1 - 1e-9))
+            some = active[s]
+            lower[row] = np.where(some, np.maximum(lower[row], u[row] - below), lower[row])
+            upper[row] = np.where(some, np.minimum(upper[row], u[row] + above), upper[row])
+    return lower, np.maximum(upper, lower)
 
 
 def width_rows(model) -> dict[int, int]:
