@@ -289,6 +289,13 @@ INGEST = Table(
             "s",
             "time.resolution",
         ),
+        Column(
+            "tick",
+            "float64",
+            "Spacing of the frames of the detector that event times are whole multiples of, 0 if none.",
+            "s",
+            "time.resolution",
+        ),
         Column("rate", "float64", "Rate (or flux) in each bin.", "ct/s", "phot.count", True),
         Column(
             "rate_err",

@@ -198,3 +198,18 @@ class Flag(IntFlag):
         "The chains of the posterior have not mixed (R-hat above 1.01, or fewer than 400 effective draws): "
         "its kept draws are not to be believed.",
     )
+    WHOLE_FRAMES = (
+        1 << 26,
+        "Times of events are whole frames of the detector: bins hold a whole number of frames, which may "
+        "make them longer than `segment.dt`.",
+    )
+    GTI_FROM_DATA = (
+        1 << 27,
+        "No good time intervals in the file, and gaps in the data far longer than chance allows: they "
+        "were not counted as exposure.",
+    )
+    CLOCKS_DIFFER = (
+        1 << 28,
+        "Times and good time intervals of the file are on two clocks (MJDREF, TIMEZERO or column); they "
+        "were brought to one.",
+    )

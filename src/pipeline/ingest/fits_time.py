@@ -31,6 +31,9 @@ _EPOCH = (
     *(f"{p}REF{part}" for p in ("MJD", "BJD", "JD") for part in ("", "I", "F")),
     "DATEREF",
 )
+EPOCH_KEYS = (*_EPOCH, "TIMESYS")
+"""Keywords of the reference epoch, and the scale that it is in."""
+
 _DATES = {"TMID_BJD": 0.0, "T": 2454833.0}
 """Columns that hold barycentric Julian dates less a number: CDIPS's and K2SFF's."""
 _SCALES = {"UTC": "utc", "MJD": "utc", "TAI": "tai", "GPS": "tai"}
@@ -264,6 +267,11 @@ def _epoch(header) -> tuple[int, float] | None:
     return _split(date.jd1 - MJD_ZERO_JD, date.jd2)
 
 
+def has_epoch(header: Mapping) -> bool:
+    """Return whether a header has keywords of a reference epoch, right or not."""
+    return any(key in header for key in _EPOCH)
+
+
 def _split(whole, fraction) -> tuple[int, float]:
     """Return whole days and the fraction of a day of their sum."""
     day = math.floor(whole)
@@ -334,6 +342,12 @@ def number(header: Mapping, key: str) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
+
+
+def resolution(header: Mapping) -> float:
+    """Return TIMEDEL, s; 0 if it is not given or its unit is not understood."""
+    value = (number(header, "TIMEDEL") or 0.0) * header_unit(header)
+    return value if 0 < value < math.inf else 0.0
 
 
 def bin_width(header: Mapping, times: np.ndarray) -> tuple[float, bool]:

@@ -110,8 +110,8 @@ def select(
     bad : ndarray of bool, shape (n,)
         Bins that the file marks as bad.
     gti : ndarray, shape (m, 2)
-        Merged good time intervals of the file. Where they hold none of the bins, the span of the
-        bins is used instead. A light curve does not resolve what is shorter than a bin: intervals
+        Merged good time intervals of the file. Where there are none, the span of the bins is used
+        instead. A light curve does not resolve what is shorter than a bin: intervals
         closer than that are joined, and where the file has no FRACEXP they give it.
     dt : float
         Width of a bin, s.
@@ -148,6 +148,12 @@ def select(
     kept = usable & good_time.inside_in_order(centre, closed)
     if kept.any() and not len(fracexp):
         fracexp = good_time.overlap(centre - dt / 2, centre + dt / 2, gti) / dt
+    elif len(gti) and not kept.any():
+        raise Rejected(
+            Status.NO_DATA,
+            f"none of {np.count_nonzero(usable)} bins with a value lies in the good time intervals "
+            f"({len(gti)} from {gti[0, 0]:.10g} to {gti[-1, 1]:.10g} s): mend them",
+        )
     elif not kept.any():
         kept, flags = usable, flags | Flag.NO_GTI
         closed = np.array([[-np.inf, np.inf]])
