@@ -213,6 +213,11 @@ class Flag(IntFlag):
         "Times and good time intervals of the file are on two clocks (MJDREF, TIMEZERO or column); they "
         "were brought to one.",
     )
+    TIMES_ROUNDED = (
+        1 << 29,
+        "Times of the bins are rounded by a good part of a bin: they were put back on the regular grid that "
+        "they are of.",
+    )
     NOISE_ESTIMATED = (
         1 << 35,
         "The noise level that was subtracted from the power spectrum was estimated from its powers and errors.",

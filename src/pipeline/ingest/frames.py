@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.ingest import fits_time, good_time, gti, ticks
 
-_SAME = 0.01
+_SAME, _LONGER = 0.01, 1.5
+_LOOKED_AT = 1 << 17
 
 
 def centred(
@@ -40,8 +41,10 @@ def centred(
     usable = np.isfinite(seconds) if photon is None else np.isfinite(seconds) & photon
     times = seconds if photon is None and gti.in_order(seconds) else np.sort(seconds[usable])
     tick = ticks.find(times, grain, stated)
-    if not tick and (column := good_time.detector_column(hdu)):
-        tick = ticks.find(_of_one_detector(hdu.read_any(column), seconds, usable), grain, stated)
+    hdu = hdu.inside if hasattr(getattr(hdu, "inside", None), "columns") else hdu
+    if column := good_time.detector_column(hdu):
+        own = ticks.find(_of_one_detector(hdu.read_any(column), seconds, usable), grain, stated)
+        tick = own if own > _LONGER * tick else tick
     if not tick and single:
         tick = grain
     position = fits_time.number(header, "TIMEPIXR")
@@ -54,8 +57,8 @@ def _of_one_detector(detector, seconds, usable) -> np.ndarray:
     """Return the times in order of the detector with the most events; none if it does not tell them apart."""
     if detector.shape != seconds.shape or detector.dtype.kind not in "iu":
         return np.empty(0)
-    some = detector[:: 1 + len(detector) // ticks.MOST]
-    number, count = np.unique(some, return_counts=True)
-    if len(number) < 2 or len(number) > good_time.MOST_DETECTORS:
+    detector, seconds, usable = (one[:_LOOKED_AT] for one in (detector, seconds, usable))
+    number, count = np.unique(detector, return_counts=True)
+    if not 2 <= len(number) <= good_time.MOST_DETECTORS:
         return np.empty(0)
     return np.sort(seconds[usable & (detector == number[np.argmax(count)])])

@@ -110,7 +110,8 @@ def read(
         some = _part_inside(seconds, intervals) > 0
         if not len(intervals) or (some and agree(times, intervals, dt)):
             adopted = clock.day < 0 <= told.clock.day
-            differ = number >= told.stated or (adopted and fits_time.has_epoch(header))
+            differ = number >= told.stated or told.impossible
+            differ |= adopted and fits_time.has_epoch(header)
             its = _epoch_of(told.clock, clock) if adopted else clock
             return GoodTime(intervals, its, Flag.CLOCKS_DIFFER if differ else NO_FLAG)
     moved = shift(times, stated, dt)
@@ -194,11 +195,13 @@ def on_other_clock(intervals: np.ndarray, other: np.ndarray, seconds: np.ndarray
 
 @dataclass(frozen=True)
 class _Table:
-    """One table: its intervals by each way to read its clock, the first `stated` as its header says."""
+    """One table: its intervals by each way to read its clock, the first `stated` as its header says, and
+    whether that names an epoch that cannot be."""
 
     lists: list
     stated: int
     clock: Clock
+    impossible: bool
 
 
 def _table(hdu, clock, header) -> _Table:
@@ -244,7 +247,8 @@ def _table(hdu, clock, header) -> _Table:
     others = [replace(plain, unit=base.unit)] if own.day < 0 <= plain.day else []
     others += [replace(clock, unit=base.unit, zero=z) for z in (clock.zero, clock.zero - data_zero)]
     ways += [_seconds(raw, one, clock) for one in others]
-    return _Table(ways, stated, own)
+    impossible = own.day < 0 and clock.day >= 0 and fits_time.has_epoch(own_header)
+    return _Table(ways, stated, own, impossible)
 
 
 def _seconds(raw, own, clock) -> np.ndarray:

@@ -168,9 +168,18 @@ def select(
         rate_err=rate_err,
         fracexp=fracexp.astype(np.float32),
         gti=np.clip(closed, start, stop)[(closed[:, 1] > start) & (closed[:, 0] < stop)] - start,
-        exposure=float(np.sum(fracexp) if len(fracexp) else len(centre)) * dt,
+        exposure=min(
+            float(np.sum(fracexp) if len(fracexp) else len(centre)) * dt, _covered(centre, dt)
+        ),
         flags=flags,
     )
+
+
+def _covered(centre, dt) -> float:
+    """Return how long bins are together, s: of those side by side, or that overlap, their span."""
+    spacing = np.diff(centre)
+    beside = spacing <= 1.5 * dt
+    return float(np.sum(spacing[beside])) + dt * (1 + np.count_nonzero(~beside))
 
 
 def _usable(centre, rate, rate_err, fracexp, min_fracexp):

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.config import IngestOptions, TableOptions
 from pipeline.ingest import (
     band,
+    cadence,
     calibration,
     events,
     fits_file,
@@ -210,7 +211,7 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
     """Read a light curve, a row a band."""
     hdu = hdus[index]
     header, clock, seconds, _ = _times(hdus, index)
-    measured = False
+    measured = rounded = False
     if hdu.name.strip().upper() == rxte.ARRAY:
         mjd = clock.mjd(float(seconds[0])) if len(seconds) else math.nan
         wanted = [b for b in band.of_events(options.band, options.bands) if math.isfinite(b.lo)]
@@ -220,7 +221,9 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
         finite = seconds
         if not gti.in_order(seconds):
             finite = np.sort(seconds[np.isfinite(seconds)])
-        dt, measured = fits_time.bin_width(header, finite)
+        dt, measured = fits_time.bin_width(header, finite, clock.unit)
+        if finite is seconds:
+            seconds, rounded = cadence.unrounded(seconds, dt)
         if len(finite) and not dt > 0:
             raise Rejected(
                 Status.BAD_TIME, "one time and no keyword TIMEDEL: the bin width is not known"
@@ -234,6 +237,8 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
     other = _other_times(hdus, hdu, clock)
     good, net = good_time.read(hdus, hdu, clock, usable, dt, other), _is_net(hdu.header)
     clock = good.clock
+
+    marks = Flag.NO_TIMEDEL * measured | Flag.TIMES_ROUNDED * rounded
 
     def make(curve):
         result = lightcurve.select(
@@ -251,7 +256,7 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
         if counting is None:
             counting = lightcurve.is_counting(result.rate, result.rate_err, dt)
         return common | {
-            "flags": common["flags"] | good.flags | (Flag.NO_TIMEDEL if measured else Flag(0)),
+            "flags": common["flags"] | good.flags | marks,
             "exposure": result.exposure,
             "dt": dt,
             "rate": result.rate,

@@ -21,6 +21,7 @@ _CHANCE = 30.0
 _DIVISORS = np.arange(1, 17)
 _REACH = (4.5, 16.5, 64.5, 256.5, 1024.5)
 _FIRM = 100.0
+_FEW, _SELDOM = 12, 1e-3
 _EXACT = 1e-6
 _PHASES, _OCCUPIED = 64, 24
 
@@ -181,4 +182,10 @@ def _multiples(gaps, tick, kept) -> bool:
     surprise = _ON_TICK * np.log(_ON_TICK / chance)
     surprise += (1 - _ON_TICK) * np.log((1 - _ON_TICK) / (1 - chance))
     enough = max(_LEAST, _CHANCE / surprise)
-    return len(longer) >= enough and np.count_nonzero(on) >= _ON_TICK * len(longer)
+    if len(longer) < enough or np.count_nonzero(on) < _ON_TICK * len(longer):
+        return False
+    counts = np.bincount(np.minimum(number[on], _FEW * _FEW).astype(int))
+    some = np.flatnonzero(counts > _SELDOM * len(longer))
+    return (
+        1 in some or len(some) >= _FEW
+    )  # few gaps, and none of one tick, are multiples of anything
