@@ -3,6 +3,7 @@
 import numpy as np
 
 _WINDOWS = (64, 16)
+_RUNS, _RUN = 32, 2048
 _STEADY = 0.9
 _LONG = 4.0
 _SAME = 1e-3
@@ -22,7 +23,7 @@ def spacing(times: np.ndarray) -> float:
     times : ndarray, shape (n,)
         In order, s.
     """
-    differences = np.diff(times)
+    differences = _differences(times)
     positive = differences[differences > 0]
     if not len(positive):
         return float("nan")
@@ -32,6 +33,15 @@ def spacing(times: np.ndarray) -> float:
         if steady is not None:
             return steady
     return middle
+
+
+def _differences(times) -> np.ndarray:
+    """Return the differences of neighbouring times; of very many, in runs spread over them."""
+    n = len(times)
+    if n <= _RUNS * _RUN:
+        return np.diff(times)
+    first = np.linspace(0, n - _RUN - 1, _RUNS).astype(int)
+    return np.concatenate([np.diff(times[i : i + _RUN + 1]) for i in first])
 
 
 def _of_windows(differences, width, middle) -> float | None:
@@ -82,14 +92,15 @@ def unrounded(times: np.ndarray, dt: float) -> tuple[np.ndarray, bool]:
     changed : bool
         Whether any is another.
     """
-    differences = np.diff(times)
     step = spacing(times)
     if len(times) < 2 * _WINDOWS[-1] or not abs(step - dt) <= _NEAR * dt:
         return times, False
-    close = differences[differences <= _LONG * max(step, np.median(differences[differences > 0]))]
+    some = _differences(times)
+    close = some[some <= _LONG * max(step, np.median(some[some > 0]))]
     rounding = _rounding(close)
     if rounding <= _COARSE * step:
         return times, False
+    differences = np.diff(times)
     run = np.concatenate([[0], np.cumsum(differences > step + _ROUNDED * rounding)])
     first = np.searchsorted(run, np.arange(run[-1] + 1))
     grid = (np.arange(len(times)) - first[run]) * step

@@ -38,12 +38,13 @@ def centred(
     """
     grain, single = kept
     stated = fits_time.resolution(header)
-    usable = np.isfinite(seconds) if photon is None else np.isfinite(seconds) & photon
-    times = seconds if photon is None and gti.in_order(seconds) else np.sort(seconds[usable])
+    times = seconds if photon is None else seconds[photon]
+    if not gti.in_order(times):
+        times = np.sort(times[np.isfinite(times)])
     tick = ticks.find(times, grain, stated)
     hdu = hdu.inside if hasattr(getattr(hdu, "inside", None), "columns") else hdu
     if column := good_time.detector_column(hdu):
-        own = ticks.find(_of_one_detector(hdu.read_any(column), seconds, usable), grain, stated)
+        own = ticks.find(_of_one_detector(hdu.read_any(column), seconds, photon), grain, stated)
         tick = own if own > _LONGER * tick else tick
     if not tick and single:
         tick = grain
@@ -53,11 +54,14 @@ def centred(
     return tick, seconds + (0.5 - position) * tick if position != 0.5 and tick else seconds
 
 
-def _of_one_detector(detector, seconds, usable) -> np.ndarray:
+def _of_one_detector(detector, seconds, photon) -> np.ndarray:
     """Return the times in order of the detector with the most events; none if it does not tell them apart."""
     if detector.shape != seconds.shape or detector.dtype.kind not in "iu":
         return np.empty(0)
-    detector, seconds, usable = (one[:_LOOKED_AT] for one in (detector, seconds, usable))
+    detector, seconds = detector[:_LOOKED_AT], seconds[:_LOOKED_AT]
+    usable = np.isfinite(seconds)
+    if photon is not None:
+        usable &= photon[:_LOOKED_AT]
     number, count = np.unique(detector, return_counts=True)
     if not 2 <= len(number) <= good_time.MOST_DETECTORS:
         return np.empty(0)

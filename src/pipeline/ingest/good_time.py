@@ -107,7 +107,8 @@ def read(
         if agree(times, mapped, dt):
             return GoodTime(mapped, clock, Flag.CLOCKS_DIFFER)
     for number, intervals in enumerate(ways):
-        some = _part_inside(seconds, intervals) > 0
+        some = len(intervals) and gti.inside_in_order(times, intervals).any()
+        some = some or _part_inside(seconds, intervals) > 0  # of many, a few may
         if not len(intervals) or (some and agree(times, intervals, dt)):
             adopted = clock.day < 0 <= told.clock.day
             differ = number >= told.stated or told.impossible
