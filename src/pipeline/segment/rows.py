@@ -330,6 +330,7 @@ def _summary(row, flags=NO_FLAG):
     return {name: row[name] for name in IDENTITY} | {
         "observation_id": row["observation_id"],
         "exposure": row["exposure"],
+        "n_dropped": row["n_dropped"],
         "mjd_start": start,
         "mjd_stop": stop,
         "flags": Flag(row["flags"]) | flags,
@@ -351,4 +352,5 @@ def _described(used, unused):
         "mjd_start": np.min([one["mjd_start"] for one in used]),
         "mjd_stop": np.max([one["mjd_stop"] for one in used]),
         "exposure": sum(one["exposure"] for one in used),
+        "n_dropped": sum(one["n_dropped"] for one in used),
     }
