@@ -159,6 +159,11 @@ Role = Literal[
     "frequency_hi",
     "power",
 ]
+TextFormat = Literal[
+    *("aastex", "basic", "cds", "commented_header", "csv", "daophot", "ecsv", "fixed_width"),
+    *("fixed_width_no_header", "fixed_width_two_line", "ipac", "latex", "mrt", "no_header"),
+    *("rdb", "rst", "sextractor", "tab", "tdat", "votable"),
+]
 _NEEDED = {
     "lightcurve": ({"rate", "counts"}, "rate or counts"),
     "events": ({"time"}, "time"),
@@ -224,6 +229,11 @@ class TableOptions(Options):
     )
     average: Count = Field(
         1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
+    )
+    format: TextFormat | None = Field(
+        None,
+        description="Format of a text by its name in `astropy.io.ascii`, or votable; null: columns "
+        "between commas or blanks.",
     )
     delimiter: str | None = Field(
         None, description="Between the columns of text; null: commas if there are any, else blanks."

@@ -113,7 +113,9 @@ class _Columns:
             if values.dtype.kind in "biuf":
                 read = undefined.clean(np.asarray(values, values.dtype.newbyteorder("=")))
             elif values.dtype.kind in "SU":
-                read = undefined.of_words(values)
+                words = undefined.of_words(values)
+                read = undefined.clean(words.values)
+                read = undefined.Cleaned(read.values, words.found | read.found)
             else:
                 read = undefined.Cleaned(self.hdu.read(name))  # which says what is wrong with it
             self.found[name] = getattr(self.hdu, "found", {}).get(name, {}) | read.found

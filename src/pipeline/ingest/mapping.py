@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.config import IngestOptions, TableOptions
-from pipeline.ingest import fits_file, undefined
+from pipeline.ingest import fits_file, formats, undefined
 from pipeline.ingest.recognise import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -215,7 +215,8 @@ class TextTable:
                 return column - 1
             raise Rejected(
                 Status.UNREADABLE,
-                f"column {column} (ingest.tables) of {self._width} columns: correct the number",
+                f"column {column} (ingest.tables) of {self._width} columns: correct the number, or leave "
+                "out the lines above the table (ingest.tables.skip)",
             )
         folded = [name.lower() for name in names]
         if column.lower() in folded:
@@ -274,7 +275,8 @@ class TextTable:
                 what = next(iter(self.found[name]))
                 raise Rejected(
                     Status.UNREADABLE,
-                    f"column {name} (ingest.tables) holds no numbers but {what}: name another",
+                    f"column {name} (ingest.tables) holds no numbers but {what}: name another, or say "
+                    "what lies between columns (ingest.tables.delimiter, or format)",
                 )
         return data
 
@@ -384,7 +386,7 @@ def open_file(
     """
     table = find(name, options.tables)
     if table is not None and not _is_fits(file):
-        text = TextTable(file, table, options.max_decompressed)
+        text = _text(file, table, options.max_decompressed)
         yield [
             Hdu("", {}),
             _mapped(table, text, {NAMES[k]: str(c) for k, c in table.columns.items()}),
@@ -392,6 +394,19 @@ def open_file(
         return
     with open_fits(file, options.max_decompressed) as hdus:
         yield hdus if table is None else [hdus[0], _of_fits(hdus, table), *_good_times(hdus)]
+
+
+def _text(file, table, limit):
+    """Return the columns of a text file, in a format that has a name or not."""
+    if table.format is None:
+        return TextTable(file, table, limit)
+    with _unpacked(file) as stream:
+        try:
+            content = io.BufferedReader(_Limited(stream, limit)).read()
+        except (EOFError, OSError, zlib.error) as error:
+            reason = f"the text cannot be read to its end ({error}): fetch it again"
+            raise Rejected(Status.TRUNCATED, reason) from error
+    return formats.NamedFormat(content, table.format, table.columns.values(), table.missing)
 
 
 def _is_fits(file) -> bool:
