@@ -99,11 +99,11 @@ def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndar
     if not len(rate_err):
         return Noise(False, False, rate_err)
     some = slice(None, None, 1 + len(rate) // ENOUGH)
-    counted = np.isfinite(rate) & np.isfinite(rate_err) & (rate > 0) & (rate_err > 0)
-    seen = np.flatnonzero(counted[some])
+    value, error = rate[some].astype(float), rate_err[some].astype(float)
+    seen = np.flatnonzero(np.isfinite(value) & np.isfinite(error) & (value > 0) & (error > 0))
     if not len(seen):
         return Noise(False, False, rate_err)
-    value, error = rate[some][seen].astype(float), rate_err[some][seen].astype(float)
+    value, error = value[seen], error[seen]
     exposed = (np.ones(1), fracexp[some][seen].astype(float)) if len(fracexp) else (np.ones(1),)
     for fraction in exposed:
         exposure = dt * np.where(fraction > 0, fraction, np.nan)
@@ -118,7 +118,7 @@ def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndar
             if form is not np.sqrt or np.any(blur > _ALIKE * np.sqrt(number)):
                 whole = dt * (np.where(fracexp > 0, fracexp, np.nan) if len(fraction) > 1 else 1.0)
                 exact = np.sqrt(np.maximum(rate, 0.0) / whole)
-            return Noise(_is_alike(rate, exact, dt), True, exact)
+            return Noise(_is_alike(rate[some], exact[some], dt), True, exact)
     gross = _are_whole((value / error) ** 2, np.zeros(1))
     return Noise(False, gross, rate_err)
 

@@ -122,12 +122,10 @@ def are_none(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndar
     ndarray of bool, shape (n,)
     """
     none = np.zeros(len(rate), dtype=bool)
-    if not len(rate_err) or not (rate_err > 0).any():
+    if not len(rate_err) or not np.fmin.reduce(rate_err) <= 0 < np.fmax.reduce(rate_err):
         return none
     none |= rate_err < 0
     nothing = rate_err == 0
-    if not nothing.any():
-        return none
     none |= nothing & np.isfinite(rate) & (rate != 0)
     given = rate_err > 0
     counted = np.median((rate[given] / rate_err[given]) ** 2)

@@ -12,6 +12,10 @@ COLUMNS = ("FRACEXP", "EXPOSURE", "TIMEDEL")
 _OVER = 1.1
 """A bin cannot be exposed longer than this part of its width; a little is rounding."""
 
+_PERCENT = frozenset({"%", "percent"})
+_PERCENTS = 10.0
+"""Exposed fraction above which it is in percent."""
+
 _LEAST = 0.01
 """Relative exposure below which a bin has none."""
 
@@ -52,14 +56,16 @@ def of_column(name: str, values: np.ndarray, unit: str, dt: float) -> Exposure:
     Without a unit, an EXPOSURE of at most 1 is a fraction in bins of 2 s and more; seconds where
     it fits into a bin; else relative. FRACEXP in percent is one whose median is above 10.
     """
-    values = values.astype(float)
+    values = values.astype(float, copy=False)
+    unit = unit.strip()
+    if name == "FRACEXP" and unit not in _PERCENT and not np.fmax.reduce(values) > _PERCENTS:
+        return Exposure(values)
     known = values[np.isfinite(values) & (values > 0)]
     if not len(known):
         return Exposure(values)
     middle = float(np.median(known))
-    unit = unit.strip()
     if name == "FRACEXP":
-        percent = unit.lower() in ("%", "percent") or middle > 10
+        percent = unit in _PERCENT or middle > _PERCENTS
         return Exposure(values / 100 if percent else values)
     seconds = fits_time.unit_seconds(unit) if unit else None
     if seconds is None and unit:

@@ -84,8 +84,10 @@ def clean(values: np.ndarray) -> Cleaned:
         A column of rates, fluxes, magnitudes or errors.
     """
     values = np.asarray(values)
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
-    if finite.size < 3 or not (_is_written(finite.min()) or _is_written(finite.max())):
+    if values.size < 3 or not any(map(_is_written, _extremes(values))):
+        return Cleaned(values)
+    finite = values[np.isfinite(values)]
+    if finite.size < 3:
         return Cleaned(values)
     candidates, rest = [], finite
     for _ in range(_FEW):
@@ -109,6 +111,16 @@ def clean(values: np.ndarray) -> Cleaned:
         return Cleaned(values)
     bad = np.isin(values, [v for v, _ in candidates if f"{v:.6g}" in found])
     return Cleaned(np.where(bad, np.nan, values.astype(float)), found)
+
+
+def _extremes(values) -> tuple[float, float]:
+    """Return the least and the largest finite value; zeros where there is none."""
+    flat = values.ravel()
+    low, high = np.fmin.reduce(flat), np.fmax.reduce(flat)
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    finite = flat[np.isfinite(flat)]
+    return (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
 
 
 def _is_out(value, count, low, high, whole) -> bool:
