@@ -155,6 +155,22 @@ def test_a_column_of_words_is_named(archive):
     assert "'three'" in row["reason"]
 
 
+def test_a_line_cut_short_before_the_column_is_a_reason(archive):
+    row = _read_text(archive, "t,rate\n1\n", columns={"time": "t", "rate": "rate"})
+    assert row["status"] in ("no_data", "bad_time", "unreadable")
+
+
+@pytest.mark.parametrize(("line", "said"), [("3.0 four", "'four'"), ("3.0", "''")])
+def test_a_line_of_a_spectrum_that_is_no_number_is_named(archive, line, said):
+    _write(archive, f"1.0 2\n2.0 3\n{line}\n4.0 3\n")
+    spectrum = {"files": "*.txt", "kind": "spectrum", "columns": {"frequency": 1, "power": 2}}
+    tables = IngestOptions(tables=[spectrum])
+    (entry,) = resolve([scan_file(_item(archive), archive.root, tables)], "observation")
+    (row,) = read_products({"reason": ""} | entry, archive.root, tables)
+    assert row["status"] == "unreadable"
+    assert f"row 2: {said} is no number" in row["reason"]
+
+
 def test_cells_without_a_number_are_left_out_and_counted(archive):
     """A limit, a word, a hole, a footnote and Fortran's exponents, each in a line of its own."""
     lines = [f"{i} {1 + i % 3}" for i in range(40)]

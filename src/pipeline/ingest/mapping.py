@@ -252,39 +252,43 @@ class TextTable:
 
         Between blanks a line that lacks a cell does not say which: all its cells are empty.
         """
+        width = max(self._width, 1 + max(self._columns.values()))
         for number, line in enumerate(lines):
             text = line.split(self._table.comment)[0]
             if number < self._skip or not text.strip():
                 continue
             cells = self._cut(text, self._delimiter)
-            lacks = self._width - len(cells)
+            lacks = width - len(cells)
             if lacks > 0:
-                cells = [""] * self._width if self._delimiter is None else cells + [""] * lacks
+                cells = [""] * width if self._delimiter is None else cells + [""] * lacks
             yield cells
 
     def _load_by_hand(self) -> np.ndarray:
-        """Read a table in which some cells are no numbers: they are NaN."""
-        rows, unread = [], {}
-        places = [(name, self._columns[name]) for name in self._numeric]
+        """Read a table in which some cells are no numbers: they are NaN, but none of a spectrum may be."""
+        rows, places = [], [(name, self._columns[name]) for name in self._numeric]
+        unread = {name: [] for name in self._numeric}
         with self._lines() as lines:
             for cells in self._cells(lines):
-                rows.append([self._number_in(cells[i], name, unread) for name, i in places])
-        data = np.array(rows, dtype=float).reshape(-1, len(places))
-        for name, column in zip(self._numeric, data.T, strict=True):
-            if unread.get(name, 0) > len(column) / 2:
-                what = next(iter(self.found[name]))
+                rows.append([self._number_in(cells[i], name, unread[name]) for name, i in places])
+                if self._table.kind == "spectrum" and any(unread.values()):
+                    cell = next(words[0] for words in unread.values() if words)
+                    reason = f"row {len(rows) - 1}: {cell[:40]!r} is no number"
+                    raise Rejected(Status.UNREADABLE, f"{reason}: mend the line, or ingest.tables")
+        for name, words in unread.items():
+            if len(words) > len(rows) / 2:
                 raise Rejected(
                     Status.UNREADABLE,
-                    f"column {name} (ingest.tables) holds no numbers but {what}: name another, or say "
-                    "what lies between columns (ingest.tables.delimiter, or format)",
+                    f"column {name} (ingest.tables) holds no numbers but {words[0][:40]!r}: name another, "
+                    "or say what lies between columns (ingest.tables.delimiter, or format)",
                 )
-        return data
+        return np.array(rows, dtype=float).reshape(-1, len(places))
 
     def _number_in(self, cell, column, unread) -> float:
-        lower = cell.strip().lower()
-        number = np.nan if lower in self._missing else undefined.number_of(cell)
-        if number is None:
-            unread[column] = unread.get(column, 0) + 1
+        """Return the number in a cell, NaN if it has none; words that are not known go to `unread`."""
+        said = cell.strip().lower() in self._missing
+        number = np.nan if said else undefined.number_of(cell)
+        if number is None or (self._table.kind == "spectrum" and not cell and not self._delimiter):
+            unread.append(cell)
             number = np.nan
         if number != number:
             found = self.found.setdefault(column, {})
