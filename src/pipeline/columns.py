@@ -124,6 +124,12 @@ INSTRUMENT = Column("instrument", "str", "Instrument, in lower case.", ucd="inst
 OBJECT = Column("object", "str", "Object, as the file spells it.", ucd="meta.id")
 RA = Column("ra", "float64", "Right ascension, ICRS, NaN if unknown.", "deg", "pos.eq.ra;meta.main")
 DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos.eq.dec;meta.main")
+N_DROPPED = Column(
+    "n_dropped",
+    "int64",
+    "Bins of light curves that were left out: no finite time or value, or marked bad.",
+    ucd="meta.number",
+)
 STATUS = Column("status", "str", "What became of it, in a word.", ucd="meta.code.status")
 FLAGS = Column(
     "flags",
@@ -355,6 +361,7 @@ INGEST = Table(
             True,
         ),
         Column("counting", "bool", "Whether rate x dt are Poisson counts.", ucd="meta.code"),
+        N_DROPPED,
         Column(
             "background_rate",
             "float64",
@@ -448,6 +455,7 @@ SEGMENT = Table(
             "observation_ids", "str", "Observations that were averaged.", ucd="meta.id", array=True
         ),
         Column("n_observations", "int32", "How many.", ucd="meta.number;obs"),
+        N_DROPPED,
         Column("mjd_start", "float64", "Start (MJD), NaN if unknown.", "d", "time.start"),
         Column("mjd_stop", "float64", "End (MJD), NaN if unknown.", "d", "time.end"),
         EXPOSURE,
@@ -993,6 +1001,7 @@ SOURCES = Table(
             "Observations of the source that were used.",
             ucd="meta.number;obs",
         ),
+        N_DROPPED,
         Column(
             "n_files", "int32", "Files of the source in the manifest.", ucd="meta.number;meta.file"
         ),

@@ -235,3 +235,22 @@ class Flag(IntFlag):
         1 << 50,
         "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
     )
+    INSIGNIFICANT_MEAN = (
+        1 << 31,
+        "The mean net rate is less than five of its errors: a fraction of it means nothing, so there is "
+        "no rms.",
+    )
+    QUALITY_UNKNOWN = (
+        1 << 32,
+        "Which values of a column of quality are good is not known (say it in `ingest.tables`): it was not "
+        "used, or the commoner of two values was taken for good.",
+    )
+    STAND_INS = (
+        1 << 33,
+        "Limits, words or numbers such as -999 in the place of values were left out.",
+    )
+    NOISE_TOO_HIGH = (
+        1 << 34,
+        "The power at high frequencies is below the noise level, as of errors that are too large or of "
+        "dead time: the rms is too small.",
+    )

@@ -102,12 +102,3 @@ def test_cells_that_hold_arrays():
         lightcurve.as_bands(np.arange(5), 4)
     with pytest.raises(Rejected, match="100 values a time"):
         lightcurve.as_bands(np.zeros((4, 10, 10)), 4)
-
-
-def test_poisson_errors_tell_counts_from_fluxes():
-    rng = np.random.default_rng(1)
-    counts = rng.poisson(30.0, 1000)
-    rate, error = counts / 16.0, np.sqrt(counts) / 16.0
-    assert lightcurve.is_counting(rate, error, 16.0)
-    assert not lightcurve.is_counting(rate, 3 * error, 16.0)
-    assert not lightcurve.is_counting(rate, EMPTY, 16.0)

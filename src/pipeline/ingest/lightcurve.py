@@ -12,13 +12,8 @@ from pipeline.status import Flag, Status
 NO_VALUE = -99999.0
 """What GOES/XRS writes where it has no data."""
 
-_POISSON = (0.5, 2.0)
-
 _MOST_EXPOSED = 10.0
 """Exposed fraction that is none; some are a little more than 1."""
-
-_ENOUGH = 1 << 16
-"""Bins whose median ratio tells counts from other rates."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,8 @@ class LightCurve:
         Good time in the bins, s.
     flags : Flag
         UNSORTED, TIMES_DROPPED, NO_GTI.
+    dropped : int
+        Bins without a finite time or value, or marked bad.
     """
 
     start: float
@@ -49,6 +46,7 @@ class LightCurve:
     gti: np.ndarray
     exposure: float
     flags: Flag
+    dropped: int = 0
 
 
 MOST_BANDS = 64
@@ -172,6 +170,7 @@ def select(
             float(np.sum(fracexp) if len(fracexp) else len(centre)) * dt, _covered(centre, dt)
         ),
         flags=flags,
+        dropped=count - int(np.count_nonzero(usable)),
     )
 
 
@@ -191,24 +190,3 @@ def _usable(centre, rate, rate_err, fracexp, min_fracexp):
         usable &= (fracexp >= min_fracexp) & (fracexp <= _MOST_EXPOSED)
     usable[1:] &= np.diff(centre) > 0
     return usable
-
-
-def is_counting(rate: np.ndarray, rate_err: np.ndarray, dt: float) -> bool:
-    """Return whether errors are those of Poisson counts: median of err² dt / rate from 0.5 to 2.
-
-    Parameters
-    ----------
-    rate, rate_err : ndarray, shape (n,) or (0,)
-        Rates that no background was subtracted from, and their errors.
-    dt : float
-        Width of a bin, s.
-    """
-    if not len(rate_err):
-        return False
-    some = slice(None, None, 1 + len(rate) // _ENOUGH)
-    rate, rate_err = rate[some], rate_err[some]
-    good = (rate > 0) & (rate_err > 0)
-    if not good.any():
-        return False
-    ratio = float(np.median(rate_err[good] ** 2 * dt / rate[good]))
-    return _POISSON[0] <= ratio <= _POISSON[1]

@@ -13,7 +13,9 @@ from pipeline.ingest import (
     band,
     cadence,
     calibration,
+    counts,
     events,
+    exposure,
     fits_file,
     fits_time,
     frames,
@@ -81,7 +83,7 @@ def read_products(entry: Mapping, archive: Path | Copies, options: IngestOptions
         return [row | {"status": Status.UNREADABLE, "reason": reason}]
     for data in products:
         data["flags"] = int(flags | data.get("flags", 0))
-        if "reason" in data:
+        if data.get("reason"):
             data["reason"] = f"{where}: {data['reason']}"
     return [row | data for data in products]
 
@@ -181,7 +183,7 @@ def _rxte_energies(hdu, who, clock, seconds):
     groups = rxte.group_channels(rxte.channel_groups(ddl))
     photon, detector = None, hdu.read("PCUID").ravel() if "PCUID" in hdu.columns else 1
     if "PHA" in hdu.columns:
-        group = hdu.read("PHA").ravel().astype(int)
+        group = np.nan_to_num(hdu.read("PHA").ravel(), nan=-1).astype(int)
     elif "EVENT" in hdu.columns and len(groups) and (bits := hdu.read("EVENT")).ndim == 2:
         photon, group, detector = rxte.event_fields(bits, ddl)
     else:
@@ -191,7 +193,7 @@ def _rxte_energies(hdu, who, clock, seconds):
     if not who.instrument.startswith("pca") or not len(groups) or not rxte.is_flown(mjd):
         return photon, None
     channel = groups[np.clip(group, 0, len(groups) - 1)]
-    return photon, rxte.energies(channel, detector, mjd)
+    return photon, np.where(group < 0, np.nan, rxte.energies(channel, detector, mjd))
 
 
 def _bounds_in_archive(entry, archive, options):
@@ -221,6 +223,10 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
         finite = seconds
         if not gti.in_order(seconds):
             finite = np.sort(seconds[np.isfinite(seconds)])
+        if "TIMEDEL" in hdu.columns and not fits_time.number(header, "TIMEDEL"):
+            column = hdu.read("TIMEDEL"), hdu.unit("TIMEDEL")
+            width = exposure.bin_width(*column, fits_time.header_unit(header))
+            header = header | ({"TIMEDEL": width} if width else {})
         dt, measured = fits_time.bin_width(header, finite, clock.unit)
         if finite is seconds:
             seconds, rounded = cadence.unrounded(seconds, dt)
@@ -235,9 +241,8 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
         seconds = fits_time.bin_centres(seconds, dt, header)
     usable = np.where(np.isfinite(curves[0].rate), seconds, np.nan) if curves else seconds
     other = _other_times(hdus, hdu, clock)
-    good, net = good_time.read(hdus, hdu, clock, usable, dt, other), _is_net(hdu.header)
+    good, net = good_time.read(hdus, hdu, clock, usable, dt, other), counts.is_net(hdu.header)
     clock = good.clock
-
     marks = Flag.NO_TIMEDEL * measured | Flag.TIMES_ROUNDED * rounded
 
     def make(curve):
@@ -252,18 +257,21 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
             options.min_fracexp,
         )
         common = _timing(who, clock, header, result, curve.band)
-        counting = curve.counting
-        if counting is None:
-            counting = lightcurve.is_counting(result.rate, result.rate_err, dt)
+        counting, gross, errors = curve.counting, curve.counting, result.rate_err
+        if counting is None and not net:
+            noise = counts.of_curve(result.rate, errors, dt, result.fracexp)
+            counting, gross, errors = noise.counting, noise.gross, noise.rate_err
         return common | {
-            "flags": common["flags"] | good.flags | marks,
+            "reason": _left_out(result.dropped, len(seconds), curve.left_out),
+            "n_dropped": result.dropped,
+            "flags": common["flags"] | good.flags | marks | curve.flags,
             "exposure": result.exposure,
             "dt": dt,
             "rate": result.rate,
-            "rate_err": result.rate_err,
+            "rate_err": errors,
             "fracexp": result.fracexp,
-            "counting": counting and not net,
-            "background_rate": math.nan if net else curve.background_rate,
+            "counting": bool(counting) and not net,
+            "background_rate": curve.background_rate if gross and not net else math.nan,
         }
 
     def name(curve):
@@ -272,9 +280,11 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
     return _each(curves, name, make)
 
 
-def _is_net(header) -> bool:
-    """Return whether the background was subtracted from a light curve."""
-    return str(header.get("HDUCLAS2", "")).strip().upper() == "NET" or header.get("BACKAPP") is True
+def _left_out(dropped, total, why) -> str:
+    """Say how many rows of a light curve were left out, and what is known of why."""
+    if not dropped:
+        return ""
+    return f"{dropped} of {total} rows were left out{': ' * bool(why)}{', '.join(why)}"
 
 
 def _times(hdus, index):
@@ -322,7 +332,7 @@ def _timing(who, clock, header, result, selected) -> dict:
         flags |= Flag.UNKNOWN_MISSION
     live = fits_time.number(header, "DEADC")
     live = live if live is not None and 0 < live <= 1 else math.nan
-    if live < _DEAD and header.get("DEADAPP") is not True:
+    if live < _DEAD and not counts.is_true(header.get("DEADAPP")):
         flags |= Flag.DEAD_TIME
     return {
         "flags": flags,
