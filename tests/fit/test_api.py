@@ -49,7 +49,7 @@ def test_the_covariance_is_that_of_the_errors(result):
     upper = np.where(result.model.is_log, result.values * np.expm1(sigma), sigma)
     np.testing.assert_allclose(result.err_hi, upper, rtol=1e-12)
     np.testing.assert_allclose(result.aic, result.statistic + 12)
-    np.testing.assert_allclose(result.bic, result.statistic + 6 * np.log(GRID.size))
+    np.testing.assert_allclose(result.bic, result.statistic + 6 * np.log(30 * GRID.size))
 
 
 def test_a_spectrum_of_stingray_is_fitted_as_its_arrays_are(drawn, result):
