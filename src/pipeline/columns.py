@@ -583,8 +583,20 @@ MODELS = Table(
             "stat.fit.goodness",
         ),
         Column("aic", "float64", "Akaike information criterion.", "", "stat.fit.param"),
-        Column("bic", "float64", "Bayesian information criterion.", "", "stat.fit.param"),
-        Column("delta_bic", "float64", "BIC less that of the chosen model.", "", "stat.fit.param"),
+        Column(
+            "bic",
+            "float64",
+            "Bayesian information criterion; its sample size is the number of raw periodogram ordinates.",
+            "",
+            "stat.fit.param",
+        ),
+        Column(
+            "delta_bic",
+            "float64",
+            "BIC less that of the chosen model; none where no model has a result.",
+            "",
+            "stat.fit.param",
+        ),
         Column(
             "rival_components",
             "str",

@@ -226,6 +226,11 @@ class Flag(IntFlag):
         1 << 36,
         "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
     )
+    ERRORS_FOLLOW_POWER = (
+        1 << 43,
+        "Only errors of the power are known, and they fluctuate with it, which would make the fit too low: it "
+        "used the variance of the model, or the errors of neighbouring bins (see `fit.likelihood`).",
+    )
     PULSATION = (
         1 << 49,
         "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "
