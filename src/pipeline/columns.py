@@ -837,9 +837,17 @@ PARAMETERS = Table(
         Column(
             "upper_limit",
             "float64",
-            "Upper limit of the amplitude of a weak component (at fit.upper_limit), else NaN.",
+            "Upper limit (at fit.upper_limit) of the amplitude of a weak component, and of what is open "
+            "below; else NaN.",
             "",
             "stat.fit.param;stat.max",
+        ),
+        Column(
+            "lower_limit",
+            "float64",
+            "Lower limit (at fit.upper_limit) of what is open above, else NaN.",
+            "",
+            "stat.fit.param;stat.min",
         ),
         Column(
             "interval_lo",
