@@ -138,6 +138,12 @@ PRODUCT = Column(
     "What was analysed: kind, mission, instrument, energy band and time resolution.",
     ucd="meta.id.part",
 )
+EPOCH = Column(
+    "epoch",
+    "str",
+    "Observation it is of, where the average of several is another product; else empty.",
+    ucd="meta.id;obs",
+)
 BAND_LO = Column(
     "band_lo", "float64", "Lower edge of the band, NaN if unknown.", "keV", "em.energy;stat.min"
 )
@@ -430,6 +436,7 @@ SEGMENT = Table(
         STATUS,
         FLAGS,
         REASON,
+        EPOCH,
         Column(
             "observation_ids", "str", "Observations that were averaged.", ucd="meta.id", array=True
         ),
@@ -1077,6 +1084,12 @@ SOURCES = Table(
             "src.var.amplitude",
             "Its fractional rms; null where the mean rate is unknown.",
         ),
+        Column(
+            "qpo_product",
+            "str",
+            "Product (band) that the QPO is of: the one with the best evidence.",
+            ucd="meta.id.part",
+        ),
         Column("qpo_rival", "str", "The next strongest narrow component.", ucd="meta.id.part"),
         Column(
             "qpo_rival_ratio",
@@ -1104,7 +1117,20 @@ SOURCES = Table(
         Column(
             "qpo_p_value",
             "float64",
-            "Calibrated p-value of the peak beside the model without; NaN where not computed.",
+            "Calibrated p-value of the peak, of all products (bands) together; NaN where not computed.",
+            "",
+            "stat.probability",
+        ),
+        Column(
+            "qpo_p_trials",
+            "int32",
+            "Products (bands, lengths of segments) whose p-values it combines.",
+            ucd="meta.number",
+        ),
+        Column(
+            "qpo_p_product",
+            "float64",
+            "The p-value of the product that the QPO is of, by itself.",
             "",
             "stat.probability",
         ),
@@ -1138,8 +1164,42 @@ SOURCES = Table(
             "",
             "stat.probability",
         ),
+        Column(
+            "n_epochs",
+            "int32",
+            "Observations with rows of their own in EPOCHS.",
+            ucd="meta.number;obs",
+        ),
+        Column(
+            "epoch_best",
+            "str",
+            "Observation with the smallest p-value of a peak; empty where none was tested.",
+            ucd="meta.id;obs",
+        ),
+        Column(
+            "epoch_p_value",
+            "float64",
+            "p-value of a peak, of all observations and bands in EPOCHS together.",
+            "",
+            "stat.probability",
+        ),
     ),
     key=("source_id",),
+)
+
+_OF_A_SOURCE = frozenset(
+    {
+        *("ra", "dec", "n_files", "n_products", "n_epochs", "epoch_best", "epoch_p_value"),
+        *("qpo_product", "qpo_p_trials", "qpo_p_product", "outlier_q_value"),
+    }
+)
+"""Columns of SOURCES that say nothing of one power spectrum."""
+
+EPOCHS = Table(
+    "EPOCHS",
+    "One power spectrum a row: a source, a band, and an observation or the average of several.",
+    tuple(c for c in SOURCES.columns if c.name not in _OF_A_SOURCE),
+    key=("source_id", "product"),
 )
 
 REJECTED = Table(
@@ -1233,9 +1293,10 @@ TABLES = {
         CURVES,
         SAMPLES,
         SOURCES,
+        EPOCHS,
         REJECTED,
         TRUTH,
     )
 }
-CATALOGUE = (SOURCES, MODELS, PARAMETERS, MANIFEST, REJECTED)
+CATALOGUE = (SOURCES, EPOCHS, MODELS, PARAMETERS, MANIFEST, REJECTED)
 """Tables that are published, in the order of the FITS extensions."""
