@@ -206,6 +206,11 @@ class Flag(IntFlag):
         1 << 36,
         "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
     )
+    OPEN_INTERVAL = (
+        1 << 45,
+        "The interval of a measured quantity has no end on one side: its error there is null, and its column "
+        "`_limit` says what is known.",
+    )
     PULSATION = (
         1 << 49,
         "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "

@@ -74,6 +74,7 @@ def test_polars_takes_nothing_for_a_number(folder):
         }
     )
     assert not any(table[c].is_nan().any() for c in table.columns if table[c].dtype.is_float())
+    assert table["qpo_frequency_open_lo"].null_count() == 40
     lists = pl.read_parquet(folder / "parameters.parquet")["interval_lo"].to_list()
     assert lists == [[0.5, None], []]
 
