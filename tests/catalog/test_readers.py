@@ -91,7 +91,9 @@ def test_duckdb_takes_nothing_for_a_number(folder):
         "with segments": "count(m)",
     }
     query = f"select {', '.join(select.values())} from '{folder}/sources.parquet'"
-    agree(dict(zip(select, duckdb.sql(query).fetchall()[0], strict=True)))
+    found = dict(zip(select, duckdb.sql(query).fetchall()[0], strict=True))
+    agree(found)
+    assert found["closed below"] == 20
 
 
 def test_pandas_takes_nothing_for_a_number(folder):
