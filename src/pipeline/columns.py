@@ -1063,6 +1063,9 @@ SOURCES = Table(
         ),
         *_measured("bend_frequency", "Hz", "em.freq", "Bend frequency of the power law."),
         *_measured(
+            "nu_max", "Hz", "em.freq", "Frequency of maximum power of solar-like oscillations."
+        ),
+        *_measured(
             "qpo_frequency",
             "Hz",
             "em.freq;src.var.pulse",

@@ -215,3 +215,7 @@ class Flag(IntFlag):
         1 << 50,
         "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
     )
+    HIGH_PASSED = (
+        1 << 51,
+        "A high-pass filter has taken the power of the lowest frequencies, which were left out of the fit.",
+    )

@@ -156,7 +156,7 @@ def _continuum(parameters: Parameters) -> dict:
         row |= _measured("slope", parameters.get(key))
     return row | _measured(
         "bend_frequency", parameters.get(("bending_power_law.1", "bend_frequency"))
-    )
+    ) | _measured("nu_max", parameters.get(("envelope.1", "nu_max")))
 
 
 def _qpo(parameters: Parameters, options: CatalogOptions) -> tuple[str | None, dict, int]:
