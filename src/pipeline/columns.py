@@ -1141,6 +1141,9 @@ SOURCES = Table(
         ),
         *_fitted("bend_frequency", "Hz", "em.freq", "Bend frequency of the power law."),
         *_fitted(
+            "nu_max", "Hz", "em.freq", "Frequency of maximum power of solar-like oscillations."
+        ),
+        *_fitted(
             "qpo_frequency",
             "Hz",
             "em.freq;src.var.pulse",

@@ -264,3 +264,7 @@ class Flag(IntFlag):
         "The power at high frequencies is below the noise level, as of errors that are too large or of "
         "dead time: the rms is too small.",
     )
+    HIGH_PASSED = (
+        1 << 51,
+        "A high-pass filter has taken the power of the lowest frequencies, which were left out of the fit.",
+    )
