@@ -2,24 +2,27 @@
 
 import numpy as np
 
-SIGMAS = 1.0
-"""Errors of its quality factor by which a peak is to be narrower than the least quality factor asks."""
+SIGMAS = 1.645
+"""Errors by which the logarithm of a quality factor is above the least one: 95 % confidence, one-sided."""
 
 
 def is_narrow(q, q_err, min_q):
-    """Return whether the data say that a peak is narrow: whether its Q is above the least by its error.
+    """Return whether the data say that a peak is narrow: whether its Q is above the least with 95 % confidence.
 
-    A component whose Q is measured to be about the least one is as well a part of the broad noise.
+    A component whose Q is the least one within its error is as well a part of the broad noise.
 
     Parameters
     ----------
     q, q_err : float or array
-        Quality factor and the error on its lower side; NaN where there is none, and q itself decides.
+        Quality factor and its error on the lower side; where that is NaN or infinite, q itself decides.
     min_q : float
         Least quality factor.
     """
-    q, q_err = np.asarray(q, float), np.nan_to_num(np.asarray(q_err, float), posinf=0.0)
-    return q - SIGMAS * q_err > min_q
+    q, q_err = np.asarray(q, float), np.asarray(q_err, float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        known = np.isfinite(q_err) & (q_err < q)
+        error = np.where(known, -np.log1p(-np.where(known, q_err / q, 0.0)), 0.0)
+        return q > min_q * np.exp(SIGMAS * error)
 
 
 def prominence(variance, frequency, fwhm, bin_width=0.0):

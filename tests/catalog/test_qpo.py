@@ -66,6 +66,16 @@ def test_a_test_is_of_the_qpo_where_it_found_the_peak_there(frequency, fwhm, com
     assert is_of(own, "lorentzian.1", test) == same
 
 
+@pytest.mark.parametrize(
+    ("q", "error", "narrow"),
+    [(2.1, nan, True), (1.9, nan, False), (2.8, 0.8, False), (10.0, 3.0, True), (10.0, 9.5, False)],
+)
+def test_a_qpo_is_narrow_with_95_percent_confidence(q, error, narrow):
+    own = index(peak("lorentzian.1", 0.01, q, 1.0, q=q))
+    own["lorentzian.1", "q"]["err_lo"] = error
+    assert (choose_qpo(own, 2.0)[0] is not None) == narrow
+
+
 def test_the_prominence_is_frequency_times_the_mean_power_over_the_bin():
     variance, frequency, fwhm = 0.02, 4.0, 0.25
     for width in (0.0, 0.1, 3.0):

@@ -41,7 +41,7 @@ def choose_qpo(
     parameters : mapping
         See `index`; those of one fitted model.
     min_q : float
-        A QPO has a larger quality factor than this, by more than its error (by convention 2: van der
+        A QPO has a larger quality factor than this, with 95 % confidence (by convention 2: van der
         Klis 2006, in "Compact Stellar X-ray Sources", CUP, section 2.1).
     frequency_range : tuple of float, optional
         Lowest and highest centroid frequency, Hz.
@@ -83,7 +83,7 @@ def choose_qpo(
 
 
 def _is_narrow(parameters: Parameters, component: str, min_q: float) -> bool:
-    """Whether the quality factor of a component is above the least one by its error."""
+    """Whether the quality factor of a component is above the least one with 95 % confidence."""
     q = parameters.get((component, "q"), {})
     return bool(is_narrow(quality(parameters, component), q.get("err_lo", nan), min_q))
 
