@@ -16,7 +16,14 @@ from pipeline.fit.likelihood import draw
 from pipeline.fit.montecarlo import filled, p_values, simulated
 from pipeline.fit.optimize import Code, Engine, Problem, Spectra, model_power
 from pipeline.fit.profile import find, one_sided
-from pipeline.fit.resolution import near, of_spectra, places, prominences, quality_errors
+from pipeline.fit.resolution import (
+    between,
+    near,
+    of_spectra,
+    places,
+    prominences,
+    quality_errors,
+)
 from pipeline.fit.select import ModelFit, Workshop
 from pipeline.models import LORENTZIANS
 from pipeline.prominence import is_narrow
@@ -62,7 +69,15 @@ class Detection:
 
 
 def likelihood_ratio(
-    engine: Engine, spectra: Spectra, widths, start, without, slot, n_starts=4, places_of=None
+    engine: Engine,
+    spectra: Spectra,
+    widths,
+    start,
+    without,
+    slot,
+    n_starts=4,
+    places_of=None,
+    around=None,
 ):
     """Fit without and with one of the components of a model, a peak.
 
@@ -85,6 +100,8 @@ def likelihood_ratio(
     places_of : array, shape (P, lanes), optional
         Where the other peaks are, and stay in both fits (`pipeline.fit.resolution.near`); by default they are
         free.
+    around : pair of array, shape (lanes,), optional
+        Between which frequencies the peak is looked for, Hz; NaN, and by default, everywhere.
 
     Returns
     -------
@@ -98,6 +115,8 @@ def likelihood_ratio(
         others = engine.model, without, places_of
         shop.lower, shop.upper = near(*others, shop.lower, shop.upper)
         start = np.clip(start, shop.lower, shop.upper)
+    if around is not None:
+        shop.lower, shop.upper = between(engine.model, slot, *around, shop.lower, shop.upper)
     with_peak = without.copy()
     with_peak[slot] = True
     problem = Problem(start, shop.lower, shop.upper, shop.free(without), without)
@@ -129,6 +148,7 @@ def detect_peak(
     *,
     slot=None,
     keep_places=False,
+    around=None,
     n_starts=4,
     draws=1000,
     enough=20,
@@ -152,6 +172,9 @@ def detect_peak(
     keep_places : bool, optional
         Whether the other peaks stay where `null` has them, in the data and in the draws. If they are free, one
         of them takes the place of the peak that was left out, and what is tested is something else.
+    around : pair of array, shape (lanes,), optional
+        Frequencies, Hz, between which the peak lies that is tested; NaN, and by default, it is the one that
+        helps most. In the draws it is looked for everywhere.
     n_starts : int, optional
         Starts tried for the peak, in the data and in the draws.
     draws : int, optional
@@ -172,7 +195,7 @@ def detect_peak(
     usable = np.isfinite(null.fit.deviance) & np.isfinite(null.fit.u).all(axis=0)
     start[:, ~usable] = 0.0
     kept = start.copy() if keep_places else None
-    told = start, without, slot, n_starts, kept
+    told = start, without, slot, n_starts, kept, around
     ratio, u, full = likelihood_ratio(engine, spectra, widths, *told)
     ratio[~usable] = np.nan
     found_at = [np.where(np.isfinite(ratio), of[slot], np.nan) for of in places(engine.model, full)]

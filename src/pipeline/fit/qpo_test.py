@@ -1,8 +1,8 @@
 """Is the QPO of each spectrum needed, or one more narrow peak where it has none? Columns of MODELS.
 
 The null model is the chosen one without its QPO (`pipeline.fit.detect.peak_to_test`), or as it is where it has none; what
-joins it is the peak that the configuration names, wherever that does most. So every spectrum is tested
-once, of something narrow, and false-discovery rates count all of them.
+joins it is the peak that the configuration names, where the QPO is, or wherever it does most. In the draws it is looked
+for everywhere. So every spectrum is tested once, of something narrow, and false-discovery rates count all of them.
 """
 
 from dataclasses import replace
@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.fit import results
 from pipeline.fit.detect import amplitude_limits, detect_peak, peak_to_test
 from pipeline.fit.model import Model
+from pipeline.fit.resolution import places
 from pipeline.fit.seeds import Purpose, seed_words
 from pipeline.fit.starts import peaks_along
 from pipeline.models import LORENTZIANS
@@ -51,6 +52,10 @@ def columns_of_tests(bucket, rows, fits, best, options, engine_of) -> dict:
         active, has = result.active.copy(), slots >= 0
         active[slots[has], np.flatnonzero(has)] = False
         null = replace(result, active=active)
+        at = np.where(has, slots, 0), np.arange(lanes.size)
+        frequency, fwhm = (
+            np.where(has, of[at], np.nan) for of in places(result.model, result.fit.u)
+        )
         components = [*options.models[name], told.component]
         engine = engine_of(Model.from_components(name, components))
         found = detect_peak(
@@ -60,6 +65,7 @@ def columns_of_tests(bucket, rows, fits, best, options, engine_of) -> dict:
             null,
             [seed_words(told.seed, Purpose.DETECTION, row, name) for row in own],
             keep_places=True,
+            around=(frequency - fwhm / 2, frequency + fwhm / 2),
             n_starts=options.starts,
             draws=told.draws,
             enough=told.enough,
@@ -80,9 +86,9 @@ def columns_of_tests(bucket, rows, fits, best, options, engine_of) -> dict:
 def _limits(engine, spectra, widths, null, rows, options):
     """Yield the columns of the upper limits of each lane."""
     told, declared = options.detection, engine.model.slots[-1].declared
-    frequency, places = peaks_along(declared, spectra, told.limits, told.limit_q)
+    frequency, peaks = peaks_along(declared, spectra, told.limits, told.limit_q)
     told_of_search = {"level": options.upper_limit, "batch_size": options.batch_size}
-    places[:, 0] = amplitude_limits(engine, spectra, widths, null, places, **told_of_search)
+    peaks[:, 0] = amplitude_limits(engine, spectra, widths, null, peaks, **told_of_search)
     for k, row in enumerate(rows):
-        rms = [results.rms_of_lorentzian(declared.name, p, row) for p in places[:, :, k]]
+        rms = [results.rms_of_lorentzian(declared.name, p, row) for p in peaks[:, :, k]]
         yield {"limit_frequency": frequency[:, k], "limit_rms": np.array(rms)}

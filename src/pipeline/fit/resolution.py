@@ -131,8 +131,8 @@ def quality_errors(model, fit, covariance):
 def near(model, active, u, lower, upper):
     """Return bounds within which components keep their places: shape (P, lanes) each.
 
-    The centroid of a peak stays within its half-maximum range, its width and other scales within a factor of
-    two, so that it does not take the place of one that is left out.
+    The centroid of a peak stays within a quarter of its FWHM, its width and other scales within a factor of
+    1.5, so that it does not take the place of one that is left out.
 
     Parameters
     ----------
@@ -151,14 +151,39 @@ def near(model, active, u, lower, upper):
         for name, row in zip(slot.declared.names, index, strict=True):
             if name not in (*CENTRES, *WIDTHS, "q") or not model.is_log[row]:
                 continue
-            below = above = np.log(2.0)
+            below = above = np.log(1.5)
             if name == "frequency":
-                reach = np.minimum(0.5 * fwhm[s] / frequency[s], 1e3)
+                reach = np.minimum(0.25 * fwhm[s] / frequency[s], 1e3)
                 above, below = np.log1p(reach), -np.log1p(-np.minimum(reach, 1 - 1e-9))
             some = active[s]
             lower[row] = np.where(some, np.maximum(lower[row], u[row] - below), lower[row])
             upper[row] = np.where(some, np.minimum(upper[row], u[row] + above), upper[row])
     return lower, np.maximum(upper, lower)
+
+
+def between(model, slot, low, high, lower, upper):
+    """Return bounds within which a peak has its centroid between two frequencies, shape (P, lanes) each.
+
+    Parameters
+    ----------
+    model : Model
+        With the peak.
+    slot : int
+        Its number.
+    low, high : array, shape (lanes,)
+        Hz; NaN: as it was.
+    lower, upper : array, shape (P, lanes)
+        The bounds so far.
+    """
+    lower, upper = lower.copy(), upper.copy()
+    for name, row in zip(model.slots[slot].declared.names, model.index[slot], strict=True):
+        if name in CENTRES:
+            ends = [np.log(end) if model.is_log[row] else end for end in (low, high)]
+            known = np.isfinite(ends).all(axis=0)
+            ends = [np.where(known, end, 0.0) for end in ends]
+            lower[row] = np.where(known, np.clip(ends[0], lower[row], upper[row]), lower[row])
+            upper[row] = np.where(known, np.clip(ends[1], lower[row], upper[row]), upper[row])
+    return lower, upper
 
 
 def width_rows(model) -> dict[int, int]:
