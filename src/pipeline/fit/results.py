@@ -11,7 +11,7 @@ from pipeline.fit.optimize import Code
 from pipeline.fit.profile import End
 from pipeline.fit.propagation import follow
 from pipeline.fit.resolution import bin_widths, limits_of_data, unresolved
-from pipeline.models import COMPONENTS, LORENTZIANS
+from pipeline.models import LORENTZIANS
 from pipeline.prominence import prominence
 from pipeline.status import Flag, Status
 
@@ -129,6 +129,11 @@ def parameter_rows(row, result, lane) -> list[dict]:
         block = block if result.sound[lane] else np.full_like(block, math.nan)
         quantities = list(derived(slot.component, values[at], block, row))
         told = _follow_component(row, result, slot.component, at, lane) if quantities else {}
+        if slot.component in LORENTZIANS:
+            peak, slopes = lorentzian_of(slot.component, values[at])
+            error = _error(slopes @ block @ slopes.T, (1, 1, -1))
+            unit = slot.parameters[0].unit_in(row["norm"])
+            quantities.append(_peak_power(row, *peak, error, unit))
         for quantity in quantities:
             more = _derived_row(*quantity, kind=result.kind) | told.get(quantity[0], {})
             out.append({**common, "component": slot.label, **more})
@@ -294,8 +299,7 @@ def _of_lorentzian(component, values, covariance, row, to_fraction):
     Of the variance, 1/2 + atan(2 Q) / pi is at positive frequencies (Belloni, Psaltis & van der Klis
     2002).
     """
-    peak, slopes = lorentzian_of(component, values)
-    _, frequency, fwhm = peak
+    (_, frequency, fwhm), slopes = lorentzian_of(component, values)
     errors = slopes @ covariance @ slopes.T
     q = frequency / fwhm
     share = 1 / (1 + 4 * q**2)
@@ -309,12 +313,10 @@ def _of_lorentzian(component, values, covariance, row, to_fraction):
         slope = 0.0 if component == "lorentz" else 2 * q * share / math.pi / _positive(component, q)
         error = _error(errors, (0.5, 0.5 * slope, -0.5 * slope))
         yield "rms", rms_of_lorentzian(component, values, row), error
-    unit = COMPONENTS[component].parameters[0].unit_in(row["norm"])
-    yield _peak_power(row, *peak, _error(errors, (1, 1, -1)), unit)
 
 
 def _peak_power(row, variance, frequency, fwhm, error, unit):
-    """Frequency times power at the centroid of a peak, by which the QPO is chosen, as `derived` yields it."""
+    """Frequency times power at the centroid of a peak, by which the QPO is chosen, with its unit."""
     middle, width = _bins(row)
     width = bin_widths(np.array([[frequency]]), middle, width)[0, 0] if middle.size else 0.0
     return "peak_power", float(prominence(variance, frequency, fwhm, width)), error, unit
