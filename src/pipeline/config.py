@@ -155,6 +155,8 @@ Role = Literal[
     "frequency_lo",
     "frequency_hi",
     "power",
+    "n",
+    "noise",
 ]
 _NEEDED = {
     "lightcurve": ({"rate", "counts"}, "rate or counts"),
@@ -194,17 +196,33 @@ class TableOptions(Options):
         1.0,
         description="What powers are multiplied by, e.g. 1e-6 for ppm^2/uHz under `norm: frac`.",
     )
+    integrated: bool = Field(
+        False,
+        description="Whether powers, errors and noise are those of density times the width of the bin, "
+        "as in the text for flx2xsp.",
+    )
     norm: Literal["leahy", "frac", "abs"] | None = Field(
-        None, description="Normalisation of a power spectrum; null: `ingest.spectrum_norm`."
+        None,
+        description="Normalisation of a power spectrum; null: what its keywords or the unit of its "
+        "powers say, else `ingest.spectrum_norm`.",
     )
     oversampling: float = Field(
         1.0,
         ge=1,
-        description="Ordinates of a power spectrum in each independent frequency. Powers include the "
-        "noise, and are raw ordinates unless there is a column `error`.",
+        description="Ordinates of a power spectrum in each independent frequency. Powers are raw "
+        "ordinates unless there is a column `error` or `n`.",
     )
     average: Count = Field(
         1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
+    )
+    frequencies: list[tuple[float, float]] = Field(
+        default_factory=list,
+        description="Frequencies of a power spectrum to keep, Hz: [[lo, hi], …]; empty: all.",
+    )
+    mask: list[tuple[float, float]] = Field(
+        default_factory=list,
+        description="Frequencies of a power spectrum to leave out, Hz, as of an instrumental line: a bin "
+        "that reaches into one is dropped.",
     )
     delimiter: str | None = Field(
         None, description="Between the columns of text; null: commas if there are any, else blanks."
@@ -226,8 +244,11 @@ class TableOptions(Options):
             raise ValueError(
                 "columns of a spectrum need frequency, or frequency_lo and frequency_hi"
             )
-        if self.average > 1 and "error" in self.columns:
-            raise ValueError("average is for raw powers, which have no column error")
+        if self.average > 1 and {"error", "n"} & self.columns.keys():
+            raise ValueError("average is for raw powers, which have no column error or n")
+        for name in ("frequencies", "mask"):
+            if any(not lo < hi for lo, hi in getattr(self, name)):
+                raise ValueError(f"{name} must be [[lo, hi], …] with lo < hi")
         return self
 
 
@@ -247,13 +268,16 @@ class IngestOptions(Options):
         description="Energy bands of events by name, keV, each a product of its own: {soft: [0.3, 2], "
         "hard: [2, 10]}. In the place of `band`.",
     )
-    spectrum_norm: Literal["leahy", "frac", "abs"] = Field(
-        "leahy", description="Normalisation of power-spectrum files, which do not say it."
+    spectrum_norm: Literal["leahy", "frac", "abs"] | None = Field(
+        None,
+        description="Normalisation of power-spectrum files that do not say it; null: `leahy`, with the "
+        "flag NORM_DOUBTFUL.",
     )
     spectrum_noise: NotNegative | Literal["auto"] | None = Field(
         "auto",
-        description="Noise level that was subtracted from power-spectrum files and is added back. "
-        "`auto`: estimated for each from its powers and errors. null: unknown, and the fit is Gaussian.",
+        description="Noise level of power-spectrum files of the normalisation `spectrum_norm` that do not "
+        "say it; where it was subtracted it is added back. `auto`: that of counts under `leahy`, else "
+        "estimated for each from its powers and errors. null: unknown, and the fit is Gaussian.",
     )
     min_fracexp: Fraction = Field(
         0.5, description="Light-curve bins with a smaller exposed fraction are gaps."
@@ -315,6 +339,17 @@ class SegmentOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to keep, Hz: [lo, hi]; null: all."
     )
+    mask: list[tuple[float, float]] = Field(
+        default_factory=list,
+        description="Frequencies to leave out, Hz, as of instrumental lines: [[lo, hi], …].",
+    )
+
+    @field_validator("mask")
+    @classmethod
+    def _ordered(cls, mask):
+        if any(not lo < hi for lo, hi in mask):
+            raise ValueError("must be [[lo, hi], …] with lo < hi")
+        return mask
 
     @model_validator(mode="after")
     def _bins(self):

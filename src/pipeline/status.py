@@ -206,3 +206,13 @@ class Flag(IntFlag):
         1 << 36,
         "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
     )
+    NORM_DOUBTFUL = (
+        1 << 37,
+        "The power spectrum does not say its normalisation and `ingest.spectrum_norm` neither (Leahy's is assumed), "
+        "or what is said of normalisation or noise level contradicts its powers, its errors or itself.",
+    )
+    OVERSAMPLED = (
+        1 << 38,
+        "Raw powers are not as independent as `oversampling` says: their neighbours, or the light curve of the same "
+        "source, tell another number, and errors and p-values are wrong.",
+    )

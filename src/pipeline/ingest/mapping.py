@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.config import IngestOptions, TableOptions
-from pipeline.ingest import fits_file
+from pipeline.ingest import ecsv, fits_file
 from pipeline.ingest.recognise import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -35,6 +35,8 @@ NAMES = {
     "frequency_lo": "FREQUENCY_LO",
     "frequency_hi": "FREQUENCY_HI",
     "power": "POWER",
+    "n": "N",
+    "noise": "NOISE",
 }
 """What a column is in the configuration, and what it is then called."""
 
@@ -84,7 +86,9 @@ class MappedHdu(Hdu):
             rate = self.inside.read(self.own["RATE"]).astype(float)
             flux = np.exp(exponent * (rate - np.nanmedian(rate)))
             return flux if name == "RATE" else flux * abs(exponent) * values
-        return values * self.table.factor if name == "POWER" else values
+        if self.table.kind == "spectrum" and name in ("POWER", "ERROR", "NOISE"):
+            return values * self.table.factor
+        return values
 
 
 class TextTable:
@@ -307,8 +311,22 @@ def open_file(
             _mapped(table, text, {NAMES[k]: str(c) for k, c in table.columns.items()}),
         ]
         return
+    if table is None and (text := _ecsv(file, options.max_decompressed)):
+        yield ecsv.read(text)
+        return
     with open_fits(file, options.max_decompressed) as hdus:
         yield hdus if table is None else [hdus[0], _of_fits(hdus, table), *_good_times(hdus)]
+
+
+def _ecsv(file, limit) -> bytes:
+    """Return the text of a file that says it is ECSV, empty if it is none; it is left at its beginning."""
+    with _unpacked(file) as stream:
+        try:
+            if stream.read(len(ecsv.MAGIC)) != ecsv.MAGIC:
+                return b""
+            return ecsv.MAGIC + io.BufferedReader(_Limited(stream, limit)).read()
+        except (EOFError, OSError, zlib.error):
+            return b""  # and what is wrong with it is said when it is read
 
 
 def _is_fits(file) -> bool:

@@ -70,7 +70,7 @@ def from_ordinates(frequency_lo, frequency_hi, power, n):
 
 
 def combine(spectra):
-    """Average spectra of the same bins, weighted by their ordinates or their errors.
+    """Average spectra of the same bins, weighted by their ordinates, or by their median errors.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def combine(spectra):
     """
     first = spectra[0]
     gaussian = not len(first.n)
-    weights = np.array([s.power_err**-2.0 if gaussian else s.n for s in spectra])
+    weights = np.array([_precision(s.power_err) if gaussian else s.n for s in spectra])
     total = weights.sum(axis=0)
     used = total > 0
     safe = np.where(used, total, 1)
@@ -96,5 +96,23 @@ def combine(spectra):
         frequency_hi=first.frequency_hi,
         power=power,
         n=nothing if gaussian else total,
-        power_err=safe**-0.5 if gaussian else nothing,
+        power_err=_error(weights, spectra) / safe if gaussian else nothing,
     ).keep(used)
+
+
+def _precision(error):
+    """Return the weights of a spectrum's bins: one for all that can be used.
+
+    Errors follow the power, so that 1 / error^2 of each bin would prefer what came out low.
+    """
+    good = np.isfinite(error) & (error > 0)
+    weight = np.median(error[good]) ** -2.0 if good.any() else 0.0
+    return np.where(good, weight, 0.0)
+
+
+def _error(weights, spectra):
+    """Return the error of a weighted sum."""
+    errors = np.array(
+        [np.where(w > 0, s.power_err, 0) for w, s in zip(weights, spectra, strict=True)]
+    )
+    return np.sqrt(((weights * errors) ** 2).sum(axis=0))
