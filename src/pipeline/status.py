@@ -216,3 +216,12 @@ class Flag(IntFlag):
         "Raw powers are not as independent as `oversampling` says: their neighbours, or the light curve of the same "
         "source, tell another number, and errors and p-values are wrong.",
     )
+    PULSATION = (
+        1 << 49,
+        "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "
+        "no QPO, and its frequencies were left out of the fit.",
+    )
+    QPO_IN_EPOCH = (
+        1 << 50,
+        "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
+    )

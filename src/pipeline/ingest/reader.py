@@ -265,9 +265,14 @@ def _times(hdus, index):
     if not name:
         found = ", ".join(hdu.columns[:8])
         raise Rejected(Status.BAD_TIME, f"no column TIME among {found}")
-    header = fits_time.keywords(hdu.header, hdus[0].header)
-    clock = fits_time.clock(header, hdu.unit(name), name)
-    return header, clock, clock.seconds(hdu.read(name).ravel())
+    number = hdu.number(name)
+    header = fits_time.keywords(hdu.header, hdus[0].header, number)
+    unit = hdu.unit(name) or str(hdu.header.get(f"TCUNI{number}", "")).strip()
+    values = hdu.read(name)
+    clock = fits_time.clock(header, unit, name, values)
+    if (pairs := fits_time.of_pairs(values, clock)) is not None:
+        values, clock = pairs
+    return header, clock, clock.seconds(values.ravel())
 
 
 def _good_times(hdus, clock, seconds, data) -> np.ndarray:

@@ -71,6 +71,8 @@ def product_rows(read: Reader, count: int, options: SegmentOptions) -> list[dict
         row = _row(lambda i, members=members: read(members[i]), len(members), options)
         if number > 1:
             row["product"] += f"#{number}"
+        if row["status"] != Status.OK:
+            row["observation_ids"] = sorted({read(i)["observation_id"] for i in members})
         rows.append(row)
     return rows
 
@@ -281,7 +283,8 @@ def _spectrum_row(read, count, options):
     spectra = [_observed(row) for row in rows]
     ordinates = [max(float(s.n.sum()), 1.0) for s in spectra]
     norm, noise = rows[0]["norm"], np.average([row["noise"] for row in rows], weights=ordinates)
-    spectrum = observed.combine(spectra)
+    exposures = None if any(len(row["n"]) for row in rows) else [row["exposure"] for row in rows]
+    spectrum = observed.combine(spectra, exposures)
     spectrum = spectrum.keep(_in_range(spectrum.frequency, options))
     columns = _described([_summary(row) for row in rows], unused) | {"norm": norm, "noise": noise}
     columns["flags"] |= NO_FLAG if len(spectrum.n) else Flag.GAUSSIAN
