@@ -157,12 +157,45 @@ Role = Literal[
     "power",
     "n",
     "noise",
+    "object",
+    "band",
+    "ra",
+    "dec",
 ]
 _NEEDED = {
     "lightcurve": ({"rate", "counts"}, "rate or counts"),
     "events": ({"time"}, "time"),
     "spectrum": ({"power"}, "power"),
 }
+
+
+class RowOptions(Options):
+    """A condition on the rows of a table."""
+
+    column: str | Count = Field(description="Column of the file, by its name or its number from 1.")
+    op: Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in", "bits clear"] = Field(
+        "==",
+        description="How its values are compared with `value`. `bits clear`: none of the bits of `value` is set.",
+    )
+    value: bool | int | float | str | list[int | float | str] = Field(
+        description="What with; a list under `in` and `not in`. Words are compared as they stand, numbers as "
+        "numbers; a number in quotation marks is a word."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self):
+        several = isinstance(self.value, list)
+        if several != (self.op in ("in", "not in")):
+            raise ValueError(
+                f"op {self.op!r} takes {'one value' if several else 'a list of values'}"
+            )
+        if self.op in ("<", "<=", ">", ">=") and not isinstance(self.value, (int, float)):
+            raise ValueError(f"op {self.op!r} takes a number")
+        if self.op == "bits clear" and (
+            isinstance(self.value, bool) or not isinstance(self.value, int)
+        ):
+            raise ValueError("op 'bits clear' takes a whole number")
+        return self
 
 
 class TableOptions(Options):
@@ -176,13 +209,15 @@ class TableOptions(Options):
     )
     columns: dict[Role, str | Count] = Field(
         description="What is in which column, by its name or its number from 1: {time: 1, rate: FLUX}. "
-        "Without time, a light curve has a bin every TIMEDEL."
+        "Without time, a light curve has a bin every TIMEDEL. `object`: whose a row is; each object is a "
+        "source. `band`: which band or filter it is of; each is a product. `ra`, `dec`: where the object is, deg."
     )
     keywords: dict[str, bool | int | float | str] = Field(
         default_factory=dict,
         description="FITS keywords that are added, or replace those of the file: {TELESCOP: Kepler, "
         "OBJECT: 'KIC {1}', TIMEUNIT: d, MJDREFI: 0, TIMEDEL: 0.02}. `{1}` is what the first wildcard "
-        "of `files` stands for, `{stem}` the file's name without folders and extension.",
+        "of `files` stands for, `{stem}` the file's name without folders and extension, `{object}` the object "
+        "of a column `object`.",
     )
     units: dict[Role, str] = Field(
         default_factory=dict,
@@ -215,6 +250,14 @@ class TableOptions(Options):
     average: Count = Field(
         1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
     )
+    rows: list[RowOptions] = Field(
+        default_factory=list,
+        description="Rows to keep: those for which all conditions hold, [{column: catflags, op: '<', value: 1}].",
+    )
+    times: list[tuple[float, float]] = Field(
+        default_factory=list,
+        description="Times to keep, as they stand in the column `time`: [[lo, hi], …]; empty: all.",
+    )
     frequencies: list[tuple[float, float]] = Field(
         default_factory=list,
         description="Frequencies of a power spectrum to keep, Hz: [[lo, hi], …]; empty: all.",
@@ -246,7 +289,11 @@ class TableOptions(Options):
             )
         if self.average > 1 and {"error", "n"} & self.columns.keys():
             raise ValueError("average is for raw powers, which have no column error or n")
-        for name in ("frequencies", "mask"):
+        if self.times and "time" not in self.columns:
+            raise ValueError("times needs a column time")
+        if {"object", "band"} & self.columns.keys() and self.kind == "spectrum":
+            raise ValueError("object and band are columns of light curves and events")
+        for name in ("times", "frequencies", "mask"):
             if any(not lo < hi for lo, hi in getattr(self, name)):
                 raise ValueError(f"{name} must be [[lo, hi], …] with lo < hi")
         return self

@@ -4,6 +4,7 @@ An entry of `ingest.tables` makes such a file look like a FITS table of the usua
 keywords, so that everything behind it knows one form only.
 """
 
+import functools
 import gzip
 import io
 import os
@@ -11,12 +12,12 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.config import IngestOptions, TableOptions
-from pipeline.ingest import ecsv, fits_file
+from pipeline.ingest import ecsv, fits_file, selection
 from pipeline.ingest.recognise import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -43,6 +44,7 @@ NAMES = {
 _KINDS = {"lightcurve": "LIGHTCURVE", "events": "EVENTS", "spectrum": "SPECTRUM"}
 _MISSING = frozenset({"", "-", "--", "na", "n/a", "nan", "none", "null"})
 _VALUES = ("RATE", "ERROR")
+_CLOCK = ("MJDREFI", "MJDREFF", "MJDREF", "TIMEZERO", "TIMEZERI", "TIMEZERF", "TIMEUNIT", "TIMESYS")
 _MOST_HEADING, _LONGEST_LINE = 1000, 1 << 16
 
 
@@ -58,11 +60,14 @@ class MappedHdu(Hdu):
         Name of a column to what it is called in `inside`.
     inside : object
         Table with ``read(name)`` and ``unit(name)``.
+    roles : mapping of str to str
+        What a column is in the configuration to what it is called in `inside`.
     """
 
     table: TableOptions | None = None
     own: dict = field(default_factory=dict)
     inside: object = None
+    roles: dict = field(default_factory=dict)
 
     def number(self, name: str) -> int:
         """Return the number in the file of a column of a FITS table, 0 if there is none."""
@@ -91,7 +96,8 @@ class MappedHdu(Hdu):
         if name in _VALUES and self.table.scale != "linear" and "RATE" in self.own:
             exponent = np.log(10) * (1.0 if self.table.scale == "log10" else -0.4)
             rate = self.inside.read(self.own["RATE"]).astype(float)
-            flux = np.exp(exponent * (rate - np.nanmedian(rate)))
+            known = rate[np.isfinite(rate)]
+            flux = np.exp(exponent * (rate - (np.median(known) if len(known) else 0.0)))
             return flux if name == "RATE" else flux * abs(exponent) * values
         if self.table.kind == "spectrum" and name in ("POWER", "ERROR", "NOISE"):
             return values * self.table.factor
@@ -119,10 +125,13 @@ class TextTable:
     def __init__(self, file, table: TableOptions, limit: int):
         self._file, self._table, self._limit = file, table, limit
         self._data = None
+        self._words = {}
         with self._lines() as lines:
-            self._skip, first = self._heading(lines)
+            self._skip, self._names = self._heading(lines)
         self._columns = {
-            str(column): self._number(column, first) for column in table.columns.values()
+            str(column): self._number(column, self._names)
+            for role, column in table.columns.items()
+            if role not in ("object", "band")
         }
 
     def unit(self, name: str) -> str:
@@ -132,6 +141,20 @@ class TextTable:
     def read(self, name: str) -> np.ndarray:
         """Return a column by its name or number in the configuration, shape (n,)."""
         return self._rows()[:, list(self._columns).index(name)]
+
+    def read_any(self, name: str) -> np.ndarray:
+        """Return any column of the file as words, by its name or number, shape (n,)."""
+        if name not in self._words:
+            place = self._number(int(name) if name.isdigit() else name, self._names)
+            with self._lines() as lines:
+                rows = (line for i, line in enumerate(lines) if i >= self._skip)
+                bare = (line.split(self._table.comment)[0] for line in rows)
+                cells = [self._split(line) for line in bare if line.strip()]
+            if any(len(row) <= place for row in cells):
+                reason = f"a line has fewer than {place + 1} cells: mend it, or ingest.tables"
+                raise Rejected(Status.UNREADABLE, reason)
+            self._words[name] = np.array([row[place] for row in cells], dtype=str)
+        return self._words[name]
 
     @contextmanager
     def _lines(self) -> Iterator[io.TextIOBase]:
@@ -285,7 +308,7 @@ def _fill(text: str, filled: dict) -> str:
 
 @contextmanager
 def open_file(
-    file, name: str, options: IngestOptions, open_fits=fits_file.open_fits
+    file, name: str, options: IngestOptions, open_fits=fits_file.open_fits, part: str = ""
 ) -> Iterator[list[Hdu]]:
     """Open a file of an archive: FITS, or what the configuration says how to read.
 
@@ -299,6 +322,8 @@ def open_file(
         How to read.
     open_fits : callable, optional
         What opens a FITS file, as `fits_file.open_fits` does.
+    part : str, optional
+        Object whose rows are wanted of a file of several; empty: those of all.
 
     Yields
     ------
@@ -312,17 +337,65 @@ def open_file(
     """
     table = find(name, options.tables)
     if table is not None and not _is_fits(file):
-        text = TextTable(file, table, options.max_decompressed)
-        yield [
-            Hdu("", {}),
-            _mapped(table, text, {NAMES[k]: str(c) for k, c in table.columns.items()}),
-        ]
+        yield [Hdu("", {}), *_selected(_of_text(file, table, options), part, [])]
         return
     if table is None and (text := _ecsv(file, options.max_decompressed)):
         yield ecsv.read(text)
         return
     with open_fits(file, options.max_decompressed) as hdus:
-        yield hdus if table is None else [hdus[0], _of_fits(hdus, table), *_good_times(hdus)]
+        if table is None:
+            yield hdus
+            return
+        mapped = _of_fits(hdus, table)
+        if open_fits is fits_file.open_fits:
+            yield [hdus[0], *_selected(mapped, part, _good_times(hdus))]
+        else:
+            yield [hdus[0], mapped, *_good_times(hdus)]  # whose data cannot be read
+
+
+def _of_text(file, table, options) -> MappedHdu:
+    """Return the table of a text file; one of several objects is kept for the next of them."""
+    limit, several = options.max_decompressed, "object" in table.columns
+    if several and isinstance(file, (str, os.PathLike)):
+        about = os.stat(file)
+        own = table.model_dump_json()
+        text = _kept(os.fspath(file), about.st_mtime_ns, about.st_size, own, limit)
+    else:
+        text = TextTable(file, table, limit)
+    roles = {role: str(column) for role, column in table.columns.items()}
+    own = {NAMES[role]: column for role, column in roles.items() if role in NAMES}
+    return _mapped(table, text, own, roles)
+
+
+@functools.lru_cache(maxsize=2)
+def _kept(path, mtime_ns, size, table, limit) -> TextTable:
+    return TextTable(path, TableOptions.model_validate_json(table), limit)
+
+
+def _selected(hdu: MappedHdu, part: str, good_times: list[Hdu]) -> list[Hdu]:
+    """Return a table with the rows that its entry keeps, those of one object, and its good time."""
+    table = hdu.table
+    keep = selection.chosen(hdu.inside, table, part, hdu.roles)
+    if keep is not None:
+        hdu = replace(hdu, inside=selection.Rows(hdu.inside, keep))
+    if part:
+        said = {
+            key: value.replace("{object}", part) if isinstance(value, str) else value
+            for key, value in {"OBJECT": part, **table.keywords}.items()
+        }
+        hdu = replace(hdu, header={**hdu.header, **said, **selection.position(hdu)})
+    if table.times and table.kind == "events":
+        own = [
+            np.column_stack([g.read(name).ravel() for name in ("START", "STOP")])
+            for g in good_times
+        ]
+        cut = selection.intersection(np.concatenate(own) if own else np.empty((0, 2)), table.times)
+        edges = {"START": cut[:, 0], "STOP": cut[:, 1]}
+        time = {key: hdu.header[key] for key in _CLOCK if key in hdu.header}
+        unit = hdu.unit("TIME")
+        units = {"START": unit, "STOP": unit} if unit else {}
+        good_times = [ecsv.EcsvHdu("GTI", time, tuple(edges), edges, units)]
+    return [hdu, *good_times]
 
 
 def _ecsv(file, limit) -> bytes:
@@ -361,14 +434,15 @@ def _unpacked(file) -> Iterator[io.BufferedIOBase]:
 
 def _of_fits(hdus, table) -> MappedHdu:
     """Return the first table of a FITS file that has the columns of an entry."""
-    wanted = {NAMES[key]: str(column).upper() for key, column in table.columns.items()}
+    wanted = {role: str(column).upper() for role, column in table.columns.items()}
     for hdu in hdus:
-        named = {
-            name: hdu.columns[int(c) - 1] if c.isdigit() and int(c) <= len(hdu.columns) else c
-            for name, c in wanted.items()
+        roles = {
+            role: hdu.columns[int(c) - 1] if c.isdigit() and int(c) <= len(hdu.columns) else c
+            for role, c in wanted.items()
         }
-        if hdu.columns and set(named.values()) <= set(hdu.columns):
-            return _mapped(table, hdu, named, {**hdus[0].header, **hdu.header}, hdu.name)
+        if hdu.columns and set(roles.values()) <= set(hdu.columns):
+            own = {NAMES[role]: name for role, name in roles.items() if role in NAMES}
+            return _mapped(table, hdu, own, roles, {**hdus[0].header, **hdu.header}, hdu.name)
     raise Rejected(
         Status.UNRECOGNISED,
         f"no table has the columns {', '.join(wanted.values())} of ingest.tables: name others",
@@ -379,9 +453,9 @@ def _good_times(hdus) -> list[Hdu]:
     return [hdu for hdu in hdus if {"START", "STOP"} <= set(hdu.columns)]
 
 
-def _mapped(table, inside, own, header=None, name="") -> MappedHdu:
+def _mapped(table, inside, own, roles, header=None, name="") -> MappedHdu:
     header = {**(header or {}), **table.keywords, "HDUCLAS1": _KINDS[table.kind]}
     columns = tuple(own)
     if table.kind == "lightcurve" and "TIME" not in own and "TIMEDEL" in table.keywords:
         columns = ("TIME", *columns)
-    return MappedHdu(name or "TEXT", header, columns, table, own, inside)
+    return MappedHdu(name or "TEXT", header, columns, table, own, inside, roles)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from pipeline.ingest import (
     missions,
     power_spectrum,
     rxte,
+    selection,
 )
 from pipeline.ingest.bins import bands_of, of_array, of_table
 from pipeline.ingest.copies import Copies, locate
@@ -55,16 +57,17 @@ def read_products(entry: Mapping, archive: Path | Copies, options: IngestOptions
     """
     row = carried(entry) | {"status": Status.OK, "reason": ""}
     try:
-        path = locate(archive, entry["file"], entry["version"])
-        row["sha256"] = _checksum(path, entry["file"])
-        with mapping.open_file(path, entry["file"], options) as hdus:
+        file, part = selection.path_of(entry), entry.get("part", "")
+        path = locate(archive, file, entry["version"])
+        row["sha256"] = _checksum(path, file)
+        with mapping.open_file(path, file, options, part=part) as hdus:
             flags = Flag.CHECKSUM if fits_file.checksum_fails(hdus) else Flag(0)
             index = recognise(hdus).index
             who = identity.identify(hdus[index].header, hdus[0].header)
             row |= {k: getattr(who, k) for k in ("mission", "instrument", "object", "ra", "dec")}
             where = f"HDU {index} ({hdus[index].name})"
             try:
-                products = _READERS[entry["kind"]](hdus, index, who, entry, archive, options)
+                products = _of_bands(hdus, index, who, entry | {"file": file}, archive, options)
             except Rejected as rejected:
                 raise Rejected(rejected.status, f"{where}: {rejected.reason}") from rejected
     except Rejected as rejected:
@@ -77,6 +80,29 @@ def read_products(entry: Mapping, archive: Path | Copies, options: IngestOptions
         if "reason" in data:
             data["reason"] = f"{where}: {data['reason']}"
     return [row | data for data in products]
+
+
+def _of_bands(hdus, index, who, entry, archive, options) -> list[dict]:
+    """Read a table, a row a product, those of each band of a table that has a column of bands."""
+    read, bands = _READERS[entry["kind"]], selection.bands(hdus[index])
+    if len(bands) == 1 and not bands[0][0]:
+        return read(hdus, index, who, entry, archive, options)
+    rows, faults = [], []
+    for band_name, hdu in bands:
+        label = re.sub(r"[\s/#]+", "-", band_name)
+        try:
+            one = read(
+                [*hdus[:index], hdu, *hdus[index + 1 :]], index, who, entry, archive, options
+            )
+            rows += [data | {"product": f"{data['product']}/{label}"} for data in one]
+        except Rejected as rejected:
+            faults.append(rejected)
+            name = identity.product(entry["kind"], who.mission, who.instrument, label)
+            reason = f"band {band_name}: {rejected.reason}"
+            rows.append({"status": rejected.status, "reason": reason, "product": name})
+    if len(faults) == len(bands):
+        raise faults[0]
+    return rows
 
 
 def _each(items, name: Callable, make: Callable) -> list[dict]:
