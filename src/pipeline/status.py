@@ -213,8 +213,8 @@ class Flag(IntFlag):
     )
     OVERSAMPLED = (
         1 << 38,
-        "Raw powers are not as independent as `oversampling` says: their neighbours, or the light curve of the same "
-        "source, tell another number, and errors and p-values are wrong.",
+        "Raw powers are not oversampled as often as `oversampling` says: neighbours are more alike, or less, than that "
+        "number makes them, and errors and p-values are wrong.",
     )
     PULSATION = (
         1 << 49,

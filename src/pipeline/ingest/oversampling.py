@@ -9,7 +9,7 @@ _WINDOW = 51
 _HIGHEST = 6.0
 """Times their local mean above which powers are cut, so that a line does not decide."""
 
-_TOLERANCE = 0.2
+_TOLERANCE = 0.1
 _AT_NYQUIST = 0.25
 """Correlation of neighbours, of powers that are said to be independent, above which they are not."""
 
@@ -43,7 +43,8 @@ def check(power: np.ndarray, said: float) -> Flag:
     if said < 1.5:
         return Flag.OVERSAMPLED if found > _AT_NYQUIST else Flag(0)
     expected = np.sinc(lag / said) ** 2
-    return Flag.OVERSAMPLED if abs(found - expected) > _TOLERANCE else Flag(0)
+    allowed = max(_TOLERANCE, 4 * np.sqrt(said / len(power)))
+    return Flag.OVERSAMPLED if abs(found - expected) > allowed else Flag(0)
 
 
 def correlation(power: np.ndarray, lag: int, window: int = _WINDOW) -> float:

@@ -1,9 +1,11 @@
 """A power spectrum from its table: its normalisation, its noise level, the ordinates of its bins."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
+from astropy import units
 
 from pipeline.config import IngestOptions, TableOptions
 from pipeline.ingest import (
@@ -164,10 +166,16 @@ def _hertz(unit) -> float:
     """Return the Hz in a unit of frequency, Hz if it is empty."""
     base, factor = UNITS.get(unit or "Hz", ("", 0.0))
     if base != "Hz":
+        try:
+            text = re.sub(r"^\s*(cycles?|cyc|c)\s*(?=/|\s|d)", "1 ", unit.replace("day", "d"))
+            base, factor = "Hz", float(units.Unit(text).to("Hz"))
+        except (ValueError, TypeError, units.UnitConversionError):
+            base = ""
+    if base != "Hz":
         allowed = ", ".join(name for name, (of, _) in UNITS.items() if of == "Hz")
         raise Rejected(
             Status.BAD_SPECTRUM,
-            f"{unit!r} is no unit of frequency that is known ({allowed}): say one in "
+            f"{unit!r} is no unit of frequency that is known ({allowed}, 1/d): say one in "
             "ingest.tables.units",
         )
     return factor
@@ -205,9 +213,10 @@ def _with_noise(raw, said, norm, has_frequencies, options) -> tuple[spectrum.Spe
     if given and not math.isfinite(level):
         level = said.level(norm)
     if not math.isfinite(level):
-        return replace(
-            raw, flags=raw.flags | flags | Flag.NOISE_UNKNOWN, **_ordinates(raw, told)
-        ), level
+        result = replace(raw, **_ordinates(raw, told))
+        if len(result.power_err) and (result.power <= 0).any():
+            result = replace(result, n=np.zeros(0))  # powers below zero are data: errors take them
+        return replace(result, flags=result.flags | flags | Flag.NOISE_UNKNOWN), level
     if subtracted is None:
         subtracted = noise_level.lowest(raw.power, width) < level / 2
     result = replace(spectrum.plus(raw, level if subtracted else 0.0), **_ordinates(raw, told))

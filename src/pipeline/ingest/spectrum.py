@@ -129,6 +129,8 @@ def with_frequencies(
     power = np.asarray(power, float)
     lo, hi = edges if edges[0] is not None else _half_way(frequency)
     good = np.isfinite(power) & np.isfinite(lo) & np.isfinite(hi) & (hi > lo) & (hi > 0)
+    if frequency is not None:
+        good &= frequency > 0  # at 0 is the mean
     for column in (error, n):
         if len(column):
             good &= np.isfinite(column) & (column > 0)

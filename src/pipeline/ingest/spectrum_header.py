@@ -109,6 +109,8 @@ def read(header: Mapping, unit: str = "") -> Said:
         poisson = str(header.get("ERR_DIST", "poisson")).strip().lower() == "poisson"
         rate = _positive(header, "NPHOTS") / duration if poisson and duration > 0 else math.nan
         subtracted = False
+        if str(text).strip().lower() == "none" and _positive(header, "NPHOTS") > 0:
+            norm, factor = "leahy", 2 / _positive(header, "NPHOTS")
     stated = next((header[key] for key in _SUBTRACTED_KEYS if key in header), None)
     if isinstance(stated, (bool, int)):
         subtracted = bool(stated)
