@@ -124,6 +124,12 @@ INSTRUMENT = Column("instrument", "str", "Instrument, in lower case.", ucd="inst
 OBJECT = Column("object", "str", "Object, as the file spells it.", ucd="meta.id")
 RA = Column("ra", "float64", "Right ascension, ICRS, NaN if unknown.", "deg", "pos.eq.ra;meta.main")
 DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos.eq.dec;meta.main")
+N_DROPPED = Column(
+    "n_dropped",
+    "int64",
+    "Bins of light curves that were left out: no finite time or value, or marked bad.",
+    ucd="meta.number",
+)
 STATUS = Column("status", "str", "What became of it, in a word.", ucd="meta.code.status")
 FLAGS = Column(
     "flags",
@@ -336,6 +342,13 @@ INGEST = Table(
             "s",
             "time.resolution",
         ),
+        Column(
+            "tick",
+            "float64",
+            "Spacing of the frames of the detector that event times are whole multiples of, 0 if none.",
+            "s",
+            "time.resolution",
+        ),
         Column("rate", "float64", "Rate (or flux) in each bin.", "ct/s", "phot.count", True),
         Column(
             "rate_err",
@@ -354,6 +367,7 @@ INGEST = Table(
             True,
         ),
         Column("counting", "bool", "Whether rate x dt are Poisson counts.", ucd="meta.code"),
+        N_DROPPED,
         Column(
             "background_rate",
             "float64",
@@ -447,6 +461,7 @@ SEGMENT = Table(
             "observation_ids", "str", "Observations that were averaged.", ucd="meta.id", array=True
         ),
         Column("n_observations", "int32", "How many.", ucd="meta.number;obs"),
+        N_DROPPED,
         Column("mjd_start", "float64", "Start (MJD), NaN if unknown.", "d", "time.start"),
         Column("mjd_stop", "float64", "End (MJD), NaN if unknown.", "d", "time.end"),
         EXPOSURE,
@@ -574,8 +589,20 @@ MODELS = Table(
             "stat.fit.goodness",
         ),
         Column("aic", "float64", "Akaike information criterion.", "", "stat.fit.param"),
-        Column("bic", "float64", "Bayesian information criterion.", "", "stat.fit.param"),
-        Column("delta_bic", "float64", "BIC less that of the chosen model.", "", "stat.fit.param"),
+        Column(
+            "bic",
+            "float64",
+            "Bayesian information criterion; its sample size is the number of raw periodogram ordinates.",
+            "",
+            "stat.fit.param",
+        ),
+        Column(
+            "delta_bic",
+            "float64",
+            "BIC less that of the chosen model; none where no model has a result.",
+            "",
+            "stat.fit.param",
+        ),
         Column(
             "rival_components",
             "str",
@@ -992,6 +1019,7 @@ SOURCES = Table(
             "Observations of the source that were used.",
             ucd="meta.number;obs",
         ),
+        N_DROPPED,
         Column(
             "n_files", "int32", "Files of the source in the manifest.", ucd="meta.number;meta.file"
         ),

@@ -146,8 +146,12 @@ Role = Literal[
     "rate",
     "counts",
     "error",
+    "error_lo",
+    "error_hi",
     "background",
     "fracexp",
+    "exposure",
+    "bin_width",
     "quality",
     "energy",
     "channel",
@@ -161,6 +165,11 @@ Role = Literal[
     "band",
     "ra",
     "dec",
+]
+TextFormat = Literal[
+    *("aastex", "basic", "cds", "commented_header", "csv", "daophot", "ecsv", "fixed_width"),
+    *("fixed_width_no_header", "fixed_width_two_line", "ipac", "latex", "mrt", "no_header"),
+    *("rdb", "rst", "sextractor", "tab", "tdat", "votable"),
 ]
 _NEEDED = {
     "lightcurve": ({"rate", "counts"}, "rate or counts"),
@@ -209,8 +218,9 @@ class TableOptions(Options):
     )
     columns: dict[Role, str | Count] = Field(
         description="What is in which column, by its name or its number from 1: {time: 1, rate: FLUX}. "
-        "Without time, a light curve has a bin every TIMEDEL. `object`: whose a row is; each object is a "
-        "source. `band`: which band or filter it is of; each is a product. `ra`, `dec`: where the object is, deg."
+        "Without time, a light curve has a bin every TIMEDEL. `error_lo` and `error_hi` are the two sides "
+        "of errors that have two. `object`: whose a row is; each object is a source. `band`: which band or "
+        "filter it is of; each is a product. `ra`, `dec`: where the object is, deg."
     )
     keywords: dict[str, bool | int | float | str] = Field(
         default_factory=dict,
@@ -221,7 +231,22 @@ class TableOptions(Options):
     )
     units: dict[Role, str] = Field(
         default_factory=dict,
-        description="Units of columns that do not have one: {frequency: uHz, energy: eV}.",
+        description="Units of columns that do not have one: {frequency: uHz, energy: eV}; an error may be "
+        "in percent (of the rate) or a variance: {error: percent}.",
+    )
+    missing: list[float | str] = Field(
+        default_factory=list,
+        description="Numbers and words that stand for no value, beside those that are known: [-1, 88.8, "
+        "saturated].",
+    )
+    good: list[bool | int | float | str] = Field(
+        default_factory=list,
+        description="Values of `quality` that are good; empty: 0, and words like good, G and OK.",
+    )
+    bad_bits: int = Field(
+        0,
+        ge=0,
+        description="Bits of `quality` that make a row bad; 0: those of the mission, else any.",
     )
     scale: Literal["linear", "magnitude", "log10"] = Field(
         "linear",
@@ -266,6 +291,11 @@ class TableOptions(Options):
         default_factory=list,
         description="Frequencies of a power spectrum to leave out, Hz, as of an instrumental line: a bin "
         "that reaches into one is dropped.",
+    )
+    format: TextFormat | None = Field(
+        None,
+        description="Format of a text by its name in `astropy.io.ascii`, or votable; null: columns "
+        "between commas or blanks.",
     )
     delimiter: str | None = Field(
         None, description="Between the columns of text; null: commas if there are any, else blanks."

@@ -244,6 +244,27 @@ def test_a_blend_is_the_same_however_its_peaks_are_normalised():
     assert found["lorentz"]["variance"][0] == pytest.approx(found["lorentz"]["rms"][0] ** 2)
 
 
+def test_a_spectrum_whose_errors_follow_its_power_is_flagged():
+    power, nothing = red(np.random.default_rng(9), 10.0), np.array([])
+    given = {
+        "follow": (power, power / np.sqrt(10)),
+        "subtracted": (power - 0.004, power / np.sqrt(10)),
+        "own": (power, (0.01 * GRID**-1.3 + 0.004) / np.sqrt(10)),
+    }
+    rows = [
+        spectrum(p, nothing, source=name, power_err=error) for name, (p, error) in given.items()
+    ]
+    models, _, curves, _ = driver.fit_rows(rows, OPTIONS)
+    flags = {m["source_id"]: Flag(m["flags"]) for m in models if m["best"]}
+    assert all(Flag.GAUSSIAN in f for f in flags.values())
+    assert {n for n, f in flags.items() if Flag.ERRORS_FOLLOW_POWER in f} == {
+        "follow",
+        "subtracted",
+    }
+    for curve in curves:  # which show the errors as they are
+        assert np.array_equal(curve["power_err"], given[curve["source_id"]][1])
+
+
 def test_where_nothing_is_best_there_is_no_difference_from_it(monkeypatch):
     monkeypatch.setattr(driver.criteria, "choose", lambda bic, *_: np.full(bic.shape[1], -1))
     models, parameters, curves, _ = driver.fit_rows(

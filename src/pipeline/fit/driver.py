@@ -72,6 +72,8 @@ def fit_rows(rows, options: FitOptions):
     used = devices.configure(options.platform, options.precision, options.compilation_cache)
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
     weighted = [prepare.with_errors_only(row, options.likelihood) for row in rows]
+    follow = [row.get("errors_follow", False) for row in weighted]
+    rows = [{**row, "errors_follow": f} for row, f in zip(rows, follow, strict=True)]
     masks = [_mask(row, options) for row in weighted]
     fits = {lane: [] for lane in range(len(rows))}
     buckets = prepare.buckets(weighted, masks, options.batch_size, average=options.bin_average)

@@ -96,6 +96,11 @@ def with_errors_only(row, likelihood="auto"):
         ``n``, ``power``, ``power_err``, ``frequency_lo`` and ``frequency_hi``, each of shape (bins,) or empty.
     likelihood : {"auto", "gaussian", "gaussian_model"}, optional
         What to do: the above, or one likelihood with the errors as they are.
+
+    Returns
+    -------
+    mapping
+        With ``likelihood``, or other ``power_err``; and ``errors_follow``, true, where they follow the power.
     """
     if len(row["n"]) or row.get("likelihood"):
         return row
@@ -107,12 +112,12 @@ def with_errors_only(row, likelihood="auto"):
     scaled = error[good] * np.sqrt(width[good])
     positive, follows = _errors_follow(power[good], scaled)
     if positive:
-        return {**row, "likelihood": "gaussian_model"}
+        return {**row, "likelihood": "gaussian_model", "errors_follow": True}
     if not follows:
         return row
     smooth = np.full_like(error, np.inf)
     smooth[good] = _without_own(scaled) / np.sqrt(width[good])
-    return {**row, "power_err": smooth}
+    return {**row, "power_err": smooth, "errors_follow": True}
 
 
 def _errors_follow(power, error):

@@ -39,6 +39,8 @@ def model_row(row, result, lane) -> dict:
     flags = Flag(0)
     if not len(row["n"]):
         flags |= Flag.GAUSSIAN
+    if row.get("errors_follow"):
+        flags |= Flag.ERRORS_FOLLOW_POWER
     if status is Status.AT_BOUND:
         flags |= Flag.AT_BOUND
     return {

@@ -28,6 +28,10 @@ class EcsvHdu(Hdu):
     values: dict = field(default_factory=dict)
     units: dict = field(default_factory=dict)
 
+    def number(self, name: str) -> int:
+        """Return 0: no keyword of FITS has the number of a column."""
+        return 0
+
     def unit(self, name: str) -> str:
         """Return the unit of a column by its upper-case name; empty if there is none."""
         return self.units.get(name, "")
