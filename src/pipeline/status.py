@@ -241,6 +241,11 @@ class Flag(IntFlag):
         "Only errors of the power are known, and they fluctuate with it, which would make the fit too low: it "
         "used the variance of the model, or the errors of neighbouring bins (see `fit.likelihood`).",
     )
+    OPEN_INTERVAL = (
+        1 << 45,
+        "The interval of a measured quantity has no end on one side: its error there is null, and its column "
+        "`_limit` says what is known.",
+    )
     PULSATION = (
         1 << 49,
         "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "
@@ -268,4 +273,8 @@ class Flag(IntFlag):
         1 << 34,
         "The power at high frequencies is below the noise level, as of errors that are too large or of "
         "dead time: the rms is too small.",
+    )
+    HIGH_PASSED = (
+        1 << 51,
+        "A high-pass filter has taken the power of the lowest frequencies, which were left out of the fit.",
     )

@@ -53,6 +53,8 @@ OPTIONS = validate(
 
 def _fwhm(component, draws):
     """Centroid and FWHM of draws of the parameters, by the formulas of Belloni et al. 2002."""
+    if component == "envelope":
+        return draws[:, 1], draws[:, 1] / draws[:, 2] / math.sqrt(8 * math.log(2))
     if component != "lorentzian_numax":
         return draws[:, 1], draws[:, 2]
     half = draws[:, 1] / np.sqrt(1 + 4 * draws[:, 2] ** 2)
@@ -61,21 +63,21 @@ def _fwhm(component, draws):
 
 def _positive(component, frequency, width):
     """Fraction of the variance of a peak that is at positive frequencies."""
-    if component == "gaussian":
+    if component in ("gaussian", "envelope"):
         return stats.norm.cdf(frequency / width)
     return 1.0 if component == "lorentz" else np.asarray(positive_fraction(frequency, width))
 
 
-@pytest.mark.parametrize("component", ["lorentzian", "lorentz", "lorentzian_numax", "gaussian"])
+@pytest.mark.parametrize("component", ["lorentzian", "lorentz", "lorentzian_numax", "gaussian", "envelope"])
 def test_derived_quantities_have_the_errors_of_a_monte_carlo(component):
-    values = np.array([0.02, 5.0, 1.2 if component == "lorentzian_numax" else 4.0])
+    values = np.array([0.02, 5.0, 1.2 if component in ("lorentzian_numax", "envelope") else 4.0])
     root = np.array([[0.1, 0, 0], [0.01, 0.02, 0], [0.05, -0.03, 0.1]])
     row = {"norm": "frac", "dt": math.nan}
     found = {q: (v, e) for q, v, e in results.derived(component, values, root @ root.T, row)}
     rng = np.random.default_rng(1)
     draws = values * np.exp(rng.normal(size=(200_000, 3)) @ root.T)
     frequency, width = _fwhm(component, draws)
-    fwhm = width * (math.sqrt(8 * math.log(2)) if component == "gaussian" else 1.0)
+    fwhm = width * (math.sqrt(8 * math.log(2)) if component in ("gaussian", "envelope") else 1.0)
     expected = {
         "frequency": frequency,
         "fwhm": fwhm,
@@ -86,6 +88,7 @@ def test_derived_quantities_have_the_errors_of_a_monte_carlo(component):
     names = {
         "lorentzian_numax": {"frequency", "fwhm", "rms"},
         "gaussian": {"fwhm", "q", "rms"},
+        "envelope": {"fwhm", "rms"},
     }
     assert found.keys() == names.get(component, {"q", "nu_max", "rms"})
     for name, (value, error) in found.items():

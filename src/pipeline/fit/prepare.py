@@ -18,6 +18,11 @@ FOLLOWS = 0.5
 NEIGHBOURS = 4
 """Bins on each side whose errors stand in for that of a bin."""
 
+SMOOTHING, LEAST_ORDINATES = 0.15, 20
+"""Width of a running mean in ln f, and the ordinates that it, or the mean of the lowest bins, must have."""
+FILTERED = 0.1
+"""Power of the lowest frequencies over the largest below which a filter has taken it."""
+
 
 @dataclass(frozen=True)
 class Bucket:
@@ -61,6 +66,35 @@ def usable(row, frequency_range=None):
     if frequency_range is not None:
         good &= (frequency >= frequency_range[0]) & (frequency <= frequency_range[1])
     return good
+
+
+def corner(row, good) -> float:
+    """Return the frequency below which a high-pass filter has taken the power, Hz; 0 where none has.
+
+    The power of stars does not fall towards low frequencies. Where the mean of the lowest ordinates is less than a
+    tenth of the largest running mean of the power, what lies below that largest one is filtered.
+
+    Parameters
+    ----------
+    row : mapping
+        A spectrum, see `usable`; n must be known.
+    good : bool array, shape (bins,)
+        Its usable bins.
+    """
+    if not len(row["n"]) or good.sum() < MIN_BINS:
+        return 0.0
+    frequency, power, n = (row[name][good] for name in ("frequency", "power", "n"))
+    place = np.log(frequency)
+    steps = np.arange(place[0], place[-1] + SMOOTHING / 2, SMOOTHING / 2)
+    lowest = np.searchsorted(np.cumsum(n), LEAST_ORDINATES) + 1
+    each = [n * np.exp(-0.5 * ((place - at) / SMOOTHING) ** 2) for at in steps]
+    smooth = np.array([weight @ power / weight.sum() for weight in each])
+    reliable = np.array([weight.sum() for weight in each]) >= LEAST_ORDINATES
+    if not reliable.any():
+        return 0.0
+    highest = np.flatnonzero(reliable)[np.argmax(smooth[reliable])]
+    low = n[:lowest] @ power[:lowest] / n[:lowest].sum()
+    return float(np.exp(steps[highest])) if low < FILTERED * smooth[highest] else 0.0
 
 
 def likelihood_of(row) -> str:
