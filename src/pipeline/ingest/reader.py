@@ -374,7 +374,8 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> list[dict]:
     hdu, bounds = hdus[index], None
     if not has_frequencies(hdu.columns):
         response = entry["response"], entry["response_version"]
-        bounds = _response(archive, *response, options.max_decompressed)
+        limit = options.max_decompressed
+        bounds = _response(archive, *response, limit) if entry["response"] else _bounds(hdus)
     return [power_spectrum.read(hdu, hdus[0].header, bounds, who, options)]
 
 

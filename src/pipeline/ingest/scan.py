@@ -47,7 +47,7 @@ def scan_file(item: Mapping, archive: Path, options: IngestOptions) -> dict:
         ):
             found = recognise(hdus)
             row |= _about(hdus, found)
-            if has_frequencies(hdus[found.index].columns):
+            if has_frequencies(hdus[found.index].columns) or _has_bounds(found, row, hdus):
                 row["response"] = item["file"]  # it needs no other
             if found.what:
                 row |= {"status": Status.SET_ASIDE, "reason": f"{found.what}: not an observation"}
@@ -67,6 +67,13 @@ def _opened(item, archive):
     if isinstance(archive, Path):
         return nullcontext(archive / item["file"])
     return archive.open(item)
+
+
+def _has_bounds(found: Recognised, row, hdus) -> bool:
+    """Return whether the frequencies of a power spectrum's channels are in its own file."""
+    named = {"CHANNEL", "E_MIN", "E_MAX"}
+    within = any(named <= set(hdu.columns) for hdu in hdus)
+    return found.kind == "spectrum" and not row["mission"] and within
 
 
 def parts_of(row: Mapping, item: Mapping, archive: Path, options: IngestOptions) -> list[dict]:
