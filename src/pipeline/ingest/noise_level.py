@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 _LEAST_BINS = 16
-_STEPS = 120
+_MOST_BINS = 1000
+"""Bins that a level is fitted to: of more, every so-manieth."""
+
+_STEPS, _FINE_STEPS = 60, 30
 _LARGEST_ERROR = 0.2
 """Relative standard error above which a level is not told by a spectrum."""
 
@@ -30,7 +33,7 @@ _WORST = 5.0
 _ALIKE, _PART, _LEAST_N = 4, 0.02, 0.5
 """So many neighbours, and such a part of all, have the same power over error if it includes the noise."""
 
-_ROUNDS = 3
+_ROUNDS = 2
 _INEFFICIENCY = 1.5
 """Standard error of a fit by absolute deviations over the least possible one, measured: 0.9 to 2.0."""
 
@@ -151,13 +154,14 @@ def _of_pairs(power, error):
     positive = levels > max(0.0, -power.min() / 2)
     order = np.argsort(levels[positive])
     levels = levels[positive][order]
-    if len(levels) < _PAIRS:
+    count = max(_PAIRS, round(_PART * len(power)))
+    if len(levels) < count:
         return None, None
-    spans = levels[_PAIRS - 1 :] / levels[: 1 - _PAIRS]
+    spans = levels[count - 1 :] / levels[: 1 - count]
     best = int(np.argmin(spans))
     if not spans[best] <= 1 + _AGREEING:
         return None, None
-    level = float(np.median(levels[best : best + _PAIRS]))
+    level = float(np.median(levels[best : best + count]))
     agreeing = np.abs(levels / level - 1) < _AGREEING
     return level, np.flatnonzero(told)[positive][order][agreeing]
 
@@ -170,16 +174,18 @@ def _smooth(values):
 
 def _fit(power, error, width):
     """Return the level at which errors are proportional to power, and the ordinates of the bins."""
+    every, step = width, -(-len(power) // _MOST_BINS)
+    power, error, width = power[::step], error[::step], width[::step]
     root = np.sqrt(width)
     least = np.median(error * root) / root.max()
     grid = np.geomspace(1e-3 * least, 1e3 * max(np.abs(power).max(), least), _STEPS)
     grid = np.concatenate([[0.0], grid])
-    for steps in (_STEPS, _STEPS, 0):
+    for steps in (_FINE_STEPS, _FINE_STEPS, 0):
         best = int(np.argmin([_misfit(level, power, error, root)[0] for level in grid]))
         if steps:
             grid = np.linspace(grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)], steps)
     _, density = _misfit(grid[best], power, error, root)
-    return float(grid[best]), density * width
+    return float(grid[best]), density * every
 
 
 def _misfit(level, power, error, root):
