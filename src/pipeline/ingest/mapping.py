@@ -153,7 +153,7 @@ class TextTable:
     def __init__(self, file, table: TableOptions, limit: int):
         self._file, self._table, self._limit = file, table, limit
         self._data = None
-        self._words = {}
+        self._words, self.rows_of = {}, {}
         self._missing = {str(word).strip().lower() for word in table.missing}
         self.found: dict[str, dict[str, int]] = {}
         with self._lines() as lines:

@@ -129,9 +129,16 @@ def carried(entry: Mapping) -> dict:
     return {key: entry[key] for key in keys} | {"mjd_ref": -1}
 
 
+@functools.lru_cache(maxsize=4)
+def _digest(path, size, mtime_ns) -> str:
+    """Return the SHA-256 of a file, which may hold many objects that are read one by one."""
+    return fits_file.sha256(path)
+
+
 def _checksum(path, file) -> str:
     try:
-        return fits_file.sha256(path)
+        about = path.stat()
+        return _digest(path, about.st_size, about.st_mtime_ns)
     except OSError as error:
         reason = f"{file} cannot be opened: {error.strerror or error}"
         raise Rejected(Status.UNREADABLE, reason) from error

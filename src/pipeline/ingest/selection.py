@@ -90,12 +90,16 @@ def chosen(inside, table: TableOptions, part: str, own: Mapping[str, str]) -> np
     Rejected
         NO_DATA where no row is left, UNREADABLE where a column is not there.
     """
+    of_part = None
+    if part and "object" in own:
+        of_part = _rows_of(inside, own["object"], part)
+        inside = Rows(inside, of_part)
     masks = [_holds(inside, condition) for condition in table.rows]
     if table.times and table.kind != "spectrum" and "time" in own:
         time = inside.read(own["time"]).ravel()
         masks.append(np.any([(time >= lo) & (time <= hi) for lo, hi in table.times], axis=0))
-    if part and "object" in own:
-        masks.append(words(inside.read_any(own["object"])) == part)
+    if of_part is not None and not masks:
+        masks.append(np.ones(len(of_part), bool))
     if not masks:
         return None
     keep = np.logical_and.reduce(masks)
@@ -106,7 +110,23 @@ def chosen(inside, table: TableOptions, part: str, own: Mapping[str, str]) -> np
             Status.NO_DATA,
             f"none of {len(keep)} rows is left by {' and '.join(asked) or part} (ingest.tables): widen it",
         )
-    return np.flatnonzero(keep)
+    return np.flatnonzero(keep) if of_part is None else of_part[keep]
+
+
+def _rows_of(inside, column, part) -> np.ndarray:
+    """Return the rows of an object; a text that is kept for the next object keeps those of all."""
+    values = inside.read_any(column)
+    if values.dtype.kind in "iu":
+        return np.flatnonzero(values == int(part))
+    kept = getattr(inside, "rows_of", None)
+    if kept is None:
+        return np.flatnonzero(words(values) == part)
+    if column not in kept:
+        names, inverse = np.unique(words(values), return_inverse=True)
+        order = np.argsort(inverse, kind="stable")
+        stops = np.cumsum(np.bincount(inverse))[:-1]
+        kept[column] = dict(zip(names.tolist(), np.split(order, stops), strict=True))
+    return kept[column].get(part, np.zeros(0, int))
 
 
 def _holds(inside, condition: RowOptions) -> np.ndarray:
