@@ -103,9 +103,8 @@ class _Paths:
         self.u = result.model.tied(result.fit.u[:, [lane]])[:, 0]
         self.best = dict(quantities(self.u))
         self.slopes = self._slopes()
-        free = result.free[rows, lane]
         matrix = result.covariance[np.ix_(rows, rows, [lane])][..., 0]
-        self.matrix = np.where(free[:, None] & free & bool(result.sound[lane]), matrix, 0.0)
+        self.matrix = matrix if result.sound[lane] else np.zeros_like(matrix)
         self.changes = {name: np.full((4, rows.size), nan) for name in self.best}
         if result.profiles is not None:
             self._walk(result, result.profiles.paths[..., lane][:, rows])
@@ -134,7 +133,7 @@ class _Paths:
             found = self.quantities(u)
             for name, change in self.changes.items():
                 change[end, k] = log(found[name] / self.best[name])
-            if end < 2 and self.matrix[k, k] == 0:
+            if end < 2 and self.matrix[k, k] <= 0:
                 step = (u - self.u)[self.rows]
                 added += np.outer(step, step) / (self.codes[:2, k] == End.FOUND).sum()
         self.matrix = self.matrix + added
@@ -202,7 +201,7 @@ class _Paths:
 
     def _unknown(self, name, reach) -> bool:
         """Whether a quantity hangs on a parameter of which neither covariance nor path says anything."""
-        nothing = (np.diag(self.matrix) == 0) & np.isin(
+        nothing = (np.diag(self.matrix) <= 0) & np.isin(
             self.codes[:2], (End.FAILED, End.BETTER)
         ).all(axis=0)
         return bool((np.abs(self.slopes[name])[nothing] > NEGLIGIBLE * reach).any())
