@@ -213,7 +213,11 @@ def _profile_errors(result, p, lane) -> dict:
         "lower_limit": float(values(profiles.least[p, lane])),
     }
     codes = profiles.lower_code[:, p, lane], profiles.upper_code[:, p, lane]
-    if not {codes[0][0], codes[1][0]} <= {End.FOUND, End.OPEN}:
+    ends = {codes[0][0], codes[1][0]}
+    # of a parameter at its bound one end is open, whatever became of the search for the other
+    if not ends <= {End.FOUND, End.OPEN} and not (
+        result.fit.at_bound[p, lane] and End.OPEN in ends
+    ):
         return out
     best = values(result.fit.u[p, lane])
     lower, upper = values(profiles.lower[:, p, lane]), values(profiles.upper[:, p, lane])
