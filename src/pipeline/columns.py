@@ -166,6 +166,12 @@ INSTRUMENT = Column("instrument", "str", "Instrument, in lower case.", ucd="inst
 OBJECT = Column("object", "str", "Object, as the file spells it.", ucd="meta.id")
 RA = Column("ra", "float64", "Right ascension, ICRS, NaN if unknown.", "deg", "pos.eq.ra;meta.main")
 DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos.eq.dec;meta.main")
+N_DROPPED = Column(
+    "n_dropped",
+    "int64",
+    "Bins of light curves that were left out: no finite time or value, or marked bad.",
+    ucd="meta.number",
+)
 STATUS = Column("status", "str", "What became of it, in a word.", ucd="meta.code.status")
 FLAGS = Column(
     "flags",
@@ -372,6 +378,13 @@ INGEST = Table(
             "s",
             "time.resolution",
         ),
+        Column(
+            "tick",
+            "float64",
+            "Spacing of the frames of the detector that event times are whole multiples of, 0 if none.",
+            "s",
+            "time.resolution",
+        ),
         Column("rate", "float64", "Rate (or flux) in each bin.", "ct/s", "phot.count", True),
         Column(
             "rate_err",
@@ -390,6 +403,7 @@ INGEST = Table(
             True,
         ),
         Column("counting", "bool", "Whether rate x dt are Poisson counts.", ucd="meta.code"),
+        N_DROPPED,
         Column(
             "background_rate",
             "float64",
@@ -483,6 +497,7 @@ SEGMENT = Table(
             "observation_ids", "str", "Observations that were averaged.", ucd="meta.id", array=True
         ),
         Column("n_observations", "int32", "How many.", ucd="meta.number;obs"),
+        N_DROPPED,
         Column("mjd_start", "float64", "Start (MJD), NaN if unknown.", "d", "time.start"),
         Column("mjd_stop", "float64", "End (MJD), NaN if unknown.", "d", "time.end"),
         EXPOSURE,
@@ -610,8 +625,20 @@ MODELS = Table(
             "stat.fit.goodness",
         ),
         Column("aic", "float64", "Akaike information criterion.", "", "stat.fit.param"),
-        Column("bic", "float64", "Bayesian information criterion.", "", "stat.fit.param"),
-        Column("delta_bic", "float64", "BIC less that of the chosen model.", "", "stat.fit.param"),
+        Column(
+            "bic",
+            "float64",
+            "Bayesian information criterion; its sample size is the number of raw periodogram ordinates.",
+            "",
+            "stat.fit.param",
+        ),
+        Column(
+            "delta_bic",
+            "float64",
+            "BIC less that of the chosen model; none where no model has a result.",
+            "",
+            "stat.fit.param",
+        ),
         Column(
             "rival_components",
             "str",
@@ -1036,6 +1063,7 @@ SOURCES = Table(
             "Observations of the source that were used.",
             ucd="meta.number;obs",
         ),
+        N_DROPPED,
         Column(
             "n_files", "int32", "Files of the source in the manifest.", ucd="meta.number;meta.file"
         ),
@@ -1112,6 +1140,9 @@ SOURCES = Table(
             "slope", "", "stat.param", "Slope of the power law (of the upper part, if it bends)."
         ),
         *_fitted("bend_frequency", "Hz", "em.freq", "Bend frequency of the power law."),
+        *_fitted(
+            "nu_max", "Hz", "em.freq", "Frequency of maximum power of solar-like oscillations."
+        ),
         *_fitted(
             "qpo_frequency",
             "Hz",

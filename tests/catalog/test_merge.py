@@ -52,6 +52,7 @@ def product(name="p", status="ok", counts=nan, exposure=nan, mean_rate=nan, m=1,
         **dict.fromkeys(("rms", "rms_err_lo", "rms_err_hi", "segment_size", "noise"), nan),
         **dict.fromkeys(("excess_variance", "excess_variance_err", "stationarity_p"), nan),
         "n_observations": 1,
+        "n_dropped": 0,
         **more,
     }
 

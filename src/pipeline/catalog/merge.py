@@ -168,8 +168,10 @@ def _continuum(parameters: Parameters) -> dict:
     row = {}
     for key in _SLOPES:
         row |= _measured("slope", parameters.get(key))
-    return row | _measured(
-        "bend_frequency", parameters.get(("bending_power_law.1", "bend_frequency"))
+    return (
+        row
+        | _measured("bend_frequency", parameters.get(("bending_power_law.1", "bend_frequency")))
+        | _measured("nu_max", parameters.get(("envelope.1", "nu_max")))
     )
 
 

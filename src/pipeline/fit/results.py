@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from pipeline.fit import blends
-from pipeline.fit.components import centroid_and_fwhm
+from pipeline.fit.components import FWHM_OF_GAUSSIAN, centroid_and_fwhm
 from pipeline.fit.errors import interval
 from pipeline.fit.optimize import Code
 from pipeline.fit.profile import End
@@ -40,6 +40,8 @@ def model_row(row, result, lane) -> dict:
     flags = Flag(0)
     if not len(row["n"]):
         flags |= Flag.GAUSSIAN
+    if row.get("errors_follow"):
+        flags |= Flag.ERRORS_FOLLOW_POWER
     if status is Status.AT_BOUND:
         flags |= Flag.AT_BOUND
     return {
@@ -250,13 +252,16 @@ def derived(component, values, covariance, row):
     -----
     rms^2 is the variance over positive frequencies, divided by what turns the normalisation into a
     fraction of the mean rate squared, and for a peak by what the averaging over time bins leaves of it at
-    its centroid (`_binning`). For the others: `lorentzian_of`, `_of_lorentzian`, `_of_gaussian`.
+    its centroid (`_binning`). For the others: `lorentzian_of`, `_of_lorentzian`, `_of_gaussian`,
+    `_of_envelope`.
     """
     to_fraction = _to_fraction(row)
     if component in LORENTZIANS:
         yield from _of_lorentzian(component, values, covariance, row, to_fraction)
     elif component == "gaussian":
         yield from _of_gaussian(values, covariance, row, to_fraction)
+    elif component == "envelope":
+        yield from _of_envelope(values, covariance, row, to_fraction)
     elif component == "zero_lorentzian":
         yield "nu_max", values[1] / 2, _root(covariance[1, 1])
         if to_fraction:
@@ -311,7 +316,7 @@ def _of_gaussian(values, covariance, row, to_fraction):
     """FWHM, Q and rms of a Gaussian; Phi(frequency / width) of its variance is at positive frequencies."""
     variance, frequency, width = values
     x = frequency / width
-    fwhm = 2 * math.sqrt(2 * math.log(2)) * width
+    fwhm = FWHM_OF_GAUSSIAN * width
     yield "fwhm", fwhm, _root(covariance[2, 2])
     yield "q", frequency / fwhm, _error(covariance, (0, 1, -1))
     if to_fraction:
@@ -320,6 +325,17 @@ def _of_gaussian(values, covariance, row, to_fraction):
         error = _error(covariance, (0.5, 0.5 * slope, -0.5 * slope))
         kept = _binning(row, frequency)
         yield "rms", math.sqrt(variance * fraction * to_fraction / kept), error
+
+
+def _of_envelope(values, covariance, row, to_fraction):
+    """FWHM and rms of an envelope, which is a Gaussian by its frequency and Q."""
+    variance, nu_max, q = values
+    slopes = np.array([[1, 0, 0], [0, 1, 0], [0, 1, -1]])
+    width = nu_max / (FWHM_OF_GAUSSIAN * q)
+    errors = slopes @ covariance @ slopes.T
+    for name, value, error in _of_gaussian((variance, nu_max, width), errors, row, to_fraction):
+        if name != "q":
+            yield name, value, error
 
 
 _DERIVED_UNITS = {"frequency": "Hz", "fwhm": "Hz", "nu_max": "Hz", "timescale": "s"}

@@ -9,6 +9,7 @@ from pipeline.columns import SEGMENT
 from pipeline.config import SegmentOptions
 from pipeline.segment import (
     average,
+    frames,
     gti,
     observed,
     periodogram,
@@ -33,6 +34,11 @@ DAY = 86400.0
 
 NON_STATIONARY = 1e-3
 """Probability of the scatter of the segments' power below which a source is flagged."""
+
+_BELOW_NOISE = 1e-4
+"""Probability of power as far below the noise level by chance below which a source is flagged."""
+
+_WEAK = f"its mean net rate is less than {average.SIGNIFICANT:g} of its errors"
 
 NO_FLAG = Flag(0)
 
@@ -124,11 +130,9 @@ def _row(read, count, options):
 
 def _timing_row(read, count, options):
     """Average the periodograms of event lists or light curves."""
-    steps = [_time_step(read(i), options.dt) for i in range(count)]
-    if read(0)["kind"] == "events":
-        steps = [max(steps)] * count
+    steps = _time_steps(read, count, options.dt)
     n_bin = _segment_bins(read, steps, options)
-    used, periodograms, unused = [], [], []
+    used, periodograms, unused, weak = [], [], [], []
     for i, dt in enumerate(steps):
         row = read(i)
         series = _series(row, dt, options.max_gap)
@@ -137,29 +141,45 @@ def _timing_row(read, count, options):
         except Unusable as error:
             unused.append(error)
             continue
-        used.append(_summary(row, Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG))
+        flags = Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG
+        if row["kind"] == "events" and series.tick:
+            flags |= Flag.WHOLE_FRAMES
+        used.append(_summary(row, flags))
+        weak.append("" if average.has_fraction(periodograms[-1]) else row["file"])
     if not used:
         raise unused[0]
+    if any(weak) and not all(
+        weak
+    ):  # a few whose mean is lost in its error would be all of the average
+        unused += [Unusable(Status.NO_DATA, f"{file}: {_WEAK}") for file in weak if file]
+        used, periodograms = (
+            [one for one, file in zip(all_of, weak, strict=True) if not file]
+            for all_of in (used, periodograms)
+        )
     row = _described(used, unused)
     measured = _averaged(periodograms, n_bin, steps[0], options)
-    return row | measured | {"flags": row["flags"] | measured["flags"]}
+    flags = row["flags"] | measured["flags"]
+    if flags & Flag.GAPS_FILLED:  # interpolation takes power from high frequencies
+        flags &= ~Flag.NOISE_TOO_HIGH
+    return row | measured | {"flags": flags}
 
 
-def _time_step(row, requested):
-    """Return the width of a bin of an observation, s."""
-    if row["kind"] == "events":
-        return periodogram.event_bin(requested, row["dt"])
-    if row["dt"] > 0:
-        return row["dt"]
-    raise Unusable(
-        Status.BAD_TIME, f"{row['file']}: the width of the bins is not known; give it as TIMEDEL"
-    )
+def _time_steps(read, count, requested):
+    """Return the width of a bin of each observation, s."""
+    rows = [{k: read(i)[k] for k in ("file", "kind", "dt", "tick")} for i in range(count)]
+    if rows[0]["kind"] == "events":
+        return frames.common_widths(requested, [r["dt"] for r in rows], [r["tick"] for r in rows])
+    for row in rows:
+        if not row["dt"] > 0:
+            reason = f"{row['file']}: the width of the bins is not known; give it as TIMEDEL"
+            raise Unusable(Status.BAD_TIME, reason)
+    return [row["dt"] for row in rows]
 
 
 def _series(row, dt, max_gap):
     """Cut an observation into uninterrupted intervals."""
     if row["kind"] == "events":
-        return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt)
+        return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt, row["tick"])
     columns = ("time", "rate", "rate_err", "fracexp", "gti_start", "gti_stop")
     return LightCurve.cut(*(row[c] for c in columns), dt, row["counting"], max_gap)
 
@@ -208,7 +228,7 @@ def _periodogram(row, series, n_bin):
         raise Unusable(Status.NO_DATA, f"{row['file']}: every rate in its segments is 0")
     if not result.power.sum() / (n_bin * series.dt) > (1e-12 * result.mean_rate) ** 2:
         raise Unusable(Status.NO_DATA, f"{row['file']}: the rate is the same in every bin")
-    if result.counts > 0 and row["background_rate"] > 0:
+    if row["background_rate"] > 0:
         return replace(result, background_rate=row["background_rate"])
     return result
 
@@ -229,6 +249,9 @@ def _averaged(periodograms, n_bin, dt, options):
     stationary = stationarity.p_value(chi2, dof)
     if stationary < NON_STATIONARY:
         flags |= Flag.NON_STATIONARY
+    ratio, chance = average.below_noise(periodograms)
+    if ratio < average.DEFICIT and chance < _BELOW_NOISE:
+        flags |= Flag.NOISE_TOO_HIGH
     columns = {
         "stationarity_p": stationary,
         "dt": dt,
@@ -246,6 +269,8 @@ def _averaged(periodograms, n_bin, dt, options):
         columns |= _rms(squared[inside], level, n, weight[inside] / (n_bin * dt), flags)
         excess = average.combined_excess_variance(periodograms)
         columns |= dict(zip(("excess_variance", "excess_variance_err"), excess, strict=True))
+    else:
+        columns["flags"] |= Flag.INSIGNIFICANT_MEAN
     return columns | _bins(
         rebin.logarithmic(
             frequency[inside],
@@ -333,6 +358,7 @@ def _summary(row, flags=NO_FLAG):
     return {name: row[name] for name in IDENTITY} | {
         "observation_id": row["observation_id"],
         "exposure": row["exposure"],
+        "n_dropped": row["n_dropped"],
         "mjd_start": start,
         "mjd_stop": stop,
         "flags": Flag(row["flags"]) | flags,
@@ -354,4 +380,5 @@ def _described(used, unused):
         "mjd_start": np.min([one["mjd_start"] for one in used]),
         "mjd_stop": np.max([one["mjd_stop"] for one in used]),
         "exposure": sum(one["exposure"] for one in used),
+        "n_dropped": sum(one["n_dropped"] for one in used),
     }
