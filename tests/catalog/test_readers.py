@@ -89,6 +89,7 @@ def test_duckdb_takes_nothing_for_a_number(folder):
         "with a model": "count(model)",
         "free parameters": "avg(n_free)",
         "with segments": "count(m)",
+        "closed below": "count(*) filter (not qpo_frequency_open_lo)",
     }
     query = f"select {', '.join(select.values())} from '{folder}/sources.parquet'"
     found = dict(zip(select, duckdb.sql(query).fetchall()[0], strict=True))

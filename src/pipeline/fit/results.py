@@ -124,7 +124,7 @@ def _follow_component(row, result, component, index, lane) -> dict[str, dict]:
 
     def quantities(u):
         values = np.where(is_log, np.exp(np.where(is_log, u[index], 0.0)), u[index])
-        return {name: value for name, value, _ in derived(component, values, nothing, row)}
+        return {found[0]: found[1] for found in derived(component, values, nothing, row)}
 
     found = follow(quantities, result, index, lane, upper_limits=("rms",))
     return {name: _followed(interval) for name, interval in found.items()}
