@@ -410,10 +410,12 @@ def _follow_blend(row, result, members, index, lane) -> dict[str, dict]:
     def quantities(u):
         values = np.where(model.is_log, np.exp(np.where(model.is_log, u, 0.0)), u)
         peaks = [
-            lorentzian_of(model.slots[s].component, values[list(model.index[s])])[0]
+            _over_all_frequencies(model.slots[s].component, values[list(model.index[s])])[0]
             for s in members
         ]
         variance, frequency, fwhm, positive = np.exp(blends.measure(np.log(np.concatenate(peaks))))
+        if all(model.slots[s].component == "lorentz" for s in members):
+            variance = positive
         out = {"variance": variance, "frequency": frequency, "fwhm": fwhm, "q": frequency / fwhm}
         if to_fraction:
             out["rms"] = math.sqrt(positive * to_fraction / _binning(row, frequency))
