@@ -128,6 +128,7 @@ class Normal:
         paths = np.stack([-step, step, 1.6449 * step, -1.6449 * step])
         codes = np.ones((4, 2, 1), int) if codes is None else codes
         self.profiles = SimpleNamespace(
+            limit_sigma=1.6449,
             lower_code=codes[:1],
             upper_code=codes[1:2],
             limit_code=codes[2],
