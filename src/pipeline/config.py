@@ -849,7 +849,7 @@ class FitOptions(Options):
     )
     profile: Literal["weak", "all", "none"] = Field(
         "weak",
-        description="Errors from the profile of the likelihood, and upper limits: `weak`: for components "
+        description="Errors from the profile of the likelihood, and limits: `weak`: for components "
         "less than two sigma from zero or at a bound; `all`: for every component; `none`.",
     )
     levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
@@ -858,7 +858,11 @@ class FitOptions(Options):
         "[0.9, 0.9545].",
     )
     upper_limit: float = Field(
-        0.95, gt=0.5, lt=1, description="Confidence of the upper limits of weak components."
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="Confidence of limits: upper ones of weak components, and of every interval that is open "
+        "on the other side.",
     )
     detection: DetectionOptions | None = Field(
         None,
