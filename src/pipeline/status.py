@@ -198,6 +198,14 @@ class Flag(IntFlag):
         "The chains of the posterior have not mixed (R-hat above 1.01, or fewer than 400 effective draws): "
         "its kept draws are not to be believed.",
     )
+    NOISE_ESTIMATED = (
+        1 << 35,
+        "The noise level that was subtracted from the power spectrum was estimated from its powers and errors.",
+    )
+    NOISE_UNKNOWN = (
+        1 << 36,
+        "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
+    )
     PULSATION = (
         1 << 49,
         "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "

@@ -37,7 +37,7 @@ rule catalog:
     params:
         options=section_json(survey.catalog),
         survey=lambda wildcards: survey_json(survey),  # {1} in it is no wildcard
-        code=code_version("catalog", "columns", "models", "pvalues", "status", "tables"),
+        code=code_version("catalog"),
         folders=lambda wildcards, input, output: " ".join(
             f"--{option} {os.path.dirname(path)}"
             for option, path in (

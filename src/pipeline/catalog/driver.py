@@ -16,6 +16,7 @@ from pipeline.catalog.conservation import conserve, expected_sources
 from pipeline.catalog.fdr import q_values
 from pipeline.catalog.fits import write_fits
 from pipeline.catalog.gate import quality_gate
+from pipeline.catalog.parquet import write_parquet_table
 from pipeline.catalog.provenance import provenance
 from pipeline.catalog.rejected import rejected_files, rejected_later
 from pipeline.catalog.shards import Shard, read_shard, shard_lists
@@ -31,8 +32,9 @@ from pipeline.columns import (
     SOURCES,
 )
 from pipeline.config import CatalogOptions, SamplesOptions, Survey
+from pipeline.nulls import with_nulls
 from pipeline.status import HAS_RESULT, Status
-from pipeline.tables import atomic_path, read_parquet, rows_of, schema, to_arrow
+from pipeline.tables import atomic_path, read_parquet, rows_of, schema, stored_schema, to_arrow
 
 _FILE_COLUMNS = [
     "file",
@@ -99,7 +101,7 @@ def run(
     )
     refused = output / "refused.parquet"
     if refusal:
-        _write_table(refused, REJECTED, tables[REJECTED])
+        write_parquet_table(refused, REJECTED, tables[REJECTED])
         print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
         return EXIT_GATE
     refused.unlink(missing_ok=True)
@@ -203,17 +205,17 @@ def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
     """Write the SAMPLES of all shards, one after the other, into one file: they may not fit into memory."""
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema(SAMPLES), compression="zstd") as writer,
+        pq.ParquetWriter(temporary, stored_schema(SAMPLES), compression="zstd") as writer,
     ):
         for shard_list in lists:
             table = read_parquet(fit / f"{shard_list.stem}.samples.parquet", SAMPLES)
-            writer.write_table(table.cast(schema(SAMPLES)))
+            writer.write_table(with_nulls(SAMPLES, table.cast(schema(SAMPLES))))
 
 
 def publish(output: Path, tables: dict, title: str) -> None:
     """Write the tables as Parquet, FITS and VOTable, each file whole or not at all."""
     for table, data in tables.items():
-        _write_table(output / f"{table.name.lower()}.parquet", table, data)
+        write_parquet_table(output / f"{table.name.lower()}.parquet", table, data)
     write_fits(output / "catalog.fits", tables, title)
     write_votable(output / "catalog.vot", tables, title)
 
@@ -252,11 +254,6 @@ def _sorted(table: pa.Table) -> pa.Table:
     """Sort by source and product; within them the order of the fit, which is a model's, stays."""
     keys = [k for k in ("source_id", "product") if k in table.column_names]
     return table.sort_by([(k, "ascending") for k in keys])
-
-
-def _write_table(path: Path, table, data: pa.Table) -> None:
-    with atomic_path(path) as temporary:
-        pq.write_table(data.cast(schema(table)), temporary, compression="zstd")
 
 
 def _write_text(path: Path, text: str) -> None:

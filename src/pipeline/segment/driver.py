@@ -20,6 +20,7 @@ from pipeline.tables import (
     read_arrow,
     read_parquet,
     rows_of,
+    unpacked,
     write_arrow,
     write_parquet,
 )
@@ -131,7 +132,8 @@ def _table(path, stamp):
 @lru_cache(maxsize=1)
 def _observation(path, stamp, number):
     """Read one observation; the last one is kept, for it is asked for several times."""
-    return rows_of(_table(path, stamp).read_row_group(number, columns=list(READ_COLUMNS)))[0]
+    data = _table(path, stamp).read_row_group(number, columns=list(READ_COLUMNS))
+    return rows_of(unpacked(INGEST, data))[0]
 
 
 def _is_whole(row):
