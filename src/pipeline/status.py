@@ -215,3 +215,18 @@ class Flag(IntFlag):
         1 << 50,
         "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
     )
+    COARSENED = (
+        1 << 46,
+        "The power spectrum had more bins than `segment.max_frequencies`: neighbours were averaged, and "
+        "outliers kept apart.",
+    )
+    LEAKAGE = (
+        1 << 47,
+        "Power of low frequencies may have leaked into the others, which bends slopes steeper than 2 towards 2: "
+        "it was measured, or the slope is 2 within its error, and no window was used (`segment.taper`).",
+    )
+    SHORT_SEGMENTS = (
+        1 << 48,
+        "A component is narrower than the frequency resolution or bends below the lowest frequency, and good "
+        "time intervals hold segments twice as long: lengthen `segment.segment_size`.",
+    )

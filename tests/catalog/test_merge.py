@@ -51,6 +51,8 @@ def product(name="p", status="ok", counts=nan, exposure=nan, mean_rate=nan, m=1,
         **dict.fromkeys(("ra", "dec", "band_lo", "band_hi", "mjd_start", "mjd_stop"), nan),
         **dict.fromkeys(("rms", "rms_err_lo", "rms_err_hi", "segment_size", "noise"), nan),
         **dict.fromkeys(("excess_variance", "excess_variance_err", "stationarity_p"), nan),
+        **dict.fromkeys(("leakage_p", "longest_interval"), nan),
+        **{"series": name, "taper": "none", "detrend": "constant"},
         "n_observations": 1,
         **more,
     }

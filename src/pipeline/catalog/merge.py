@@ -5,6 +5,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 
+from pipeline.catalog.lengths import best_length, corrected, leaked, too_short
 from pipeline.catalog.qpo import AMBIGUOUS_RATIO, Parameters, choose_qpo, harmonics, index, quality
 from pipeline.columns import SEGMENT, SOURCES
 from pipeline.config import CatalogOptions
@@ -41,7 +42,7 @@ def source_row(
         What a QPO is.
     """
     fits = {m["product"]: m for m in models if m["best"] and Status(m["status"]) in HAS_RESULT}
-    product = choose_product(products, fits)
+    product = best_length(choose_product(products, fits), products, fits, models)
     fit = fits.get(product["product"]) if product else None
     row = empty_row(SOURCES) | {"source_id": source_id, "n_files": len(files)}
     row |= _from_files(files)
@@ -57,9 +58,11 @@ def source_row(
     row |= {n: fit[n] for n in (*_FROM_FIT, *_FROM_CHECK, "status", "reason")}
     row |= {"n_products": len(fits)} | runner_up(rivals) | _continuum(own)
     name, qpo, qpo_flags = _qpo(own, options)
-    test = _test(rivals, name)
+    test = corrected(_test(rivals, name), product, products, models)
     if name and not test:
         qpo_flags |= Flag.NO_P_VALUE
+    qpo_flags |= Flag.LEAKAGE if leaked(product, row) else Flag(0)
+    qpo_flags |= Flag.SHORT_SEGMENTS if too_short(product, own) else Flag(0)
     partial = len(fits) < len(products) or any(_failed(f["status"]) for f in files)
     row["flags"] |= fit["flags"] | qpo_flags | (Flag.PARTIAL if partial else 0)
     if all(name.split(".")[0] == "constant" for name in fit["components"]):

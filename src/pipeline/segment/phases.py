@@ -88,7 +88,9 @@ def sum_in_cells(time, values, cell, n_cell):
     """
     index = np.minimum((time / cell).astype(np.int64), n_cell - 1)
     total = np.bincount(index, np.real(values), n_cell)
-    return total + 1j * np.bincount(index, values.imag, n_cell) if values.dtype.kind == "c" else total
+    return (
+        total + 1j * np.bincount(index, values.imag, n_cell) if values.dtype.kind == "c" else total
+    )
 
 
 def cell_phasors(time, weight, frequency, cell, n_cell):
