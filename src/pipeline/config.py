@@ -327,6 +327,11 @@ class SegmentOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to keep, Hz: [lo, hi]; null: all."
     )
+    pulsations: Fraction | None = Field(
+        1e-4,
+        description="Largest p-value of a strictly periodic signal, for which the events or bins at narrow "
+        "peaks of the power spectrum are searched; null: they are not.",
+    )
     epochs: bool = Field(
         True,
         description="Where observations of a source are averaged (`source.group_by`), whether each is also "

@@ -62,7 +62,7 @@ def candidates(power, m):
     Parameters
     ----------
     power : ndarray, shape (n,)
-        Averaged power at the multiples 1, 2, 3 … of one frequency.
+        Averaged power at evenly spaced frequencies, increasing.
     m : float
         Periodograms averaged.
 
@@ -94,7 +94,7 @@ def _level(power):
     return level
 
 
-def search(series: Series, power, m, alpha, background=0.0) -> Pulsation | None:
+def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsation | None:
     """Look for a strictly periodic signal at the peaks of an averaged periodogram.
 
     Each narrow peak is a candidate. What was counted becomes, near its frequency, phasors of blocks of
@@ -106,8 +106,9 @@ def search(series: Series, power, m, alpha, background=0.0) -> Pulsation | None:
     ----------
     series : Series
         Events, or a light curve.
-    power : ndarray, shape (n,)
-        Averaged periodogram of its segments, at the multiples of 1 / segment, in any normalisation.
+    frequency, power : ndarray, shape (n,)
+        Averaged periodogram of its segments: evenly spaced frequencies, Hz, and powers in any
+        normalisation.
     m : int
         Segments.
     alpha : float
@@ -124,7 +125,7 @@ def search(series: Series, power, m, alpha, background=0.0) -> Pulsation | None:
     if not len(peaks) or series.n_cell > _MOST_CELLS:
         return None
     affordable = max(1, int(_MOST_PHASES / len(series.time)))
-    found = [_coherent(series, (j + 1) / series.segment) for j in peaks[:affordable]]
+    found = [_coherent(series, frequency[j]) for j in peaks[:affordable]]
     trials = sum(n for _, _, n in found)
     strongest, log_p, _ = min(found, key=lambda f: f[1])
     p_value = min(1.0, float(np.exp(log_p)) * trials)
@@ -173,7 +174,9 @@ def _fundamental(series, frequency):
     frequency += _offset(folded, middle, np.ones(1))
     folded, _, middle = series.folded(frequency / 12, 24)
     log_p = phases.agreement(_summed(folded, series.blocks(frequency, middle)))
-    found = [h for h in _FRACTIONS if log_p[h - 1] < np.log(_LINE / len(_FRACTIONS))]
+    highest = 24 if series.resolution == 0 else 6 / (series.resolution * frequency)
+    fractions = [h for h in _FRACTIONS if h <= highest]
+    found = [h for h in fractions if log_p[h - 1] < np.log(_LINE / len(fractions))]
     return frequency / lcm(*(12 // gcd(h, 12) for h in found))
 
 

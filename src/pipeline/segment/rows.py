@@ -15,6 +15,7 @@ from pipeline.segment import (
     lengths,
     observed,
     periodogram,
+    pulses,
     rebin,
     stationarity,
     taper,
@@ -169,7 +170,7 @@ def _timing_row(read, count, options, size, aim):
     if read(0)["kind"] == "events":
         steps = [max(steps)] * count
     n_bin, longest = _segment_bins(read, steps, options, size, aim)
-    used, periodograms, unused = [], [], []
+    used, periodograms, pulsations, unused = [], [], [], []
     treated = [options.taper, options.detrend]
     treated = [a if a != "auto" else b for a, b in zip(treated, UNTREATED, strict=True)]
     for i, dt in enumerate(steps):
@@ -183,6 +184,9 @@ def _timing_row(read, count, options, size, aim):
         used.append(
             (i, _summary(row, Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG)),
         )
+        frequency, _ = periodogram.frequencies(n_bin, dt, *treated)
+        told = periodograms[-1], frequency, n_bin * dt, options.pulsations
+        pulsations.append(pulses.of_observation(row, *told))
     if not used:
         raise unused[0]
     p_leak, leaks = _leakage(periodograms)
@@ -193,9 +197,12 @@ def _timing_row(read, count, options, size, aim):
             for i, row in ((i, read(i)) for i, _ in used)
         ]
     row = _described([summary for _, summary in used], unused)
-    measured = _averaged(periodograms, n_bin, steps[0], options, *treated)
+    measured = _averaged(periodograms, pulsations, n_bin, steps[0], options, *treated)
     row["flags"] |= Flag.LEAKAGE if leaks and treated[0] == "none" else NO_FLAG
-    row |= {"leakage_p": p_leak, "longest_interval": longest}
+    flag, remark = pulses.remarks(pulsations)
+    row["flags"] |= flag
+    row["reason"] = "; ".join(filter(None, (row["reason"], remark)))
+    row |= {"leakage_p": p_leak, "longest_interval": longest} | pulses.columns(pulsations)
     return row | measured | {"flags": row["flags"] | measured["flags"]}
 
 
@@ -293,7 +300,7 @@ def _periodogram(row, series, n_bin, window, detrend):
     return result
 
 
-def _averaged(periodograms, n_bin, dt, options, window, detrend):
+def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
     """Return the columns that come from averaging the observations' periodograms."""
     norm = average.feasible_norm(options.norm, periodograms)
     power, noise = average.combine(periodograms, norm)
@@ -330,6 +337,7 @@ def _averaged(periodograms, n_bin, dt, options, window, detrend):
         columns |= _rms(squared[inside], level, n, weight[inside] * df, flags)
         excess = average.combined_excess_variance(periodograms)
         columns |= dict(zip(("excess_variance", "excess_variance_err"), excess, strict=True))
+    inside &= pulses.clean(frequency, pulsations)
     return columns | _bins(
         rebin.logarithmic(
             frequency[inside],
