@@ -328,7 +328,7 @@ class SegmentOptions(Options):
         None, description="Frequencies to keep, Hz: [lo, hi]; null: all."
     )
     pulsations: Fraction | None = Field(
-        1e-4,
+        1e-3,
         description="Largest p-value of a strictly periodic signal, for which the events or bins at narrow "
         "peaks of the power spectrum are searched; null: they are not.",
     )

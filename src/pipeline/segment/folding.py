@@ -7,10 +7,11 @@ import numpy as np
 
 from pipeline.segment import gti, phases
 
-CYCLES = 300
-"""Cycles in the shortest block: of a QPO of Q = 50 the phases of neighbours are independent then."""
+CYCLES = 50, 100
+"""Cycles in the shortest block, where the span has few of them and where it has many. Over x cycles the
+phases of a QPO are lost but for 1 / (1 - Q / (pi x)) in log p: 1.2 for Q = 50 and 100 of them."""
 
-_MOST_BLOCKS = 512
+_AIM, _MOST_BLOCKS = 12, 512
 _CELLS = 8  # in a segment: the phasor of a cell is good for its frequency +- 1 / segment
 _COARSE = 512  # cells of the span, for a frequency that is known to about 1 / span
 
@@ -104,8 +105,12 @@ class Series:
 
     def blocks(self, frequency, time) -> np.ndarray:
         """Return the block that each time is in: so long that the phases of noise are independent."""
-        length = max(CYCLES / frequency, self.exposure / _MOST_BLOCKS, self.cell)
-        return np.unique((time / length).astype(np.int64), return_inverse=True)[1]
+        return np.unique((time / self.block(frequency)).astype(np.int64), return_inverse=True)[1]
+
+    def block(self, frequency) -> float:
+        """Return the length of a block, s."""
+        cycles = np.clip(frequency * self.stop[-1] / _AIM, *CYCLES)
+        return max(cycles / frequency, self.exposure / _MOST_BLOCKS, self.cell)
 
     def phasors(self, frequency, cell, n_cell):
         """Return the phasor of each cell, less what a steady rate would give; see `phases`."""

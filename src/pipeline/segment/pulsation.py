@@ -1,6 +1,6 @@
 """Strictly periodic signals: pulses whose phase is kept over an observation, which no QPO does."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import gcd, lcm
 
 import numpy as np
@@ -14,7 +14,7 @@ _MOST_CELLS = 1 << 20
 _MOST_PHASES = 4e8
 _CANDIDATES = 8
 _CHANCE = 3.0  # bins of noise that stand out so far, on average, and are candidates
-_OVERSAMPLING = 4
+_OVERSAMPLING = 2
 _PEAKS = 8  # of the coherent power of a candidate, that are looked at
 _FEWEST_BLOCKS = 4
 _HARMONICS = 20
@@ -98,7 +98,7 @@ def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsat
     """Look for a strictly periodic signal at the peaks of an averaged periodogram.
 
     Each narrow peak is a candidate. What was counted becomes, near its frequency, phasors of blocks of
-    time, each of at least 300 cycles, and the question is whether their phases agree at some frequency
+    time, each of 50 to 100 cycles at least, and the question is whether their phases agree at some frequency
     (`pipeline.segment.phases.agreement`). That holds whatever the spectrum: red noise and QPOs of Q
     up to 50 keep no phase for so long.
 
@@ -125,19 +125,26 @@ def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsat
     if not len(peaks) or series.n_cell > _MOST_CELLS:
         return None
     affordable = max(1, int(_MOST_PHASES / len(series.time)))
-    found = [_coherent(series, frequency[j]) for j in peaks[:affordable]]
-    trials = sum(n for _, _, n in found)
-    strongest, log_p, _ = min(found, key=lambda f: f[1])
-    p_value = min(1.0, float(np.exp(log_p)) * trials)
     limited = affordable < len(peaks)
+    peaks = peaks[:affordable]
+    found = [_coherent(series, frequency[j]) for j in peaks]
+    trials = sum(n for _, _, n in found)
+    # A peak was chosen for the power of segments, and so for phases that agree within them: where blocks are
+    # shorter, all bins of the periodogram are trials.
+    chosen = [series.block(frequency[j]) < series.segment for j in peaks]
+    chosen = np.where(chosen, len(power) / len(peaks), 1.0)
+    p_values = np.minimum(np.exp([log_p for _, log_p, _ in found]) * trials * chosen, 1.0)
+    best = int(np.argmin(p_values))
+    p_value = float(p_values[best])
     if p_value > alpha:
         return Pulsation(p_value, limited=limited)
-    lines = [f for f, log_p, _ in found if np.exp(log_p) * trials <= alpha]
-    pulse = _pulse(series, _fundamental(series, strongest), background)
-    reach = np.append(pulse.lines, [(line, 1.5 / series.segment) for line in lines], axis=0)
-    p_value = min(1.0, max(p_value, float(np.exp(-0.4 * pulse.h)) * trials))
-    told = vars(pulse) | {"p_value": p_value, "lines": reach, "limited": limited}
-    return Pulsation(**told) if p_value <= alpha else Pulsation(p_value, limited=limited)
+    lines = [
+        (f, 1.5 / series.segment) for (f, *_), p in zip(found, p_values, strict=True) if p <= alpha
+    ]
+    pulse = _pulse(series, _fundamental(series, found[best][0]), background)
+    p_value = min(1.0, max(p_value, float(np.exp(-0.4 * pulse.h)) * trials * chosen[best]))
+    told = {"p_value": p_value, "lines": np.append(pulse.lines, lines, axis=0), "limited": limited}
+    return replace(pulse, **told) if p_value <= alpha else Pulsation(p_value, limited=limited)
 
 
 def _coherent(series, frequency):
@@ -145,16 +152,33 @@ def _coherent(series, frequency):
     n_cell, cell = series.n_cell, series.cell
     phasors = series.phasors(frequency, cell, n_cell)
     n = fft.next_fast_len(_OVERSAMPLING * n_cell)
-    power, offset = np.abs(fft.fft(phasors, n)), fft.fftfreq(n, cell)
+    power, offset = np.abs(fft.fft(phasors, n)) ** 2, fft.fftfreq(n, cell)
     near = np.flatnonzero(np.abs(offset) <= 1 / series.segment)
     near = near[np.argsort(offset[near])]
     top = near[ndimage.maximum_filter1d(power[near], 3) == power[near]]
     top = top[np.argsort(power[top])[::-1][:_PEAKS]]
-    middle = (np.arange(n_cell) + 0.5) * cell
-    turned = phasors[:, None] * np.exp(-2j * np.pi * np.mod(middle[:, None] * offset[top], 1))
-    log_p = phases.agreement(_summed(turned, series.blocks(frequency, middle)))
-    k = int(np.argmin(log_p))
-    return frequency + offset[top[k]], float(log_p[k]), len(near)
+    middle, offset = (np.arange(n_cell) + 0.5) * cell, offset[top]
+    turned = phasors[:, None] * np.exp(-2j * np.pi * np.mod(middle[:, None] * offset, 1))
+    block = series.blocks(frequency, middle)
+    at = np.bincount(block, middle) / np.bincount(block)
+    blocks, finer = _climbed(_summed(turned, block), at, 1 / (n * cell))
+    offset = offset + finer
+    log_p = phases.agreement(blocks)
+    # the highest peak of those that agree: the others are its side lobes, of gaps between orbits
+    agree = log_p <= 0.5 * log_p.min()
+    k = int(np.argmax(np.where(agree, np.abs(blocks.sum(axis=0)), -1)))
+    return frequency + offset[k], float(log_p[k]), len(near)
+
+
+def _climbed(blocks, time, step):
+    """Change the frequencies of blocks' phasors by at most a step to where their sums are largest.
+
+    Returns the phasors, shape (n_block, n), and the changes, Hz, shape (n,).
+    """
+    changes = np.linspace(-step, step, 33)
+    turn = np.exp(-2j * np.pi * np.outer(changes, time))  # (change, block)
+    best = changes[np.argmax(np.abs(turn @ blocks), axis=0)]
+    return blocks * np.exp(-2j * np.pi * np.outer(time, best)), best
 
 
 def _summed(phasors, block):
