@@ -201,8 +201,8 @@ def _leakage(periodograms):
     norm = average.feasible_norm("frac", periodograms)
     factors = [average.factor(norm, p.mean_rate, p.background_rate) for p in periodograms]
     compared = [(p.compared, f) for p, f in zip(periodograms, factors, strict=True) if p.compared]
-    p_value, excess = leakage.assess(compared)
-    return p_value, leakage.leaks(p_value, excess)
+    assessed = leakage.assess(compared)
+    return assessed.p_value, assessed.leaks
 
 
 def _treated(options, n_bin):
@@ -284,7 +284,8 @@ def _periodogram(row, series, n_bin, window, detrend):
     if result is None or not result.mean_rate:
         raise Unusable(Status.NO_DATA, f"{row['file']}: every rate in its segments is 0")
     if not result.power.sum() / (n_bin * series.dt) > (1e-12 * result.mean_rate) ** 2:
-        raise Unusable(Status.NO_DATA, f"{row['file']}: the rate is the same in every bin")
+        left = "" if detrend == "constant" else f", but for a {detrend} trend (segment.detrend)"
+        raise Unusable(Status.NO_DATA, f"{row['file']}: the rate is the same in every bin{left}")
     if result.counts > 0 and row["background_rate"] > 0:
         return replace(result, background_rate=row["background_rate"])
     return result
