@@ -24,7 +24,14 @@ class Column:
     ucd : str
         IVOA UCD1+.
     array : bool
-        Whether a cell holds a list of any length instead of a scalar.
+        Whether a cell holds a list instead of a scalar.
+    vector : bool, optional
+        Whether the lists of a catalogue are all of one length, or empty.
+    null : str, float, int or None, optional
+        The value that means that there is none, which is null in files: NaN of numbers with a fraction, empty
+        text. By default whole numbers and truth values have none; None: every value is one.
+    of : str, optional
+        Name of the column that this one says something about: where that has no value, this has none.
     """
 
     name: str
@@ -33,6 +40,9 @@ class Column:
     unit: str = ""
     ucd: str = "meta.note"
     array: bool = False
+    vector: bool = False
+    null: object = ...
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,48 @@ def _measured(name, unit, ucd, description, dtype="float64"):
         Column(
             f"{name}_err_hi", dtype, f"Upper 68.3 % error of {name}.", unit, f"stat.error;{ucd}"
         ),
+    )
+
+
+FITTED = ("slope", "bend_frequency", "qpo_frequency", "qpo_fwhm", "qpo_q", "qpo_rms")
+"""Columns of SOURCES with errors from a fit, which have limits and say where their interval is open."""
+
+
+def _fitted(name, unit, ucd, description):
+    """A value with its errors, whether its interval is open, and what is known then."""
+    side = "no lower end: its err_lo is null", "no upper end: its err_hi is null"
+    return (
+        *_measured(name, unit, ucd, description),
+        *(
+            Column(
+                f"{name}_open_{end}",
+                "bool",
+                f"Whether the 68.3 % interval of {name} has {what}.",
+                ucd="meta.code",
+                of=name,
+            )
+            for end, what in zip(("lo", "hi"), side, strict=True)
+        ),
+        Column(
+            f"{name}_limit",
+            "float64",
+            f"Limit of {name} at fit.upper_limit: a lower one where {name}_open_hi, else an upper one; "
+            "null where the interval is closed and wide of its bounds.",
+            unit,
+            f"stat.value;{ucd}",
+        ),
+    )
+
+
+def _is_limit(name, method=""):
+    """Whether a p-value is a limit."""
+    told = f" ({method} is `below`)" if method else ""
+    return Column(
+        f"{name}_p_is_limit",
+        "bool",
+        f"Whether {name}_p_value is an upper limit{told}: no simulation came near.",
+        ucd="meta.code",
+        of=f"{name}_p_value",
     )
 
 
@@ -114,16 +166,31 @@ INSTRUMENT = Column("instrument", "str", "Instrument, in lower case.", ucd="inst
 OBJECT = Column("object", "str", "Object, as the file spells it.", ucd="meta.id")
 RA = Column("ra", "float64", "Right ascension, ICRS, NaN if unknown.", "deg", "pos.eq.ra;meta.main")
 DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos.eq.dec;meta.main")
-STATUS = Column(
-    "status", "str", "What became of it (pipeline.status.Status).", ucd="meta.code.status"
+N_DROPPED = Column(
+    "n_dropped",
+    "int64",
+    "Bins of light curves that were left out: no finite time or value, or marked bad.",
+    ucd="meta.number",
 )
-FLAGS = Column("flags", "int64", "Caveats, a bit each (pipeline.status.Flag).", ucd="meta.code")
+STATUS = Column("status", "str", "What became of it, in a word.", ucd="meta.code.status")
+FLAGS = Column(
+    "flags",
+    "int64",
+    "Caveats, a bit each; header (FITS), INFO (VOTable) and metadata (Parquet) say what each means.",
+    ucd="meta.code",
+)
 REASON = Column("reason", "str", "Why there is no result, and what to do.", ucd="meta.note")
 PRODUCT = Column(
     "product",
     "str",
     "What was analysed: kind, mission, instrument, energy band and time resolution.",
     ucd="meta.id.part",
+)
+EPOCH = Column(
+    "epoch",
+    "str",
+    "Observation it is of, where the average of several is another product; else empty.",
+    ucd="meta.id;obs",
 )
 BAND_LO = Column(
     "band_lo", "float64", "Lower edge of the band, NaN if unknown.", "keV", "em.energy;stat.min"
@@ -199,8 +266,15 @@ MANIFEST = Table(
     "Every file that was found in the archive.",
     (
         FILE,
-        Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file"),
-        Column("mtime_ns", "int64", "Time of the last change, ns since 1970.", "ns", "time.epoch"),
+        Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file", null=-1),
+        Column(
+            "mtime_ns",
+            "int64",
+            "Time of the last change, ns since 1970.",
+            "ns",
+            "time.epoch",
+            null=0,
+        ),
         VERSION,
         SHA256,
         KIND,
@@ -246,8 +320,22 @@ LISTING = Table(
     "Every file that the server of an archive lists.",
     (
         FILE,
-        Column("size", "int64", "Size of the file, -1 if unknown.", "byte", "phys.size;meta.file"),
-        Column("mtime_ns", "int64", "Time of the last change, ns since 1970.", "ns", "time.epoch"),
+        Column(
+            "size",
+            "int64",
+            "Size of the file, -1 if unknown.",
+            "byte",
+            "phys.size;meta.file",
+            null=-1,
+        ),
+        Column(
+            "mtime_ns",
+            "int64",
+            "Time of the last change, ns since 1970.",
+            "ns",
+            "time.epoch",
+            null=0,
+        ),
         VERSION,
         Column(
             "checksum", "str", "Its checksum, as md5:… or sha-256:…, or empty.", ucd="meta.code"
@@ -284,6 +372,7 @@ INGEST = Table(
             "Whole days of the reference epoch (MJD), -1 if unknown.",
             "d",
             "time.epoch",
+            null=-1,
         ),
         Column(
             "mjd_ref_frac",
@@ -318,6 +407,13 @@ INGEST = Table(
             "s",
             "time.resolution",
         ),
+        Column(
+            "tick",
+            "float64",
+            "Spacing of the frames of the detector that event times are whole multiples of, 0 if none.",
+            "s",
+            "time.resolution",
+        ),
         Column("rate", "float64", "Rate (or flux) in each bin.", "ct/s", "phot.count", True),
         Column(
             "rate_err",
@@ -336,6 +432,7 @@ INGEST = Table(
             True,
         ),
         Column("counting", "bool", "Whether rate x dt are Poisson counts.", ucd="meta.code"),
+        N_DROPPED,
         Column(
             "background_rate",
             "float64",
@@ -424,10 +521,12 @@ SEGMENT = Table(
         STATUS,
         FLAGS,
         REASON,
+        EPOCH,
         Column(
             "observation_ids", "str", "Observations that were averaged.", ucd="meta.id", array=True
         ),
         Column("n_observations", "int32", "How many.", ucd="meta.number;obs"),
+        N_DROPPED,
         Column("mjd_start", "float64", "Start (MJD), NaN if unknown.", "d", "time.start"),
         Column("mjd_stop", "float64", "End (MJD), NaN if unknown.", "d", "time.end"),
         EXPOSURE,
@@ -438,7 +537,7 @@ SEGMENT = Table(
         TAPER,
         DETREND,
         LEAKAGE_P,
-        Column("m", "int64", "Number of segments averaged.", ucd="meta.number"),
+        Column("m", "int64", "Number of segments averaged.", ucd="meta.number", null=0),
         Column(
             "counts",
             "float64",
@@ -544,7 +643,7 @@ MODELS = Table(
             array=True,
         ),
         Column("n_bins", "int32", "Frequency bins used.", ucd="meta.number"),
-        Column("n_free", "int32", "Free parameters.", ucd="stat.fit.dof"),
+        Column("n_free", "int32", "Free parameters.", ucd="stat.fit.dof", of="statistic"),
         Column(
             "statistic",
             "float64",
@@ -560,8 +659,20 @@ MODELS = Table(
             "stat.fit.goodness",
         ),
         Column("aic", "float64", "Akaike information criterion.", "", "stat.fit.param"),
-        Column("bic", "float64", "Bayesian information criterion.", "", "stat.fit.param"),
-        Column("delta_bic", "float64", "BIC less that of the chosen model.", "", "stat.fit.param"),
+        Column(
+            "bic",
+            "float64",
+            "Bayesian information criterion; its sample size is the number of raw periodogram ordinates.",
+            "",
+            "stat.fit.param",
+        ),
+        Column(
+            "delta_bic",
+            "float64",
+            "BIC less that of the chosen model; none where no model has a result.",
+            "",
+            "stat.fit.param",
+        ),
         Column(
             "rival_components",
             "str",
@@ -666,9 +777,21 @@ MODELS = Table(
             "",
             "stat.error;stat.probability",
         ),
-        Column("lrt_draws", "int32", "Simulations fitted.", ucd="meta.number"),
-        Column("lrt_reached", "int32", "Simulations that reached the ratio.", ucd="meta.number"),
-        Column("lrt_failed", "int32", "Simulations whose fit failed.", ucd="meta.number"),
+        Column("lrt_draws", "int32", "Simulations fitted.", ucd="meta.number", of="lrt_ratio"),
+        Column(
+            "lrt_reached",
+            "int32",
+            "Simulations that reached the ratio.",
+            ucd="meta.number",
+            of="lrt_ratio",
+        ),
+        Column(
+            "lrt_failed",
+            "int32",
+            "Simulations whose fit failed.",
+            ucd="meta.number",
+            of="lrt_ratio",
+        ),
         Column(
             "lrt_method",
             "str",
@@ -681,7 +804,8 @@ MODELS = Table(
             "Frequencies at which a peak that was not found is limited.",
             "Hz",
             "em.freq",
-            True,
+            array=True,
+            vector=True,
         ),
         Column(
             "limit_rms",
@@ -689,7 +813,8 @@ MODELS = Table(
             "Upper limits of its fractional rms there; NaN where the mean rate is unknown.",
             "",
             "src.var.amplitude;stat.max",
-            True,
+            array=True,
+            vector=True,
         ),
         Column(
             "t_r",
@@ -716,8 +841,16 @@ MODELS = Table(
         ),
         OUTLIER_FREQUENCY,
         Column("outlier_width", "float64", "Width of that window.", "Hz", "spect.line.width"),
-        Column("outlier_bins", "int32", "Bins in that window.", ucd="meta.number"),
-        Column("outlier_trials", "int32", "Windows that were searched.", ucd="meta.number"),
+        Column(
+            "outlier_bins", "int32", "Bins in that window.", ucd="meta.number", of="outlier_t_r"
+        ),
+        Column(
+            "outlier_trials",
+            "int32",
+            "Windows that were searched.",
+            ucd="meta.number",
+            of="outlier_t_r",
+        ),
         *_p_value("outlier", OUTLIER_P_VALUE),
         Column(
             "outlier_p_trials",
@@ -726,15 +859,25 @@ MODELS = Table(
             "",
             "stat.probability",
         ),
-        Column("check_draws", "int32", "Simulations fitted for these.", ucd="meta.number"),
-        Column("check_failed", "int32", "Simulations whose fit failed.", ucd="meta.number"),
+        Column(
+            "check_draws", "int32", "Simulations fitted for these.", ucd="meta.number", of="t_sse"
+        ),
+        Column(
+            "check_failed", "int32", "Simulations whose fit failed.", ucd="meta.number", of="t_sse"
+        ),
         Column(
             "check_origin",
             "str",
             "What their parameters were drawn from: posterior, gaussian, fit, or none.",
             ucd="meta.code",
         ),
-        Column("n_iterations", "int32", "Iterations of the optimiser.", ucd="meta.number"),
+        Column(
+            "n_iterations",
+            "int32",
+            "Iterations of the optimiser.",
+            ucd="meta.number",
+            of="statistic",
+        ),
         Column(
             "parameter_names",
             "str",
@@ -804,9 +947,17 @@ PARAMETERS = Table(
         Column(
             "upper_limit",
             "float64",
-            "Upper limit of the amplitude of a weak component (at fit.upper_limit), else NaN.",
+            "Upper limit (at fit.upper_limit) of the amplitude of a weak component, and of what is open "
+            "below; else NaN.",
             "",
             "stat.fit.param;stat.max",
+        ),
+        Column(
+            "lower_limit",
+            "float64",
+            "Lower limit (at fit.upper_limit) of what is open above, else NaN.",
+            "",
+            "stat.fit.param;stat.min",
         ),
         Column(
             "interval_lo",
@@ -814,7 +965,8 @@ PARAMETERS = Table(
             "Lower ends of its profile intervals at fit.levels, NaN where open; empty if none.",
             "",
             "stat.fit.param;stat.min",
-            True,
+            array=True,
+            vector=True,
         ),
         Column(
             "interval_hi",
@@ -822,9 +974,10 @@ PARAMETERS = Table(
             "Upper ends of its profile intervals at fit.levels, NaN where open; empty if none.",
             "",
             "stat.fit.param;stat.max",
-            True,
+            array=True,
+            vector=True,
         ),
-        Column("unit", "str", "Unit of value, errors and limits.", ucd="meta.unit"),
+        Column("unit", "str", "Unit of value, errors and limits.", ucd="meta.unit", null=None),
         Column("free", "bool", "Whether it was free in the fit.", ucd="meta.code"),
         Column(
             "derived", "bool", "Whether it was computed from fitted parameters.", ucd="meta.code"
@@ -881,7 +1034,7 @@ SAMPLES = Table(
         MODEL,
         Column("component", "str", "Component, with its number: lorentzian.1.", ucd="meta.id.part"),
         Column("parameter", "str", "Parameter of the component.", ucd="meta.id.part;stat.param"),
-        Column("unit", "str", "Unit of the draws.", ucd="meta.unit"),
+        Column("unit", "str", "Unit of the draws.", ucd="meta.unit", null=None),
         Column(
             "scale", "str", "log or linear: the prior is flat on it unless stated.", ucd="meta.code"
         ),
@@ -944,6 +1097,7 @@ SOURCES = Table(
             "Observations of the source that were used.",
             ucd="meta.number;obs",
         ),
+        N_DROPPED,
         Column(
             "n_files", "int32", "Files of the source in the manifest.", ucd="meta.number;meta.file"
         ),
@@ -962,8 +1116,8 @@ SOURCES = Table(
         TAPER,
         DETREND,
         LEAKAGE_P,
-        Column("m", "int64", "Number of segments averaged.", ucd="meta.number"),
-        Column("n_bins", "int32", "Frequency bins fitted.", ucd="meta.number"),
+        Column("m", "int64", "Number of segments averaged.", ucd="meta.number", null=0),
+        Column("n_bins", "int32", "Frequency bins fitted.", ucd="meta.number", of="model"),
         NORM,
         Column(
             "mean_rate", "float64", "Mean rate, NaN if unknown.", "ct/s", "phot.count;stat.mean"
@@ -1013,24 +1167,39 @@ SOURCES = Table(
             "",
             "stat.fit.goodness",
         ),
-        Column("n_free", "int32", "Free parameters of the chosen model.", ucd="stat.fit.dof"),
-        *_measured(
+        Column(
+            "n_free",
+            "int32",
+            "Free parameters of the chosen model.",
+            ucd="stat.fit.dof",
+            of="model",
+        ),
+        *_fitted(
             "slope", "", "stat.param", "Slope of the power law (of the upper part, if it bends)."
         ),
-        *_measured("bend_frequency", "Hz", "em.freq", "Bend frequency of the power law."),
-        *_measured(
+        *_fitted("bend_frequency", "Hz", "em.freq", "Bend frequency of the power law."),
+        *_fitted(
+            "nu_max", "Hz", "em.freq", "Frequency of maximum power of solar-like oscillations."
+        ),
+        *_fitted(
             "qpo_frequency",
             "Hz",
             "em.freq;src.var.pulse",
             "Centroid of the strongest Lorentzian, or blend of them, with Q > 2.",
         ),
-        *_measured("qpo_fwhm", "Hz", "em.freq;spect.line.width", "Its full width at half maximum."),
-        *_measured("qpo_q", "", "stat.param", "Its quality factor, frequency / fwhm."),
-        *_measured(
+        *_fitted("qpo_fwhm", "Hz", "em.freq;spect.line.width", "Its full width at half maximum."),
+        *_fitted("qpo_q", "", "stat.param", "Its quality factor, frequency / fwhm."),
+        *_fitted(
             "qpo_rms",
             "",
             "src.var.amplitude",
             "Its fractional rms; null where the mean rate is unknown.",
+        ),
+        Column(
+            "qpo_product",
+            "str",
+            "Product (band) that the QPO is of: the one with the best evidence.",
+            ucd="meta.id.part",
         ),
         Column("qpo_rival", "str", "The next strongest narrow component.", ucd="meta.id.part"),
         Column(
@@ -1059,15 +1228,23 @@ SOURCES = Table(
         Column(
             "qpo_p_value",
             "float64",
-            "Calibrated p-value of the peak beside the model without; NaN where not computed.",
+            "Calibrated p-value of the peak, of all products (bands) together; NaN where not computed.",
             "",
             "stat.probability",
         ),
         Column(
-            "qpo_trials",
+            "qpo_p_trials",
             "int32",
-            "Lengths of segment that were tested; `qpo_p_value` allows for them (Sidak).",
+            "Products (bands, lengths of segments) whose p-values it combines.",
             ucd="meta.number",
+            of="qpo_p_value",
+        ),
+        Column(
+            "qpo_p_product",
+            "float64",
+            "The p-value of the product that the QPO is of, by itself.",
+            "",
+            "stat.probability",
         ),
         Column(
             "qpo_p_error",
@@ -1079,9 +1256,10 @@ SOURCES = Table(
         Column(
             "qpo_p_method",
             "str",
-            "How it was found: simulated, sequential, extrapolated, or below.",
+            "How it was found: simulated, sequential, extrapolated, or below (it is a limit).",
             ucd="meta.code",
         ),
+        _is_limit("qpo", "qpo_p_method"),
         Column(
             "qpo_q_value",
             "float64",
@@ -1090,8 +1268,10 @@ SOURCES = Table(
             "stat.probability",
         ),
         T_SSE_P_VALUE,
+        _is_limit("t_sse"),
         OUTLIER_FREQUENCY,
         OUTLIER_P_VALUE,
+        _is_limit("outlier"),
         Column(
             "outlier_q_value",
             "float64",
@@ -1099,8 +1279,42 @@ SOURCES = Table(
             "",
             "stat.probability",
         ),
+        Column(
+            "n_epochs",
+            "int32",
+            "Observations with rows of their own in EPOCHS.",
+            ucd="meta.number;obs",
+        ),
+        Column(
+            "epoch_best",
+            "str",
+            "Observation with the smallest p-value of a peak; empty where none was tested.",
+            ucd="meta.id;obs",
+        ),
+        Column(
+            "epoch_p_value",
+            "float64",
+            "p-value of a peak, of all observations and bands in EPOCHS together.",
+            "",
+            "stat.probability",
+        ),
     ),
     key=("source_id",),
+)
+
+_OF_A_SOURCE = frozenset(
+    {
+        *("ra", "dec", "n_files", "n_products", "n_epochs", "epoch_best", "epoch_p_value"),
+        *("qpo_product", "qpo_p_trials", "qpo_p_product", "outlier_q_value"),
+    }
+)
+"""Columns of SOURCES that say nothing of one power spectrum."""
+
+EPOCHS = Table(
+    "EPOCHS",
+    "One power spectrum a row: a source, a band, and an observation or the average of several.",
+    tuple(c for c in SOURCES.columns if c.name not in _OF_A_SOURCE),
+    key=("source_id", "product"),
 )
 
 REJECTED = Table(
@@ -1194,9 +1408,10 @@ TABLES = {
         CURVES,
         SAMPLES,
         SOURCES,
+        EPOCHS,
         REJECTED,
         TRUTH,
     )
 }
-CATALOGUE = (SOURCES, MODELS, PARAMETERS, MANIFEST, REJECTED)
+CATALOGUE = (SOURCES, EPOCHS, MODELS, PARAMETERS, MANIFEST, REJECTED)
 """Tables that are published, in the order of the FITS extensions."""

@@ -42,6 +42,7 @@ class Options(BaseModel):
 
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -145,8 +146,12 @@ Role = Literal[
     "rate",
     "counts",
     "error",
+    "error_lo",
+    "error_hi",
     "background",
     "fracexp",
+    "exposure",
+    "bin_width",
     "quality",
     "energy",
     "channel",
@@ -154,6 +159,11 @@ Role = Literal[
     "frequency_lo",
     "frequency_hi",
     "power",
+]
+TextFormat = Literal[
+    *("aastex", "basic", "cds", "commented_header", "csv", "daophot", "ecsv", "fixed_width"),
+    *("fixed_width_no_header", "fixed_width_two_line", "ipac", "latex", "mrt", "no_header"),
+    *("rdb", "rst", "sextractor", "tab", "tdat", "votable"),
 ]
 _NEEDED = {
     "lightcurve": ({"rate", "counts"}, "rate or counts"),
@@ -173,7 +183,8 @@ class TableOptions(Options):
     )
     columns: dict[Role, str | Count] = Field(
         description="What is in which column, by its name or its number from 1: {time: 1, rate: FLUX}. "
-        "Without time, a light curve has a bin every TIMEDEL."
+        "Without time, a light curve has a bin every TIMEDEL. `error_lo` and `error_hi` are the two sides "
+        "of errors that have two."
     )
     keywords: dict[str, bool | int | float | str] = Field(
         default_factory=dict,
@@ -183,7 +194,22 @@ class TableOptions(Options):
     )
     units: dict[Role, str] = Field(
         default_factory=dict,
-        description="Units of columns that do not have one: {frequency: uHz, energy: eV}.",
+        description="Units of columns that do not have one: {frequency: uHz, energy: eV}; an error may be "
+        "in percent (of the rate) or a variance: {error: percent}.",
+    )
+    missing: list[float | str] = Field(
+        default_factory=list,
+        description="Numbers and words that stand for no value, beside those that are known: [-1, 88.8, "
+        "saturated].",
+    )
+    good: list[bool | int | float | str] = Field(
+        default_factory=list,
+        description="Values of `quality` that are good; empty: 0, and words like good, G and OK.",
+    )
+    bad_bits: int = Field(
+        0,
+        ge=0,
+        description="Bits of `quality` that make a row bad; 0: those of the mission, else any.",
     )
     scale: Literal["linear", "magnitude", "log10"] = Field(
         "linear",
@@ -204,6 +230,11 @@ class TableOptions(Options):
     )
     average: Count = Field(
         1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
+    )
+    format: TextFormat | None = Field(
+        None,
+        description="Format of a text by its name in `astropy.io.ascii`, or votable; null: columns "
+        "between commas or blanks.",
     )
     delimiter: str | None = Field(
         None, description="Between the columns of text; null: commas if there are any, else blanks."
@@ -249,11 +280,10 @@ class IngestOptions(Options):
     spectrum_norm: Literal["leahy", "frac", "abs"] = Field(
         "leahy", description="Normalisation of power-spectrum files, which do not say it."
     )
-    spectrum_noise: float | None = Field(
-        2.0,
-        ge=0,
-        description="Noise level that was subtracted from power-spectrum files and is added back; "
-        "null: unknown, and the fit is Gaussian.",
+    spectrum_noise: NotNegative | Literal["auto"] | None = Field(
+        "auto",
+        description="Noise level that was subtracted from power-spectrum files and is added back. "
+        "`auto`: estimated for each from its powers and errors. null: unknown, and the fit is Gaussian.",
     )
     min_fracexp: Fraction = Field(
         0.5, description="Light-curve bins with a smaller exposed fraction are gaps."
@@ -294,7 +324,7 @@ class SegmentOptions(Options):
         description="Length of a segment, s. `auto`: the longest, at most `max_bins`, of which "
         "`min_segments` fit into the good time intervals. `whole`: the longest good time interval. "
         "[16, 128, 1024]: a product for each length; `several`: one each for 1, `min_segments` and 8 times "
-        "`min_segments` segments, under `auto`. `qpo_p_value` allows for the number of lengths.",
+        "`min_segments` segments, under `auto`. `qpo_p_value` is that of all lengths together.",
     )
     dt: Positive = Field(
         1 / 256, description="Time resolution for events, s; light curves keep their own."
@@ -332,6 +362,11 @@ class SegmentOptions(Options):
         ge=64,
         description="Most frequency bins of a power spectrum, also of one that comes ready-made: in a longer "
         "one neighbours are averaged, more of them at higher frequencies, and outliers kept apart.",
+    )
+    epochs: bool = Field(
+        True,
+        description="Where observations of a source are averaged (`source.group_by`), whether each is also "
+        "analysed by itself, for the table `EPOCHS`.",
     )
 
     @field_validator("segment_size")
@@ -711,10 +746,24 @@ class FitOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to fit, Hz: [lo, hi]; null: all."
     )
+    high_pass: Literal["keep", "cut"] = Field(
+        "keep",
+        description="`cut`: leave out the lowest frequencies where their power is less than a tenth of the "
+        "largest, as where the light curve of a star went through a high-pass filter. Not for spectra in which a "
+        "peak stands far above all that is below it.",
+    )
     bin_average: bool = Field(
         False,
         description="Whether the model is averaged over each frequency bin, rather than taken at its "
         "centre: for bins that are not narrow beside what is in the spectrum.",
+    )
+    likelihood: Literal["auto", "gaussian", "gaussian_model"] = Field(
+        "auto",
+        description="Of power spectra of which only errors are known (where n is, it is the gamma "
+        "likelihood). `gaussian`: with the errors as they are; `gaussian_model`: with the variance of the "
+        "model, S^2 / n and n = (power / error)^2, for errors that are the power over the root of n; `auto`: "
+        "`gaussian_model` where the errors are, else `gaussian`, where errors that follow the power are "
+        "replaced by those of their neighbours.",
     )
     min_delta_bic: float = Field(
         0.0,
@@ -985,10 +1034,21 @@ def cluster_json(survey: Survey, threads: int) -> str:
     return section_json(survey.cluster.model_copy(update={"workers": workers}))
 
 
-def fit_threads(survey: Survey, cores: int) -> int:
-    """Return the cores of a fit job of a workflow that has so many."""
+def fit_threads(survey: Survey, cores: int, elsewhere: bool = False) -> int:
+    """Return the cores of a fit job of a workflow that has so many.
+
+    Parameters
+    ----------
+    survey : Survey
+        Its `fit.threads`, where they are given; else the platform decides.
+    cores : int
+        Cores of the workflow.
+    elsewhere : bool, optional
+        Whether jobs run on other machines than this one, as on a cluster: whether these have a GPU is not
+        to be seen from here. What a job finds there it uses; its cores are those that the profile asks for.
+    """
     on_gpu = survey.fit.platform == "gpu" or (
-        survey.fit.platform == "auto" and any(Path("/dev").glob("nvidia[0-9]*"))
+        survey.fit.platform == "auto" and not elsewhere and any(Path("/dev").glob("nvidia[0-9]*"))
     )
     return survey.fit.threads or (cores if on_gpu else max(1, cores // survey.shards))
 
@@ -1083,25 +1143,6 @@ def archive_fingerprint(archive) -> str:
 def _is_broken(entry: os.DirEntry) -> bool:
     """Return whether a directory entry is a link to nothing."""
     return entry.is_symlink() and not os.path.exists(entry.path)
-
-
-def code_version(*parts: str) -> str:
-    """Return a hash of the source code of subpackages or modules, by which their rules re-run.
-
-    Parameters
-    ----------
-    *parts : str
-        Names under ``pipeline``: ``"fit"``, ``"columns"``.
-    """
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for part in parts:
-        folder = root / part
-        files = sorted(folder.rglob("*.*")) if folder.is_dir() else [root / f"{part}.py"]
-        for file in files:
-            if file.suffix != ".pyc":
-                digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def components_version(fit: FitOptions) -> str:

@@ -39,6 +39,7 @@ def spectrum_row(source_id, product="events/nicer", status="ok", **more):
         "status": status,
         "observation_ids": [f"{source_id}-1"],
         "n_observations": 1,
+        "n_dropped": 0,
         "exposure": 512.0,
         "m": 16,
         "counts": 1e5,
@@ -117,7 +118,8 @@ def manifest_rows():
 
 def readings():
     def row(file, source_id, status="ok", **more):
-        return {"file": file, "source_id": source_id, "status": status, **more}
+        observation = {"observation_id": f"{source_id}-1"}
+        return {"file": file, "source_id": source_id, "status": status, **observation, **more}
 
     damaged = {"reason": "e.evt ends early: fetch it again."}
     return [

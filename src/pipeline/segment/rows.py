@@ -10,6 +10,7 @@ from pipeline.config import SegmentOptions
 from pipeline.segment import (
     average,
     coarsen,
+    frames,
     gti,
     leakage,
     lengths,
@@ -38,6 +39,11 @@ DAY = 86400.0
 
 NON_STATIONARY = 1e-3
 """Probability of the scatter of the segments' power below which a source is flagged."""
+
+_BELOW_NOISE = 1e-4
+"""Probability of power as far below the noise level by chance below which a source is flagged."""
+
+_WEAK = f"its mean net rate is less than {average.SIGNIFICANT:g} of its errors"
 
 NO_FLAG = Flag(0)
 
@@ -82,7 +88,10 @@ def product_rows(read: Reader, count: int, options: SegmentOptions) -> list[dict
     for number, members in enumerate(_alike(read, count), start=1):
         for row in _rows(lambda i, members=members: read(members[i]), len(members), options):
             mark = f"#{number}" if number > 1 else ""
-            rows.append(row | {name: row[name] + mark for name in ("product", "series")})
+            row |= {name: row[name] + mark for name in ("product", "series")}
+            if row["status"] != Status.OK:
+                row["observation_ids"] = sorted({read(i)["observation_id"] for i in members})
+            rows.append(row)
     return rows
 
 
@@ -136,7 +145,7 @@ def _rows(read, count, options):
     if len(rows) == 1 or not good:
         return [next(iter(rows.values()))]
     for row in good:
-        row["product"] += f"@{row['segment_size']:g}s"
+        row["product"] += f":{row['segment_size']:g}s"
         failed = [f"segments of {n} s: {r['reason']}" for n, r in rows.items() if r not in good]
         row["reason"] = "; ".join([row["reason"], *failed] if row["reason"] else failed)
     return good
@@ -162,11 +171,9 @@ def _limited(row, options):
 
 def _timing_row(read, count, options, size, aim):
     """Average the periodograms of event lists or light curves."""
-    steps = [_time_step(read(i), options.dt) for i in range(count)]
-    if read(0)["kind"] == "events":
-        steps = [max(steps)] * count
+    steps = _time_steps(read, count, options.dt)
     n_bin, longest = _segment_bins(read, steps, options, size, aim)
-    used, periodograms, unused = [], [], []
+    used, periodograms, unused, weak = [], [], [], []
     treated = [options.taper, options.detrend]
     treated = [a if a != "auto" else b for a, b in zip(treated, UNTREATED, strict=True)]
     for i, dt in enumerate(steps):
@@ -177,11 +184,21 @@ def _timing_row(read, count, options, size, aim):
         except Unusable as error:
             unused.append(error)
             continue
-        used.append(
-            (i, _summary(row, Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG)),
-        )
+        flags = Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG
+        if row["kind"] == "events" and series.tick:
+            flags |= Flag.WHOLE_FRAMES
+        used.append((i, _summary(row, flags)))
+        weak.append("" if average.has_fraction(periodograms[-1]) else row["file"])
     if not used:
         raise unused[0]
+    if any(weak) and not all(
+        weak
+    ):  # a few whose mean is lost in its error would be all of the average
+        unused += [Unusable(Status.NO_DATA, f"{file}: {_WEAK}") for file in weak if file]
+        used, periodograms = (
+            [one for one, file in zip(all_of, weak, strict=True) if not file]
+            for all_of in (used, periodograms)
+        )
     p_leak, leaks = _leakage(periodograms)
     if leaks and "auto" in (options.taper, options.detrend):
         treated = _treated(options, n_bin)
@@ -191,9 +208,12 @@ def _timing_row(read, count, options, size, aim):
         ]
     row = _described([summary for _, summary in used], unused)
     measured = _averaged(periodograms, n_bin, steps[0], options, *treated)
-    row["flags"] |= Flag.LEAKAGE if leaks and treated[0] == "none" else NO_FLAG
+    flags = row["flags"] | measured["flags"]
+    flags |= Flag.LEAKAGE if leaks and treated[0] == "none" else NO_FLAG
+    if flags & Flag.GAPS_FILLED:  # interpolation takes power from high frequencies
+        flags &= ~Flag.NOISE_TOO_HIGH
     row |= {"leakage_p": p_leak, "longest_interval": longest}
-    return row | measured | {"flags": row["flags"] | measured["flags"]}
+    return row | measured | {"flags": flags}
 
 
 def _leakage(periodograms):
@@ -214,21 +234,22 @@ def _treated(options, n_bin):
     return window, detrend
 
 
-def _time_step(row, requested):
-    """Return the width of a bin of an observation, s."""
-    if row["kind"] == "events":
-        return periodogram.event_bin(requested, row["dt"])
-    if row["dt"] > 0:
-        return row["dt"]
-    raise Unusable(
-        Status.BAD_TIME, f"{row['file']}: the width of the bins is not known; give it as TIMEDEL"
-    )
+def _time_steps(read, count, requested):
+    """Return the width of a bin of each observation, s."""
+    rows = [{k: read(i)[k] for k in ("file", "kind", "dt", "tick")} for i in range(count)]
+    if rows[0]["kind"] == "events":
+        return frames.common_widths(requested, [r["dt"] for r in rows], [r["tick"] for r in rows])
+    for row in rows:
+        if not row["dt"] > 0:
+            reason = f"{row['file']}: the width of the bins is not known; give it as TIMEDEL"
+            raise Unusable(Status.BAD_TIME, reason)
+    return [row["dt"] for row in rows]
 
 
 def _series(row, dt, max_gap):
     """Cut an observation into uninterrupted intervals."""
     if row["kind"] == "events":
-        return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt)
+        return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt, row["tick"])
     columns = ("time", "rate", "rate_err", "fracexp", "gti_start", "gti_stop")
     return LightCurve.cut(*(row[c] for c in columns), dt, row["counting"], max_gap)
 
@@ -286,7 +307,7 @@ def _periodogram(row, series, n_bin, window, detrend):
     if not result.power.sum() / (n_bin * series.dt) > (1e-12 * result.mean_rate) ** 2:
         left = "" if detrend == "constant" else f", but for a {detrend} trend (segment.detrend)"
         raise Unusable(Status.NO_DATA, f"{row['file']}: the rate is the same in every bin{left}")
-    if result.counts > 0 and row["background_rate"] > 0:
+    if row["background_rate"] > 0:
         return replace(result, background_rate=row["background_rate"])
     return result
 
@@ -309,6 +330,9 @@ def _averaged(periodograms, n_bin, dt, options, window, detrend):
     stationary = stationarity.p_value(chi2, dof)
     if stationary < NON_STATIONARY:
         flags |= Flag.NON_STATIONARY
+    ratio, chance = average.below_noise(periodograms)
+    if ratio < average.DEFICIT and chance < _BELOW_NOISE:
+        flags |= Flag.NOISE_TOO_HIGH
     columns = {
         "stationarity_p": stationary,
         "dt": dt,
@@ -328,6 +352,8 @@ def _averaged(periodograms, n_bin, dt, options, window, detrend):
         columns |= _rms(squared[inside], level, n, weight[inside] * df, flags)
         excess = average.combined_excess_variance(periodograms)
         columns |= dict(zip(("excess_variance", "excess_variance_err"), excess, strict=True))
+    else:
+        columns["flags"] |= Flag.INSIGNIFICANT_MEAN
     return columns | _bins(
         rebin.logarithmic(
             frequency[inside],
@@ -353,7 +379,8 @@ def _spectrum_row(read, count, options):
     if not rows:
         raise unused[0]
     norm, noise = rows[0]["norm"], rows[0]["noise"]
-    spectrum = observed.combine([_observed(row) for row in rows])
+    exposures = None if any(len(row["n"]) for row in rows) else [row["exposure"] for row in rows]
+    spectrum = observed.combine([_observed(row) for row in rows], exposures)
     spectrum = spectrum.keep(_in_range(spectrum.frequency, options.frequency_range))
     columns = _described([_summary(row) for row in rows], unused) | {"norm": norm, "noise": noise}
     columns["flags"] |= NO_FLAG if len(spectrum.n) else Flag.GAUSSIAN
@@ -414,6 +441,7 @@ def _summary(row, flags=NO_FLAG):
     return {name: row[name] for name in IDENTITY} | {
         "observation_id": row["observation_id"],
         "exposure": row["exposure"],
+        "n_dropped": row["n_dropped"],
         "mjd_start": start,
         "mjd_stop": stop,
         "flags": Flag(row["flags"]) | flags,
@@ -436,4 +464,5 @@ def _described(used, unused):
         "mjd_start": np.min([one["mjd_start"] for one in used]),
         "mjd_stop": np.max([one["mjd_stop"] for one in used]),
         "exposure": sum(one["exposure"] for one in used),
+        "n_dropped": sum(one["n_dropped"] for one in used),
     }
