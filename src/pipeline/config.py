@@ -146,8 +146,12 @@ Role = Literal[
     "rate",
     "counts",
     "error",
+    "error_lo",
+    "error_hi",
     "background",
     "fracexp",
+    "exposure",
+    "bin_width",
     "quality",
     "energy",
     "channel",
@@ -155,6 +159,11 @@ Role = Literal[
     "frequency_lo",
     "frequency_hi",
     "power",
+]
+TextFormat = Literal[
+    *("aastex", "basic", "cds", "commented_header", "csv", "daophot", "ecsv", "fixed_width"),
+    *("fixed_width_no_header", "fixed_width_two_line", "ipac", "latex", "mrt", "no_header"),
+    *("rdb", "rst", "sextractor", "tab", "tdat", "votable"),
 ]
 _NEEDED = {
     "lightcurve": ({"rate", "counts"}, "rate or counts"),
@@ -174,7 +183,8 @@ class TableOptions(Options):
     )
     columns: dict[Role, str | Count] = Field(
         description="What is in which column, by its name or its number from 1: {time: 1, rate: FLUX}. "
-        "Without time, a light curve has a bin every TIMEDEL."
+        "Without time, a light curve has a bin every TIMEDEL. `error_lo` and `error_hi` are the two sides "
+        "of errors that have two."
     )
     keywords: dict[str, bool | int | float | str] = Field(
         default_factory=dict,
@@ -184,7 +194,22 @@ class TableOptions(Options):
     )
     units: dict[Role, str] = Field(
         default_factory=dict,
-        description="Units of columns that do not have one: {frequency: uHz, energy: eV}.",
+        description="Units of columns that do not have one: {frequency: uHz, energy: eV}; an error may be "
+        "in percent (of the rate) or a variance: {error: percent}.",
+    )
+    missing: list[float | str] = Field(
+        default_factory=list,
+        description="Numbers and words that stand for no value, beside those that are known: [-1, 88.8, "
+        "saturated].",
+    )
+    good: list[bool | int | float | str] = Field(
+        default_factory=list,
+        description="Values of `quality` that are good; empty: 0, and words like good, G and OK.",
+    )
+    bad_bits: int = Field(
+        0,
+        ge=0,
+        description="Bits of `quality` that make a row bad; 0: those of the mission, else any.",
     )
     scale: Literal["linear", "magnitude", "log10"] = Field(
         "linear",
@@ -205,6 +230,11 @@ class TableOptions(Options):
     )
     average: Count = Field(
         1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
+    )
+    format: TextFormat | None = Field(
+        None,
+        description="Format of a text by its name in `astropy.io.ascii`, or votable; null: columns "
+        "between commas or blanks.",
     )
     delimiter: str | None = Field(
         None, description="Between the columns of text; null: commas if there are any, else blanks."
@@ -294,7 +324,7 @@ class SegmentOptions(Options):
         description="Length of a segment, s. `auto`: the longest, at most `max_bins`, of which "
         "`min_segments` fit into the good time intervals. `whole`: the longest good time interval. "
         "[16, 128, 1024]: a product for each length; `several`: one each for 1, `min_segments` and 8 times "
-        "`min_segments` segments, under `auto`. `qpo_p_value` allows for the number of lengths.",
+        "`min_segments` segments, under `auto`. `qpo_p_value` is that of all lengths together.",
     )
     dt: Positive = Field(
         1 / 256, description="Time resolution for events, s; light curves keep their own."
@@ -327,6 +357,12 @@ class SegmentOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to keep, Hz: [lo, hi]; null: all."
     )
+    max_frequencies: int = Field(
+        8192,
+        ge=64,
+        description="Most frequency bins of a power spectrum, also of one that comes ready-made: in a longer "
+        "one neighbours are averaged, more of them at higher frequencies, and outliers kept apart.",
+    )
     pulsations: Fraction | None = Field(
         1e-3,
         description="Largest p-value of a strictly periodic signal, for which the events or bins at narrow "
@@ -336,12 +372,6 @@ class SegmentOptions(Options):
         True,
         description="Where observations of a source are averaged (`source.group_by`), whether each is also "
         "analysed by itself, for the table `EPOCHS`.",
-    )
-    max_frequencies: int = Field(
-        8192,
-        ge=64,
-        description="Most frequency bins of a power spectrum, also of one that comes ready-made: in a longer "
-        "one neighbours are averaged, more of them at higher frequencies, and outliers kept apart.",
     )
 
     @field_validator("segment_size")
@@ -720,6 +750,12 @@ class FitOptions(Options):
     )
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to fit, Hz: [lo, hi]; null: all."
+    )
+    high_pass: Literal["keep", "cut"] = Field(
+        "keep",
+        description="`cut`: leave out the lowest frequencies where their power is less than a tenth of the "
+        "largest, as where the light curve of a star went through a high-pass filter. Not for spectra in which a "
+        "peak stands far above all that is below it.",
     )
     bin_average: bool = Field(
         False,

@@ -39,6 +39,7 @@ def spectrum_row(source_id, product="events/nicer", status="ok", **more):
         "status": status,
         "observation_ids": [f"{source_id}-1"],
         "n_observations": 1,
+        "n_dropped": 0,
         "exposure": 512.0,
         "m": 16,
         "counts": 1e5,

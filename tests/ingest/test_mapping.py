@@ -142,14 +142,58 @@ def test_text_that_is_not_what_the_configuration_says(archive, text, table, reas
     assert re.search(reason, row["reason"])
 
 
-def test_a_line_that_is_no_number_is_named(archive):
-    _write(archive, "1 2\n2 3\n3 four\n")
-    tables = IngestOptions(tables=[CURVE])
+def _read_text(archive, text, **table):
+    _write(archive, text)
+    tables = IngestOptions(tables=[CURVE | table])
+    (entry,) = resolve([scan_file(_item(archive), archive.root, tables)], "observation")
+    return read_products({"reason": ""} | entry, archive.root, tables)[0]
+
+
+def test_a_column_of_words_is_named(archive):
+    row = _read_text(archive, "1 2\n2 three\n3 four\n")
+    assert row["status"] == "unreadable"
+    assert "'three'" in row["reason"]
+
+
+def test_a_line_cut_short_before_the_column_is_a_reason(archive):
+    row = _read_text(archive, "t,rate\n1\n", columns={"time": "t", "rate": "rate"})
+    assert row["status"] in ("no_data", "bad_time", "unreadable")
+
+
+@pytest.mark.parametrize(("line", "said"), [("3.0 four", "'four'"), ("3.0", "''")])
+def test_a_line_of_a_spectrum_that_is_no_number_is_named(archive, line, said):
+    _write(archive, f"1.0 2\n2.0 3\n{line}\n4.0 3\n")
+    spectrum = {"files": "*.txt", "kind": "spectrum", "columns": {"frequency": 1, "power": 2}}
+    tables = IngestOptions(tables=[spectrum])
     (entry,) = resolve([scan_file(_item(archive), archive.root, tables)], "observation")
     (row,) = read_products({"reason": ""} | entry, archive.root, tables)
     assert row["status"] == "unreadable"
-    assert "four" in row["reason"]
-    assert "row 2" in row["reason"]
+    assert f"row 2: {said} is no number" in row["reason"]
+
+
+def test_cells_without_a_number_are_left_out_and_counted(archive):
+    """A limit, a word, a hole, a footnote and Fortran's exponents, each in a line of its own."""
+    lines = [f"{i} {1 + i % 3}" for i in range(40)]
+    lines[5:10] = ["5 <0.3", "6 INDEF", "7 ...", "8", "9 1.5*"]
+    lines[20] = "2.0D+01 1.0d0"
+    row = _read_text(archive, "\n".join(lines) + "\n")
+    assert row["status"] == "ok"
+    assert row["time"] + row["t_start"] == pytest.approx([*range(5), *range(10, 40)])
+    assert row["rate"][15] == 1.0
+    assert row["n_dropped"] == 5
+    for what in ("1 with limits in", "3 with no value", "1 with '1.5*'"):
+        assert what in row["reason"]
+    assert Flag(row["flags"]) & (Flag.STAND_INS | Flag.TIMES_DROPPED) == (
+        Flag.STAND_INS | Flag.TIMES_DROPPED
+    )
+
+
+def test_words_and_numbers_that_the_configuration_calls_missing(archive):
+    lines = [f"{i} {1 + i % 3}" for i in range(40)]
+    lines[4], lines[8] = "4 88.8", "8 saturated"
+    row = _read_text(archive, "\n".join(lines) + "\n", missing=[88.8, "Saturated"])
+    assert len(row["rate"]) == 38
+    assert "'88.8'" in row["reason"]
 
 
 def _item(archive):

@@ -85,7 +85,7 @@ def test_whole_of_nothing_is_too_short(events):
 
 def test_a_product_for_each_length(events):
     rows = _rows(events(gti=((0.0, 300.0),)), segment_size=[8, 64.0, 1000])
-    assert [r["product"] for r in rows] == ["events/mission@8s", "events/mission@64s"]
+    assert [r["product"] for r in rows] == ["events/mission:8s", "events/mission:64s"]
     assert {r["series"] for r in rows} == {"events/mission"}
     assert [r["m"] for r in rows] == [37, 4]
     assert all("segments of 1000.0 s" in r["reason"] for r in rows)
@@ -104,8 +104,8 @@ def test_products_of_other_bins_have_lengths_of_their_own(lightcurve):
     counts = np.random.default_rng(27).poisson(100, 1024).astype(float)
     rows = _rows(*(lightcurve(counts, dt=d) for d in (1.0, 4.0)), segment_size=[64, 512])
     assert [r["product"] for r in rows] == [
-        *("lightcurve/mission@64s", "lightcurve/mission@512s"),
-        *("lightcurve/mission@64s#2", "lightcurve/mission@512s#2"),
+        *("lightcurve/mission:64s", "lightcurve/mission:512s"),
+        *("lightcurve/mission:64s#2", "lightcurve/mission:512s#2"),
     ]
     assert [r["series"] for r in rows] == [
         *2 * ["lightcurve/mission"],

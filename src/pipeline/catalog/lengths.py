@@ -1,7 +1,7 @@
-"""What the lengths of segments mean for a source: which is the best, and what none of them could show."""
+"""What segments of a length, without a window, could not show."""
 
 from collections.abc import Mapping, Sequence
-from math import expm1, hypot, isfinite, log1p
+from math import hypot
 
 from pipeline.catalog.qpo import Parameters
 from pipeline.models import LORENTZIANS
@@ -14,61 +14,6 @@ SLOPE_OF_LEAKAGE = 2.0
 
 LEAKING = 0.05
 """Probability that nothing leaks below which a slope of 2 is doubtful."""
-
-
-def best_length(
-    product: Mapping | None,
-    products: Sequence[Mapping],
-    fits: Mapping[str, Mapping],
-    models: Sequence[Mapping],
-) -> Mapping | None:
-    """Return the length of segment at which a peak is most significant.
-
-    Parameters
-    ----------
-    product : mapping or None
-        The row of SPECTRA that has most data.
-    products, models : sequence of mapping
-        The source's rows of SPECTRA and of MODELS.
-    fits : mapping
-        The chosen models by product.
-
-    Returns
-    -------
-    mapping or None
-        One of those of the same series; `product` itself where there is one length, or none was tested.
-    """
-    if product is None:
-        return None
-    p_values = _tested(product, products, models)
-    family = [p for p in products if p["product"] in p_values and p["product"] in fits]
-    return min(family, key=lambda p: p_values[p["product"]], default=product)
-
-
-def corrected(test: dict, product: Mapping, products, models) -> dict:
-    """Return the columns of a test for a peak, its p-value corrected for the lengths that were tested.
-
-    The least of k p-values has the p-value 1 - (1 - p)^k if they are independent (Sidak 1967, J. Am. Stat.
-    Assoc. 62, 626). Those of the same data at several lengths are positively correlated, for which it is an
-    upper limit.
-    """
-    if not test:
-        return test
-    trials = max(1, len(_tested(product, products, models)))
-    p_value = test["qpo_p_value"]
-    if trials > 1 and p_value < 1:
-        p_value = -expm1(trials * log1p(-p_value))
-    return test | {"qpo_p_value": p_value, "qpo_p_trials": trials}
-
-
-def _tested(product, products, models) -> dict[str, float]:
-    """Return the p-values of the lengths of a product that were tested, by product."""
-    family = {p["product"] for p in products if p["series"] == product["series"]}
-    return {
-        m["product"]: m["lrt_p_value"]
-        for m in models
-        if m["product"] in family and isfinite(m["lrt_p_value"])
-    }
 
 
 def leaked(product: Mapping, measured: Mapping) -> bool:
@@ -84,14 +29,15 @@ def leaked(product: Mapping, measured: Mapping) -> bool:
     return not product["leakage_p"] >= LEAKING
 
 
-def too_short(product: Mapping, parameters: Parameters) -> bool:
+def too_short(product: Mapping, parameters: Parameters, products: Sequence[Mapping]) -> bool:
     """Return whether longer segments, which the good time intervals hold, would show more.
 
-    They would where a Lorentzian is narrower than the resolution, or it or a power law turns over below the
+    Not if they are another of the source's products. They would where a Lorentzian is narrower than the resolution, or it or a power law turns over below the
     lowest frequency.
     """
     size = product["segment_size"]
-    if not product["longest_interval"] >= LONGER * size:
+    longest = max(p["segment_size"] for p in products if p["series"] == product["series"])
+    if not product["longest_interval"] >= LONGER * max(size, longest):
         return False
     for (component, name), row in parameters.items():
         kind = component.split(".")[0]

@@ -6,14 +6,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.ingest import band, lightcurve, missions, rxte
+from pipeline.ingest import (
+    band,
+    counts,
+    errors,
+    exposure,
+    lightcurve,
+    missions,
+    quality,
+    rxte,
+    undefined,
+)
 from pipeline.ingest.band import Band
 from pipeline.ingest.recognise import Hdu, rate_columns
 from pipeline.ingest.reject import Rejected
-from pipeline.status import Status
+from pipeline.status import Flag, Status
 
 _EMPTY = np.empty(0)
 _EVEN = 0.05
+_NO_FLAG = Flag(0)
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,10 @@ class Series:
         Mean rate of the background, ct/s; NaN if unknown.
     counting : bool or None
         Whether rate times bin width are Poisson counts; None: to be told from the errors.
+    left_out : tuple of str
+        Why bins are bad, or have no value, and how many.
+    flags : Flag
+        QUALITY_UNKNOWN, STAND_INS.
     """
 
     band: Band
@@ -43,6 +58,8 @@ class Series:
     bad: np.ndarray
     background_rate: float = math.nan
     counting: bool | None = None
+    left_out: tuple[str, ...] = ()
+    flags: Flag = _NO_FLAG
 
 
 def of_table(
@@ -87,12 +104,23 @@ class _Columns:
 
     def __init__(self, hdu, n):
         self.hdu, self.n, self.names, self.known = hdu, n, set(hdu.columns), {}
+        self.found: dict[str, dict[str, int]] = {}
 
     def bands(self, name) -> np.ndarray:
-        """Return a column, a row a band; it is read once."""
+        """Return a column of measurements, a row a band, NaN where there is none; it is read once."""
         if name not in self.known:
-            values = lightcurve.as_bands(self.hdu.read(name), self.n)
-            self.known[name] = values.astype(float, copy=False)
+            values = self.hdu.read_any(name)
+            if values.dtype.kind in "biuf":
+                read = undefined.clean(np.asarray(values, values.dtype.newbyteorder("=")))
+            elif values.dtype.kind in "SU":
+                words = undefined.of_words(values)
+                read = undefined.clean(words.values)
+                read = undefined.Cleaned(read.values, words.found | read.found)
+            else:
+                read = undefined.Cleaned(self.hdu.read(name))  # which says what is wrong with it
+            self.found[name] = getattr(self.hdu, "found", {}).get(name, {}) | read.found
+            bands = lightcurve.as_bands(read.values, self.n)
+            self.known[name] = bands.astype(float, copy=False)
         return self.known[name]
 
     def each(self, name) -> range:
@@ -106,39 +134,66 @@ class _Columns:
                 return bands[number] if number < len(bands) else bands[0]
         return _EMPTY
 
+    def stand_ins(self) -> tuple[list[str], Flag]:
+        """Say what stood in the place of values in the columns that were read, and STAND_INS."""
+        found = [(name, *one) for name, each in self.found.items() for one in each.items()]
+        flag = (
+            Flag.STAND_INS if any(what != undefined.NOTHING for _, what, _ in found) else _NO_FLAG
+        )
+        return [f"{count} with {what} in {name}" for name, what, count in found], flag
+
 
 def _series(table, name, number, dt, known) -> Series:
     """Return a band of a column of rates, counts or fluxes with what belongs to it."""
     dialect = missions.dialect(name)
-    suffix = name.removeprefix("RATE") if name.startswith("RATE") else ""
     rate = table.bands(name)[number]
-    error = table.first_of(
-        (
-            *((dialect.error,) if dialect.error else ()),
-            *(f"{name}_ERR", f"{name}_ERROR", f"ERROR{suffix}"),
-            *("KSPSAP_FLUX_ERR", "DET_FLUX_ERR", "ERR_RATE", "STAT_ERR", "ERROR"),
-        ),
-        number,
-    )
+    error = errors.of_rate(table, name, number, dialect)
     if len(error) and dialect.raw in table.names and dialect.error in table.names:
         raw = table.first_of((dialect.raw,), number)
         error = np.abs(np.divide(rate, raw, out=np.full(table.n, np.nan), where=raw != 0)) * error
-    counts = name == "COUNTS"
-    fracexp = table.first_of(("FRACEXP",), number)
-    if counts and not len(fracexp):
-        fracexp = table.first_of(("EXPOSURE",), number) / dt
-    scale, even = _scale(fracexp, dt) if counts else (1.0, True)
-    if not even and not len(error):
+    of_counts = name == "COUNTS"
+    exposed = _exposure(table, number, dt)
+    whole = of_counts and counts.are_counts(rate)
+    scale, even = _scale(exposed.fraction, dt) if of_counts else (1.0, True)
+    if whole and len(error):
+        error = counts.of_curve(rate, error, 1.0, _EMPTY).rate_err
+    elif whole and not even:
         error = np.sqrt(rate)
+    counting = False
+    if "RATE" in name or (of_counts and len(error)):
+        counting = None
+    elif of_counts:
+        counting = whole and even
+    bad, reasons, flags = _bad(table, dialect, known)
+    rate, error = rate * scale, error * scale if len(error) else error
+    fracexp = _EMPTY if exposed.relative else exposed.fraction
+    impossible = errors.are_none(rate, error, dt, fracexp)
+    if impossible.any():
+        reasons.append(f"{np.count_nonzero(impossible)} with an error of 0 or less")
+    stand_ins, stood_in = table.stand_ins()
     return Series(
         band=Band(),
-        rate=rate * scale,
-        rate_err=error * scale if len(error) else error,
+        rate=rate,
+        rate_err=error,
         fracexp=fracexp,
-        bad=_bad(table, dialect, known),
-        background_rate=_background(table, number, counts, scale),
-        counting=None if "RATE" in name else counts and even,
+        bad=bad | impossible,
+        background_rate=_background(table, number, of_counts, scale),
+        counting=counting,
+        left_out=(*reasons, *stand_ins),
+        flags=flags | stood_in,
     )
+
+
+def _exposure(table, number, dt) -> exposure.Exposure:
+    """Return how the bins of a band were exposed, by the first column that says it."""
+    for name in exposure.COLUMNS:
+        values = table.first_of((name,), number)
+        if len(values):
+            unit = table.hdu.unit(name)
+            if name == "TIMEDEL":
+                unit = unit or str(table.hdu.header.get("TIMEUNIT", ""))
+            return exposure.of_column(name, values, unit, dt)
+    return exposure.Exposure(_EMPTY)
 
 
 def _scale(fracexp, dt) -> tuple[np.ndarray | float, bool]:
@@ -150,30 +205,40 @@ def _scale(fracexp, dt) -> tuple[np.ndarray | float, bool]:
     return np.where(fracexp > 0, 1 / (dt * np.where(fracexp > 0, fracexp, 1)), np.nan), False
 
 
-def _bad(table, dialect, known) -> np.ndarray:
-    """Return which bins are of bad quality."""
-    candidates = (dialect.quality,) if dialect.quality else ("SAP_QUALITY", "QUALITY")
-    name = next((c for c in candidates if c in table.names), None)
-    bits = known.quality_bits if known else 0
-    if name is None or not (bits or dialect.any_bit):
-        return np.zeros(table.n, dtype=bool)
-    values = table.hdu.read_any(name)
-    if values.dtype.kind not in "biuf":  # CDIPS: G is good
-        letters = lightcurve.as_bands(np.char.strip(values.astype(str)), table.n)[0]
-        return ~np.isin(letters, ("G", "0", ""))
-    quality = np.nan_to_num(lightcurve.as_bands(values, table.n)[0]).astype(np.int64)
-    return quality != 0 if dialect.any_bit else (quality & bits) > 0
+def _bad(table, dialect, known) -> tuple[np.ndarray, list[str], Flag]:
+    """Return which bins are of bad quality, how many by which column, and QUALITY_UNKNOWN."""
+    own = [dialect.quality] if dialect.quality in table.names else []
+    bad, reasons, flags = np.zeros(table.n, dtype=bool), [], _NO_FLAG
+    asked = getattr(table.hdu, "table", None)
+    for name in own or quality.columns_of(table.hdu.columns):
+        values = table.hdu.read_any(name)
+        values = values.ravel() if values.size == table.n else values
+        if len(values) != table.n:
+            continue
+        called = table.hdu.called(name) if asked else name
+        bits = known.quality_bits if known and not dialect.any_bit else 0
+        if asked and asked.bad_bits:
+            bits = asked.bad_bits
+        elif name not in quality.BITS or (not called.isdigit() and called not in quality.BITS):
+            bits = 0
+        said = quality.of_column(called, values, asked.good if asked else (), bits, bool(asked))
+        flags |= _NO_FLAG if said.known else Flag.QUALITY_UNKNOWN
+        if said.bad.any():
+            reasons.append(f"{np.count_nonzero(said.bad)} bad by {called}")
+        bad |= said.bad
+    return bad, reasons, flags
 
 
-def _background(table, number, counts, scale) -> float:
+def _background(table, number, of_counts, scale) -> float:
     """Return the mean background rate, NaN if unknown."""
-    if not counts:
+    if not of_counts:
         rate = table.first_of(("BACKV",), number)
     elif {"BACK_COUNTS", "BACKRATIO"} <= table.names:
         ratio = table.first_of(("BACKRATIO",))
         rate = table.first_of(("BACK_COUNTS",), number) * ratio * scale
     else:
-        rate = table.first_of(("NORM_BG_COUNTS",), number) * scale
+        background = table.first_of(("NORM_BG_COUNTS",), number)
+        rate = background * scale if len(background) else background
     return float(np.nanmean(rate)) if np.isfinite(rate).any() else math.nan
 
 
@@ -239,13 +304,13 @@ def of_array(
         raise Rejected(
             Status.NO_DATA, "no column of counts with a time resolution (TIMEDEL, 1CDLTn)"
         )
-    if wanted and all(np.isnan(counts).all() for counts in total.values()):
+    if wanted and all(np.isnan(added).all() for added in total.values()):
         limits = ", ".join(f"{one.lo:g}-{one.hi:g}" for one in wanted)
         raise Rejected(Status.NO_DATA, f"no channel lies in the band {limits} keV")
     good = np.zeros(len(next(iter(total.values()))), dtype=bool)
     series = [
-        Series(one, counts / step[0], _EMPTY, _EMPTY, good, counting=True)
-        for one, counts in total.items()
+        Series(one, added / step[0], _EMPTY, _EMPTY, good, counting=True)
+        for one, added in total.items()
     ]
     return *step, series
 

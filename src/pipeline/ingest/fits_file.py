@@ -129,6 +129,8 @@ class FitsHdu(Hdu):
             values = self._numbers(index)
             if values is None:
                 values = np.asarray(self._table().field(index))
+                if self._is_ascii and values.dtype.kind in "iuf":
+                    values = np.where(self._undefined(index), np.nan, values)
         except Rejected:
             raise
         except Exception as error:  # a damaged header can make Astropy raise anything
@@ -138,7 +140,7 @@ class FitsHdu(Hdu):
 
     def _numbers(self, index) -> np.ndarray | None:
         """Return a column of numbers of a binary table, None if it is not one."""
-        if str(self.header["XTENSION"]).strip() == _ASCII_TABLE:
+        if self._is_ascii:
             return None
         place = layout.cells(self.header, index)
         if place.code in "PQ":
@@ -153,8 +155,22 @@ class FitsHdu(Hdu):
     def _table(self) -> np.ndarray:
         """Return the rows of a table as Astropy decodes them."""
         content = bytes(self.content[self.extent.header : self.extent.end])
-        ascii_table = str(self.header["XTENSION"]).strip() == _ASCII_TABLE
-        return (fits.TableHDU if ascii_table else fits.BinTableHDU).fromstring(content).data
+        return (fits.TableHDU if self._is_ascii else fits.BinTableHDU).fromstring(content).data
+
+    @property
+    def _is_ascii(self) -> bool:
+        return str(self.header["XTENSION"]).strip() == _ASCII_TABLE
+
+    def _undefined(self, index) -> np.ndarray:
+        """Return which cells of an ASCII table are TNULL or blank, which Astropy reads as 0."""
+        rows, width = self.header["NAXIS2"], self.header["NAXIS1"]
+        start = self.header[f"TBCOL{index + 1}"] - 1
+        size = int(re.search(r"\d+", str(self.header[f"TFORM{index + 1}"]))[0])
+        data = self.content[self.extent.data : self.extent.data + rows * width]
+        cells = np.frombuffer(data, "S1").reshape(rows, width)[:, start : start + size]
+        words = np.char.strip(np.ascontiguousarray(cells).view(f"S{cells.shape[1]}")[:, 0])
+        null = str(self.header.get(f"TNULL{index + 1}", "")).strip()
+        return (words == b"") | (words == null.encode("ascii", "replace"))
 
 
 def _as_ascii(cards: bytes) -> str:

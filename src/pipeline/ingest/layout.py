@@ -246,7 +246,8 @@ def numbers(content, extent: Extent, header: Mapping, index: int) -> np.ndarray 
     Returns
     -------
     ndarray, shape (n_row,) or (n_row, repeat), or None
-        Bits as booleans; None where the cells are not numbers. TDIM is not heeded.
+        Bits as booleans, integers of which some are undefined (TNULL) as numbers with NaN; None where
+        the cells are not numbers. TDIM is not heeded.
 
     Raises
     ------
@@ -269,6 +270,9 @@ def numbers(content, extent: Extent, header: Mapping, index: int) -> np.ndarray 
     scale, zero = (
         header.get(f"{key}{index + 1}", one) for key, one in (("TSCAL", 1), ("TZERO", 0))
     )
+    null = header.get(f"TNULL{index + 1}") if kind.kind in "iu" else None
+    if isinstance(null, int) and (undefined := values == null).any():
+        return np.where(undefined, np.nan, values * float(scale) + float(zero))
     if (scale, zero) == (1, 0):
         return values
     if scale == 1 and zero == int(zero) and kind.kind in "iu":

@@ -12,13 +12,8 @@ from pipeline.status import Flag, Status
 NO_VALUE = -99999.0
 """What GOES/XRS writes where it has no data."""
 
-_POISSON = (0.5, 2.0)
-
 _MOST_EXPOSED = 10.0
 """Exposed fraction that is none; some are a little more than 1."""
-
-_ENOUGH = 1 << 16
-"""Bins whose median ratio tells counts from other rates."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,8 @@ class LightCurve:
         Good time in the bins, s.
     flags : Flag
         UNSORTED, TIMES_DROPPED, NO_GTI.
+    dropped : int
+        Bins without a finite time or value, or marked bad.
     """
 
     start: float
@@ -49,6 +46,7 @@ class LightCurve:
     gti: np.ndarray
     exposure: float
     flags: Flag
+    dropped: int = 0
 
 
 MOST_BANDS = 64
@@ -110,8 +108,8 @@ def select(
     bad : ndarray of bool, shape (n,)
         Bins that the file marks as bad.
     gti : ndarray, shape (m, 2)
-        Merged good time intervals of the file. Where they hold none of the bins, the span of the
-        bins is used instead. A light curve does not resolve what is shorter than a bin: intervals
+        Merged good time intervals of the file. Where there are none, the span of the bins is used
+        instead. A light curve does not resolve what is shorter than a bin: intervals
         closer than that are joined, and where the file has no FRACEXP they give it.
     dt : float
         Width of a bin, s.
@@ -148,6 +146,12 @@ def select(
     kept = usable & good_time.inside_in_order(centre, closed)
     if kept.any() and not len(fracexp):
         fracexp = good_time.overlap(centre - dt / 2, centre + dt / 2, gti) / dt
+    elif len(gti) and not kept.any():
+        raise Rejected(
+            Status.NO_DATA,
+            f"none of {np.count_nonzero(usable)} bins with a value lies in the good time intervals "
+            f"({len(gti)} from {gti[0, 0]:.10g} to {gti[-1, 1]:.10g} s): mend them",
+        )
     elif not kept.any():
         kept, flags = usable, flags | Flag.NO_GTI
         closed = np.array([[-np.inf, np.inf]])
@@ -162,9 +166,19 @@ def select(
         rate_err=rate_err,
         fracexp=fracexp.astype(np.float32),
         gti=np.clip(closed, start, stop)[(closed[:, 1] > start) & (closed[:, 0] < stop)] - start,
-        exposure=float(np.sum(fracexp) if len(fracexp) else len(centre)) * dt,
+        exposure=min(
+            float(np.sum(fracexp) if len(fracexp) else len(centre)) * dt, _covered(centre, dt)
+        ),
         flags=flags,
+        dropped=count - int(np.count_nonzero(usable)),
     )
+
+
+def _covered(centre, dt) -> float:
+    """Return how long bins are together, s: of those side by side, or that overlap, their span."""
+    spacing = np.diff(centre)
+    beside = spacing <= 1.5 * dt
+    return float(np.sum(spacing[beside])) + dt * (1 + np.count_nonzero(~beside))
 
 
 def _usable(centre, rate, rate_err, fracexp, min_fracexp):
@@ -176,24 +190,3 @@ def _usable(centre, rate, rate_err, fracexp, min_fracexp):
         usable &= (fracexp >= min_fracexp) & (fracexp <= _MOST_EXPOSED)
     usable[1:] &= np.diff(centre) > 0
     return usable
-
-
-def is_counting(rate: np.ndarray, rate_err: np.ndarray, dt: float) -> bool:
-    """Return whether errors are those of Poisson counts: median of err² dt / rate from 0.5 to 2.
-
-    Parameters
-    ----------
-    rate, rate_err : ndarray, shape (n,) or (0,)
-        Rates that no background was subtracted from, and their errors.
-    dt : float
-        Width of a bin, s.
-    """
-    if not len(rate_err):
-        return False
-    some = slice(None, None, 1 + len(rate) // _ENOUGH)
-    rate, rate_err = rate[some], rate_err[some]
-    good = (rate > 0) & (rate_err > 0)
-    if not good.any():
-        return False
-    ratio = float(np.median(rate_err[good] ** 2 * dt / rate[good]))
-    return _POISSON[0] <= ratio <= _POISSON[1]

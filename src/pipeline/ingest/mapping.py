@@ -4,6 +4,7 @@ An entry of `ingest.tables` makes such a file look like a FITS table of the usua
 keywords, so that everything behind it knows one form only.
 """
 
+import csv
 import gzip
 import io
 import os
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.config import IngestOptions, TableOptions
-from pipeline.ingest import fits_file
+from pipeline.ingest import fits_file, formats, undefined
 from pipeline.ingest.recognise import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -26,8 +27,12 @@ NAMES = {
     "rate": "RATE",
     "counts": "COUNTS",
     "error": "ERROR",
+    "error_lo": "ERROR_LO",
+    "error_hi": "ERROR_HI",
     "background": "BACKV",
     "fracexp": "FRACEXP",
+    "exposure": "EXPOSURE",
+    "bin_width": "TIMEDEL",
     "quality": "QUALITY",
     "energy": "ENERGY",
     "channel": "PI",
@@ -39,8 +44,8 @@ NAMES = {
 """What a column is in the configuration, and what it is then called."""
 
 _KINDS = {"lightcurve": "LIGHTCURVE", "events": "EVENTS", "spectrum": "SPECTRUM"}
-_MISSING = frozenset({"", "-", "--", "na", "n/a", "nan", "none", "null"})
-_VALUES = ("RATE", "ERROR")
+_VALUES = ("RATE", "ERROR", "ERROR_LO", "ERROR_HI")
+_MEASURED = (*_VALUES, "COUNTS", "BACKV", "POWER")
 _MOST_HEADING, _LONGEST_LINE = 1000, 1 << 16
 
 
@@ -55,12 +60,15 @@ class MappedHdu(Hdu):
     own : mapping of str to str
         Name of a column to what it is called in `inside`.
     inside : object
-        Table with ``read(name)`` and ``unit(name)``.
+        Table with ``read(name)``, ``read_any(name)`` and ``unit(name)``.
+    found : mapping of str to mapping of str to int
+        What stood in the place of values in the columns that were read, and how often.
     """
 
     table: TableOptions | None = None
     own: dict = field(default_factory=dict)
     inside: object = None
+    found: dict = field(default_factory=dict)
 
     def number(self, name: str) -> int:
         """Return the number in the file of a column of a FITS table, 0 if there is none."""
@@ -76,22 +84,42 @@ class MappedHdu(Hdu):
             return said.get(name, "")
         return self.inside.unit(self.own[name])
 
+    def called(self, name: str) -> str:
+        """Return what a column is called, or numbered, in the file."""
+        return str(self.own.get(name, name)).upper()
+
     def read_any(self, name: str) -> np.ndarray:
-        """Return a column: all of them hold numbers."""
-        return self.read(name)
+        """Return a column, which holds numbers unless it is the quality."""
+        return self.inside.read_any(self.own[name]) if name == "QUALITY" else self.read(name)
 
     def read(self, name: str) -> np.ndarray:
         """Return a column; values that are magnitudes or logarithms as fluxes, 1 at their median."""
         if name not in self.own:  # TIME: there is a value every TIMEDEL
             n = len(self.inside.read(next(iter(self.own.values()))))
             return np.arange(n) * float(self.header["TIMEDEL"])
-        values = self.inside.read(self.own[name])
+        values = self._measured(name)
         if name in _VALUES and self.table.scale != "linear" and "RATE" in self.own:
             exponent = np.log(10) * (1.0 if self.table.scale == "log10" else -0.4)
-            rate = self.inside.read(self.own["RATE"]).astype(float)
+            rate = self._measured("RATE").astype(float)
             flux = np.exp(exponent * (rate - np.nanmedian(rate)))
             return flux if name == "RATE" else flux * abs(exponent) * values
         return values * self.table.factor if name == "POWER" else values
+
+    def _measured(self, name) -> np.ndarray:
+        """Return a column with NaN for what stands for no value."""
+        column = self.own[name]
+        values = self.inside.read(column)
+        if name not in _MEASURED:
+            return values
+        found = dict(getattr(self.inside, "found", {}).get(column, {}))
+        said = [float(value) for value in self.table.missing if not isinstance(value, str)]
+        named = np.isin(values, np.asarray(said, dtype=values.dtype)) if said else np.zeros(1, bool)
+        if named.any():
+            values = np.where(named, np.nan, values)
+            found["a number of ingest.tables.missing"] = int(named.sum())
+        cleaned = undefined.clean(values)
+        self.found[name] = found | cleaned.found
+        return cleaned.values
 
 
 class TextTable:
@@ -115,11 +143,15 @@ class TextTable:
     def __init__(self, file, table: TableOptions, limit: int):
         self._file, self._table, self._limit = file, table, limit
         self._data = None
+        self._missing = {str(word).strip().lower() for word in table.missing}
+        self.found: dict[str, dict[str, int]] = {}
         with self._lines() as lines:
             self._skip, first = self._heading(lines)
         self._columns = {
             str(column): self._number(column, first) for column in table.columns.values()
         }
+        words = str(table.columns.get("quality", ""))
+        self._numeric = [name for name in self._columns if name != words] or [words]
 
     def unit(self, name: str) -> str:
         """Return nothing: text has no units of its own."""
@@ -127,7 +159,13 @@ class TextTable:
 
     def read(self, name: str) -> np.ndarray:
         """Return a column by its name or number in the configuration, shape (n,)."""
-        return self._rows()[:, list(self._columns).index(name)]
+        return self._rows()[:, self._numeric.index(name)]
+
+    def read_any(self, name: str) -> np.ndarray:
+        """Return a column of words, shape (n,)."""
+        with self._lines() as lines:
+            rows = [cells[self._columns[name]] for cells in self._cells(lines)]
+        return np.array(rows, dtype=str)
 
     @contextmanager
     def _lines(self) -> Iterator[io.TextIOBase]:
@@ -141,8 +179,19 @@ class TextTable:
 
     def _split(self, line: str) -> list[str]:
         """Return the cells of a line: between commas if it has any, else between blanks."""
-        delimiter = self._table.delimiter or ("," if "," in line else None)
-        return [cell.strip().strip('"') for cell in line.strip().split(delimiter)]
+        return self._cut(line, self._table.delimiter or ("," if "," in line else None))
+
+    @staticmethod
+    def _cut(line, delimiter) -> list[str]:
+        """Return the cells of a line; what is between two quotation marks is one."""
+        if '"' in line:
+            blank = delimiter is None
+            text = " ".join(line.split()) if blank else line.strip()
+            return [
+                cell.strip()
+                for cell in next(csv.reader([text], delimiter=" " if blank else delimiter))
+            ]
+        return [cell.strip() for cell in line.strip().split(delimiter)]
 
     def _heading(self, lines) -> tuple[int, list[str]]:
         """Return the number of lines before the first with a number, and the names above it."""
@@ -173,7 +222,8 @@ class TextTable:
                 return column - 1
             raise Rejected(
                 Status.UNREADABLE,
-                f"column {column} (ingest.tables) of {self._width} columns: correct the number",
+                f"column {column} (ingest.tables) of {self._width} columns: correct the number, or leave "
+                "out the lines above the table (ingest.tables.skip)",
             )
         folded = [name.lower() for name in names]
         if column.lower() in folded:
@@ -189,24 +239,69 @@ class TextTable:
             try:
                 self._data = self._load()
             except ValueError:
-                try:
-                    self._data = self._load(_number_or_nan)
-                except ValueError as error:
-                    reason = f"{error}: mend the line, or ingest.tables"
-                    raise Rejected(Status.UNREADABLE, reason) from error
+                self._data = self._load_by_hand()
         return self._data
 
-    def _load(self, converter=None) -> np.ndarray:
+    def _load(self) -> np.ndarray:
         with self._lines() as lines:
             return np.loadtxt(
                 lines,
                 comments=self._table.comment,
                 delimiter=self._delimiter,
                 skiprows=self._skip,
-                usecols=list(self._columns.values()),
-                converters=converter,
+                usecols=[self._columns[name] for name in self._numeric],
+                quotechar='"',
                 ndmin=2,
             )
+
+    def _cells(self, lines) -> Iterator[list[str]]:
+        """Yield the cells of each line of the table.
+
+        Between blanks a line that lacks a cell does not say which: all its cells are empty.
+        """
+        width = max(self._width, 1 + max(self._columns.values()))
+        for number, line in enumerate(lines):
+            text = line.split(self._table.comment)[0]
+            if number < self._skip or not text.strip():
+                continue
+            cells = self._cut(text, self._delimiter)
+            lacks = width - len(cells)
+            if lacks > 0:
+                cells = [""] * width if self._delimiter is None else cells + [""] * lacks
+            yield cells
+
+    def _load_by_hand(self) -> np.ndarray:
+        """Read a table in which some cells are no numbers: they are NaN, but none of a spectrum may be."""
+        rows, places = [], [(name, self._columns[name]) for name in self._numeric]
+        unread = {name: [] for name in self._numeric}
+        with self._lines() as lines:
+            for cells in self._cells(lines):
+                rows.append([self._number_in(cells[i], name, unread[name]) for name, i in places])
+                if self._table.kind == "spectrum" and any(unread.values()):
+                    cell = next(words[0] for words in unread.values() if words)
+                    reason = f"row {len(rows) - 1}: {cell[:40]!r} is no number"
+                    raise Rejected(Status.UNREADABLE, f"{reason}: mend the line, or ingest.tables")
+        for name, words in unread.items():
+            if len(words) > len(rows) / 2:
+                raise Rejected(
+                    Status.UNREADABLE,
+                    f"column {name} (ingest.tables) holds no numbers but {words[0][:40]!r}: name another, "
+                    "or say what lies between columns (ingest.tables.delimiter, or format)",
+                )
+        return np.array(rows, dtype=float).reshape(-1, len(places))
+
+    def _number_in(self, cell, column, unread) -> float:
+        """Return the number in a cell, NaN if it has none; words that are not known go to `unread`."""
+        said = cell.strip().lower() in self._missing
+        number = np.nan if said else undefined.number_of(cell)
+        if number is None or (self._table.kind == "spectrum" and not cell and not self._delimiter):
+            unread.append(cell)
+            number = np.nan
+        if number != number:
+            found = self.found.setdefault(column, {})
+            what = undefined.described(cell)
+            found[what] = found.get(what, 0) + 1
+        return number
 
 
 class _Limited(io.RawIOBase):
@@ -235,13 +330,7 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return cell.lower() not in _MISSING
-
-
-def _number_or_nan(cell) -> float:
-    text = cell.decode() if isinstance(cell, bytes) else cell
-    text = text.strip().strip('"')
-    return np.nan if text.lower() in _MISSING else float(text)
+    return cell.lower() not in undefined.WORDS
 
 
 def find(file: str, tables: Sequence[TableOptions]) -> TableOptions | None:
@@ -308,7 +397,7 @@ def open_file(
     """
     table = find(name, options.tables)
     if table is not None and not _is_fits(file):
-        text = TextTable(file, table, options.max_decompressed)
+        text = _text(file, table, options.max_decompressed)
         yield [
             Hdu("", {}),
             _mapped(table, text, {NAMES[k]: str(c) for k, c in table.columns.items()}),
@@ -316,6 +405,19 @@ def open_file(
         return
     with open_fits(file, options.max_decompressed) as hdus:
         yield hdus if table is None else [hdus[0], _of_fits(hdus, table), *_good_times(hdus)]
+
+
+def _text(file, table, limit):
+    """Return the columns of a text file, in a format that has a name or not."""
+    if table.format is None:
+        return TextTable(file, table, limit)
+    with _unpacked(file) as stream:
+        try:
+            content = io.BufferedReader(_Limited(stream, limit)).read()
+        except (EOFError, OSError, zlib.error) as error:
+            reason = f"the text cannot be read to its end ({error}): fetch it again"
+            raise Rejected(Status.TRUNCATED, reason) from error
+    return formats.NamedFormat(content, table.format, table.columns.values(), table.missing)
 
 
 def _is_fits(file) -> bool:

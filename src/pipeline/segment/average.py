@@ -3,9 +3,52 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import gammainc
 
 from pipeline.segment.periodogram import Periodogram
 from pipeline.segment.variability import excess_variance
+
+SIGNIFICANT = 5.0
+"""Errors of a mean net rate that it has to be for a fraction of it to mean something."""
+
+DEFICIT = 0.99
+"""Power at high frequencies, in noise levels, below which a deficit is worth a flag."""
+
+
+def has_fraction(one: Periodogram) -> bool:
+    """Return whether a fraction of a mean rate means something.
+
+    Counts that no background is known of are positive for certain. Another mean has to be `SIGNIFICANT`
+    of its errors: those of the bins, or, where they are unknown, what the rate scatters.
+    """
+    if one.counts > 0 and not one.background_rate:
+        return True
+    known = one.noise_variance > 0
+    variance = one.noise_variance if known else one.variance
+    return bool(one.net_rate > SIGNIFICANT * np.sqrt(variance / max(one.n_variance, 1)))
+
+
+def below_noise(periodograms: Sequence[Periodogram]) -> tuple[float, float]:
+    """Compare the power in the upper half of the frequencies with the noise level.
+
+    Returns
+    -------
+    ratio : float
+        Their mean power over the noise level; NaN if that is unknown.
+    p_value : float
+        Probability of a ratio as small by chance: the ratio times the number of ordinates, summed, is
+        gamma distributed. What varies there makes it larger.
+    """
+    total = number = 0.0
+    for one in periodograms:
+        if not one.noise > 0:
+            return np.nan, np.nan
+        n = np.full(len(one.power), float(one.m))
+        n[-1] *= 0.5  # the Nyquist frequency, in segments of an even number of bins
+        upper = slice(len(n) // 2, None)
+        total += float(n[upper] @ one.power[upper]) / one.noise
+        number += n[upper].sum()
+    return total / number, float(gammainc(number, total))
 
 
 def factor(norm, mean_rate, background_rate=0.0):
@@ -27,12 +70,12 @@ def factor(norm, mean_rate, background_rate=0.0):
 def feasible_norm(norm: str, periodograms: Sequence[Periodogram]) -> str:
     """Return the normalisation asked for, or the next best one.
 
-    Leahy's needs counts; where there are none, "frac". That needs a positive net rate; where there
-    is none, "abs".
+    Leahy's needs counts; where there are none, "frac". That needs a net rate that is significantly
+    positive; where there is none, "abs".
     """
     if norm == "leahy" and not all(p.counts > 0 for p in periodograms):
         norm = "frac"
-    if norm == "frac" and not all(p.net_rate > 0 for p in periodograms):
+    if norm == "frac" and not all(has_fraction(p) for p in periodograms):
         norm = "abs"
     return norm
 

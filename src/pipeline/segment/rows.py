@@ -10,6 +10,7 @@ from pipeline.config import SegmentOptions
 from pipeline.segment import (
     average,
     coarsen,
+    frames,
     gti,
     leakage,
     lengths,
@@ -39,6 +40,11 @@ DAY = 86400.0
 
 NON_STATIONARY = 1e-3
 """Probability of the scatter of the segments' power below which a source is flagged."""
+
+_BELOW_NOISE = 1e-4
+"""Probability of power as far below the noise level by chance below which a source is flagged."""
+
+_WEAK = f"its mean net rate is less than {average.SIGNIFICANT:g} of its errors"
 
 NO_FLAG = Flag(0)
 
@@ -140,7 +146,7 @@ def _rows(read, count, options):
     if len(rows) == 1 or not good:
         return [next(iter(rows.values()))]
     for row in good:
-        row["product"] += f"@{row['segment_size']:g}s"
+        row["product"] += f":{row['segment_size']:g}s"
         failed = [f"segments of {n} s: {r['reason']}" for n, r in rows.items() if r not in good]
         row["reason"] = "; ".join([row["reason"], *failed] if row["reason"] else failed)
     return good
@@ -166,11 +172,9 @@ def _limited(row, options):
 
 def _timing_row(read, count, options, size, aim):
     """Average the periodograms of event lists or light curves."""
-    steps = [_time_step(read(i), options.dt) for i in range(count)]
-    if read(0)["kind"] == "events":
-        steps = [max(steps)] * count
+    steps = _time_steps(read, count, options.dt)
     n_bin, longest = _segment_bins(read, steps, options, size, aim)
-    used, periodograms, pulsations, unused = [], [], [], []
+    used, periodograms, pulsations, unused, weak = [], [], [], [], []
     treated = [options.taper, options.detrend]
     treated = [a if a != "auto" else b for a, b in zip(treated, UNTREATED, strict=True)]
     for i, dt in enumerate(steps):
@@ -181,14 +185,24 @@ def _timing_row(read, count, options, size, aim):
         except Unusable as error:
             unused.append(error)
             continue
-        used.append(
-            (i, _summary(row, Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG)),
-        )
+        flags = Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG
+        if row["kind"] == "events" and series.tick:
+            flags |= Flag.WHOLE_FRAMES
+        used.append((i, _summary(row, flags)))
+        weak.append("" if average.has_fraction(periodograms[-1]) else row["file"])
         frequency, _ = periodogram.frequencies(n_bin, dt, *treated)
         told = periodograms[-1], frequency, n_bin * dt, options.pulsations
         pulsations.append(pulses.of_observation(row, *told))
     if not used:
         raise unused[0]
+    if any(weak) and not all(
+        weak
+    ):  # a few whose mean is lost in its error would be all of the average
+        unused += [Unusable(Status.NO_DATA, f"{file}: {_WEAK}") for file in weak if file]
+        used, periodograms, pulsations = (
+            [one for one, file in zip(all_of, weak, strict=True) if not file]
+            for all_of in (used, periodograms, pulsations)
+        )
     p_leak, leaks = _leakage(periodograms)
     if leaks and "auto" in (options.taper, options.detrend):
         treated = _treated(options, n_bin)
@@ -198,12 +212,14 @@ def _timing_row(read, count, options, size, aim):
         ]
     row = _described([summary for _, summary in used], unused)
     measured = _averaged(periodograms, pulsations, n_bin, steps[0], options, *treated)
-    row["flags"] |= Flag.LEAKAGE if leaks and treated[0] == "none" else NO_FLAG
+    flags = row["flags"] | measured["flags"]
+    flags |= Flag.LEAKAGE if leaks and treated[0] == "none" else NO_FLAG
+    if flags & Flag.GAPS_FILLED:  # interpolation takes power from high frequencies
+        flags &= ~Flag.NOISE_TOO_HIGH
     flag, remark = pulses.remarks(pulsations)
-    row["flags"] |= flag
-    row["reason"] = "; ".join(filter(None, (row["reason"], remark)))
     row |= {"leakage_p": p_leak, "longest_interval": longest} | pulses.columns(pulsations)
-    return row | measured | {"flags": row["flags"] | measured["flags"]}
+    row["reason"] = "; ".join(filter(None, (row["reason"], remark)))
+    return row | measured | {"flags": flags | flag}
 
 
 def _leakage(periodograms):
@@ -211,8 +227,8 @@ def _leakage(periodograms):
     norm = average.feasible_norm("frac", periodograms)
     factors = [average.factor(norm, p.mean_rate, p.background_rate) for p in periodograms]
     compared = [(p.compared, f) for p, f in zip(periodograms, factors, strict=True) if p.compared]
-    p_value, excess = leakage.assess(compared)
-    return p_value, leakage.leaks(p_value, excess)
+    assessed = leakage.assess(compared)
+    return assessed.p_value, assessed.leaks
 
 
 def _treated(options, n_bin):
@@ -224,21 +240,22 @@ def _treated(options, n_bin):
     return window, detrend
 
 
-def _time_step(row, requested):
-    """Return the width of a bin of an observation, s."""
-    if row["kind"] == "events":
-        return periodogram.event_bin(requested, row["dt"])
-    if row["dt"] > 0:
-        return row["dt"]
-    raise Unusable(
-        Status.BAD_TIME, f"{row['file']}: the width of the bins is not known; give it as TIMEDEL"
-    )
+def _time_steps(read, count, requested):
+    """Return the width of a bin of each observation, s."""
+    rows = [{k: read(i)[k] for k in ("file", "kind", "dt", "tick")} for i in range(count)]
+    if rows[0]["kind"] == "events":
+        return frames.common_widths(requested, [r["dt"] for r in rows], [r["tick"] for r in rows])
+    for row in rows:
+        if not row["dt"] > 0:
+            reason = f"{row['file']}: the width of the bins is not known; give it as TIMEDEL"
+            raise Unusable(Status.BAD_TIME, reason)
+    return [row["dt"] for row in rows]
 
 
 def _series(row, dt, max_gap):
     """Cut an observation into uninterrupted intervals."""
     if row["kind"] == "events":
-        return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt)
+        return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt, row["tick"])
     columns = ("time", "rate", "rate_err", "fracexp", "gti_start", "gti_stop")
     return LightCurve.cut(*(row[c] for c in columns), dt, row["counting"], max_gap)
 
@@ -294,8 +311,9 @@ def _periodogram(row, series, n_bin, window, detrend):
     if result is None or not result.mean_rate:
         raise Unusable(Status.NO_DATA, f"{row['file']}: every rate in its segments is 0")
     if not result.power.sum() / (n_bin * series.dt) > (1e-12 * result.mean_rate) ** 2:
-        raise Unusable(Status.NO_DATA, f"{row['file']}: the rate is the same in every bin")
-    if result.counts > 0 and row["background_rate"] > 0:
+        left = "" if detrend == "constant" else f", but for a {detrend} trend (segment.detrend)"
+        raise Unusable(Status.NO_DATA, f"{row['file']}: the rate is the same in every bin{left}")
+    if row["background_rate"] > 0:
         return replace(result, background_rate=row["background_rate"])
     return result
 
@@ -318,6 +336,9 @@ def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
     stationary = stationarity.p_value(chi2, dof)
     if stationary < NON_STATIONARY:
         flags |= Flag.NON_STATIONARY
+    ratio, chance = average.below_noise(periodograms)
+    if ratio < average.DEFICIT and chance < _BELOW_NOISE:
+        flags |= Flag.NOISE_TOO_HIGH
     columns = {
         "stationarity_p": stationary,
         "dt": dt,
@@ -337,6 +358,8 @@ def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
         columns |= _rms(squared[inside], level, n, weight[inside] * df, flags)
         excess = average.combined_excess_variance(periodograms)
         columns |= dict(zip(("excess_variance", "excess_variance_err"), excess, strict=True))
+    else:
+        columns["flags"] |= Flag.INSIGNIFICANT_MEAN
     inside &= pulses.clean(frequency, pulsations)
     return columns | _bins(
         rebin.logarithmic(
@@ -425,6 +448,7 @@ def _summary(row, flags=NO_FLAG):
     return {name: row[name] for name in IDENTITY} | {
         "observation_id": row["observation_id"],
         "exposure": row["exposure"],
+        "n_dropped": row["n_dropped"],
         "mjd_start": start,
         "mjd_stop": stop,
         "flags": Flag(row["flags"]) | flags,
@@ -447,4 +471,5 @@ def _described(used, unused):
         "mjd_start": np.min([one["mjd_start"] for one in used]),
         "mjd_stop": np.max([one["mjd_stop"] for one in used]),
         "exposure": sum(one["exposure"] for one in used),
+        "n_dropped": sum(one["n_dropped"] for one in used),
     }

@@ -1,0 +1,179 @@
+"""Whether rates are counts, by their errors: a background, a weight or a correction shows in them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaincinv, ndtr
+
+ENOUGH = 1 << 16
+"""Bins that are looked at; of more, every second, third, … one."""
+
+_ALIKE = 1e-3
+"""By how much the noise of the errors may differ from that of counts, relative."""
+
+_MOST = 0.98
+"""Part of the bins that has to agree; a few may be of another kind, as those at the ends."""
+
+_WHOLE = 0.02
+"""How far from a whole number counts may be, but for the precision they are written with."""
+
+_TELLING = 0.2
+"""How far at most: numbers at random are within it in less than half of the bins."""
+
+_SINGLE = 1e-6
+"""Relative precision of numbers that were once in single precision, and were multiplied since."""
+
+_ONE_SIGMA = float(ndtr(1.0))
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the errors of a light curve say of its noise.
+
+    Attributes
+    ----------
+    counting : bool
+        Whether rate times bin width are Poisson counts.
+    gross : bool
+        Whether the rates are of counts that nothing was subtracted from, be they multiplied by a
+        correction or exposed unevenly.
+    rate_err : ndarray, shape (n,) or (0,)
+        Errors whose mean square is the variance of the noise: those given, but the square roots of
+        the counts where those given are another estimate of the error of counts.
+    """
+
+    counting: bool
+    gross: bool
+    rate_err: np.ndarray
+
+
+_SUBTRACTED = ("BACKAPP", "BKGAPP", "BACKSUB", "BKGSUB", "BACKCORR")
+_TRUE = frozenset({"T", "TRUE", "Y", "YES", "ON", "DONE", "APPLIED", "COMPLETE"})
+
+
+def is_true(value) -> bool:
+    """Return whether the value of a keyword says yes: T, 1, 1.0, 'T', 'YES'."""
+    if isinstance(value, str):
+        value = value.strip().upper()
+        if value in _TRUE:
+            return True
+    try:
+        return float(value) == 1
+    except (TypeError, ValueError):
+        return False
+
+
+def is_net(header: Mapping) -> bool:
+    """Return whether the background was subtracted from a light curve, by its keywords.
+
+    Those that do not say so may be silent about it: only the errors tell that a rate is not net.
+    """
+    said = str(header.get("HDUCLAS2", "")).strip().upper()
+    return said == "NET" or any(is_true(header.get(key)) for key in _SUBTRACTED)
+
+
+def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndarray) -> Noise:
+    """Tell from the errors of rates whether they are Poisson counts.
+
+    The variance of counts is the counts: ``rate_err**2 * dt == rate`` in each bin. After a
+    subtraction it is more than the rate, and after a correction it is as much more as the rate. Whole
+    numbers tell raw counts from a net rate with errors that somebody took from the net rate.
+
+    Parameters
+    ----------
+    rate, rate_err : ndarray, shape (n,), or (0,) for the errors where they are unknown
+        ct/s.
+    dt : float
+        Width of a bin, s.
+    fracexp : ndarray, shape (n,) or (0,)
+        Fraction of each bin exposed; empty if unknown.
+
+    Notes
+    -----
+    Estimates of the error of N counts that are known: the square roots of N, N + 1/4, N + 3/4 and
+    N + 1; 1 + sqrt(N + 3/4) (Gehrels 1986, ApJ 303, 336); 1/2 + sqrt(N + 1/4); and half the 68.3 %
+    interval of Garwood (1936), as Stingray's. All but the first overstate the noise: 2 mean(error^2)
+    would be 1.8 times too much at N = 10 by Gehrels's.
+    """
+    if not len(rate_err):
+        return Noise(False, False, rate_err)
+    some = slice(None, None, 1 + len(rate) // ENOUGH)
+    value, error = rate[some].astype(float), rate_err[some].astype(float)
+    seen = np.flatnonzero(np.isfinite(value) & np.isfinite(error) & (value > 0) & (error > 0))
+    if not len(seen):
+        return Noise(False, False, rate_err)
+    value, error = value[seen], error[seen]
+    exposed = (np.ones(1), fracexp[some][seen].astype(float)) if len(fracexp) else (np.ones(1),)
+    for fraction in exposed:
+        exposure = dt * np.where(fraction > 0, fraction, np.nan)
+        number = value * exposure
+        spread = _resolution(value) * exposure / 2
+        if not _are_whole(number, spread):
+            continue
+        blur = 0.6 * _resolution(error) * exposure
+        form = next((f for f in _FORMS if _agree(error * exposure, f(np.rint(number)), blur)), None)
+        if form is not None:
+            exact = rate_err
+            if form is not np.sqrt or np.any(blur > _ALIKE * np.sqrt(number)):
+                whole = dt * (np.where(fracexp > 0, fracexp, np.nan) if len(fraction) > 1 else 1.0)
+                exact = np.sqrt(np.maximum(rate, 0.0) / whole)
+            return Noise(_is_alike(rate[some], exact[some], dt), True, exact)
+    gross = _are_whole((value / error) ** 2, np.zeros(1))
+    return Noise(False, gross, rate_err)
+
+
+def are_counts(values: np.ndarray) -> bool:
+    """Return whether finite values are whole numbers and none of them negative, not all zero."""
+    known = values[np.isfinite(values)]
+    return bool(len(known)) and not (known < 0).any() and _are_whole(known[known > 0], np.zeros(1))
+
+
+def _resolution(values) -> float:
+    """Return what values are rounded to, a power of ten; 0 where they have more than eight decimals."""
+    for decimals in range(9):
+        scaled = values * 10.0**decimals
+        if np.all(np.abs(scaled - np.rint(scaled)) <= 1e-9 * np.maximum(scaled, 1)):
+            return 10.0**-decimals
+    return 0.0
+
+
+def _are_whole(number, spread) -> bool:
+    """Return whether positive numbers are whole, known to `spread` and in single precision."""
+    if not len(number):
+        return False
+    blur = np.where(spread < _TELLING, spread, 0.0)
+    allowed = np.minimum(_WHOLE + _SINGLE * number + blur, _TELLING)
+    whole = (np.abs(number - np.rint(number)) <= allowed) & (number > 0.5)
+    return bool(np.mean(whole) >= _MOST and np.median(number) < _TELLING / _SINGLE)
+
+
+def _agree(error, expected, blur) -> bool:
+    allowed = _ALIKE * expected + np.where(blur < _TELLING * expected / 4, blur, 0.0)
+    return bool(np.mean(np.abs(error - expected) <= allowed) >= _MOST)
+
+
+def _is_alike(rate, rate_err, dt) -> bool:
+    """Return whether the noise of errors is that of the counts in a light curve."""
+    finite = np.isfinite(rate) & np.isfinite(rate_err)
+    total = float(np.sum(rate[finite]))
+    return abs(float(np.sum(rate_err[finite] ** 2)) * dt - total) <= _ALIKE * total
+
+
+def _garwood(number: np.ndarray) -> np.ndarray:
+    """Return half the central 68.3 % interval of the mean of a Poisson number."""
+    each, place = np.unique(number, return_inverse=True)
+    upper = gammaincinv(each + 1, _ONE_SIGMA)
+    lower = np.where(each > 0, gammaincinv(np.maximum(each, 1), 1 - _ONE_SIGMA), 0.0)
+    return ((upper - lower) / 2)[place]
+
+
+_FORMS: tuple[Callable, ...] = (
+    np.sqrt,
+    lambda n: 1 + np.sqrt(n + 0.75),
+    _garwood,
+    lambda n: 0.5 + np.sqrt(n + 0.25),
+    lambda n: np.sqrt(n + 1),
+    lambda n: np.sqrt(n + 0.75),
+    lambda n: np.sqrt(n + 0.25),
+)
