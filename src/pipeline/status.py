@@ -198,6 +198,22 @@ class Flag(IntFlag):
         "The chains of the posterior have not mixed (R-hat above 1.01, or fewer than 400 effective draws): "
         "its kept draws are not to be believed.",
     )
+    COARSENED = (
+        1 << 46,
+        "The power spectrum had more bins than `segment.max_frequencies`: neighbours were averaged, and "
+        "outliers kept apart.",
+    )
+    LEAKAGE = (
+        1 << 47,
+        "Power of low frequencies may have leaked into the others, which bends slopes steeper than 2 towards 2: it "
+        "was measured, or the power is that steep, or the slope is 2 within its error; no window was used "
+        "(`segment.taper`).",
+    )
+    SHORT_SEGMENTS = (
+        1 << 48,
+        "A component is narrower than the frequency resolution or bends below the lowest frequency, and good "
+        "time intervals hold segments twice as long: lengthen `segment.segment_size`.",
+    )
     WHOLE_FRAMES = (
         1 << 26,
         "Times of events are whole frames of the detector: bins hold a whole number of frames, which may "
