@@ -237,10 +237,12 @@ def test_a_blend_is_the_same_however_its_peaks_are_normalised():
             root = slopes @ root
         fitted = SimpleNamespace(
             model=model,
-            fit=SimpleNamespace(u=np.log(values)[:, None]),
+            fit=SimpleNamespace(u=np.log(values)[:, None], at_bound=np.zeros((6, 1), bool)),
             covariance=(root @ root.T)[:, :, None],
             sound=np.array([True]),
             active=np.ones((2, 1), bool),
+            free=np.ones((6, 1), bool),
+            profiles=None,
         )
         found[component] = {q[0]: q[1:3] for _, q in results._blends(row, fitted, 0)}
     assert found["lorentz"].keys() == {"variance", "frequency", "fwhm", "q", "rms", "peak_power"}
