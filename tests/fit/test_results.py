@@ -244,7 +244,7 @@ def test_a_blend_is_the_same_however_its_peaks_are_normalised():
             free=np.ones((6, 1), bool),
             profiles=None,
         )
-        found[component] = {q[0]: q[1:3] for _, q in results._blends(row, fitted, 0)}
+        found[component] = {q[0]: q[1:3] for _, q, _ in results._blends(row, fitted, 0)}
     assert found["lorentz"].keys() == {"variance", "frequency", "fwhm", "q", "rms", "peak_power"}
     for name in ("frequency", "fwhm", "q", "rms"):
         assert found["lorentz"][name] == pytest.approx(found["lorentzian"][name], rel=1e-6)
