@@ -335,12 +335,6 @@ def header_unit(header: Mapping) -> float:
     return math.nan if found is None else found.seconds
 
 
-def unit_seconds(text: str) -> float | None:
-    """Return the seconds in a unit of time, None if it is not one."""
-    found = time_units.parse(str(text))
-    return None if found is None else found.seconds
-
-
 def number(header: Mapping, key: str) -> float | None:
     """Return a keyword as a finite number, None if it is absent or is not one."""
     value = header.get(key)
