@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipeline.config import IngestOptions, TableOptions
-from pipeline.ingest import ecsv, fits_file, formats, selection, undefined
+from pipeline.ingest import ecsv, fits_file, formats, good_time, selection, undefined
 from pipeline.ingest.recognise import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -464,7 +464,7 @@ def _selected(hdu: MappedHdu, part: str, good_times: list[Hdu]) -> list[Hdu]:
         hdu = replace(hdu, header={**hdu.header, **said, **selection.position(hdu)})
     if table.times and table.kind == "events":
         own = [
-            np.column_stack([g.read(name).ravel() for name in ("START", "STOP")])
+            np.column_stack([g.read(name).ravel() for name in good_time.edge_columns(g)])
             for g in good_times
         ]
         cut = selection.intersection(np.concatenate(own) if own else np.empty((0, 2)), table.times)
@@ -541,7 +541,7 @@ def _of_fits(hdus, table) -> MappedHdu:
 
 
 def _good_times(hdus) -> list[Hdu]:
-    return [hdu for hdu in hdus if {"START", "STOP"} <= set(hdu.columns)]
+    return [hdu for hdu in hdus if {"START", "STOP"} <= set(hdu.columns) or good_time.is_table(hdu)]
 
 
 def _mapped(table, inside, own, roles, header=None, name="") -> MappedHdu:

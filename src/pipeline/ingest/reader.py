@@ -166,7 +166,7 @@ def _read_events(hdus, index, who, entry, archive, options) -> list[dict]:
             "flags": common["flags"] | good.flags,
             "exposure": gti.total(result.gti),
             "energy": result.energy,
-            "dt": fits_time.resolution(header),
+            "dt": fits_time.resolution(header) or tick,
             "tick": tick,
             "counting": True,
         }
