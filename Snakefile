@@ -9,13 +9,13 @@ import sys
 
 from snakemake.utils import min_version
 
+from pipeline.closure import code_version
 from pipeline.config import (
     SCANNED_BY,
     ConfigError,
     archive_fingerprint,
     check_paths,
     cluster_json,
-    code_version,
     components_version,
     fit_threads,
     is_remote,

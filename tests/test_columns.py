@@ -151,7 +151,7 @@ def test_the_schema_has_no_nulls():
 
 def test_the_catalogue_has_the_tables_that_are_promised():
     names = [table.name for table in CATALOGUE]
-    assert names == ["SOURCES", "MODELS", "PARAMETERS", "OBSERVATIONS", "REJECTED"]
+    assert names == ["SOURCES", "EPOCHS", "MODELS", "PARAMETERS", "OBSERVATIONS", "REJECTED"]
 
 
 @pytest.mark.parametrize("status", Status)

@@ -20,7 +20,6 @@ from pipeline.config import (
     archive_fingerprint,
     check_paths,
     cluster_json,
-    code_version,
     fit_threads,
     load,
     resolve,
@@ -331,12 +330,6 @@ def test_a_catalogue_is_not_made_anew_for_a_title_or_a_cluster():
     assert Survey(**json.loads(survey_json(plain))) == plain
 
 
-def test_code_versions_differ_between_stages_and_stay():
-    versions = {part: code_version(part) for part in ("ingest", "segment", "fit", "columns")}
-    assert len(set(versions.values())) == len(versions)
-    assert versions["fit"] == code_version("fit")
-
-
 def test_a_source_has_one_shard_on_every_machine():
     assert shard_of("SIMJ0001+0102", 1024) == 202
     shards = [shard_of(f"source {i}", 4) for i in range(4000)]
@@ -391,9 +384,25 @@ def test_every_option_and_component_is_described():
 
 
 def test_a_fit_job_has_its_share_of_the_cores_and_on_a_gpu_all_of_them():
-    def threads(cores, shards=4, **fit):
-        return fit_threads(validate({"archive": "x", "shards": shards, "fit": fit}), cores)
+    def threads(cores, shards=4, elsewhere=False, **fit):
+        survey = validate({"archive": "x", "shards": shards, "fit": fit})
+        return fit_threads(survey, cores, elsewhere)
 
     assert [threads(cores, platform="cpu") for cores in (1, 2, 4, 16)] == [1, 1, 1, 4]
     assert threads(16, platform="gpu") == 16
     assert threads(16, threads=3, platform="gpu") == threads(2, threads=3, platform="cpu") == 3
+
+
+def test_a_gpu_is_looked_for_on_the_machine_that_runs_the_job(monkeypatch):
+    """On a cluster the Snakefile is also parsed on a login node, which says nothing of the others."""
+
+    def threads(platform, elsewhere):
+        survey = validate({"archive": "x", "shards": 4, "fit": {"platform": platform}})
+        return fit_threads(survey, 16, elsewhere)
+
+    for found, here in (([], 4), ([Path("/dev/nvidia0")], 16)):
+        monkeypatch.setattr(Path, "glob", lambda *_, found=found: iter(found))
+        assert threads("auto", elsewhere=False) == here
+        assert threads("auto", elsewhere=True) == 4
+        assert threads("gpu", elsewhere=True) == 16
+        assert threads("cpu", elsewhere=False) == 4

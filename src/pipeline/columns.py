@@ -24,7 +24,14 @@ class Column:
     ucd : str
         IVOA UCD1+.
     array : bool
-        Whether a cell holds a list of any length instead of a scalar.
+        Whether a cell holds a list instead of a scalar.
+    vector : bool, optional
+        Whether the lists of a catalogue are all of one length, or empty.
+    null : str, float, int or None, optional
+        The value that means that there is none, which is null in files: NaN of numbers with a fraction, empty
+        text. By default whole numbers and truth values have none; None: every value is one.
+    of : str, optional
+        Name of the column that this one says something about: where that has no value, this has none.
     """
 
     name: str
@@ -33,6 +40,9 @@ class Column:
     unit: str = ""
     ucd: str = "meta.note"
     array: bool = False
+    vector: bool = False
+    null: object = ...
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,16 +130,25 @@ N_DROPPED = Column(
     "Bins of light curves that were left out: no finite time or value, or marked bad.",
     ucd="meta.number",
 )
-STATUS = Column(
-    "status", "str", "What became of it (pipeline.status.Status).", ucd="meta.code.status"
+STATUS = Column("status", "str", "What became of it, in a word.", ucd="meta.code.status")
+FLAGS = Column(
+    "flags",
+    "int64",
+    "Caveats, a bit each; header (FITS), INFO (VOTable) and metadata (Parquet) say what each means.",
+    ucd="meta.code",
 )
-FLAGS = Column("flags", "int64", "Caveats, a bit each (pipeline.status.Flag).", ucd="meta.code")
 REASON = Column("reason", "str", "Why there is no result, and what to do.", ucd="meta.note")
 PRODUCT = Column(
     "product",
     "str",
     "What was analysed: kind, mission, instrument, energy band and time resolution.",
     ucd="meta.id.part",
+)
+EPOCH = Column(
+    "epoch",
+    "str",
+    "Observation it is of, where the average of several is another product; else empty.",
+    ucd="meta.id;obs",
 )
 BAND_LO = Column(
     "band_lo", "float64", "Lower edge of the band, NaN if unknown.", "keV", "em.energy;stat.min"
@@ -176,8 +195,15 @@ MANIFEST = Table(
     "Every file that was found in the archive.",
     (
         FILE,
-        Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file"),
-        Column("mtime_ns", "int64", "Time of the last change, ns since 1970.", "ns", "time.epoch"),
+        Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file", null=-1),
+        Column(
+            "mtime_ns",
+            "int64",
+            "Time of the last change, ns since 1970.",
+            "ns",
+            "time.epoch",
+            null=0,
+        ),
         VERSION,
         SHA256,
         KIND,
@@ -223,8 +249,22 @@ LISTING = Table(
     "Every file that the server of an archive lists.",
     (
         FILE,
-        Column("size", "int64", "Size of the file, -1 if unknown.", "byte", "phys.size;meta.file"),
-        Column("mtime_ns", "int64", "Time of the last change, ns since 1970.", "ns", "time.epoch"),
+        Column(
+            "size",
+            "int64",
+            "Size of the file, -1 if unknown.",
+            "byte",
+            "phys.size;meta.file",
+            null=-1,
+        ),
+        Column(
+            "mtime_ns",
+            "int64",
+            "Time of the last change, ns since 1970.",
+            "ns",
+            "time.epoch",
+            null=0,
+        ),
         VERSION,
         Column(
             "checksum", "str", "Its checksum, as md5:… or sha-256:…, or empty.", ucd="meta.code"
@@ -261,6 +301,7 @@ INGEST = Table(
             "Whole days of the reference epoch (MJD), -1 if unknown.",
             "d",
             "time.epoch",
+            null=-1,
         ),
         Column(
             "mjd_ref_frac",
@@ -402,6 +443,7 @@ SEGMENT = Table(
         STATUS,
         FLAGS,
         REASON,
+        EPOCH,
         Column(
             "observation_ids", "str", "Observations that were averaged.", ucd="meta.id", array=True
         ),
@@ -412,7 +454,7 @@ SEGMENT = Table(
         EXPOSURE,
         Column("dt", "float64", "Time resolution.", "s", "time.resolution"),
         Column("segment_size", "float64", "Length of a segment.", "s", "time.duration"),
-        Column("m", "int64", "Number of segments averaged.", ucd="meta.number"),
+        Column("m", "int64", "Number of segments averaged.", ucd="meta.number", null=0),
         Column(
             "counts",
             "float64",
@@ -518,7 +560,7 @@ MODELS = Table(
             array=True,
         ),
         Column("n_bins", "int32", "Frequency bins used.", ucd="meta.number"),
-        Column("n_free", "int32", "Free parameters.", ucd="stat.fit.dof"),
+        Column("n_free", "int32", "Free parameters.", ucd="stat.fit.dof", of="statistic"),
         Column(
             "statistic",
             "float64",
@@ -640,9 +682,21 @@ MODELS = Table(
             "",
             "stat.error;stat.probability",
         ),
-        Column("lrt_draws", "int32", "Simulations fitted.", ucd="meta.number"),
-        Column("lrt_reached", "int32", "Simulations that reached the ratio.", ucd="meta.number"),
-        Column("lrt_failed", "int32", "Simulations whose fit failed.", ucd="meta.number"),
+        Column("lrt_draws", "int32", "Simulations fitted.", ucd="meta.number", of="lrt_ratio"),
+        Column(
+            "lrt_reached",
+            "int32",
+            "Simulations that reached the ratio.",
+            ucd="meta.number",
+            of="lrt_ratio",
+        ),
+        Column(
+            "lrt_failed",
+            "int32",
+            "Simulations whose fit failed.",
+            ucd="meta.number",
+            of="lrt_ratio",
+        ),
         Column(
             "lrt_method",
             "str",
@@ -655,7 +709,8 @@ MODELS = Table(
             "Frequencies at which a peak that was not found is limited.",
             "Hz",
             "em.freq",
-            True,
+            array=True,
+            vector=True,
         ),
         Column(
             "limit_rms",
@@ -663,7 +718,8 @@ MODELS = Table(
             "Upper limits of its fractional rms there; NaN where the mean rate is unknown.",
             "",
             "src.var.amplitude;stat.max",
-            True,
+            array=True,
+            vector=True,
         ),
         Column(
             "t_r",
@@ -690,8 +746,16 @@ MODELS = Table(
         ),
         OUTLIER_FREQUENCY,
         Column("outlier_width", "float64", "Width of that window.", "Hz", "spect.line.width"),
-        Column("outlier_bins", "int32", "Bins in that window.", ucd="meta.number"),
-        Column("outlier_trials", "int32", "Windows that were searched.", ucd="meta.number"),
+        Column(
+            "outlier_bins", "int32", "Bins in that window.", ucd="meta.number", of="outlier_t_r"
+        ),
+        Column(
+            "outlier_trials",
+            "int32",
+            "Windows that were searched.",
+            ucd="meta.number",
+            of="outlier_t_r",
+        ),
         *_p_value("outlier", OUTLIER_P_VALUE),
         Column(
             "outlier_p_trials",
@@ -700,15 +764,25 @@ MODELS = Table(
             "",
             "stat.probability",
         ),
-        Column("check_draws", "int32", "Simulations fitted for these.", ucd="meta.number"),
-        Column("check_failed", "int32", "Simulations whose fit failed.", ucd="meta.number"),
+        Column(
+            "check_draws", "int32", "Simulations fitted for these.", ucd="meta.number", of="t_sse"
+        ),
+        Column(
+            "check_failed", "int32", "Simulations whose fit failed.", ucd="meta.number", of="t_sse"
+        ),
         Column(
             "check_origin",
             "str",
             "What their parameters were drawn from: posterior, gaussian, fit, or none.",
             ucd="meta.code",
         ),
-        Column("n_iterations", "int32", "Iterations of the optimiser.", ucd="meta.number"),
+        Column(
+            "n_iterations",
+            "int32",
+            "Iterations of the optimiser.",
+            ucd="meta.number",
+            of="statistic",
+        ),
         Column(
             "parameter_names",
             "str",
@@ -788,7 +862,8 @@ PARAMETERS = Table(
             "Lower ends of its profile intervals at fit.levels, NaN where open; empty if none.",
             "",
             "stat.fit.param;stat.min",
-            True,
+            array=True,
+            vector=True,
         ),
         Column(
             "interval_hi",
@@ -796,9 +871,10 @@ PARAMETERS = Table(
             "Upper ends of its profile intervals at fit.levels, NaN where open; empty if none.",
             "",
             "stat.fit.param;stat.max",
-            True,
+            array=True,
+            vector=True,
         ),
-        Column("unit", "str", "Unit of value, errors and limits.", ucd="meta.unit"),
+        Column("unit", "str", "Unit of value, errors and limits.", ucd="meta.unit", null=None),
         Column("free", "bool", "Whether it was free in the fit.", ucd="meta.code"),
         Column(
             "derived", "bool", "Whether it was computed from fitted parameters.", ucd="meta.code"
@@ -855,7 +931,7 @@ SAMPLES = Table(
         MODEL,
         Column("component", "str", "Component, with its number: lorentzian.1.", ucd="meta.id.part"),
         Column("parameter", "str", "Parameter of the component.", ucd="meta.id.part;stat.param"),
-        Column("unit", "str", "Unit of the draws.", ucd="meta.unit"),
+        Column("unit", "str", "Unit of the draws.", ucd="meta.unit", null=None),
         Column(
             "scale", "str", "log or linear: the prior is flat on it unless stated.", ucd="meta.code"
         ),
@@ -933,8 +1009,8 @@ SOURCES = Table(
         BAND_HI,
         EXPOSURE,
         Column("segment_size", "float64", "Length of a segment.", "s", "time.duration"),
-        Column("m", "int64", "Number of segments averaged.", ucd="meta.number"),
-        Column("n_bins", "int32", "Frequency bins fitted.", ucd="meta.number"),
+        Column("m", "int64", "Number of segments averaged.", ucd="meta.number", null=0),
+        Column("n_bins", "int32", "Frequency bins fitted.", ucd="meta.number", of="model"),
         NORM,
         Column(
             "mean_rate", "float64", "Mean rate, NaN if unknown.", "ct/s", "phot.count;stat.mean"
@@ -984,7 +1060,13 @@ SOURCES = Table(
             "",
             "stat.fit.goodness",
         ),
-        Column("n_free", "int32", "Free parameters of the chosen model.", ucd="stat.fit.dof"),
+        Column(
+            "n_free",
+            "int32",
+            "Free parameters of the chosen model.",
+            ucd="stat.fit.dof",
+            of="model",
+        ),
         *_measured(
             "slope", "", "stat.param", "Slope of the power law (of the upper part, if it bends)."
         ),
@@ -1002,6 +1084,12 @@ SOURCES = Table(
             "",
             "src.var.amplitude",
             "Its fractional rms; null where the mean rate is unknown.",
+        ),
+        Column(
+            "qpo_product",
+            "str",
+            "Product (band) that the QPO is of: the one with the best evidence.",
+            ucd="meta.id.part",
         ),
         Column("qpo_rival", "str", "The next strongest narrow component.", ucd="meta.id.part"),
         Column(
@@ -1030,7 +1118,20 @@ SOURCES = Table(
         Column(
             "qpo_p_value",
             "float64",
-            "Calibrated p-value of the peak beside the model without; NaN where not computed.",
+            "Calibrated p-value of the peak, of all products (bands) together; NaN where not computed.",
+            "",
+            "stat.probability",
+        ),
+        Column(
+            "qpo_p_trials",
+            "int32",
+            "Products (bands, lengths of segments) whose p-values it combines.",
+            ucd="meta.number",
+        ),
+        Column(
+            "qpo_p_product",
+            "float64",
+            "The p-value of the product that the QPO is of, by itself.",
             "",
             "stat.probability",
         ),
@@ -1064,8 +1165,42 @@ SOURCES = Table(
             "",
             "stat.probability",
         ),
+        Column(
+            "n_epochs",
+            "int32",
+            "Observations with rows of their own in EPOCHS.",
+            ucd="meta.number;obs",
+        ),
+        Column(
+            "epoch_best",
+            "str",
+            "Observation with the smallest p-value of a peak; empty where none was tested.",
+            ucd="meta.id;obs",
+        ),
+        Column(
+            "epoch_p_value",
+            "float64",
+            "p-value of a peak, of all observations and bands in EPOCHS together.",
+            "",
+            "stat.probability",
+        ),
     ),
     key=("source_id",),
+)
+
+_OF_A_SOURCE = frozenset(
+    {
+        *("ra", "dec", "n_files", "n_products", "n_epochs", "epoch_best", "epoch_p_value"),
+        *("qpo_product", "qpo_p_trials", "qpo_p_product", "outlier_q_value"),
+    }
+)
+"""Columns of SOURCES that say nothing of one power spectrum."""
+
+EPOCHS = Table(
+    "EPOCHS",
+    "One power spectrum a row: a source, a band, and an observation or the average of several.",
+    tuple(c for c in SOURCES.columns if c.name not in _OF_A_SOURCE),
+    key=("source_id", "product"),
 )
 
 REJECTED = Table(
@@ -1159,9 +1294,10 @@ TABLES = {
         CURVES,
         SAMPLES,
         SOURCES,
+        EPOCHS,
         REJECTED,
         TRUTH,
     )
 }
-CATALOGUE = (SOURCES, MODELS, PARAMETERS, MANIFEST, REJECTED)
+CATALOGUE = (SOURCES, EPOCHS, MODELS, PARAMETERS, MANIFEST, REJECTED)
 """Tables that are published, in the order of the FITS extensions."""

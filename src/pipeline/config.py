@@ -42,6 +42,7 @@ class Options(BaseModel):
 
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -279,11 +280,10 @@ class IngestOptions(Options):
     spectrum_norm: Literal["leahy", "frac", "abs"] = Field(
         "leahy", description="Normalisation of power-spectrum files, which do not say it."
     )
-    spectrum_noise: float | None = Field(
-        2.0,
-        ge=0,
-        description="Noise level that was subtracted from power-spectrum files and is added back; "
-        "null: unknown, and the fit is Gaussian.",
+    spectrum_noise: NotNegative | Literal["auto"] | None = Field(
+        "auto",
+        description="Noise level that was subtracted from power-spectrum files and is added back. "
+        "`auto`: estimated for each from its powers and errors. null: unknown, and the fit is Gaussian.",
     )
     min_fracexp: Fraction = Field(
         0.5, description="Light-curve bins with a smaller exposed fraction are gaps."
@@ -344,6 +344,11 @@ class SegmentOptions(Options):
     )
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to keep, Hz: [lo, hi]; null: all."
+    )
+    epochs: bool = Field(
+        True,
+        description="Where observations of a source are averaged (`source.group_by`), whether each is also "
+        "analysed by itself, for the table `EPOCHS`.",
     )
 
     @model_validator(mode="after")
@@ -721,6 +726,14 @@ class FitOptions(Options):
         description="Whether the model is averaged over each frequency bin, rather than taken at its "
         "centre: for bins that are not narrow beside what is in the spectrum.",
     )
+    likelihood: Literal["auto", "gaussian", "gaussian_model"] = Field(
+        "auto",
+        description="Of power spectra of which only errors are known (where n is, it is the gamma "
+        "likelihood). `gaussian`: with the errors as they are; `gaussian_model`: with the variance of the "
+        "model, S^2 / n and n = (power / error)^2, for errors that are the power over the root of n; `auto`: "
+        "`gaussian_model` where the errors are, else `gaussian`, where errors that follow the power are "
+        "replaced by those of their neighbours.",
+    )
     min_delta_bic: float = Field(
         0.0,
         ge=0,
@@ -990,10 +1003,21 @@ def cluster_json(survey: Survey, threads: int) -> str:
     return section_json(survey.cluster.model_copy(update={"workers": workers}))
 
 
-def fit_threads(survey: Survey, cores: int) -> int:
-    """Return the cores of a fit job of a workflow that has so many."""
+def fit_threads(survey: Survey, cores: int, elsewhere: bool = False) -> int:
+    """Return the cores of a fit job of a workflow that has so many.
+
+    Parameters
+    ----------
+    survey : Survey
+        Its `fit.threads`, where they are given; else the platform decides.
+    cores : int
+        Cores of the workflow.
+    elsewhere : bool, optional
+        Whether jobs run on other machines than this one, as on a cluster: whether these have a GPU is not
+        to be seen from here. What a job finds there it uses; its cores are those that the profile asks for.
+    """
     on_gpu = survey.fit.platform == "gpu" or (
-        survey.fit.platform == "auto" and any(Path("/dev").glob("nvidia[0-9]*"))
+        survey.fit.platform == "auto" and not elsewhere and any(Path("/dev").glob("nvidia[0-9]*"))
     )
     return survey.fit.threads or (cores if on_gpu else max(1, cores // survey.shards))
 
@@ -1088,25 +1112,6 @@ def archive_fingerprint(archive) -> str:
 def _is_broken(entry: os.DirEntry) -> bool:
     """Return whether a directory entry is a link to nothing."""
     return entry.is_symlink() and not os.path.exists(entry.path)
-
-
-def code_version(*parts: str) -> str:
-    """Return a hash of the source code of subpackages or modules, by which their rules re-run.
-
-    Parameters
-    ----------
-    *parts : str
-        Names under ``pipeline``: ``"fit"``, ``"columns"``.
-    """
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for part in parts:
-        folder = root / part
-        files = sorted(folder.rglob("*.*")) if folder.is_dir() else [root / f"{part}.py"]
-        for file in files:
-            if file.suffix != ".pyc":
-                digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def components_version(fit: FitOptions) -> str:

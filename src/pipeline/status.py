@@ -217,3 +217,20 @@ class Flag(IntFlag):
         "The power at high frequencies is below the noise level, as of errors that are too large or of "
         "dead time: the rms is too small.",
     )
+    NOISE_ESTIMATED = (
+        1 << 35,
+        "The noise level that was subtracted from the power spectrum was estimated from its powers and errors.",
+    )
+    NOISE_UNKNOWN = (
+        1 << 36,
+        "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
+    )
+    PULSATION = (
+        1 << 49,
+        "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "
+        "no QPO, and its frequencies were left out of the fit.",
+    )
+    QPO_IN_EPOCH = (
+        1 << 50,
+        "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
+    )

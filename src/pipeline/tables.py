@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.columns import Column, Table
+from pipeline.nulls import EMPTY, with_nulls, without_nulls
 
 _ARROW = {
     "str": pa.string(),
@@ -20,7 +21,6 @@ _ARROW = {
     "float32": pa.float32(),
     "float64": pa.float64(),
 }
-_NULL = {"str": "", "bool": False, "int32": 0, "int64": 0, "float32": np.nan, "float64": np.nan}
 
 
 class TableError(ValueError):
@@ -29,12 +29,17 @@ class TableError(ValueError):
 
 def empty_row(table: Table) -> dict:
     """Return a row of `table` in which nothing is known: empty text, NaN, zero, empty arrays."""
-    return {c.name: ([] if c.array else _NULL[c.dtype]) for c in table.columns}
+    return {c.name: ([] if c.array else EMPTY[c.dtype]) for c in table.columns}
 
 
 def schema(table: Table) -> pa.Schema:
     """Return the Arrow schema of `table`, with unit, UCD and description in each field's metadata."""
     return pa.schema([_field(c) for c in table.columns], metadata={"table": table.name})
+
+
+def stored_schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of `table` in files, where what has no value is null."""
+    return with_nulls(table, schema(table).empty_table()).schema
 
 
 def _field(column: Column) -> pa.Field:
@@ -64,7 +69,7 @@ def to_arrow(table: Table, rows: Sequence[Mapping]) -> pa.Table:
         if unknown := set(row) - names:
             raise TableError(f"{table.name} has no column {sorted(unknown)[0]!r}")
     for column in table.columns:
-        null = [] if column.array else _NULL[column.dtype]
+        null = [] if column.array else EMPTY[column.dtype]
         values = [row.get(column.name, null) for row in rows]
         values = [null if v is None else v for v in values]
         try:
@@ -138,7 +143,7 @@ def parquet_writer(path, table: Table) -> Iterator[Callable[[Sequence[Mapping]],
     seen = set()
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema(table), **_encoding(table)) as writer,
+        pq.ParquetWriter(temporary, stored_schema(table), **_encoding(table)) as writer,
     ):
 
         def write(rows):
@@ -148,11 +153,11 @@ def parquet_writer(path, table: Table) -> Iterator[Callable[[Sequence[Mapping]],
                     named = dict(zip(table.key, key, strict=True))
                     raise TableError(f"{table.name}: two rows with {named}")
                 seen.add(key)
-            writer.write_table(to_arrow(table, rows))
+            writer.write_table(with_nulls(table, to_arrow(table, rows)))
 
         yield write
         if not seen:
-            writer.write_table(to_arrow(table, []))
+            writer.write_table(with_nulls(table, to_arrow(table, [])))
 
 
 def _encoding(table: Table) -> dict:
@@ -169,7 +174,7 @@ def _encoding(table: Table) -> dict:
 
 
 def read_parquet(path, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a Parquet file and check it against its declaration.
+    """Read a Parquet file and check it against its declaration; what is null is NaN, empty or zero.
 
     Raises
     ------
@@ -182,7 +187,12 @@ def read_parquet(path, table: Table, columns: Sequence[str] | None = None) -> pa
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, table, error) from error
     _check(path, table, data.schema, columns)
-    return data
+    return unpacked(table, data)
+
+
+def unpacked(table: Table, data: pa.Table) -> pa.Table:
+    """Return rows read from a file as they are inside the code: NaN, empty or zero, and no null."""
+    return without_nulls(data, {c.name: c for c in table.columns})
 
 
 def write_arrow(path, table: Table, rows: Sequence[Mapping]) -> None:
@@ -210,7 +220,7 @@ def read_batches(path, table: Table, rows: int) -> Iterator[list[dict]]:
         with pq.ParquetFile(path) as file:
             _check(path, table, file.schema_arrow)
             for batch in file.iter_batches(rows):
-                yield rows_of(pa.Table.from_batches([batch]))
+                yield rows_of(unpacked(table, pa.Table.from_batches([batch])))
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, table, error) from error
 
@@ -229,9 +239,9 @@ def ahead(items: Iterable) -> Iterator:
 def _check(path, table, found, columns=None):
     """Compare the schema of a file with that of a declaration."""
     expected = schema(table)
-    if columns is not None:
-        expected = pa.schema([expected.field(c) for c in columns])
-    if not found.equals(expected, check_metadata=False):
+    names = table.names if columns is None else columns
+    columns = [(field.name, field.type) for field in found]
+    if columns != [(name, expected.field(name).type) for name in names]:
         raise TableError(
             f"{path} does not have the columns of {table.name}: written by another version?"
         )

@@ -118,7 +118,8 @@ def manifest_rows():
 
 def readings():
     def row(file, source_id, status="ok", **more):
-        return {"file": file, "source_id": source_id, "status": status, **more}
+        observation = {"observation_id": f"{source_id}-1"}
+        return {"file": file, "source_id": source_id, "status": status, **observation, **more}
 
     damaged = {"reason": "e.evt ends early: fetch it again."}
     return [

@@ -1,5 +1,7 @@
 """A file that could not be used is a row that says where and why."""
 
+import pytest
+
 from pipeline.catalog.rejected import rejected_files, rejected_later
 from pipeline.status import Status
 
@@ -9,11 +11,13 @@ def file(name, status="ok", reason=""):
 
 
 def reading(name, status="ok", product="p", reason=""):
-    return file(name, status, reason) | {"product": product}
+    return file(name, status, reason) | {"product": product, "observation_id": f"of {name}"}
 
 
-def product(name="p", status="ok", reason=""):
-    return {"product": name, "status": status, "reason": reason}
+def product(name="p", status="ok", reason="", files=()):
+    observations = [f"of {file}" for file in files]
+    told = {"product": name, "status": status, "reason": reason}
+    return told | {"observation_ids": observations}
 
 
 def stages(rows):
@@ -49,9 +53,39 @@ def test_a_spectrum_that_fails_rejects_every_file_of_its_product():
     assert stages(rows) == [("a", "segment", "too_short"), ("b", "segment", "too_short")]
 
 
-def test_a_product_that_was_split_still_finds_its_files():
-    rows = rejected_later([file("a")], [reading("a")], [product("p/2", "bad_spectrum")], [])
-    assert stages(rows) == [("a", "segment", "bad_spectrum")]
+def test_a_product_that_was_split_rejects_the_files_of_the_part_that_failed():
+    """`#2` is what `pipeline.segment.rows.product_rows` appends."""
+    files, readings = [file("a"), file("b")], [reading("a"), reading("b")]
+    for failed, other in ((0, 1), (1, 0)):
+        parts = [product("p", files=["a"]), product("p#2", files=["b"])]
+        parts[failed] |= {"status": "bad_spectrum"}
+        rows = rejected_later(files, readings, parts, [model(parts[other]["product"], "ok")])
+        assert stages(rows) == [("ab"[failed], "segment", "bad_spectrum")]
+
+
+def test_a_product_whose_worker_died_rejects_all_its_files():
+    files, readings = [file("a"), file("b")], [reading("a"), reading("b")]
+    rows = rejected_later(files, readings, [product("p", "worker_died")], [])
+    assert [row["file"] for row in rows] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("lightcurve/nicer/xti/1s", "lightcurve/nicer/xti/1s/hard"),
+        ("x", "x_hard"),
+        ("b", "b2"),
+        ("p", "p#2/hard"),
+        ("p#2x", "p#2"),
+        ("p", ""),
+    ],
+)
+def test_a_name_that_begins_like_another_is_another(good, bad):
+    files = [file("good"), file("bad")]
+    readings = [reading("good", product=good), reading("bad", product=bad)]
+    products = [product(good), product(bad, "too_short")]
+    rows = rejected_later(files, readings, products, [model(good, "ok")])
+    assert stages(rows) == [("bad", "segment", "too_short")]
 
 
 def test_a_fit_rejects_only_when_no_model_has_a_result():

@@ -104,6 +104,16 @@ def test_a_tied_parameter_follows_in_every_draw(draw):
     assert np.isnan(found.diagnosis.r_hat[two]).all()
 
 
+def test_what_the_draws_are_worth_is_said_of_those_that_are_kept(draw):
+    """A weak peak that has to go on with longer trajectories, of which every second or fourth draw is kept."""
+    model = _model(["constant", "lorentzian"])
+    spectra, _ = draw(model, [2.0, 0.6, 6.0, 0.8], GRID, 20, 8, seed=87)
+    _, found = _sample(model, spectra)
+    again = mcmc.diagnose(found.u)
+    for given, own in zip(found.diagnosis, again, strict=True):
+        np.testing.assert_allclose(given[found.free], own[found.free], rtol=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [4, 40])
 def test_ranks_of_the_truth_are_uniform(n):

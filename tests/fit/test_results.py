@@ -1,6 +1,7 @@
 """What is published of a fit: derived quantities, blends, rows."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -210,6 +211,48 @@ def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency():
     assert found["frequency"]["value"] == pytest.approx(5.0, abs=0.05)
     assert found["rms"]["value"] == pytest.approx(0.1, rel=0.1)
     assert found["frequency"]["derived"]
+
+
+def test_a_blend_is_the_same_however_its_peaks_are_normalised():
+    """XSPEC's Lorentzian has its variance over positive frequencies, the other over all."""
+    row = spectrum(np.ones(GRID.size))
+    found = {}
+    for component in ("lorentzian", "lorentz"):
+        model = Model.from_components("pair", [component, component])
+        values = np.array([0.01, 4.9, 1.4, 0.008, 5.15, 1.5])
+        if component == "lorentz":
+            values[[0, 3]] *= [float(positive_fraction(*values[i : i + 2])) for i in (1, 4)]
+        root = 0.03 * np.tril(np.random.default_rng(2).normal(size=(6, 6)))
+        if component == "lorentz":  # the same errors: of ln V + ln of the fraction
+            slopes = np.eye(6)
+            for i in (0, 3):
+                q = values[i + 1] / values[i + 2]
+                slope = 2 * q / (1 + 4 * q**2) / np.pi / positive_fraction(q, 1)
+                slopes[i, i + 1], slopes[i, i + 2] = slope, -slope
+            root = slopes @ root
+        fitted = SimpleNamespace(
+            model=model,
+            fit=SimpleNamespace(u=np.log(values)[:, None]),
+            covariance=(root @ root.T)[:, :, None],
+            sound=np.array([True]),
+            active=np.ones((2, 1), bool),
+        )
+        found[component] = {q[0]: q[1:3] for _, q in results._blends(row, fitted, 0)}
+    assert found["lorentz"].keys() == {"variance", "frequency", "fwhm", "q", "rms"}
+    for name in ("frequency", "fwhm", "q", "rms"):
+        assert found["lorentz"][name] == pytest.approx(found["lorentzian"][name], rel=1e-6)
+    assert found["lorentz"]["variance"][0] == pytest.approx(found["lorentz"]["rms"][0] ** 2)
+
+
+def test_where_nothing_is_best_there_is_no_difference_from_it(monkeypatch):
+    monkeypatch.setattr(driver.criteria, "choose", lambda bic, *_: np.full(bic.shape[1], -1))
+    models, parameters, curves, _ = driver.fit_rows(
+        [spectrum(red(np.random.default_rng(8)))], OPTIONS
+    )
+    assert len(models) == 2
+    assert all(np.isnan(m["delta_bic"]) and not m["best"] for m in models)
+    assert not any(p["best"] for p in parameters)
+    assert curves == []
 
 
 def test_a_bending_power_law_is_written_with_the_steeper_slope_above(draw):

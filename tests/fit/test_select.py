@@ -5,7 +5,6 @@ import pytest
 
 from pipeline.config import ComponentOptions, FitOptions, validate
 from pipeline.fit import Engine, Model, fit_model
-from pipeline.fit.driver import choose
 from pipeline.fit.results import parameter_rows
 
 GRID = np.geomspace(0.01, 60, 200)
@@ -184,17 +183,6 @@ def test_a_solar_like_star_is_recovered_from_nothing(draw):
     pull = (result.fit.u - u)[rows] / sigma[rows]
     assert (np.abs(pull) < 3.5).all()
     assert 0.6 < pull.std() < 1.5
-
-
-def test_the_best_model_is_the_lowest_bic_unless_the_gain_is_too_small():
-    rows = [
-        {"status": "ok", "n_free": 1, "bic": 100.0},
-        {"status": "ok", "n_free": 3, "bic": 96.0},
-        {"status": "bad_spectrum", "n_free": 0, "bic": -5.0},
-    ]
-    assert choose(rows, 0.0) == 1
-    assert choose(rows, 10.0) == 0
-    assert choose(rows[2:], 0.0) is None
 
 
 def test_the_default_models_of_the_configuration_can_be_built():

@@ -15,14 +15,14 @@ from pipeline.status import Fault, Flag, Status
 from pipeline.tables import read_parquet, rows_of, to_arrow
 
 
-def _survey(folder, work, group_by="object"):
+def _survey(folder, work, group_by="object", **said):
     """Plan an archive as one shard and read it in this process."""
     driver.plan(
         archive=folder,
         manifest=work / "manifest.parquet",
         plan=work / "plan",
         cache=None,
-        options=IngestOptions(),
+        options=IngestOptions(**said),
         source=SourceOptions(group_by=group_by),
         cluster=ClusterOptions(),
         shards=1,
@@ -30,7 +30,7 @@ def _survey(folder, work, group_by="object"):
     manifest = {r["file"]: r for r in rows_of(read_parquet(work / "manifest.parquet", MANIFEST))}
     entries = shard.read(work / "plan/shard-0000.tsv")
     rows = {
-        e["file"]: read_products(e, folder, IngestOptions())[0]
+        e["file"]: read_products(e, folder, IngestOptions(**said))[0]
         for e in entries
         if e["status"] == Status.OK
     }
@@ -236,9 +236,31 @@ def test_311_power_spectra_share_one_response(shared, tmp_path):
     assert {row["status"] for row in rows.values()} == {Status.OK}
     row = rows["10258-01-02-00.pha"]
     assert row["source_id"] == "10258-01-02-00"
-    assert row["power"][0] == pytest.approx(1.4115830659866333 / 0.0078125 + 2.0)
+    level = row["noise"]
+    assert row["power"][0] == pytest.approx(1.4115830659866333 / 0.0078125 + level)
     assert (row["frequency_lo"][0], row["frequency_hi"][-1]) == (0.00390625, 63.04296875)
     assert len(row["power"]) == 251
+
+    levels = np.array([row["noise"] for row in rows.values()])
+    assert {row["flags"] for row in rows.values()} == {int(Flag.NOISE_ESTIMATED)}
+    assert np.median(levels) == pytest.approx(1.933, abs=0.005)  # 2, less by the dead time
+    assert np.abs(levels - 1.9).max() < 0.2
+    single = [(r["power"][:8] / r["power_err"][:8]) ** 2 for r in rows.values()]
+    assert np.mean([np.allclose(n, n[0].round(), atol=1e-3) for n in single]) > 0.9  # segments
+
+
+def test_118_power_spectra_each_without_a_noise_level_of_its_own(shared, tmp_path):
+    _, rows = _survey(shared / "maxij1535_pds", tmp_path, "observation", spectrum_norm="frac")
+    assert len(rows) == 118
+    assert {row["status"] for row in rows.values()} == {Status.OK}
+    assert all(row["flags"] & Flag.NOISE_ESTIMATED for row in rows.values())
+    row = rows["1050360105_1.pds"]
+    # one segment: the errors of single ordinates are the powers with the noise in them
+    first = row["power_err"][:8] / row["power"][:8]
+    np.testing.assert_allclose(first, 1.0, atol=0.05)
+    total = np.concatenate([row["power"] for row in rows.values()])
+    assert np.mean(total <= 0) < 1e-3
+    assert all(len(row["n"]) == len(row["power"]) for row in rows.values())
 
 
 @pytest.mark.parametrize(

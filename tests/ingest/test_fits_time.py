@@ -152,3 +152,92 @@ def test_what_is_no_number_is_none(value):
 def test_a_place_outside_its_bin_is_not_heeded(timepixr):
     times = np.array([1.0, 2.0])
     assert fits_time.bin_centres(times, 1.0, {"TIMEPIXR": timepixr}).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ({"JDREFI": 2458000, "JDREFF": 0.25}, (57999, 0.75)),
+        ({"JDREF": 2451545.0}, (51544, 0.5)),
+        ({"MJDREF": 51910.0, "MJDREFF": 0.25}, (51910, 0.25)),
+        ({"MJDREF": 51910.25, "MJDREFF": 0.25}, (51910, 0.25)),
+        ({"MJDREFI": 51910.25, "MJDREFF": 0.25}, (51910, 0.25)),
+        ({"DATEREF": "2001-01-01"}, (51910, 0.0)),
+        ({"DATEREF": "2001-01-01T06:00:00Z"}, (51910, 0.25)),
+        ({"MJDREF": 51910.0, "DATEREF": "1999-01-01"}, (51910, 0.0)),
+    ],
+)
+def test_the_reference_epoch_by_fits_4_and_in_mixed_parts(header, expected):
+    clock = fits_time.clock(header)
+    assert (clock.day, clock.fraction) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "ahead"),
+    [
+        ("TT(TAI)", "TT", 0.0),
+        ("TDT", "TT", 0.0),
+        ("ET", "TT", 0.0),
+        ("IAT", "TT", 32.184),
+        ("GPS", "TT", 51.184),
+        ("UTC(NIST)", "TT", 64.184),
+        ("GMT", "TT", 64.184),
+        ("TDB", "TDB", 0.0),
+        ("TCB", "TCB", 0.0),
+    ],
+)
+def test_every_scale_of_fits_4_and_its_older_names(said, expected, ahead):
+    clock = fits_time.clock({"MJDREFI": 51910, "TIMESYS": said}, "s")
+    assert clock.system == expected
+    assert (clock.day - 51910 + clock.fraction) * 86400 == pytest.approx(ahead, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("header", "barycentred"),
+    [
+        ({"TREFPOS": "BARYCENTER"}, True),
+        ({"TREFPOS": "BARYCENT"}, True),
+        ({"TIMEREF": "Solar System"}, True),
+        ({"TREFPOS": "TOPOCENTER"}, False),
+        ({"TREFPOS": "EMBARYCENTER"}, False),
+        ({"TREFPOS": "GEOCENTER", "TIMEREF": "LOCAL"}, False),
+        ({"TREFPOS": "HELIOCENTER"}, False),
+    ],
+)
+def test_where_times_are_measured_by_the_standard_keyword(header, barycentred):
+    assert fits_time.clock(header).barycentred is barycentred
+
+
+def test_a_column_has_its_own_scale_and_place():
+    header = {"TIMESYS": "UTC", "TREFPOS": "TOPOCENTER", "TCTYP3": "TDB", "TRPOS3": "BARYCENTER"}
+    clock = fits_time.clock(fits_time.keywords(header, {}, 3))
+    assert (clock.system, clock.barycentred) == ("TDB", True)
+    assert not fits_time.clock(fits_time.keywords(header, {}, 1)).barycentred
+
+
+def test_timeoffs_is_added_and_not_twice():
+    assert fits_time.offset({"TIMEOFFS": 2.5}) == 2.5
+    assert fits_time.offset({"TIMEOFFS": 1.0, "TIMEUNIT": "d", "TIMEZERO": 0.5}) == 1.5 * 86400
+    assert fits_time.offset({"TIMEOFFS": 2.5, "TIMEZERO": 2.5}) == 2.5
+
+
+def test_half_an_epoch_in_a_table_is_none():
+    primary = {"MJDREFI": 51910, "MJDREFF": 0.5}
+    assert fits_time.clock(fits_time.keywords({"MJDREFF": 0.5}, primary)).mjd(0.0) == 51910.5
+
+
+def test_the_epoch_of_the_unit_or_of_the_keywords_whichever_gives_a_date():
+    """A unit of MJD beside times that count from MJDREF, and one that is right beside another epoch."""
+    header = {"MJDREFI": 58000, "TIMEUNIT": "d"}
+    elapsed = fits_time.clock(header, "MJD", times=np.array([1.0, 2.0]))
+    assert elapsed.mjd(elapsed.seconds(np.array([1.0]))[0]) == 58001.0
+    dated = fits_time.clock(header, "MJD", times=np.array([58001.0, 58002.0]))
+    assert dated.mjd(dated.seconds(np.array([58001.0]))[0]) == 58001.0
+    twice = fits_time.clock({"BJDREFI": 2454833}, "BJD - 2454833", times=np.array([500.0]))
+    assert twice.mjd(twice.seconds(np.array([500.0]))[0]) == 55332.5
+
+
+def test_seconds_since_1858_are_an_epoch_that_was_not_filled_in():
+    assert fits_time.clock({"MJDREFI": 0}, "s", times=np.array([3.3e8])).day == -1
+    assert fits_time.clock({"MJDREFI": 0}, "s", times=np.array([5e9])).day == 0
+    assert fits_time.clock({"MJDREFI": 0}, "d", times=np.array([8000.0])).day == 0  # plates of 1880

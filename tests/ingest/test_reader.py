@@ -250,10 +250,10 @@ def test_a_checksum_that_fails_is_a_flag(archive):
     assert row["status"] == "ok"
 
 
-def _power_spectrum(archive, make, response="pds.rmf", **header):
+def _power_spectrum(archive, make, column="COUNTS", **header):
     spectrum = {
         "CHANNEL": np.array([1, 2]),
-        "COUNTS": np.array([2.0, 8.0]),
+        column: np.array([2.0, 8.0]),
         "STAT_ERR": np.array([0.5, 0.5]),
     }
     bounds = {
@@ -261,14 +261,14 @@ def _power_spectrum(archive, make, response="pds.rmf", **header):
         "E_MIN": (np.array([0.5, 1.0]), "keV"),
         "E_MAX": (np.array([1.0, 2.0]), "keV"),
     }
-    head = {"HDUCLAS1": "SPECTRUM", "POISSERR": False, "RESPFILE": response, **header}
+    head = {"HDUCLAS1": "SPECTRUM", "POISSERR": False, "RESPFILE": "pds.rmf", **header}
     archive.add("p/a.pha", make.table("SPECTRUM", spectrum, head))
     archive.add("p/pds.rmf", make.table("EBOUNDS", bounds))
 
 
 def test_a_power_spectrum_with_its_response(archive, make):
     _power_spectrum(archive, make, OBJECT="GRS 1915+105")
-    row = archive.read("p/a.pha")
+    row = archive.read("p/a.pha", spectrum_noise=2.0)
     assert row["power"].tolist() == [6.0, 10.0]
     assert row["power_err"].tolist() == [1.0, 0.5]
     assert (row["frequency_lo"].tolist(), row["frequency_hi"].tolist()) == ([0.5, 1], [1, 2])
@@ -277,6 +277,22 @@ def test_a_power_spectrum_with_its_response(archive, make):
     assert row["power"].tolist() == [4.0, 8.0]
     assert np.isnan(row["noise"])
     assert row["norm"] == "frac"
+
+
+def test_a_rate_is_counts_over_the_exposure(archive, make):
+    _power_spectrum(archive, make, EXPOSURE=4.0)
+    assert archive.read("p/a.pha", spectrum_noise=2.0)["power"].tolist() == [3.0, 4.0]
+    _power_spectrum(archive, make, "RATE", EXPOSURE=4.0)
+    assert archive.read("p/a.pha", spectrum_noise=2.0)["power"].tolist() == [6.0, 10.0]
+
+
+def test_the_response_of_the_same_name_takes_the_place_of_one_that_is_not_there(archive, make):
+    _power_spectrum(archive, make, RESPFILE="/data/else.rsp")
+    assert archive.manifest()["p/a.pha"]["status"] == "missing_response"
+    (archive.root / "p/pds.rmf").rename(archive.root / "p/a.rsp")
+    assert archive.manifest()["p/a.pha"]["response"] == "p/a.rsp"
+    (archive.root / "p/a.rsp").rename(archive.root / "a.rsp")
+    assert archive.manifest()["p/a.pha"]["response"] == "a.rsp"
 
 
 def test_a_response_elsewhere_in_the_archive_is_found(archive, make):

@@ -72,6 +72,8 @@ def test_every_source_has_its_row_and_only_the_culprits_are_lost(result):
     assert {key: row["status"] for key, row in result.items()} == {
         ("deadly", "a"): Status.WORKER_DIED,
         ("good", "a"): Status.OK,
+        ("good", "a@0"): Status.OK,
+        ("good", "a@5"): Status.OK,
         ("good", "b"): Status.OK,
         ("hopeless", ""): Status.BAD_TIME,
         ("mixed", "a"): Status.OK,
@@ -83,6 +85,8 @@ def test_every_source_has_its_row_and_only_the_culprits_are_lost(result):
     assert result["raising", "a"]["reason"] == "3.fits: RuntimeError: out of luck"
     assert result["hopeless", ""]["reason"] == "y.fits: no TIME"
     assert result["good", "a"]["observation_ids"] == ["0", "5"]
+    assert [result["good", p]["epoch"] for p in ("a", "a@0", "a@5", "b")] == ["", "0", "5", ""]
+    assert result["good", "a@5"]["observation_ids"] == ["5"]
     assert result["mixed", "a"]["flags"] & Flag.PARTIAL
     assert not result["good", "b"]["flags"] & Flag.PARTIAL
 
@@ -95,6 +99,36 @@ def test_rows_do_not_depend_on_what_befell_the_others(shard, result, tmp_path):
     assert sound["deadly", "a"]["status"] == Status.OK
     for key in {*result} - {("deadly", "a"), ("raising", "a")}:
         np.testing.assert_equal(sound[key], result[key])
+
+
+def test_an_epoch_is_what_the_observation_alone_gives(shard, result, tmp_path):
+    output = tmp_path / "out.parquet"
+    rows = [r for r in rows_of(read_parquet(shard, INGEST)) if r["observation_id"] == "5"]
+    alone = OPTIONS.model_copy(update={"epochs": False})
+    driver.run(
+        input=_write(tmp_path / "in.parquet", rows), output=output, options=alone, cluster=CLUSTER
+    )
+    (row,) = _read(output).values()
+    np.testing.assert_equal(row | {"product": "a@5", "epoch": "5"}, result["good", "a@5"])
+
+
+def test_an_epoch_that_is_too_short_by_itself_does_not_make_its_source_partial(tmp_path, events):
+    rows = [
+        events(gti=((0.0, 100.0),), observation_id="long", file="long"),
+        events(gti=((0.0, 3.0), (200.0, 202.0)), observation_id="short", file="short"),
+    ]
+    output = tmp_path / "out.parquet"
+    options = SegmentOptions(dt=1 / 16, segment_size=2.5, min_bins=8)
+    driver.run(
+        input=_write(tmp_path / "in.parquet", rows), output=output, options=options, cluster=CLUSTER
+    )
+    assert not any(row["flags"] & Flag.PARTIAL for row in _read(output).values())
+    options = SegmentOptions(dt=1 / 16, segment_size=4.0, min_bins=8)
+    driver.run(input=tmp_path / "in.parquet", output=output, options=options, cluster=CLUSTER)
+    found = {product: row["status"] for (_, product), row in _read(output).items()}
+    name = rows[0]["product"]
+    assert found[f"{name}@short"] == Status.TOO_SHORT
+    assert found[name] == found[f"{name}@long"] == Status.OK
 
 
 @pytest.mark.parametrize("failed", [0, 2])

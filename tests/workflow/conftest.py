@@ -14,7 +14,7 @@ from astropy.io import fits
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("NOISE A", "NOISE B", "RED A", "RED B", "RED C")
-CATALOGUE = ("sources", "models", "parameters", "observations", "rejected")
+CATALOGUE = ("sources", "epochs", "models", "parameters", "observations", "rejected")
 
 
 def light_curve(name: str, seed: int, slope: float = 1.5) -> fits.HDUList:

@@ -19,6 +19,7 @@ rule catalog:
         ),
         votable="results/catalog/catalog.vot",
         sources="results/catalog/sources.parquet",
+        epochs="results/catalog/epochs.parquet",
         models="results/catalog/models.parquet",
         parameters="results/catalog/parameters.parquet",
         samples="results/catalog/samples.parquet",
@@ -36,7 +37,7 @@ rule catalog:
     params:
         options=section_json(survey.catalog),
         survey=lambda wildcards: survey_json(survey),  # {1} in it is no wildcard
-        code=code_version("catalog", "columns", "models", "status", "tables"),
+        code=code_version("catalog"),
         folders=lambda wildcards, input, output: " ".join(
             f"--{option} {os.path.dirname(path)}"
             for option, path in (

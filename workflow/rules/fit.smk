@@ -12,11 +12,11 @@ rule fit:
         samples="results/fit/{shard}.samples.parquet",
     params:
         options=section_json(survey.fit),
-        code=code_version("fit", "columns", "models", "status", "tables"),
+        code=code_version("fit"),
         components=components_version(survey.fit),
     log:
         "results/logs/fit/{shard}.log",
-    threads: lambda wildcards: fit_threads(survey, workflow.cores)
+    threads: lambda wildcards: fit_threads(survey, workflow.cores, workflow.non_local_exec)
     conda:
         "../envs/pipeline.yaml"
     shell:

@@ -20,7 +20,7 @@ checkpoint plan:
         options=lambda wildcards: section_json(survey.ingest, only=SCANNED_BY),
         source=section_json(survey.source),
         shards=survey.shards,
-        code=code_version("ingest", "columns", "status", "tables"),
+        code=code_version("ingest"),
         # Not a reason to plan again: what depends on threads, input or output is not recorded.
         cache=lambda wildcards, output: output.manifest.replace("manifest", ".scan"),
         cluster=lambda wildcards, threads: cluster_json(survey, threads),
@@ -52,7 +52,7 @@ rule ingest:
     params:
         options=lambda wildcards: section_json(survey.ingest),  # {1} in it is no wildcard
         limits=[survey.cluster.memory_limit, survey.cluster.item_timeout],
-        code=code_version("ingest", "cluster", "columns", "status", "tables"),
+        code=code_version("ingest"),
         archive=lambda wildcards, input: survey.archive,
         cluster=lambda wildcards, threads: cluster_json(survey, threads),
         remote=lambda wildcards, input: (

@@ -20,7 +20,7 @@ rule report:
         ),
     params:
         options=section_json(survey.report),
-        code=code_version("report", "columns", "models", "status", "tables"),
+        code=code_version("report"),
         folders=lambda wildcards, input: " ".join(
             f"--{option} {os.path.dirname(path)}"
             for option, path in (("catalog", input.sources), ("fit", input.curves[0]))

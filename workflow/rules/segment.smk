@@ -9,7 +9,7 @@ rule segment:
     params:
         options=section_json(survey.segment),
         limits=[survey.cluster.memory_limit, survey.cluster.item_timeout],
-        code=code_version("segment", "cluster", "columns", "status", "tables"),
+        code=code_version("segment"),
         cluster=lambda wildcards, threads: cluster_json(survey, threads),
     log:
         "results/logs/segment/{shard}.log",

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from pipeline.catalog.changes import changed_files, changed_setting, changed_sources
 from pipeline.config import ConfigError
+from pipeline.nulls import without_nulls
 
 _PLACES = ("", "catalog", "results/catalog")
 _FILE = ("file", "source_id", "version", "sha256", "response_version", "status", "reason")
@@ -45,7 +46,7 @@ def run(*, old: Path, new: Path, sigma: float, as_json: bool, limit: int) -> Non
 def compare(old: Path, new: Path, sigma: float) -> dict:
     """Return what `run` prints as JSON."""
     folders = [_folder(path) for path in (old, new)]
-    before, after = (pq.read_table(folder / "sources.parquet") for folder in folders)
+    before, after = (without_nulls(pq.read_table(f / "sources.parquet")) for f in folders)
     records = [json.loads((f / "provenance.json").read_text(encoding="utf-8")) for f in folders]
     files = [_files(folder) for folder in folders]
     input_changes = changed_files(*files)
@@ -96,8 +97,8 @@ def _files(folder: Path) -> dict[str, dict]:
     """Return the rows of OBSERVATIONS by file; another version may lack columns."""
     path = folder / "observations.parquet"
     known = pq.read_schema(path).names
-    rows = pq.read_table(path, columns=[name for name in _FILE if name in known]).to_pylist()
-    return {row["file"]: row for row in rows}
+    table = pq.read_table(path, columns=[name for name in _FILE if name in known])
+    return {row["file"]: row for row in without_nulls(table).to_pylist()}
 
 
 def _touched(old, new, changes) -> dict[str, dict[str, list[str]]]:

@@ -11,19 +11,30 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import track
 
+from pipeline.catalog.bands import source_and_epochs
 from pipeline.catalog.conservation import conserve, expected_sources
 from pipeline.catalog.fdr import q_values
 from pipeline.catalog.fits import write_fits
 from pipeline.catalog.gate import quality_gate
-from pipeline.catalog.merge import source_row
+from pipeline.catalog.parquet import write_parquet_table
 from pipeline.catalog.provenance import provenance
 from pipeline.catalog.rejected import rejected_files, rejected_later
 from pipeline.catalog.shards import Shard, read_shard, shard_lists
 from pipeline.catalog.votable import write_votable
-from pipeline.columns import CATALOGUE, MANIFEST, MODELS, PARAMETERS, REJECTED, SAMPLES, SOURCES
+from pipeline.columns import (
+    CATALOGUE,
+    EPOCHS,
+    MANIFEST,
+    MODELS,
+    PARAMETERS,
+    REJECTED,
+    SAMPLES,
+    SOURCES,
+)
 from pipeline.config import CatalogOptions, SamplesOptions, Survey
+from pipeline.nulls import with_nulls
 from pipeline.status import HAS_RESULT, Status
-from pipeline.tables import atomic_path, read_parquet, rows_of, schema, to_arrow
+from pipeline.tables import atomic_path, read_parquet, rows_of, schema, stored_schema, to_arrow
 
 _FILE_COLUMNS = [
     "file",
@@ -90,7 +101,7 @@ def run(
     )
     refused = output / "refused.parquet"
     if refusal:
-        _write_table(refused, REJECTED, tables[REJECTED])
+        write_parquet_table(refused, REJECTED, tables[REJECTED])
         print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
         return EXIT_GATE
     refused.unlink(missing_ok=True)
@@ -110,7 +121,7 @@ def merge(
     options: CatalogOptions,
     samples: SamplesOptions | None = None,
 ) -> dict:
-    """Join the shards and return the tables SOURCES, MODELS, PARAMETERS and REJECTED.
+    """Join the shards and return the tables SOURCES, EPOCHS, MODELS, PARAMETERS and REJECTED.
 
     Parameters
     ----------
@@ -128,7 +139,9 @@ def merge(
     by_source = defaultdict(list)
     for file in files:
         by_source[file["source_id"]].append(file)
-    parts = {table: [schema(table).empty_table()] for table in (SOURCES, MODELS, PARAMETERS)}
+    parts = {
+        table: [schema(table).empty_table()] for table in (SOURCES, EPOCHS, MODELS, PARAMETERS)
+    }
     rejected, planned = rejected_files(files), set()
     console = Console(stderr=True)
     for shard_list in track(
@@ -143,14 +156,19 @@ def merge(
             for file in by_source[i]:
                 file["sha256"] = checksums.get(file["file"]) or file["sha256"]
         rows = [_source(i, by_source[i], shard, options) for i in sorted(shard.planned)]
-        parts[SOURCES].append(to_arrow(SOURCES, rows))
+        parts[SOURCES].append(to_arrow(SOURCES, [source for source, _ in rows]))
+        parts[EPOCHS].append(to_arrow(EPOCHS, [e for _, epochs in rows for e in epochs]))
         parts[MODELS].append(shard.models_table)
         parts[PARAMETERS].append(shard.parameters_table)
         for i in shard.planned:
-            rejected += rejected_later(by_source[i], *_rows(i, shard)[:3])
+            readings, products, models, _ = _rows(i, shard)
+            # an average may hold an observation that is too short by itself
+            products = [p for p in products if not p["epoch"]]
+            rejected += rejected_later(by_source[i], readings, products, models)
     conserve("plan", expected_sources(files), planned)
     tables = {t: _sorted(pa.concat_tables(p, promote_options="none")) for t, p in parts.items()}
-    tables[SOURCES] = _with_q_values(tables[SOURCES])
+    for table in (SOURCES, EPOCHS):
+        tables[table] = _with_q_values(tables[table])
     conserve("catalog", planned, tables[SOURCES].column("source_id").to_pylist())
     rejected.sort(key=lambda row: (row["file"], row["source_id"], row["stage"]))
     return {**tables, REJECTED: to_arrow(REJECTED, rejected)}
@@ -187,17 +205,17 @@ def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
     """Write the SAMPLES of all shards, one after the other, into one file: they may not fit into memory."""
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema(SAMPLES), compression="zstd") as writer,
+        pq.ParquetWriter(temporary, stored_schema(SAMPLES), compression="zstd") as writer,
     ):
         for shard_list in lists:
             table = read_parquet(fit / f"{shard_list.stem}.samples.parquet", SAMPLES)
-            writer.write_table(table.cast(schema(SAMPLES)))
+            writer.write_table(with_nulls(SAMPLES, table.cast(schema(SAMPLES))))
 
 
 def publish(output: Path, tables: dict, title: str) -> None:
     """Write the tables as Parquet, FITS and VOTable, each file whole or not at all."""
     for table, data in tables.items():
-        _write_table(output / f"{table.name.lower()}.parquet", table, data)
+        write_parquet_table(output / f"{table.name.lower()}.parquet", table, data)
     write_fits(output / "catalog.fits", tables, title)
     write_votable(output / "catalog.vot", tables, title)
 
@@ -208,9 +226,10 @@ def _rows(source_id: str, shard: Shard) -> list[list[dict]]:
     return [stage.get(source_id, []) for stage in stages]
 
 
-def _source(source_id: str, files: list[dict], shard: Shard, options: CatalogOptions) -> dict:
+def _source(source_id: str, files: list[dict], shard: Shard, options: CatalogOptions):
+    """Return the row of SOURCES of a source and its rows of EPOCHS."""
     _, products, fits, parameters = _rows(source_id, shard)
-    return source_row(source_id, files, products, fits, parameters, options)
+    return source_and_epochs(source_id, files, products, fits, parameters, options)
 
 
 def _with_checksums(observations: pa.Table, files: list[dict]) -> pa.Table:
@@ -221,8 +240,10 @@ def _with_checksums(observations: pa.Table, files: list[dict]) -> pa.Table:
 
 
 def _with_q_values(sources: pa.Table) -> pa.Table:
-    """Fill the false-discovery rates, which are of the catalogue and not of a source."""
+    """Fill the false-discovery rates, which are of a table of the catalogue and not of a row."""
     for name in ("qpo", "outlier"):
+        if f"{name}_q_value" not in sources.column_names:
+            continue
         column = sources.column_names.index(f"{name}_q_value")
         rates = q_values(sources.column(f"{name}_p_value").to_numpy())
         sources = sources.set_column(column, sources.schema.field(column), pa.array(rates))
@@ -233,11 +254,6 @@ def _sorted(table: pa.Table) -> pa.Table:
     """Sort by source and product; within them the order of the fit, which is a model's, stays."""
     keys = [k for k in ("source_id", "product") if k in table.column_names]
     return table.sort_by([(k, "ascending") for k in keys])
-
-
-def _write_table(path: Path, table, data: pa.Table) -> None:
-    with atomic_path(path) as temporary:
-        pq.write_table(data.cast(schema(table)), temporary, compression="zstd")
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from astropy.io import fits
 
-from pipeline.catalog.text import plain_text
+from pipeline.catalog.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
 from pipeline.columns import Column, Table
-from pipeline.status import Flag, Status
+from pipeline.nulls import missing
 from pipeline.tables import atomic_path
 
 _FORMAT = {"bool": "L", "int32": "J", "int64": "K", "float32": "E", "float64": "D"}
@@ -23,8 +23,10 @@ def write_fits(path, tables: Mapping[Table, pa.Table], title: str) -> None:
     path : path-like
         Where to.
     tables : mapping of Table to pyarrow.Table
-        The extensions in order. Every column has TTYPE, TUNIT, TUCD and TCOMM; missing floats are
-        NaN, missing text is empty. Lists of numbers are variable-length arrays, lists of words text.
+        The extensions in order. Every column has TTYPE, TUNIT, TUCD and TCOMM; what has no value is NaN,
+        the TNULL of a whole number, the zero byte of a truth value, or empty text. Lists of words are
+        text; lists of numbers are vectors where a catalogue has them of one length, or of none, else
+        variable-length arrays.
     title : str
         Of the catalogue, for the primary header.
     """
@@ -42,15 +44,16 @@ def _primary(title: str) -> fits.PrimaryHDU:
     """A header without data that says what the words and bits of the tables mean."""
     header = fits.Header()
     header["TITLE"] = plain_text(pa.chunked_array([[title]]))[0].as_py()
-    words = [f"{s.value}: {s.sentence}" for s in Status]
-    bits = [f"{f.value} {f.name}: {f.sentence}" for f in Flag]
+    words = [f"{word}: {sentence}" for word, sentence in STATUS_WORDS.items()]
+    bits = [f"{bit} {sentence}" for bit, sentence in FLAG_BITS.items()]
     for text in ("Values of the column status:", *words, "Bits of the column flags:", *bits):
         _comment(header, text)
     return fits.PrimaryHDU(header=header)
 
 
 def _extension(table: Table, data: pa.Table) -> fits.BinTableHDU:
-    columns = [_column(c, data.column(c.name)) for c in table.columns]
+    cells = missing(table, data)
+    columns = [_column(c, data.column(c.name), cells.get(c.name)) for c in table.columns]
     hdu = fits.BinTableHDU.from_columns(columns, name=table.name)
     for number, column in enumerate(table.columns, start=1):
         hdu.header.set(f"TCOMM{number}", column.description, after=f"TFORM{number}")
@@ -65,15 +68,30 @@ def _comment(header: fits.Header, text: str) -> None:
         header["COMMENT"] = line
 
 
-def _column(column: Column, values: pa.ChunkedArray) -> fits.Column:
-    unit = column.unit or None
+def _column(
+    column: Column, values: pa.ChunkedArray, missing: np.ndarray | None = None
+) -> fits.Column:
+    """Return a column; `missing` says which cells have no value, None: all have one."""
+    unit, name = column.unit or None, column.name
     if column.dtype == "str":
         encoded = [word.encode() for word in plain_text(values).to_pylist()]
         width = max([1, *map(len, encoded)])
         array = np.array(encoded, dtype=f"S{width}")
-        return fits.Column(column.name, f"{width}A", unit=unit, array=array)
+        return fits.Column(name, f"{width}A", unit=unit, array=array)
+    letter = _FORMAT[column.dtype]
     if column.array:
+        vector = vectors(column, values)
+        if vector is not None:
+            array = vector[:, 0] if vector.shape[1] == 1 else vector
+            return fits.Column(name, f"{vector.shape[1]}{letter}", unit=unit, array=array)
         cells = np.empty(len(values), dtype=object)
         cells[:] = [cell.values.to_numpy() for cell in values]
-        return fits.Column(column.name, f"P{_FORMAT[column.dtype]}()", unit=unit, array=cells)
-    return fits.Column(column.name, _FORMAT[column.dtype], unit=unit, array=values.to_numpy())
+        return fits.Column(name, f"P{letter}()", unit=unit, array=cells)
+    array = values.to_numpy()
+    if missing is None or letter in "ED":
+        return fits.Column(name, letter, unit=unit, array=array)
+    if letter == "L":
+        letters = np.where(array, b"T", b"F")
+        return fits.Column(name, letter, array=np.where(missing, b"\0", letters).astype("S1"))
+    null = int(np.iinfo(column.dtype).min)
+    return fits.Column(name, letter, unit=unit, null=null, array=np.where(missing, null, array))

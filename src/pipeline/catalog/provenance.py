@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import pipeline
-from pipeline.config import NOT_IN_CATALOGUE, Survey, code_version
+from pipeline.closure import code_version
+from pipeline.config import NOT_IN_CATALOGUE, Survey
 
 _DISTRIBUTION = "spectral-timing-pipeline"
 
@@ -40,10 +41,7 @@ def provenance(
     return {
         "pipeline": {
             "version": pipeline.__version__,
-            "code_version": code_version(
-                *("ingest", "segment", "fit", "catalog", "cluster"),
-                *("columns", "config", "models", "status", "tables"),
-            ),
+            "code_version": code_version("ingest", "segment", "fit", "catalog"),
             "requirements_lock_sha256": lock_digest(Path(pipeline.__file__).parents[2]),
         },
         "versions": versions(),

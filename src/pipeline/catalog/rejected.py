@@ -24,7 +24,8 @@ def rejected_later(
     Parameters
     ----------
     files, readings, products, models : sequence of mapping
-        Its rows of the manifest, of INGEST (file, product, status, reason), of SPECTRA and MODELS.
+        Its rows of the manifest, of INGEST (file, observation_id, product, status, reason), of SPECTRA and
+        MODELS.
 
     Returns
     -------
@@ -49,18 +50,23 @@ def rejected_later(
             if name in fitted:
                 continue
             stage, cause = "fit", next(m for m in models if m["product"] == name)
-        for reading in _averaged(readings, name):
+        for reading in _averaged(readings, product):
             reject(reading, cause, stage)
     return list(rows.values())
 
 
-def _averaged(readings: Sequence[Mapping], product: str) -> list[Mapping]:
-    """Return the readings in a power spectrum: those of its product, or else all that were read.
+def _averaged(readings: Sequence[Mapping], product: Mapping) -> list[Mapping]:
+    """Return the readings that a power spectrum was, or would have been, averaged from.
 
-    A stage may append to the name of a product where one power spectrum had to become several.
+    Where one product had to become several spectra, the second and those after it are called
+    ``product#2`` and so on: the observations tell which of the product's files they are of.
     """
     usable = [r for r in readings if r["status"] == Status.OK]
-    return [r for r in usable if product.startswith(r["product"])] or usable
+    name, sign, number = product["product"].rpartition("#")
+    whole = {product["product"], name if sign and number.isdecimal() else product["product"]}
+    members = [r for r in usable if r["product"] in whole]
+    observed = set(product["observation_ids"])
+    return [r for r in members if r["observation_id"] in observed] if observed else members
 
 
 def _row(what: Mapping, cause: Mapping, stage: str) -> dict:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pipeline.columns import INGEST, MODELS, PARAMETERS, SAMPLES, SEGMENT
 from pipeline.tables import read_parquet, rows_of
 
-_READING = ("source_id", "file", "sha256", "product", "status", "reason")
+_READING = ("source_id", "observation_id", "file", "sha256", "product", "status", "reason")
 _SPECTRUM = tuple(c.name for c in SEGMENT.columns if not c.array or c.dtype == "str")
 
 BySource = Mapping[str, list[dict]]

@@ -1,10 +1,18 @@
-"""Text as FITS and VOTable can hold it."""
+"""Text and lists as FITS and VOTable can hold them, and what the words and bits of the tables mean."""
 
 import re
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.columns import Column
+from pipeline.status import Flag, Status
+
+STATUS_WORDS = {s.value: s.sentence for s in Status}
+"""Values of the column status, and what each says."""
+FLAG_BITS = {f.value: f"{f.name}: {f.sentence}" for f in Flag}
+"""Bits of the column flags, and what each says."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -20,6 +28,22 @@ def plain_text(column: pa.ChunkedArray) -> pa.Array:
         return _one_chunk(column)
     words = (_CONTROL.sub(" ", value) for value in column.to_pylist())
     return pa.array([w.encode("ascii", "backslashreplace").decode() for w in words], pa.string())
+
+
+def vectors(column: Column, values: pa.ChunkedArray) -> np.ndarray | None:
+    """Return lists of numbers as an array, shape (rows, length); None where they may have several lengths.
+
+    Lists without elements become NaN. Where all are such, the length is one, whatever is declared: Astropy
+    (8.0) cannot open some FITS tables whose variable-length arrays are all empty.
+    """
+    lengths = pc.list_value_length(values).to_numpy()
+    full = np.unique(lengths[lengths > 0])
+    if full.size > 1 or (full.size and not column.vector) or column.dtype[:5] != "float":
+        return None
+    out = np.full((len(values), int(full[0]) if full.size else 1), np.nan, column.dtype)
+    if full.size:
+        out[lengths > 0] = pc.list_flatten(values).to_numpy().reshape(-1, full[0])
+    return out
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

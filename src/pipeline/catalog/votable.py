@@ -10,8 +10,9 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 import pyarrow as pa
 
-from pipeline.catalog.text import plain_text
-from pipeline.columns import Column, Table
+from pipeline.catalog.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
+from pipeline.columns import STATUS, Column, Table
+from pipeline.nulls import missing
 from pipeline.tables import atomic_path
 
 _DATATYPE = {
@@ -36,8 +37,9 @@ def write_votable(path, tables: Mapping[Table, pa.Table], title: str) -> None:
     path : path-like
         Where to.
     tables : mapping of Table to pyarrow.Table
-        The TABLE elements in order, each FIELD with UCD, unit and description. Missing floats are
-        NaN, missing text is empty; lists of words are text.
+        The TABLE elements in order, each FIELD with UCD, unit and description. What has no value is null;
+        lists of words are text, lists of numbers of one length, or of none, are vectors. INFO
+        elements say what the bits of ``flags`` mean, VALUES what the words of ``status`` do.
     title : str
         Description of the whole.
     """
@@ -49,10 +51,14 @@ def write_votable(path, tables: Mapping[Table, pa.Table], title: str) -> None:
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n'
             f"<DESCRIPTION>{escape(title)}</DESCRIPTION>\n"
-            '<RESOURCE name="catalogue">\n<COOSYS ID="icrs" system="ICRS"/>\n'
+            '<RESOURCE name="catalogue">\n'
         )
+        for bit, sentence in FLAG_BITS.items():
+            text = escape(sentence)
+            out.write(f'<INFO name="flag_{bit.bit_length() - 1}" value="{bit}">{text}</INFO>\n')
+        out.write('<COOSYS ID="icrs" system="ICRS"/>\n')
         for table, data in tables.items():
-            out.write(_head(table, data.num_rows))
+            out.write(_head(table, data))
             for text in _base64_lines(encode_rows(table, data)):
                 out.write(text)
             out.write("</STREAM></BINARY2></DATA>\n</TABLE>\n")
@@ -62,29 +68,51 @@ def write_votable(path, tables: Mapping[Table, pa.Table], title: str) -> None:
 def encode_rows(table: Table, data: pa.Table) -> Iterator[bytes]:
     """Yield rows in the BINARY2 serialisation (VOTable 1.4, section 5.4), a block at a time.
 
-    A row is a mask of nulls (none: missing values are NaN or empty), then its cells, big-endian;
-    a cell of variable length is preceded by the number of its elements.
+    A row is a mask of its nulls, a bit a column, then its cells, big-endian; a cell of variable length is
+    preceded by the number of its elements.
     """
-    mask = np.zeros(((len(table.columns) + 7) // 8,), dtype=np.uint8)
+    lengths = _lengths(table, data)
     for start in range(0, data.num_rows, _BLOCK):
         block = data.slice(start, _BLOCK)
-        n = block.num_rows
-        parts = [(np.full(n, len(mask)), np.tile(mask, n))]
+        nulls = np.zeros((block.num_rows, len(table.columns)), bool)
+        cells = missing(table, block)
+        for number, column in enumerate(table.columns):
+            # a list of any length is not null but empty
+            if column.name in cells and not (column.array and column.name not in lengths):
+                nulls[:, number] = cells[column.name]
+        mask = np.packbits(nulls, axis=1)
+        parts = [(np.full(len(mask), mask.shape[1]), mask.ravel())]
         for column in table.columns:
-            parts += _cells(column, block.column(column.name))
+            values = block.column(column.name)
+            parts += _cells(column, values, lengths.get(column.name))
         yield _interleave(parts)
 
 
-def _cells(column: Column, values: pa.ChunkedArray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _lengths(table: Table, data: pa.Table) -> dict[str, int]:
+    """Return the lengths of the lists that are vectors, by column."""
+    lists = [c for c in table.columns if c.array and c.dtype != "str"]
+    found = {c.name: vectors(c, data.column(c.name)) for c in lists}
+    return {name: vector.shape[1] for name, vector in found.items() if vector is not None}
+
+
+def _cells(
+    column: Column, values: pa.ChunkedArray, length: int | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the bytes of a column's cells as (bytes in each cell, all bytes one after the other)."""
     if column.dtype == "str":
         words = [word.encode() for word in plain_text(values).to_pylist()]
         lengths = np.array([len(word) for word in words], dtype=np.int64)
         return [_fixed(lengths, ">i4"), (lengths, np.frombuffer(b"".join(words), np.uint8))]
     if column.array:
+        kind = np.dtype(_BIG_ENDIAN[column.dtype])
+        if length is not None:
+            vector = vectors(column, values)
+            if vector.shape[1] != length:  # all lists of this block are empty
+                vector = np.full((len(values), length), np.nan)
+            flat = np.ascontiguousarray(vector, kind).view(np.uint8).ravel()
+            return [(np.full(len(values), length * kind.itemsize), flat)]
         cells = [cell.values.to_numpy() for cell in values]
         lengths = np.array([len(cell) for cell in cells], dtype=np.int64)
-        kind = np.dtype(_BIG_ENDIAN[column.dtype])
         flat = np.concatenate([np.empty(0), *cells]).astype(kind).view(np.uint8)
         return [_fixed(lengths, ">i4"), (lengths * kind.itemsize, flat)]
     if column.dtype == "bool":
@@ -124,23 +152,35 @@ def _base64_lines(blocks: Iterator[bytes]) -> Iterator[str]:
     yield base64.encodebytes(rest).decode()
 
 
-def _head(table: Table, n_rows: int) -> str:
+def _head(table: Table, data: pa.Table) -> str:
     """Return a TABLE element up to where its stream begins."""
-    fields = "".join(map(_field, table.columns))
+    lengths = _lengths(table, data)
+    fields = "".join(_field(column, lengths.get(column.name)) for column in table.columns)
+    name = quoteattr(table.name)
     return (
-        f'<TABLE name={quoteattr(table.name)} nrows="{n_rows}">\n'
+        f'<TABLE ID={name} name={name} nrows="{data.num_rows}">\n'
         f"<DESCRIPTION>{escape(table.description)}</DESCRIPTION>\n{fields}"
         '<DATA><BINARY2><STREAM encoding="base64">\n'
     )
 
 
-def _field(column: Column) -> str:
+def _field(column: Column, length: int | None = None) -> str:
+    """Return a FIELD element; `length` is that of a list that is a vector."""
     attributes = {"name": column.name, "datatype": _DATATYPE[column.dtype], "ucd": column.ucd}
     if column.array or column.dtype == "str":
-        attributes["arraysize"] = "*"
+        attributes["arraysize"] = "*" if length is None else str(length)
+    if attributes.get("arraysize") == "1":
+        del attributes["arraysize"]
     if column.unit:
         attributes["unit"] = column.unit
     if column.ucd.startswith("pos.eq"):
         attributes["ref"] = "icrs"
     inside = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
-    return f"<FIELD{inside}><DESCRIPTION>{escape(column.description)}</DESCRIPTION></FIELD>\n"
+    words = "".join(
+        f"<OPTION name={quoteattr(sentence)} value={quoteattr(word)}/>"
+        for word, sentence in STATUS_WORDS.items()
+    )
+    values = f"<VALUES>{words}</VALUES>" if column is STATUS else ""
+    return (
+        f"<FIELD{inside}><DESCRIPTION>{escape(column.description)}</DESCRIPTION>{values}</FIELD>\n"
+    )

@@ -135,7 +135,8 @@ def fit_spectra(
     width : array-like, optional
         Widths of the bins, Hz; by default from the distances between the frequencies.
     likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}, optional
-        See `pipeline.fit.likelihood.terms`; by default ``gamma`` with `n` and ``gaussian`` with `error`.
+        See `pipeline.fit.likelihood.terms`; by default ``gamma`` with `n`, and with `error` what suits it:
+        see `pipeline.fit.prepare.with_errors_only`.
     bin_average : bool, optional
         Whether the model is averaged over each bin, rather than taken at its frequency.
     n_starts, min_delta_bic, errors
@@ -163,6 +164,7 @@ def fit_spectra(
     if not isinstance(model, Model):
         model = Model.from_components("model", model)
     rows = _rows(power, frequency, n, error, width, likelihood)
+    rows = [prepare.with_errors_only(row) for row in rows]
     devices = configure(platform, precision)
     masks = [prepare.usable(row) for row in rows]
     out = _empty(model, masks)

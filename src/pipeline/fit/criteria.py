@@ -1,4 +1,4 @@
-"""Whether one more component stays, by its evidence or by a calibrated p-value.
+"""Which model is best; whether one more component stays, by its evidence or by a calibrated p-value.
 
 The Bayesian information criterion is an approximation for many data and vague priors; these two are what
 it stands in for, and cost a few hundred likelihoods or fits a spectrum and component.
@@ -15,6 +15,31 @@ from pipeline.fit.select import Workshop, finish
 
 DOUBT = 1e-6
 """Far enough below the largest p-value that approximations do."""
+
+
+def choose(bic, n_free, min_delta_bic=0.0):
+    """Return the number of the best model of each lane, -1 where none has a BIC, shape (lanes,).
+
+    It is the model with the fewest free parameters among those whose BIC is at most `min_delta_bic` above the
+    lowest; of models with as many parameters, the one with the lower BIC. So nothing depends on the order
+    of the models, but of equals the first is taken.
+
+    Parameters
+    ----------
+    bic : array, shape (models, lanes)
+        NaN or infinite where a model has no result.
+    n_free : int array, shape (models, lanes)
+        Free parameters.
+    min_delta_bic : float, optional
+        By how much the BIC of a larger model must be lower.
+    """
+    bic = np.where(np.isfinite(bic), bic, np.inf)
+    known = np.isfinite(bic).any(axis=0)
+    lowest = np.where(known, bic.min(axis=0), 0.0)
+    near = np.isfinite(bic) & (bic <= lowest + min_delta_bic)
+    fewest = np.where(near, n_free, np.iinfo(int).max).min(axis=0)
+    best = np.argmin(np.where(near & (n_free == fewest), bic, np.inf), axis=0)
+    return np.where(known, best, -1)
 
 
 def by_evidence(seeds, *, least=0.0, draws=512) -> Criterion:
@@ -67,7 +92,7 @@ def by_p_value(
             step.shop.spectra.take(step.lanes),
             step.shop.widths[:, step.lanes],
             _finished(step, step.small, step.without),
-            _seeds(step, seeds),
+            _seeds(step, seeds, step.having),
             slot=step.slot,
             n_starts=n_starts,
             draws=draws,
@@ -92,14 +117,15 @@ def _evidence(step, fit, active, seeds, draws):
     """Logarithm of the evidence of one of the fits of a step, NaN where there is none."""
     shop, lanes = step.shop, step.lanes
     told = shop.spectra.take(lanes), shop.widths[:, lanes], _finished(step, fit, active)
-    found = posterior.sample(shop.engine, *told, _seeds(step, seeds), draws=draws)
+    found = posterior.sample(shop.engine, *told, _seeds(step, seeds, active), draws=draws)
     good = found.pareto_k <= posterior.GOOD_K
     return np.where(good, found.log_evidence, found.log_evidence_laplace)
 
 
-def _seeds(step: Step, seeds):
-    """Seeds of the lanes of a step, other ones for each component."""
-    return [[*seeds[lane], step.slot] for lane in step.lanes]
+def _seeds(step: Step, seeds, active):
+    """Seeds of the lanes of a step, other ones for each component and for each set of components."""
+    sets = [int("".join("01"[there] for there in lane), 2) for lane in active.T.astype(int)]
+    return [[*seeds[lane], step.slot, one] for lane, one in zip(step.lanes, sets, strict=True)]
 
 
 def _finished(step: Step, fit, active):

@@ -1,7 +1,6 @@
 """Fit the models of a survey to the power spectra of one shard, a batch at a time."""
 
 import logging
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from pipeline.fit.blocks import on_cores
 from pipeline.fit.detect import amplitude_limits, detect_peak, peak_to_test
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, component_power
+from pipeline.fit.seeds import Purpose, seed_words
 from pipeline.fit.select import fit_model
 from pipeline.fit.starts import peaks_along
 from pipeline.fit.weak import add_profiles
@@ -71,9 +71,10 @@ def fit_rows(rows, options: FitOptions):
     """
     used = devices.configure(options.platform, options.precision, options.compilation_cache)
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
-    masks = [_mask(row, options) for row in rows]
+    weighted = [prepare.with_errors_only(row, options.likelihood) for row in rows]
+    masks = [_mask(row, options) for row in weighted]
     fits = {lane: [] for lane in range(len(rows))}
-    buckets = prepare.buckets(rows, masks, options.batch_size, average=options.bin_average)
+    buckets = prepare.buckets(weighted, masks, options.batch_size, average=options.bin_average)
 
     def fit(bucket):
         return list(_fit_bucket(bucket, [rows[lane] for lane in bucket.lanes], options, used))
@@ -150,7 +151,7 @@ def _criterion(model, bucket, rows, options, used):
     told = options.criterion
     if told.by == "bic":
         return None
-    seeds = [_seed(told.seed, row) for row in rows]
+    seeds = [seed_words(told.seed, Purpose.CRITERION, row, model.name) for row in rows]
     if told.by == "evidence":
         return criteria.by_evidence(seeds, least=options.min_delta_bic, draws=told.draws)
     return criteria.by_p_value(
@@ -167,8 +168,10 @@ def _evidence(engine, result, bucket, rows, options):
     """Return the columns of the evidence, a dictionary a lane of the bucket; empty where not asked for."""
     if options.evidence is None:
         return [{} for _ in rows]
-    seeds = [_seed(options.evidence.seed, row) for row in rows]
-    told = engine, bucket.spectra, bucket.widths, result, seeds
+    words = [
+        seed_words(options.evidence.seed, Purpose.EVIDENCE, row, result.model.name) for row in rows
+    ]
+    told = engine, bucket.spectra, bucket.widths, result, words
     found = posterior.sample(*told, draws=options.evidence.draws)
     return [found.columns(lane) for lane in range(len(rows))]
 
@@ -187,18 +190,14 @@ def _samples(engine, result, chosen, more, bucket, rows, options):
     lanes = np.flatnonzero(chosen & (np.array(named) | doubtful) & (result.n_free > 0))
     if lanes.size:
         some = result.take(lanes)
-        seeds = [_seed(told.seed, rows[lane]) for lane in lanes]
+        name = result.model.name
+        seeds = [seed_words(told.seed, Purpose.SAMPLES, rows[lane], name) for lane in lanes]
         data = bucket.spectra.take(lanes), bucket.widths[:, lanes]
         chains = mcmc.sample_chains(engine, *data, some, seeds, draws=told.draws)
         for k, lane in enumerate(lanes):
             out[lane] = samples.sample_rows(rows[lane], some, chains, k)
             more[lane] |= samples.columns(chains, k)
     return out
-
-
-def _seed(seed, row):
-    """Seed of one spectrum, the same whatever else is fitted."""
-    return [seed, zlib.crc32(f"{row['source_id']} {row['product']}".encode())]
 
 
 def _detect(bucket, rows, fits, best, options, used):
@@ -255,7 +254,7 @@ def _tested(engine, bucket, null, lanes, rows, options, slot=None):
         bucket.spectra.take(lanes),
         bucket.widths[:, lanes],
         null.take(lanes),
-        [_seed(told.seed, rows[lane]) for lane in lanes],
+        [seed_words(told.seed, Purpose.DETECTION, rows[lane], engine.model.name) for lane in lanes],
         slot=slot,
         n_starts=options.starts,
         draws=told.draws,
@@ -275,7 +274,7 @@ def _check(bucket, rows, result, chosen, options, used):
         bucket.spectra.take(lanes),
         bucket.widths[:, lanes],
         result.take(lanes),
-        [_seed(told.seed, rows[lane]) for lane in lanes],
+        [seed_words(told.seed, Purpose.OUTLIERS, rows[lane], result.model.name) for lane in lanes],
         scales=told.scales,
         draws=told.draws,
         enough=told.enough,
@@ -321,16 +320,11 @@ def _engine(model, bucket, options, used, precision=None):
 
 
 def _best(fits, min_delta_bic):
-    """Number of the model that `choose` takes in each lane, -1 where there is none, shape (lanes,)."""
-    chosen = []
-    for lane in range(fits[0].bic.size):
-        told = [
-            {"status": results.lane_status(f, lane), "n_free": f.n_free[lane], "bic": f.bic[lane]}
-            for f in fits
-        ]
-        best = choose(told, min_delta_bic)
-        chosen.append(-1 if best is None else best)
-    return np.array(chosen)
+    """Number of the model that `pipeline.fit.criteria.choose` takes in each lane, -1 where there is none, shape (lanes,)."""
+    lanes = range(fits[0].bic.size)
+    known = [[results.lane_status(f, lane) in HAS_RESULT for lane in lanes] for f in fits]
+    bic = np.where(known, [f.bic for f in fits], np.nan)
+    return criteria.choose(bic, np.array([f.n_free for f in fits]), min_delta_bic)
 
 
 def _rows_of_lane(row, mask, fits, options):
@@ -342,7 +336,7 @@ def _rows_of_lane(row, mask, fits, options):
         {**results.model_row(row, result, k), "n_bins": bins, **more}
         for result, k, _, more, _ in fits
     ]
-    best = choose(models, options.min_delta_bic)
+    best = _best_row(models, options.min_delta_bic)
     if options.evidence:
         told = [[m["log_evidence"] for m in models], [m["pareto_k"] for m in models]]
         for model, probability in zip(models, posterior.probabilities(*told), strict=True):
@@ -354,7 +348,7 @@ def _rows_of_lane(row, mask, fits, options):
     parameters = []
     for k, (model, fit) in enumerate(zip(models, fits, strict=True)):
         model["best"] = k == best
-        model["delta_bic"] = model["bic"] - models[best or 0]["bic"]
+        model["delta_bic"] = model["bic"] - (np.nan if best is None else models[best]["bic"])
         parameters += [{**p, "best": k == best} for p in results.parameter_rows(row, *fit[:2])]
     curves = [] if best is None else [results.curve_row(row, mask, *fits[best][:3])]
     draws = [] if best is None else fits[best][4]
@@ -363,18 +357,12 @@ def _rows_of_lane(row, mask, fits, options):
     return models, parameters, curves, draws
 
 
-def choose(models, min_delta_bic):
-    """Return which of the MODELS rows is the best, or None where none has a result.
-
-    The lowest BIC wins, but a model with more free parameters must win by `min_delta_bic`.
-    """
-    best = None
-    for k in sorted(range(len(models)), key=lambda k: models[k]["n_free"]):
-        if models[k]["status"] not in HAS_RESULT or not np.isfinite(models[k]["bic"]):
-            continue
-        if best is None or models[k]["bic"] < models[best]["bic"] - min_delta_bic:
-            best = k
-    return best
+def _best_row(models, min_delta_bic):
+    """Number of the MODELS row that `pipeline.fit.criteria.choose` takes, or None where none has a result."""
+    bic = [[m["bic"] if m["status"] in HAS_RESULT else np.nan] for m in models]
+    n_free = np.array([[m["n_free"]] for m in models])
+    (best,) = criteria.choose(np.array(bic), n_free, min_delta_bic)
+    return None if best < 0 else int(best)
 
 
 def _no_fit(row, bins):

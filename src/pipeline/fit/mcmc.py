@@ -58,7 +58,7 @@ class Chains:
         Fitted variables, all of equal weight; those that did not move are at their best value. NaN in lanes
         without a posterior.
     diagnosis : Diagnosis
-        Arrays of shape (P, lanes); NaN for what did not move.
+        Of these draws; arrays of shape (P, lanes), NaN for what did not move.
     accepted : array, shape (lanes,)
         Fraction of the proposals that were accepted.
     free : bool array, shape (P, lanes)
@@ -116,8 +116,9 @@ def sample_chains(
             rngs = [np.random.default_rng([*words[k], number]) for k in some]
             v, accepted[some] = _run(shop, result, here, plan, some, np.array(keys).T, rngs)
             new = np.where(result.free[:, some], here.to_u(v), here.held)
-            known = _diagnose(new)
-            u[..., some] = new[:: plan.draws // each]
+            kept = new[:: plan.draws // each]
+            known = _diagnose(kept)  # of what is kept: every second draw, or fourth, is worth less
+            u[..., some] = kept
             for whole, part in zip(found, known, strict=True):
                 whole[:, some] = np.where(result.free[:, some], part, np.nan)
             again = ~(known.good | ~result.free[:, some]).all(axis=0)

@@ -10,6 +10,13 @@ BUCKETS = (64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 """Lengths spectra are padded to: one compilation each. Longer ones go to multiples of 4096."""
 MIN_BINS = 8
 """Fewer usable bins than this are not fitted."""
+SAME_SCATTER = 0.3
+"""Scatter of error over power, beside that of the power, below which the errors are the power times a smooth
+function."""
+FOLLOWS = 0.5
+"""Rank correlation of errors and powers, from bin to bin, above which the errors come from the data."""
+NEIGHBOURS = 4
+"""Bins on each side whose errors stand in for that of a bin."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +69,77 @@ def likelihood_of(row) -> str:
 
 
 def weights(row) -> np.ndarray:
-    """Return n, or 1 / sigma^2 where only errors are known."""
-    if likelihood_of(row) != "gaussian":
+    """Return n, or 1 / sigma^2 where only errors are known; with the model's variance n = (P / sigma)^2."""
+    kind = likelihood_of(row)
+    if kind != "gaussian" and len(row["n"]):
         return row["n"]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return 1.0 / np.asarray(row["power_err"]) ** 2
+        weight = 1.0 / np.asarray(row["power_err"]) ** 2
+    if kind == "gaussian_model":
+        return weight * np.square(row["power"])
+    return weight
+
+
+def with_errors_only(row, likelihood="auto"):
+    """Return a spectrum with the likelihood that suits its errors; one with n is returned as it is.
+
+    Errors that come from the data are too small where the power fluctuated down: a fit weighted by them is
+    too low by about 2 / n. Where they are the power times a smooth function of frequency, as P / sqrt(n) is,
+    the likelihood with the variance of the model has no such lean (``gaussian_model``). Where they follow the
+    power otherwise (the noise was subtracted from it but not from them) each error is replaced by the
+    geometric mean of those of its neighbours, scaled by the widths of the bins (after Churazov et al. 1996,
+    ApJ 471, 673). Other errors are taken as they are.
+
+    Parameters
+    ----------
+    row : mapping
+        ``n``, ``power``, ``power_err``, ``frequency_lo`` and ``frequency_hi``, each of shape (bins,) or empty.
+    likelihood : {"auto", "gaussian", "gaussian_model"}, optional
+        What to do: the above, or one likelihood with the errors as they are.
+    """
+    if len(row["n"]) or row.get("likelihood"):
+        return row
+    if likelihood != "auto":
+        return {**row, "likelihood": likelihood}
+    power, error = np.asarray(row["power"], float), np.asarray(row["power_err"], float)
+    width = np.asarray(row["frequency_hi"], float) - np.asarray(row["frequency_lo"], float)
+    good = np.isfinite(power) & np.isfinite(error) & (error > 0) & (width > 0)
+    scaled = error[good] * np.sqrt(width[good])
+    positive, follows = _errors_follow(power[good], scaled)
+    if positive:
+        return {**row, "likelihood": "gaussian_model"}
+    if not follows:
+        return row
+    smooth = np.full_like(error, np.inf)
+    smooth[good] = _without_own(scaled) / np.sqrt(width[good])
+    return {**row, "power_err": smooth}
+
+
+def _errors_follow(power, error):
+    """Return whether errors are the power times a smooth function, and whether they follow it at all.
+
+    Second differences from bin to bin leave the fluctuations and take the shape of the spectrum away.
+    """
+    if power.size < MIN_BINS:
+        return False, False
+    away = np.diff(np.log(error), 2)
+    if (power > 0).all():
+        logs = np.diff(np.log(power), 2)
+        if np.median(np.abs(away - logs)) < SAME_SCATTER * np.median(np.abs(logs)):
+            return True, True
+    ranks = [np.argsort(np.argsort(a)) for a in (away, np.diff(power, 2))]
+    return False, bool(np.corrcoef(ranks)[0, 1] > FOLLOWS)
+
+
+def _without_own(error):
+    """Geometric mean of the errors of the bins beside each, as many on one side as on the other."""
+    logs, last = np.log(error), error.size - 1
+    out = np.empty_like(error)
+    for k in range(error.size):
+        reach = max(min(NEIGHBOURS, k, last - k), 1)
+        near = [j for j in range(k - reach, k + reach + 1) if j != k and 0 <= j <= last]
+        out[k] = np.exp(logs[near].mean())
+    return out
 
 
 def bucket_length(bins: int) -> int:

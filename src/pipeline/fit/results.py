@@ -148,7 +148,7 @@ def lorentzian_of(component, values):
     d ln nu0 / d ln Q = 1 / (1 + 4 Q^2) and d ln Delta / d ln Q = -4 Q^2 / (1 + 4 Q^2).
     """
     if component != "lorentzian_numax":
-        return np.asarray(values, float), np.eye(3)
+        return np.array(values, float), np.eye(3)
     variance, nu_max, q = values
     share = 1 / (1 + 4 * q**2)
     slopes = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, share], [0.0, 1.0, share - 1]])
@@ -319,7 +319,7 @@ def _blends(row, result, lane):
     slots = [
         s
         for s, slot in enumerate(model.slots)
-        if slot.component in ("lorentzian", "lorentzian_numax") and result.active[s, lane]
+        if slot.component in LORENTZIANS and result.active[s, lane]
     ]
     if len(slots) < 2:
         return
@@ -327,7 +327,8 @@ def _blends(row, result, lane):
     peaks, slopes = [], np.eye(model.size)
     for s in slots:
         index = list(model.index[s])
-        peak, slopes[np.ix_(index, index)] = lorentzian_of(model.slots[s].component, values[index])
+        peak, slope = _over_all_frequencies(model.slots[s].component, values[index])
+        slopes[np.ix_(index, index)] = slope
         peaks.append(peak)
     matrix = slopes @ _of_logs(matrix, values, model.is_log) @ slopes.T
     to_fraction = _to_fraction(row)
@@ -339,6 +340,8 @@ def _blends(row, result, lane):
             np.log(np.concatenate([peaks[k] for k in group])), matrix[np.ix_(index, index)]
         )
         variance, frequency, fwhm, positive = np.exp(logs)
+        if all(model.slots[s].component == "lorentz" for s in members):
+            variance, errors[0, 0] = positive, errors[3, 3]  # as the peaks' own is
         unit = model.slots[members[0]].parameters[0].unit_in(row["norm"])
         yield label, ("variance", variance, _root(errors[0, 0]), unit)
         yield label, ("frequency", frequency, _root(errors[1, 1]))
@@ -347,6 +350,19 @@ def _blends(row, result, lane):
         if to_fraction:
             rms = math.sqrt(positive * to_fraction / _binning(row, frequency))
             yield label, ("rms", rms, 0.5 * _root(errors[3, 3]))
+
+
+def _over_all_frequencies(component, values):
+    """`lorentzian_of`, with the variance over all frequencies, negative ones included."""
+    peak, slopes = lorentzian_of(component, values)
+    if component == "lorentz":  # of which the variance is that over positive ones
+        _, frequency, fwhm = peak
+        q = frequency / fwhm
+        share = 0.5 + math.atan(2 * q) / math.pi
+        peak[0] /= share
+        slope = 2 * q / (1 + 4 * q**2) / math.pi / share
+        slopes[0] += [0.0, -slope, slope]
+    return peak, slopes
 
 
 def _to_fraction(row) -> float:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import cluster as dask_cluster
+from pipeline.closure import code_version
 from pipeline.columns import INGEST, LISTING, MANIFEST
 from pipeline.config import (
     SCANNED_BY,
@@ -20,7 +21,6 @@ from pipeline.config import (
     IngestOptions,
     RemoteOptions,
     SourceOptions,
-    code_version,
     is_remote,
     section_json,
     shard_name,
@@ -119,7 +119,7 @@ def plan(
         When the archive is not a folder, or two names are at one place and `source.same_position`
         is `error`.
     """
-    version = f"{code_version('ingest', 'columns', 'status')} {section_json(options, SCANNED_BY)}"
+    version = f"{code_version('ingest')} {section_json(options, SCANNED_BY)}"
     known = scan_cache.load(cache, version)
     if is_remote(archive):
         scanned = _scan_remote(archive, listing, copies, known, options, remote)

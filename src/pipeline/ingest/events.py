@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.ingest import fits_time
+from pipeline.ingest import clock
 from pipeline.ingest import gti as good_time
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag, Status
 
 NO_TIME = (
-    f"column TIME has no finite value within {fits_time.FURTHEST:g} s of the reference epoch: fetch "
+    f"column TIME has no finite value within {clock.FURTHEST:g} s of the reference epoch: fetch "
     "the file again, or mend TIMEZERO and TIMEUNIT"
 )
 

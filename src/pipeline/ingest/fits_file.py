@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from astropy.io import fits
 
-from pipeline.ingest import layout
+from pipeline.ingest import layout, time_units
 from pipeline.ingest.layout import Extent
 from pipeline.ingest.recognise import Hdu
 from pipeline.ingest.reject import Rejected
@@ -82,7 +82,7 @@ class FitsHdu(Hdu):
     @classmethod
     def of(cls, index, content, extent) -> "FitsHdu":
         """Describe the HDU of a number; a compressed image is an image, though it lies in a table."""
-        text = bytes(content[extent.header : extent.data]).decode("ascii", "replace")
+        text = _as_ascii(bytes(content[extent.header : extent.data]))
         header = _keywords(fits.Header.fromstring(text))
         kind, columns = str(header.get("XTENSION", "")).strip(), ()
         if kind in _TABLES and header.get("ZIMAGE") is not True:
@@ -92,6 +92,10 @@ class FitsHdu(Hdu):
             )
         name = str(header.get("EXTNAME", "" if index else "PRIMARY")).strip()
         return cls(name, header, columns, content, extent)
+
+    def number(self, name: str) -> int:
+        """Return the number of a column, from 1, by its upper-case name."""
+        return self.columns.index(name) + 1
 
     def unit(self, name: str) -> str:
         """Return the TUNIT of a column by its upper-case name; empty if there is none."""
@@ -167,6 +171,14 @@ class FitsHdu(Hdu):
         words = np.char.strip(np.ascontiguousarray(cells).view(f"S{cells.shape[1]}")[:, 0])
         null = str(self.header.get(f"TNULL{index + 1}", "")).strip()
         return (words == b"") | (words == null.encode("ascii", "replace"))
+
+
+def _as_ascii(cards: bytes) -> str:
+    """Return the text of a header, in which a minus or a micro of Unicode is as good as one of ASCII."""
+    if cards.isascii():
+        return cards.decode("ascii")
+    rows = (cards[i : i + layout.CARD] for i in range(0, len(cards), layout.CARD))
+    return "".join(time_units.plain_text(row).ljust(layout.CARD)[: layout.CARD] for row in rows)
 
 
 def _keywords(header) -> dict:

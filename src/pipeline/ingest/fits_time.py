@@ -1,53 +1,47 @@
 """Time keywords of FITS headers: reference epoch, offset, unit, and where in a bin its time is.
 
-OGIP/93-003 and Rots et al. 2015, A&A 574, A36.
+OGIP/93-003; FITS 4.0, section 9, which is Rots et al. 2015, A&A 574, A36.
 """
 
 import math
-import re
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from astropy.time import Time
 
-DAY = 86400.0
-
-FURTHEST = 1e12
-"""Seconds from its reference epoch that a time may be, 32,000 years: damage is mostly further. Julian
-dates without an epoch are within."""
+from pipeline.ingest import time_units
+from pipeline.ingest.clock import Clock, ahead_of
+from pipeline.ingest.reject import Rejected
+from pipeline.ingest.time_units import DAY, MJD_ZERO_JD, TimeUnit
+from pipeline.status import Status
 
 LATEST = 1_000_000
 """MJD after which there is no reference epoch, AD 4596: the number is damaged."""
 
-_MJD_ZERO_JD = 2400000.5
+EARLIEST = 15_000
+"""MJD before which no detector counted seconds, AD 1900: a reference epoch that says so (MJDREF = 0, where
+it was not filled in) is none."""
+
 _JULIAN = (-2400001, -1)
 """Day of epochs that say that times are Julian dates, or those less 2,400,000."""
 
 _TJD_ZERO_MJD = 40000
-_UNITS = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
-    **dict.fromkeys(("ms", "msec"), 1e-3),
-    **dict.fromkeys(("us", "microsec"), 1e-6),
-    **dict.fromkeys(("min", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
-    **dict.fromkeys(("d", "day", "days"), DAY),
-    **dict.fromkeys(("a", "yr", "year", "years"), 365.25 * DAY),
-}
 _EPOCH = (
     *(f"{p}REF{part}" for p in ("MJD", "BJD", "JD") for part in ("", "I", "F")),
     "DATEREF",
 )
-_IN_UNIT = re.compile(r"B?JD\s*-\s*(\d+(?:\.\d*)?)", re.IGNORECASE)
 _DATES = {"TMID_BJD": 0.0, "T": 2454833.0}
 """Columns that hold barycentric Julian dates less a number: CDIPS's and K2SFF's."""
-_SCALES = {"UTC": "utc", "MJD": "utc", "TAI": "tai"}
-_FIRST_LEAP_SECOND, _LAST_DAY = 41317, 100_000
-_OWN = ("TIMEZERO", "TIMEZERI", "TIMEZERF", "CONTENT", "CREATOR")
+_SCALES = {"UTC": "utc", "MJD": "utc", "TAI": "tai", "GPS": "tai"}
+_GPS_BEHIND_TAI = 19.0
+_UNSAID = frozenset({"", "NONE", "NULL", "N/A", "UNKNOWN"})
+_FIRST_LEAP_SECOND = 41317
+_OWN = ("TIMEZERO", "TIMEZERI", "TIMEZERF", "TIMEOFFS", "CONTENT", "CREATOR")
 _INHERITED = (
     "TIMESYS",
     "TIMEREF",
+    "TREFPOS",
     "TIMEUNIT",
     "TIMEDEL",
     "TIMEPIXR",
@@ -57,78 +51,16 @@ _INHERITED = (
 )
 
 
-@dataclass(frozen=True)
-class Clock:
-    """How the numbers of a time column become seconds from a reference epoch.
-
-    Attributes
-    ----------
-    day : int
-        Whole days of the reference epoch, MJD; -1 if unknown.
-    fraction : float
-        Fraction of a day of the reference epoch, 0 <= fraction < 1.
-    zero : float
-        Seconds to add to every time (TIMEZERO).
-    unit : float
-        Seconds in a unit of the column.
-    system : str
-        Time scale: TT, TDB, UTC, …; empty if unknown.
-    barycentred : bool
-        Whether times are those at the solar-system barycentre.
-    leaping : bool
-        Whether the column counts days of UTC, of which some are a second longer.
-    """
-
-    day: int = -1
-    fraction: float = 0.0
-    zero: float = 0.0
-    unit: float = 1.0
-    system: str = ""
-    barycentred: bool = False
-    leaping: bool = False
-
-    def seconds(self, times: np.ndarray) -> np.ndarray:
-        """Turn the numbers of a column into seconds from the reference epoch.
-
-        Those further than `FURTHEST` from it are no times: NaN.
-        """
-        seconds = np.asarray(times, dtype=float)
-        if self.unit != 1 or self.zero:
-            seconds = seconds * self.unit + self.zero
-        if seconds.size and not (seconds.min() >= -FURTHEST and seconds.max() <= FURTHEST):
-            seconds = np.where(np.abs(seconds) <= FURTHEST, seconds, np.nan)
-        return self.uniform(seconds) if self.leaping else seconds
-
-    def uniform(self, seconds: np.ndarray) -> np.ndarray:
-        """Add to seconds of UTC days what TT is ahead of UTC, leap seconds included."""
-        result = np.array(seconds, dtype=float)
-        finite = np.isfinite(result)
-        if self.day >= 0 and finite.any():
-            days = np.floor(self.day + self.fraction + result[finite] / DAY)
-            each, place = np.unique(days, return_inverse=True)
-            result[finite] += _ahead(each, "utc")[place]
-        return result
-
-    def since(self, other: "Clock") -> float:
-        """Return the seconds by which this reference epoch is later than another; 0 if unknown."""
-        if self.day < 0 or other.day < 0:
-            return 0.0
-        return (self.day - other.day) * DAY + (self.fraction - other.fraction) * DAY
-
-    def mjd(self, seconds: float) -> float:
-        """Return the MJD of a time in seconds from the reference epoch, NaN if that is unknown."""
-        if self.day < 0:
-            return math.nan
-        return self.day + self.fraction + seconds / DAY
-
-
-def keywords(header: Mapping, primary: Mapping) -> dict:
+def keywords(header: Mapping, primary: Mapping, number: int = 0) -> dict:
     """Return the time keywords that hold for a table.
 
     Parameters
     ----------
     header, primary : mapping
         Keywords of the table and of the primary HDU.
+    number : int, optional
+        That of a column, from 1, whose own keywords (TCTYPn its time scale, TRPOSn where its times are
+        measured) win over those of the table; 0 for none.
 
     Returns
     -------
@@ -136,13 +68,21 @@ def keywords(header: Mapping, primary: Mapping) -> dict:
         Those of the table; what it does not say is taken from the primary HDU, but for the offset,
         which belongs to one table. The keywords of the reference epoch are not mixed.
     """
-    epoch = header if any(key in header for key in _EPOCH) else primary
+    epoch = header if _epoch(header) is not None or not _epoch(primary) else primary
     result = {key: header[key] for key in (*_OWN, *_INHERITED) if key in header}
     result |= {k: primary[k] for k in _INHERITED if k in primary and k not in header}
-    return result | {key: epoch[key] for key in _EPOCH if key in epoch}
+    result |= {key: epoch[key] for key in _EPOCH if key in epoch}
+    if time_units.scale(header.get(f"TCTYP{number}", "")) in time_units.SCALES:
+        result["TIMESYS"] = header[f"TCTYP{number}"]
+    if f"TRPOS{number}" in header:
+        result["TREFPOS"] = header[f"TRPOS{number}"]
+        result.pop("TIMEREF", None)
+    return result
 
 
-def clock(header: Mapping, column_unit: str = "", column: str = "TIME") -> Clock:
+def clock(
+    header: Mapping, column_unit: str = "", column: str = "TIME", times: np.ndarray | None = None
+) -> Clock:
     """Read the clock of a table from its header.
 
     Parameters
@@ -151,70 +91,145 @@ def clock(header: Mapping, column_unit: str = "", column: str = "TIME") -> Clock
         Its keywords, from `keywords`.
     column_unit : str, optional
         TUNIT of the time column, which wins over TIMEUNIT: XRONOS writes times in seconds under
-        TIMEUNIT = 'd'. It may hold the epoch: BJD - 2454833.
+        TIMEUNIT = 'd'. It may hold the epoch: BJD - 2454833, btjd. See `time_units.parse`.
     column : str, optional
         Name of the time column.
+    times : ndarray, optional
+        Numbers of the column, which tell which epoch is right where unit and keywords name two, and
+        whether one can be right at all.
 
     Returns
     -------
     Clock
-        In TT where the file is in UTC or TAI, by the leap seconds at the reference epoch.
+        In TT where the file is in UTC, TAI or GPS, by the leap seconds at the reference epoch.
+
+    Raises
+    ------
+    Rejected
+        BAD_TIME, naming the unit, where it is not understood.
     """
-    epoch, unit = _epoch(header), unit_seconds(column_unit)
-    barycentric = False
-    if epoch is None and (origin := _column_epoch(column_unit, column)) is not None:
-        epoch, unit, barycentric = _split(origin - _MJD_ZERO_JD, 0.0), DAY, True
+    unit = _unit(header, column_unit, column)
+    epoch = _epoch(header)
+    if (day := _DATES.get(column)) is not None and epoch is None and unit.epoch is None:
+        unit = TimeUnit(DAY, _split(day - MJD_ZERO_JD, 0.0), unit.scale, True)
+    epoch = _choose(unit, epoch, times)
     zero = offset(header) or 0.0
-    system = str(header.get("TIMESYS", "")).strip().upper()
+    if math.isnan(zero):
+        raise _unknown_unit("TIMEUNIT, the unit of TIMEZERO,", header["TIMEUNIT"])
+    system = unit.scale or time_units.scale(header.get("TIMESYS", ""))
     if system == "MJD" and "TIMEZERO" in header:
         # GOES/XRS: TIMEZERO is no offset but the day, in MJD, from which times count.
         epoch, zero = _split(0.0, number(header, "TIMEZERO") or 0.0), 0.0
     elif "XRONOS" in f"{header.get('CONTENT', '')} {header.get('CREATOR', '')}".upper():
         epoch, zero = _xronos(header, epoch, zero)
-    unit = unit or header_unit(header)
     day, fraction = epoch or (-1, 0.0)
-    if epoch is not None and day in _JULIAN:
+    if epoch is not None and (day in _JULIAN or (unit.epoch is not None and day < 0)):
         zero += (day + fraction) * DAY
         day, fraction = 0, 0.0
     if not 0 <= day <= LATEST:
         day, fraction = -1, 0.0
     scale, leaping = _SCALES.get(system), False
     if day >= 0 and scale:
-        system = "TT"
         # Days are of UTC; seconds since an epoch in UTC pass through the leap seconds.
-        leaping = scale == "utc" and (unit >= DAY or day < _FIRST_LEAP_SECOND)
+        leaping = scale == "utc" and (unit.seconds >= DAY or day < _FIRST_LEAP_SECOND or unit.civil)
         if not leaping:
-            day, fraction = _split(day, fraction + float(_ahead(np.array([day]), scale)[0]) / DAY)
-    reference = str(header.get("TIMEREF", "")).strip().upper()
+            behind = _GPS_BEHIND_TAI * (system == "GPS")
+            ahead = float(ahead_of(np.array([day]), scale)[0]) + behind
+            day, fraction = _split(day, fraction + ahead / DAY)
+        system = "TT"
     return Clock(
         day=day,
         fraction=fraction,
         zero=zero,
-        unit=unit,
+        unit=unit.seconds,
         system=system,
-        barycentred=reference.startswith(("SOLARSYSTEM", "BARYCENT"))
-        or "BJDREFI" in header
-        or barycentric,
+        barycentred=_at_barycentre(header) or unit.barycentred,
         leaping=leaping,
     )
 
 
-def _ahead(days: np.ndarray, scale: str) -> np.ndarray:
-    """Return the seconds that TT is ahead of UTC or TAI on days, MJD."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # before 1960 and long from now there is no UTC
-        start = Time(np.clip(days, 0, _LAST_DAY).astype(float), format="mjd", scale=scale)
-        terrestrial = start.tt
-    days_apart = (terrestrial.jd1 - start.jd1) + (terrestrial.jd2 - start.jd2)
-    return np.round(days_apart * DAY, 3)
+def _unit(header, column_unit, column) -> TimeUnit:
+    """Return the unit of a time column: its own, else that of the table, else seconds."""
+    own, table = str(column_unit).strip(), str(header.get("TIMEUNIT", "")).strip()
+    named = time_units.is_scale(own)  # it says the scale in the place of the unit
+    if own.upper() not in _UNSAID and not named:
+        found = time_units.parse(own)
+        if found is None:
+            raise _unknown_unit(f"the unit of column {column}", own)
+        return found
+    if table.upper() not in _UNSAID:
+        found = time_units.parse(table)
+        if found is None:
+            raise _unknown_unit("TIMEUNIT", table)
+        return replace(found, scale=time_units.scale(own)) if named else found
+    if named:
+        raise _unknown_unit(f"the unit of column {column}", own)
+    return TimeUnit(1.0)
 
 
-def _column_epoch(unit: str, column: str) -> float | None:
-    """Return the Julian date that a time column counts from by its unit or its name, None if not."""
-    found = _IN_UNIT.search(unit)
-    if found:
-        return float(found[1])
-    return _DATES.get(column)
+def _unknown_unit(what, text) -> Rejected:
+    return Rejected(
+        Status.BAD_TIME,
+        f"{what} is {text!r}, which is no unit of time that is known: mend it in the file, or say the "
+        "unit in ingest.tables.units ({time: d})",
+    )
+
+
+def _choose(unit, stated, times) -> tuple[int, float] | None:
+    """Return the reference epoch: that of the unit or of the keywords, the one that gives a date."""
+    if unit.epoch is None:
+        return stated if _gives_a_date(stated, unit, times) or unit.seconds >= DAY else None
+    if stated is None or _gives_a_date(unit.epoch, unit, times):
+        return unit.epoch
+    return stated if _gives_a_date(stated, unit, times) else unit.epoch
+
+
+def _gives_a_date(epoch, unit, times) -> bool:
+    """Return whether times from an epoch are later than `EARLIEST`; so they are where there are none."""
+    if epoch is None or times is None:
+        return True
+    some = np.asarray(times).ravel()[:1000].astype(float)
+    some = some[np.isfinite(some)]
+    if not len(some):
+        return True
+    return EARLIEST <= epoch[0] + epoch[1] + float(np.median(some)) * unit.seconds / DAY <= LATEST
+
+
+def _at_barycentre(header) -> bool:
+    """Return whether TIMEREF, or TREFPOS of FITS 4.0, says that times are at the barycentre."""
+    said = (str(header.get(key, "")).upper().replace(" ", "") for key in ("TIMEREF", "TREFPOS"))
+    return "BJDREFI" in header or any(
+        text.startswith(("SOLARSYSTEM", "BARYCENT", "SSB")) for text in said
+    )
+
+
+def of_pairs(values: np.ndarray, at: Clock) -> tuple[np.ndarray, Clock] | None:
+    """Read a column of two doubles, days and what they lack, as Astropy writes times into FITS.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, 2)
+        The column.
+    at : Clock
+        Its clock.
+
+    Returns
+    -------
+    times : ndarray, shape (n,)
+        Days from the first whole one.
+    clock : Clock
+        Theirs: its epoch is that day.
+        None where the column is not of days with a second number of at most 1.
+    """
+    if values.ndim != 2 or values.shape[1] != 2 or at.unit != DAY or values.dtype.kind != "f":
+        return None
+    days, rest = values.T
+    finite = np.isfinite(days) & np.isfinite(rest)
+    if not finite.any() or np.abs(rest[finite]).max() > 1 or np.abs(days[finite]).max() < 2:
+        return None
+    first = math.floor(days[finite].min())
+    day, fraction = _split(at.day + first + at.zero / DAY, at.fraction)
+    return (days - first) + rest, replace(at, day=day, fraction=fraction, zero=0.0)
 
 
 def _xronos(header, epoch, zero):
@@ -231,18 +246,22 @@ def _epoch(header) -> tuple[int, float] | None:
 
     The keywords in two parts win over the single one, which cannot hold the fraction as exactly.
     """
-    for prefix, origin in (("MJD", 0.0), ("BJD", _MJD_ZERO_JD), ("JD", _MJD_ZERO_JD)):
-        whole = number(header, f"{prefix}REFI")
+    for prefix, origin in (("MJD", 0.0), ("BJD", MJD_ZERO_JD), ("JD", MJD_ZERO_JD)):
+        whole, single = number(header, f"{prefix}REFI"), number(header, f"{prefix}REF")
+        fraction = number(header, f"{prefix}REFF")
+        if whole is None:
+            whole = single
+            if single is not None and single % 1:
+                fraction = None  # it is in the single one
+        elif fraction is not None and fraction == whole % 1:
+            fraction = None  # it is in both
         if whole is not None:
-            return _split(whole - origin, number(header, f"{prefix}REFF") or 0.0)
-        single = number(header, f"{prefix}REF")
-        if single is not None:
-            return _split(0.0, single - origin)
+            return _split(whole - origin, fraction or 0.0)
     try:
-        date = Time(str(header["DATEREF"]).strip(), format="isot")
+        date = Time(str(header["DATEREF"]).strip().removesuffix("Z"), format="fits")
     except (KeyError, ValueError):
         return None
-    return _split(date.jd1 - _MJD_ZERO_JD, date.jd2)
+    return _split(date.jd1 - MJD_ZERO_JD, date.jd2)
 
 
 def _split(whole, fraction) -> tuple[int, float]:
@@ -253,8 +272,16 @@ def _split(whole, fraction) -> tuple[int, float]:
 
 
 def offset(header: Mapping) -> float | None:
-    """Return TIMEZERO, or TIMEZERI + TIMEZERF, in seconds; None if the header has neither."""
-    return _in_seconds(header, "TIMEZERO", "TIMEZERI", "TIMEZERF")
+    """Return what is added to times, s: TIMEZERO, or TIMEZERI + TIMEZERF, and TIMEOFFS of FITS 4.0.
+
+    None if the header has none of them; NaN if TIMEUNIT is not understood and they are not 0. TIMEOFFS
+    that repeats TIMEZERO is the same offset by its new name.
+    """
+    zero = _in_seconds(header, "TIMEZERO", "TIMEZERI", "TIMEZERF")
+    correction = _in_seconds(header, "TIMEOFFS", "", "")
+    if zero is None or correction is None or correction == zero:
+        return correction if zero is None else zero
+    return zero + correction
 
 
 def span(header: Mapping) -> tuple[float, float]:
@@ -276,7 +303,10 @@ def mjd_span(header: Mapping) -> tuple[float, float]:
     if header_unit(header) == DAY and "XRONOS" in str(header.get("CONTENT", "")).upper():
         origin = Clock(_TJD_ZERO_MJD)
     else:
-        origin = clock(header)
+        try:
+            origin = clock(header, times=np.array([number(header, "TSTART") or math.nan]))
+        except Rejected:  # which reading the file says
+            return math.nan, math.nan
     return origin.mjd(start), origin.mjd(stop)
 
 
@@ -284,17 +314,16 @@ def _in_seconds(header, single, whole, fraction) -> float | None:
     value = number(header, single)
     if value is None and (value := number(header, whole)) is not None:
         value += number(header, fraction) or 0.0
-    return None if value is None else value * header_unit(header)
+    return None if value is None else value * header_unit(header) if value else 0.0
 
 
 def header_unit(header: Mapping) -> float:
-    """Return the seconds in a TIMEUNIT, 1 if it is not given or not known."""
-    return unit_seconds(header.get("TIMEUNIT", "")) or 1.0
-
-
-def unit_seconds(text) -> float | None:
-    """Return the seconds in a unit of time, None if it is not one."""
-    return _UNITS.get(str(text).strip().lower())
+    """Return the seconds in a TIMEUNIT: 1 if it is not given, NaN if it is not understood."""
+    text = str(header.get("TIMEUNIT", "")).strip()
+    if text.upper() in _UNSAID or time_units.is_scale(text):
+        return 1.0
+    found = time_units.parse(text)
+    return math.nan if found is None else found.seconds
 
 
 def number(header: Mapping, key: str) -> float | None:

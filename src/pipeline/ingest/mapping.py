@@ -70,6 +70,13 @@ class MappedHdu(Hdu):
     inside: object = None
     found: dict = field(default_factory=dict)
 
+    def number(self, name: str) -> int:
+        """Return the number in the file of a column of a FITS table, 0 if there is none."""
+        inside = self.inside
+        return (
+            inside.number(self.own[name]) if name in self.own and hasattr(inside, "number") else 0
+        )
+
     def unit(self, name: str) -> str:
         """Return the unit of a column: that of the configuration, else its own."""
         said = {NAMES[key]: unit for key, unit in self.table.units.items()}

@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from pipeline.ingest import (
     lightcurve,
     mapping,
     missions,
+    noise_level,
     rxte,
     spectrum,
 )
@@ -30,6 +32,9 @@ from pipeline.ingest.recognise import has_frequencies, recognise, time_column
 from pipeline.ingest.reject import Rejected
 from pipeline.models import UNITS
 from pipeline.status import Flag, Status
+
+_LEAHY_NOISE = 2.0
+"""Noise level under the normalisation of Leahy et al. (1983)."""
 
 _DEAD = 0.99
 """Live fraction below which dead time is worth a flag."""
@@ -277,9 +282,14 @@ def _times(hdus, index):
     if not name:
         found = ", ".join(hdu.columns[:8])
         raise Rejected(Status.BAD_TIME, f"no column TIME among {found}")
-    header = fits_time.keywords(hdu.header, hdus[0].header)
-    clock = fits_time.clock(header, hdu.unit(name), name)
-    return header, clock, clock.seconds(hdu.read(name).ravel())
+    number = hdu.number(name)
+    header = fits_time.keywords(hdu.header, hdus[0].header, number)
+    unit = hdu.unit(name) or str(hdu.header.get(f"TCUNI{number}", "")).strip()
+    values = hdu.read(name)
+    clock = fits_time.clock(header, unit, name, values)
+    if (pairs := fits_time.of_pairs(values, clock)) is not None:
+        values, clock = pairs
+    return header, clock, clock.seconds(values.ravel())
 
 
 def _good_times(hdus, clock, seconds, data) -> np.ndarray:
@@ -379,23 +389,47 @@ def _read_spectrum(hdus, index, who, entry, archive, options) -> list[dict]:
     if has_frequencies(names):
         return _read_frequencies(hdu, who, options)
     error = next((c for c in ("STAT_ERR", "STAT_ERROR") if c in names), None)
-    if "COUNTS" not in names or error is None:
-        raise Rejected(Status.BAD_SPECTRUM, "a power spectrum needs columns COUNTS and STAT_ERR")
+    column = next((c for c in ("RATE", "COUNTS") if c in names), None)
+    if column is None or error is None:
+        raise Rejected(
+            Status.BAD_SPECTRUM, "a power spectrum needs columns RATE or COUNTS, and STAT_ERR"
+        )
     bounds = _response(
         archive, entry["response"], entry["response_version"], options.max_decompressed
     )
-    counts = hdu.read("COUNTS").ravel()
+    counts = hdu.read(column).ravel()
     n = len(counts)
     channel = hdu.read("CHANNEL").ravel() if "CHANNEL" in names else bounds[0][:n]
     quality = hdu.read("QUALITY").ravel() if "QUALITY" in names else np.zeros(n)
-    noise, errors = options.spectrum_noise, hdu.read(error).ravel()
+    errors = hdu.read(error).ravel()
     if not len(channel) == len(errors) == len(quality) == n:
         reason = (
-            f"{n} COUNTS, {len(channel)} channels, {len(errors)} {error}, {len(quality)} QUALITY"
+            f"{n} {column}, {len(channel)} channels, {len(errors)} {error}, {len(quality)} QUALITY"
         )
         raise Rejected(Status.BAD_SPECTRUM, f"{reason}: fetch it again")
-    result = spectrum.convert(channel, counts, errors, quality != 0, bounds, noise)
-    return [_spectrum_row(who, result, noise, options.spectrum_norm)]
+    exposure = fits_time.number(hdu.header, "EXPOSURE") if column == "COUNTS" else None
+    if exposure and exposure > 0:
+        counts, errors = counts / exposure, errors / exposure
+    result = spectrum.convert(channel, counts, errors, quality != 0, bounds, None)
+    return [_spectrum_with_noise(who, result, options.spectrum_noise, options.spectrum_norm)]
+
+
+def _spectrum_with_noise(who, result, noise, norm) -> dict:
+    """Return the row of powers with errors, the noise level that they are without added again."""
+    if noise != "auto":
+        level = 0.0 if noise is None else noise
+        return _spectrum_row(who, spectrum.plus(result, level), noise, norm)
+    width = result.frequency_hi - result.frequency_lo
+    found = noise_level.estimate(result.power, result.power_err, width)
+    if found is None:
+        unknown = replace(result, flags=result.flags | Flag.NOISE_UNKNOWN)
+        return _spectrum_row(who, unknown, None, norm)
+    result = spectrum.plus(result, found.level)
+    if not found.level:
+        unknown = replace(result, flags=result.flags | Flag.NOISE_UNKNOWN)
+        return _spectrum_row(who, unknown, None, norm, found.n)
+    estimated = replace(result, flags=result.flags | Flag.NOISE_ESTIMATED)
+    return _spectrum_row(who, estimated, found.level, norm, found.n)
 
 
 def _spectrum_row(who, result, noise, norm, n=()) -> dict:
@@ -421,6 +455,8 @@ def _read_frequencies(hdu, who, options) -> list[dict]:
     error = next((c for c in ("ERROR", "POWER_ERR", "STAT_ERR") if c in hdu.columns), None)
     norm = table.norm or options.spectrum_norm
     noise = options.spectrum_noise if norm == "leahy" else None
+    if noise == "auto":
+        noise = _LEAHY_NOISE
     result = spectrum.with_frequencies(
         frequencies.get("FREQUENCY"),
         (frequencies.get("FREQUENCY_LO"), frequencies.get("FREQUENCY_HI")),

@@ -48,11 +48,14 @@ def resolve(rows: Iterable[Mapping], group_by: str, radius: float = 10.0) -> lis
 def _find_responses(rows) -> None:
     """Replace RESPFILE by the path of that file in the archive, in the spectrum's folder if it can.
 
+    Where that is not there, the response that is called as the spectrum is takes its place.
     An event list gets one too: that which it names, or else the one of its instrument in its folder.
     """
-    by_name, matrices = defaultdict(list), defaultdict(list)
+    by_name, of_stem, matrices = defaultdict(list), defaultdict(list), defaultdict(list)
     for row in rows:
         by_name[PurePosixPath(row["file"]).name].append(row)
+        if _is_response(row):
+            of_stem[identity.stem(row["file"])].append(row)
         if _has_energies(row):
             matrices[_instrument(row)].append(row)
     for row in rows:
@@ -72,9 +75,7 @@ def _find_responses(rows) -> None:
         folder = _folder(row)
         found = [*by_name[name], *by_name[f"{name}.gz"]] if name else []
         found.sort(key=lambda r: (_folder(r) != folder, r["file"]))
-        responses = [
-            r for r in found if r["kind"] == "response" and r["status"] == Status.SET_ASIDE
-        ]
+        responses = [r for r in found if _is_response(r)] or _namesake(row, of_stem)
         if not responses:
             reason = one_line(_no_response(name, found))
             row |= {"status": Status.MISSING_RESPONSE, "reason": reason}
@@ -92,14 +93,21 @@ def _find_responses(rows) -> None:
             }
 
 
+def _is_response(row) -> bool:
+    """Return whether a file is a response that can be used."""
+    return row["kind"] == "response" and row["status"] == Status.SET_ASIDE
+
+
+def _namesake(row, of_stem) -> list[dict]:
+    """Return the response that is called as its spectrum is: beside it, or the only one elsewhere."""
+    found = [r for r in of_stem[identity.stem(row["file"])] if not r.get("mission")]
+    beside = [r for r in found if _folder(r) == _folder(row)]
+    return beside if len(beside) == 1 else found if len(found) == 1 else []
+
+
 def _has_energies(row) -> bool:
     """Return whether a file is a response with the energies of a detector's channels."""
-    return (
-        row["kind"] == "response"
-        and row["status"] == Status.SET_ASIDE
-        and bool(row.get("mission"))
-        and row.get("hdu") == "EBOUNDS"
-    )
+    return _is_response(row) and bool(row.get("mission")) and row.get("hdu") == "EBOUNDS"
 
 
 def _folder(row) -> PurePosixPath:

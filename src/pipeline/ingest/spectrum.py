@@ -1,6 +1,6 @@
-"""Power spectra that were written as XSPEC spectra: counts a channel, channels in frequency."""
+"""Power spectra that were written as XSPEC spectra, channels in frequency, or with frequencies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -160,3 +160,8 @@ def average(raw: Spectrum, size: int) -> Spectrum:
         for column in (raw.frequency_lo, raw.frequency_hi, raw.power)
     )
     return Spectrum(lo[:, 0], hi[:, -1], power.mean(axis=1), raw.power_err, raw.flags)
+
+
+def plus(raw: Spectrum, level: float) -> Spectrum:
+    """Add a noise level to powers that it was subtracted from."""
+    return replace(raw, power=raw.power + level) if level else raw

@@ -24,7 +24,7 @@ from pipeline.report.corner import corner_plot
 from pipeline.report.embed import Grids
 from pipeline.report.page import page_data, render, source_details, truth_data
 from pipeline.status import HAS_RESULT
-from pipeline.tables import atomic_path, read_parquet, rows_of, schema
+from pipeline.tables import atomic_path, read_parquet, rows_of, unpacked
 
 _LINKS = (
     ("catalog.fits", "FITS"),
@@ -131,7 +131,7 @@ def corners(catalog: Path, shown: dict[str, str], parameters: pa.Table, limit: i
 def read_samples(path: Path, sources: pa.Array) -> pa.Table:
     """Read the rows of SAMPLES of some sources, the draws of the others not."""
     table = pq.read_table(path, filters=pc.field("source_id").isin(sources))
-    return table.cast(schema(SAMPLES))
+    return unpacked(SAMPLES, table)
 
 
 def _of_sources(table: pa.Table, shown: dict[str, str]) -> pa.Table:

@@ -20,11 +20,12 @@ from pipeline.tables import (
     read_arrow,
     read_parquet,
     rows_of,
+    unpacked,
     write_arrow,
     write_parquet,
 )
 
-INDEX_COLUMNS = (*IDENTITY, "file", "status", "flags", "reason")
+INDEX_COLUMNS = (*IDENTITY, "observation_id", "file", "status", "flags", "reason")
 READ_COLUMNS = tuple(name for name in INGEST.names if name != "energy")
 ROWS_PER_GROUP = 512
 
@@ -37,6 +38,8 @@ class Item:
     ----------
     source_id, product : str
         What it is called.
+    epoch : str
+        The observation, where it is of one beside the average of several; else empty.
     observations : tuple of int
         Its rows, and so row groups, of the table of observations.
     part : str
@@ -45,6 +48,7 @@ class Item:
 
     source_id: str
     product: str
+    epoch: str
     observations: tuple[int, ...]
     part: str
 
@@ -80,6 +84,7 @@ def segment_product(item: Item, *, input: Path, parts: Path, options: SegmentOpt
     rows = product_rows(
         lambda i: _observation(input, stamp, item.observations[i]), len(item.observations), options
     )
+    rows = [_of_epoch(row, item) for row in rows]
     write_arrow(parts / item.part, SEGMENT, rows)
     return all(row["status"] == Status.OK for row in rows)
 
@@ -102,12 +107,12 @@ def segment_shard(
     parts.mkdir(parents=True)
     try:
         work = partial(work, input=Path(input).resolve(), parts=parts, options=options)
-        for item, outcome in _outcomes(_items(index), work, cluster):
+        for item, outcome in _outcomes(_items(index, options.epochs), work, cluster):
             if outcome.error:
                 failed.append(_fallen(index, item, outcome))
             else:
                 done.append(item)
-            if not outcome.value:
+            if not outcome.value and not item.epoch:
                 incomplete.add(item.source_id)
         counts, sources = Counter(), {row["source_id"] for row in index}
         rows = _counted(counts, sources, _joined(done, failed, parts, incomplete))
@@ -127,7 +132,8 @@ def _table(path, stamp):
 @lru_cache(maxsize=1)
 def _observation(path, stamp, number):
     """Read one observation; the last one is kept, for it is asked for several times."""
-    return rows_of(_table(path, stamp).read_row_group(number, columns=list(READ_COLUMNS)))[0]
+    data = _table(path, stamp).read_row_group(number, columns=list(READ_COLUMNS))
+    return rows_of(unpacked(INGEST, data))[0]
 
 
 def _is_whole(row):
@@ -135,16 +141,36 @@ def _is_whole(row):
     return Status(row["status"]).fault is Fault.NOBODY
 
 
-def _items(index):
-    """Return an item for each source and product with data, in their order."""
+def _items(index, epochs=True):
+    """Return an item for each source and product with data, and for each observation of several."""
     members = {}
     for number, row in enumerate(index):
         if row["status"] == Status.OK:
-            members.setdefault((row["source_id"], row["product"]), []).append(number)
+            of_product = members.setdefault((row["source_id"], row["product"]), {})
+            of_product.setdefault(row["observation_id"], []).append(number)
+    keys = {}
+    for (source_id, product), observations in members.items():
+        together = sorted(n for numbers in observations.values() for n in numbers)
+        keys[source_id, product, ""] = together
+        if epochs and len(observations) > 1:
+            for name, numbers in observations.items():
+                keys[source_id, epoch_product(product, name), name] = numbers
     return [
         Item(*key, tuple(numbers), f"part-{i:06d}.arrow")
-        for i, (key, numbers) in enumerate(sorted(members.items()))
+        for i, (key, numbers) in enumerate(sorted(keys.items()))
     ]
+
+
+def epoch_product(product: str, observation_id: str) -> str:
+    """Return the name of a product of one observation, where the average of several is another."""
+    return f"{product}@{observation_id}"
+
+
+def _of_epoch(row, item):
+    """Name the row of a product by its observation, where it is of one beside an average."""
+    if not item.epoch:
+        return row
+    return row | {"product": epoch_product(row["product"], item.epoch), "epoch": item.epoch}
 
 
 def _without_data(index):
@@ -170,7 +196,8 @@ def _fallen(index, item, outcome):
     first = index[item.observations[0]]
     others = f" and {len(item.observations) - 1} more" if len(item.observations) > 1 else ""
     status = Status.WORKER_DIED if outcome.died else Status.ERROR
-    return failed_row(first, status, f"{first['file']}{others}: {outcome.error}", first["flags"])
+    reason = f"{first['file']}{others}: {outcome.error}"
+    return _of_epoch(failed_row(first, status, reason, first["flags"]), item)
 
 
 def _joined(items, failed, parts, incomplete) -> Iterator[dict]:
@@ -180,7 +207,7 @@ def _joined(items, failed, parts, incomplete) -> Iterator[dict]:
     for source_id, _, entry in sorted(entries, key=lambda e: e[:2]):
         rows = entry if isinstance(entry, list) else rows_of(read_arrow(parts / entry))
         for row in rows:
-            if row["status"] == Status.OK and source_id in incomplete:
+            if row["status"] == Status.OK and source_id in incomplete and not row["epoch"]:
                 row["flags"] |= Flag.PARTIAL
             yield row
 

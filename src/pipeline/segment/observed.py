@@ -69,13 +69,20 @@ def from_ordinates(frequency_lo, frequency_hi, power, n):
     )
 
 
-def combine(spectra):
-    """Average spectra of the same bins, weighted by their ordinates or their errors.
+def combine(spectra, exposures=None):
+    """Average spectra of the same bins, each with one weight for all its bins.
+
+    Errors that come from the data follow the power: weighted by 1 / error^2, or by (power / error)^2, bins
+    that fluctuated down, or up, would count more, and the average of 30 spectra with n = 10 would be 19 %
+    too low, or too high.
 
     Parameters
     ----------
     spectra : sequence of Spectrum
-        From `from_errors`, all with `n` or all with `power_err`.
+        From `from_errors` or `from_ordinates`, all with `n` or all with `power_err`.
+    exposures : array-like, shape (spectra,), optional
+        Exposures, s: the weights. Where one is missing (not positive, not finite), or none are given, the
+        weights are the numbers of ordinates, or the inverse variances, of each spectrum as a whole.
 
     Returns
     -------
@@ -84,17 +91,45 @@ def combine(spectra):
     """
     first = spectra[0]
     gaussian = not len(first.n)
-    weights = np.array([s.power_err**-2.0 if gaussian else s.n for s in spectra])
+    n = np.array([s.power_err**-2.0 if gaussian else s.n for s in spectra])
+    usable = n > 0
+    of_spectra, of_bins = _separated(n, usable)
+    weights = np.where(usable, _known(exposures, of_spectra)[:, None], 0.0)
     total = weights.sum(axis=0)
     used = total > 0
     safe = np.where(used, total, 1)
     power = (weights * [s.power for s in spectra]).sum(axis=0) / safe
+    if (
+        not gaussian
+    ):  # where they come from errors, those of a bin are no better known than its power
+        n = of_spectra[:, None] * of_bins
+    variance = np.where(usable, 1 / np.where(usable, n, 1.0), 0.0)
+    spread = np.where(used, (weights**2 * variance).sum(axis=0) / safe**2, 1.0)
     nothing = np.zeros(0)
     return Spectrum(
         frequency=first.frequency,
         frequency_lo=first.frequency_lo,
         frequency_hi=first.frequency_hi,
         power=power,
-        n=nothing if gaussian else total,
-        power_err=safe**-0.5 if gaussian else nothing,
+        n=nothing if gaussian else 1 / spread,
+        power_err=np.sqrt(spread) if gaussian else nothing,
     ).keep(used)
+
+
+def _known(exposures, otherwise):
+    """Return the exposures of the spectra, or the other weights where one exposure is missing."""
+    if exposures is None:
+        return otherwise
+    exposures = np.asarray(exposures, float)
+    return exposures if (np.isfinite(exposures) & (exposures > 0)).all() else otherwise
+
+
+def _separated(n, usable):
+    """Return one factor a spectrum and one a bin, whose products are about `n`, (spectra, bins)."""
+    logs = np.log(np.where(usable, n, 1.0))
+    count = np.maximum(usable.sum(axis=0), 1)
+    of_bins = logs.sum(axis=0) / count
+    away = np.where(usable, logs - of_bins, np.nan)
+    of_spectra = np.array([np.nanmedian(a) if np.isfinite(a).any() else 0.0 for a in away])
+    of_bins = np.where(usable, logs - of_spectra[:, None], 0.0).sum(axis=0) / count
+    return np.exp(of_spectra), np.exp(of_bins)

@@ -76,6 +76,8 @@ def product_rows(read: Reader, count: int, options: SegmentOptions) -> list[dict
         row = _row(lambda i, members=members: read(members[i]), len(members), options)
         if number > 1:
             row["product"] += f"#{number}"
+        if row["status"] != Status.OK:
+            row["observation_ids"] = sorted({read(i)["observation_id"] for i in members})
         rows.append(row)
     return rows
 
@@ -291,7 +293,8 @@ def _spectrum_row(read, count, options):
     if not rows:
         raise unused[0]
     norm, noise = rows[0]["norm"], rows[0]["noise"]
-    spectrum = observed.combine([_observed(row) for row in rows])
+    exposures = None if any(len(row["n"]) for row in rows) else [row["exposure"] for row in rows]
+    spectrum = observed.combine([_observed(row) for row in rows], exposures)
     spectrum = spectrum.keep(_in_range(spectrum.frequency, options.frequency_range))
     columns = _described([_summary(row) for row in rows], unused) | {"norm": norm, "noise": noise}
     columns["flags"] |= NO_FLAG if len(spectrum.n) else Flag.GAUSSIAN

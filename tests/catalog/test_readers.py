@@ -1,0 +1,216 @@
+"""Readers that are not ours give the same answers to the same questions, whatever has no value."""
+
+import json
+import shutil
+import subprocess
+import warnings
+from math import nan
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from astropy import units
+from astropy.table import QTable
+
+from pipeline.catalog.driver import publish
+from pipeline.columns import CATALOGUE, MODELS, PARAMETERS, SOURCES
+from pipeline.status import Flag
+from pipeline.tables import read_parquet, rows_of, to_arrow
+
+FREQUENCIES = np.geomspace(0.1, 10.0, 20)
+ANSWERS = {
+    "above 1 Hz": 10,
+    "with a QPO": 20,
+    "mean": FREQUENCIES.mean(),
+    "largest": 10.0,
+    "with a model": 40,
+    "free parameters": 3.0,
+    "with segments": 40,
+}
+
+
+def sources():
+    """60 sources: 20 with a QPO, 20 with a fit and none, 20 without a fit."""
+    for k in range(60):
+        row = {"source_id": f"S{k:02d}", "status": "no_data", "ra": nan, "flags": int(Flag.NO_GTI)}
+        if k < 40:
+            row |= {"status": "ok", "model": "m", "n_free": 2 if k % 2 else 4, "ra": 10.0, "m": 7}
+        if k < 20:
+            row |= {"qpo_frequency": FREQUENCIES[k], "qpo_p_method": "below"}
+        yield row
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A published catalogue."""
+    path = tmp_path_factory.mktemp("catalog")
+    model = {"source_id": "S00", "product": "p", "model": "m", "covariance": [1.0, 0.5, 0.5, 2.0]}
+    model |= {"limit_frequency": [1.0, 2.0], "limit_rms": [0.1, nan], "components": ["constant.1"]}
+    other = {"source_id": "S01", "product": "p", "model": "m", "covariance": [1.0]}
+    parameter = {"source_id": "S00", "interval_lo": [0.5, nan], "interval_hi": [nan, 2.0]}
+    rows = {SOURCES: list(sources()), MODELS: [model, other], PARAMETERS: [parameter, {}]}
+    publish(path, {t: to_arrow(t, rows.get(t, [])) for t in CATALOGUE}, "A survey")
+    return path
+
+
+def agree(found):
+    for question, answer in ANSWERS.items():
+        assert found[question] == pytest.approx(answer), question
+
+
+def test_polars_takes_nothing_for_a_number(folder):
+    pl = pytest.importorskip("polars", reason="polars is not installed")
+    table = pl.read_parquet(folder / "sources.parquet")
+    qpo, model = pl.col("qpo_frequency"), pl.col("model")
+    agree(
+        {
+            "above 1 Hz": table.filter(qpo > 1).height,
+            "with a QPO": table.select(qpo.count()).item(),
+            "mean": table.select(qpo.mean()).item(),
+            "largest": table.sort(qpo, descending=True, nulls_last=True)["qpo_frequency"][0],
+            "with a model": table.select(model.count()).item(),
+            "free parameters": table.select(pl.col("n_free").mean()).item(),
+            "with segments": table.select(pl.col("m").count()).item(),
+        }
+    )
+    assert not any(table[c].is_nan().any() for c in table.columns if table[c].dtype.is_float())
+    lists = pl.read_parquet(folder / "parameters.parquet")["interval_lo"].to_list()
+    assert lists == [[0.5, None], []]
+
+
+def test_duckdb_takes_nothing_for_a_number(folder):
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
+    select = {
+        "above 1 Hz": "count(*) filter (qpo_frequency > 1)",
+        "with a QPO": "count(qpo_frequency)",
+        "mean": "avg(qpo_frequency)",
+        "largest": "max(qpo_frequency)",
+        "with a model": "count(model)",
+        "free parameters": "avg(n_free)",
+        "with segments": "count(m)",
+    }
+    query = f"select {', '.join(select.values())} from '{folder}/sources.parquet'"
+    agree(dict(zip(select, duckdb.sql(query).fetchall()[0], strict=True)))
+
+
+def test_pandas_takes_nothing_for_a_number(folder):
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    table = pd.read_parquet(folder / "sources.parquet")
+    qpo = table.qpo_frequency
+    agree(
+        {
+            "above 1 Hz": (qpo > 1).sum(),
+            "with a QPO": qpo.count(),
+            "mean": qpo.mean(),
+            "largest": table.sort_values("qpo_frequency", ascending=False).qpo_frequency.iloc[0],
+            "with a model": table.model.count(),
+            "free parameters": table.n_free.mean(),
+            "with segments": table.m.count(),
+        }
+    )
+
+
+def _with_astropy(table):
+    """Answer with a table in which what has no value is masked, or NaN, or the word None."""
+
+    def known(name):
+        values = table[name]
+        mask = np.broadcast_to(getattr(values, "mask", False), len(values))
+        values = getattr(values, "unmasked", values)
+        return np.ma.masked_invalid(np.ma.MaskedArray(getattr(values, "value", values), mask))
+
+    assert table["qpo_frequency"].unit == units.Hz
+    qpo = known("qpo_frequency")
+    return {
+        "above 1 Hz": len(table[table["qpo_frequency"] > 1 * units.Hz]),
+        "with a QPO": qpo.count(),
+        "mean": qpo.mean(),
+        "largest": qpo.max(),
+        "with a model": sum(w not in ("", "None") for w in np.ma.filled(table["model"], "")),
+        "free parameters": known("n_free").mean(),
+        "with segments": known("m").count(),
+    }
+
+
+def test_astropy_takes_nothing_for_a_number(folder):
+    agree(_with_astropy(QTable.read(folder / "catalog.fits", hdu="SOURCES")))
+    agree(_with_astropy(QTable.read(folder / "catalog.vot", table_id="SOURCES")))
+
+
+def test_astropy_reads_the_parquet_too(folder):
+    pytest.importorskip(
+        "pandas", reason="pandas, without which Astropy reads no Parquet, is not there"
+    )
+    table = QTable.read(folder / "sources.parquet")
+    agree(_with_astropy(table))
+    assert table["qpo_frequency"].info.description == SOURCES.column("qpo_frequency").description
+
+
+@pytest.mark.parametrize("name", ["catalog.fits#1", "catalog.vot#0"])
+def test_stilts_takes_nothing_for_a_number(folder, name):
+    if not shutil.which("stilts"):
+        pytest.skip("stilts is not installed (Debian's package stilts)")
+    command = ["stilts", "tpipe", f"in={folder / name}", "cmd=keepcols 'qpo_frequency n_free m'"]
+    command += ["cmd=stats Name NGood Mean Maximum", "omode=out", "ofmt=csv"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = {line.split(",")[0]: line.split(",")[1:] for line in text.splitlines()[1:]}
+    qpo = [float(x) for x in rows["qpo_frequency"]]
+    assert qpo == pytest.approx([20, FREQUENCIES.mean(), 10.0])
+    assert [float(x) for x in rows["n_free"][:2]] == pytest.approx([40, 3.0])
+    assert float(rows["m"][0]) == 40
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+@pytest.mark.parametrize("table", CATALOGUE, ids=[t.name for t in CATALOGUE])
+def test_every_table_opens_in_every_format_without_a_warning(tmp_path, table, rows):
+    publish(tmp_path, {table: to_arrow(table, [{table.key[0]: str(k)} for k in range(rows)])}, "T")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(QTable.read(tmp_path / "catalog.fits", hdu=table.name)) == rows
+        assert len(QTable.read(tmp_path / "catalog.vot", table_id=table.name)) == rows
+
+
+def test_every_table_with_lists_opens_without_a_warning(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for table in CATALOGUE:
+            found = QTable.read(folder / "catalog.fits", hdu=table.name)
+            again = QTable.read(folder / "catalog.vot", table_id=table.name)
+            assert found.colnames == again.colnames == list(table.names)
+    models = QTable.read(folder / "catalog.fits", hdu="MODELS")
+    assert models["limit_frequency"].unit == units.Hz
+    np.testing.assert_array_equal(models["limit_frequency"].value, [[1, 2], [nan, nan]])
+
+
+def test_tables_of_empty_lists_open_whatever_their_size(tmp_path):
+    """Astropy 8.0 takes the rows for the heap where these end on a block of 2880 bytes and it is empty."""
+    for count in (1440, 2880):
+        rows = [{"source_id": str(k)} for k in range(count)]
+        publish(tmp_path, {PARAMETERS: to_arrow(PARAMETERS, rows)}, "T")
+        assert len(QTable.read(tmp_path / "catalog.fits", hdu="PARAMETERS")) == count
+
+
+def test_what_is_null_comes_back_into_the_code_as_it_was(folder):
+    for table in (SOURCES, MODELS, PARAMETERS):
+        stored = pq.read_table(folder / f"{table.name.lower()}.parquet")
+        assert not any(stored.column(key).null_count for key in table.key)
+        back = read_parquet(folder / f"{table.name.lower()}.parquet", table)
+        assert not any(column.null_count for column in back.columns)
+    lo = [row["interval_lo"] for row in rows_of(back)]
+    np.testing.assert_array_equal(lo[0], [0.5, nan])
+    assert lo[1].size == 0
+    back = read_parquet(folder / "sources.parquet", SOURCES)
+    expected = to_arrow(SOURCES, list(sources()))
+    for name in ("qpo_frequency", "model", "n_free", "m", "ra"):
+        np.testing.assert_array_equal(back[name].to_numpy(), expected[name].to_numpy())
+
+
+def test_parquet_says_what_words_and_bits_mean(folder):
+    schema = pq.read_schema(folder / "sources.parquet")
+    bits = json.loads(schema.field("flags").metadata[b"values"])
+    assert bits["4"].startswith("NOT_BARYCENTRED: Times are not corrected")
+    assert "no_data" in json.loads(schema.field("status").metadata[b"values"])
+    assert schema.field("qpo_frequency").metadata[b"unit"] == b"Hz"
+    text = (folder / "catalog.vot").read_text()
+    assert '<INFO name="flag_2" value="4">NOT_BARYCENTRED: ' in text
+    assert '<OPTION name="There is a result." value="ok"/>' in text

@@ -1,0 +1,123 @@
+"""The version of a stage's code changes with all that it imports, and with nothing else."""
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.closure import ROOT, _Code, code_version, imported
+
+STAGES = ("ingest", "segment", "fit", "catalog", "report")
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A package that imports in every way that there is."""
+    files = {
+        "__init__.py": "__version__ = '1'\n",
+        "stage/__init__.py": "",
+        "stage/driver.py": (
+            "import os\nimport pipe.plain\nfrom pipe import member, whole as other\n"
+            "from pipe.deep.inner import (  # (first)\n    name,\n    more,\n)\n"
+            "from . import beside\nfrom .near import thing\nfrom ..above import thing as that\n"
+            "def late():\n    from pipe.lazy import x\n    import pipe.second, pipe.third as three\n"
+        ),
+        "stage/page.js": "let x;\n",
+        "stage/beside.py": "from pipe.beside_of import y\n",
+        "stage/near.py": '"""A page.\n\nimport pipe.docstring is a sentence,\nfrom pipe import anything too.\n"""\n',
+        "deep/__init__.py": "from pipe.under import z\n",
+        "deep/inner.py": "name = more = 1\n",
+        "deep/other.py": "",
+        "whole/__init__.py": "from pipe.of_whole import w\n",
+        "whole/part.py": "",
+        "unused.py": "from pipe.stage.driver import late\n",
+    }
+    names = (
+        "plain",
+        "member",
+        "above",
+        "lazy",
+        "second",
+        "third",
+        "beside_of",
+        "under",
+        "of_whole",
+    )
+    files |= {f"{name}.py": "x = y = z = w = thing = 1\n" for name in names}
+    root = tmp_path / "pipe"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "stage" / "__pycache__").mkdir()
+    (root / "stage" / "__pycache__" / "driver.pyc").write_bytes(b"x")
+    return root
+
+
+def version(root, copy, edited=None):
+    """Version of `stage` in a copy of the package in which a file was edited."""
+    other = root.parent / str(copy) / root.name
+    shutil.copytree(root, other)
+    if edited:
+        with open(other / edited, "a") as handle:
+            handle.write("# edited\n")
+    return code_version("stage", root=other)
+
+
+def test_the_version_changes_with_what_is_imported_and_with_nothing_else(package):
+    unrelated = {"__init__.py", "unused.py", "deep/other.py", "whole/part.py", "docstring.py"}
+    (package / "docstring.py").write_text("")
+    files = [f for f in package.rglob("*") if f.is_file() and f.suffix != ".pyc"]
+    assert len(files) > 20
+    before = version(package, "before")
+    assert version(package, "again") == before
+    for number, file in enumerate(files):
+        name = file.relative_to(package).as_posix()
+        if name == "docstring.py":
+            continue  # named in a sentence that could be code: counted, which does no harm
+        assert (version(package, number, name) == before) is (name in unrelated), name
+
+
+def test_a_file_that_is_new_in_a_stage_changes_its_version(package):
+    before = version(package, "before")
+    (package / "stage" / "new.py").write_text("")
+    assert version(package, "after") != before
+
+
+def test_something_taken_from_the_root_counts_its_file(package):
+    (package / "member.py").write_text("from pipe import __version__\n")
+    before = version(package, "before")
+    assert version(package, "after", "__init__.py") != before
+
+
+def test_import_statements_alone_are_what_the_whole_syntax_tree_says():
+    code = _Code(str(ROOT))
+    modules = [f for f in code.files if f.endswith(".py")]
+    assert len(modules) > 100
+    for file in modules:
+        nodes = ast.walk(ast.parse(code.read(file)))
+        imports = [n for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
+        assert code.imports(file) == set().union(*(code.named(n, file) for n in imports)), file
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_has_the_options_and_the_statuses_that_it_imports(stage):
+    found = imported([stage])
+    assert {"columns.py", "config.py", "models.py", "status.py", "tables.py"} <= found
+    assert not any(f.startswith(f"{other}/") for other in STAGES if other != stage for f in found)
+
+
+def test_stages_have_versions_of_their_own():
+    versions = {stage: code_version(stage) for stage in STAGES}
+    assert len(set(versions.values())) == len(STAGES)
+    assert all(len(v) == 16 for v in versions.values())
+    with pytest.raises(FileNotFoundError, match="no module 'nothing'"):
+        code_version("nothing")
+
+
+def test_the_rules_name_no_module_that_a_stage_imports():
+    """Lists typed by hand drift from the imports: a rule names its stage, and that is all."""
+    for file in (Path(__file__).parents[1] / "workflow" / "rules").glob("*.smk"):
+        for line in file.read_text().splitlines():
+            if "code_version(" in line:
+                assert line.count('"') == 2, f"{file.name}: {line.strip()}"
