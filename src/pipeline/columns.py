@@ -80,6 +80,48 @@ def _measured(name, unit, ucd, description, dtype="float64"):
     )
 
 
+FITTED = ("slope", "bend_frequency", "qpo_frequency", "qpo_fwhm", "qpo_q", "qpo_rms")
+"""Columns of SOURCES with errors from a fit, which have limits and say where their interval is open."""
+
+
+def _fitted(name, unit, ucd, description):
+    """A value with its errors, whether its interval is open, and what is known then."""
+    side = "no lower end: its err_lo is null", "no upper end: its err_hi is null"
+    return (
+        *_measured(name, unit, ucd, description),
+        *(
+            Column(
+                f"{name}_open_{end}",
+                "bool",
+                f"Whether the 68.3 % interval of {name} has {what}.",
+                ucd="meta.code",
+                of=name,
+            )
+            for end, what in zip(("lo", "hi"), side, strict=True)
+        ),
+        Column(
+            f"{name}_limit",
+            "float64",
+            f"Limit of {name} at fit.upper_limit: a lower one where {name}_open_hi, else an upper one; "
+            "null where the interval is closed and wide of its bounds.",
+            unit,
+            f"stat.value;{ucd}",
+        ),
+    )
+
+
+def _is_limit(name, method=""):
+    """Whether a p-value is a limit."""
+    told = f" ({method} is `below`)" if method else ""
+    return Column(
+        f"{name}_p_is_limit",
+        "bool",
+        f"Whether {name}_p_value is an upper limit{told}: no simulation came near.",
+        ucd="meta.code",
+        of=f"{name}_p_value",
+    )
+
+
 def _p_value(name, p_value):
     """A p-value by simulation, a column or what it says, with its error and how it was found."""
     if isinstance(p_value, str):
@@ -336,6 +378,13 @@ INGEST = Table(
             "s",
             "time.resolution",
         ),
+        Column(
+            "tick",
+            "float64",
+            "Spacing of the frames of the detector that event times are whole multiples of, 0 if none.",
+            "s",
+            "time.resolution",
+        ),
         Column("rate", "float64", "Rate (or flux) in each bin.", "ct/s", "phot.count", True),
         Column(
             "rate_err",
@@ -576,8 +625,20 @@ MODELS = Table(
             "stat.fit.goodness",
         ),
         Column("aic", "float64", "Akaike information criterion.", "", "stat.fit.param"),
-        Column("bic", "float64", "Bayesian information criterion.", "", "stat.fit.param"),
-        Column("delta_bic", "float64", "BIC less that of the chosen model.", "", "stat.fit.param"),
+        Column(
+            "bic",
+            "float64",
+            "Bayesian information criterion; its sample size is the number of raw periodogram ordinates.",
+            "",
+            "stat.fit.param",
+        ),
+        Column(
+            "delta_bic",
+            "float64",
+            "BIC less that of the chosen model; none where no model has a result.",
+            "",
+            "stat.fit.param",
+        ),
         Column(
             "rival_components",
             "str",
@@ -852,9 +913,17 @@ PARAMETERS = Table(
         Column(
             "upper_limit",
             "float64",
-            "Upper limit of the amplitude of a weak component (at fit.upper_limit), else NaN.",
+            "Upper limit (at fit.upper_limit) of the amplitude of a weak component, and of what is open "
+            "below; else NaN.",
             "",
             "stat.fit.param;stat.max",
+        ),
+        Column(
+            "lower_limit",
+            "float64",
+            "Lower limit (at fit.upper_limit) of what is open above, else NaN.",
+            "",
+            "stat.fit.param;stat.min",
         ),
         Column(
             "interval_lo",
@@ -1067,19 +1136,22 @@ SOURCES = Table(
             ucd="stat.fit.dof",
             of="model",
         ),
-        *_measured(
+        *_fitted(
             "slope", "", "stat.param", "Slope of the power law (of the upper part, if it bends)."
         ),
-        *_measured("bend_frequency", "Hz", "em.freq", "Bend frequency of the power law."),
-        *_measured(
+        *_fitted("bend_frequency", "Hz", "em.freq", "Bend frequency of the power law."),
+        *_fitted(
+            "nu_max", "Hz", "em.freq", "Frequency of maximum power of solar-like oscillations."
+        ),
+        *_fitted(
             "qpo_frequency",
             "Hz",
             "em.freq;src.var.pulse",
             "Centroid of the strongest Lorentzian, or blend of them, with Q > 2.",
         ),
-        *_measured("qpo_fwhm", "Hz", "em.freq;spect.line.width", "Its full width at half maximum."),
-        *_measured("qpo_q", "", "stat.param", "Its quality factor, frequency / fwhm."),
-        *_measured(
+        *_fitted("qpo_fwhm", "Hz", "em.freq;spect.line.width", "Its full width at half maximum."),
+        *_fitted("qpo_q", "", "stat.param", "Its quality factor, frequency / fwhm."),
+        *_fitted(
             "qpo_rms",
             "",
             "src.var.amplitude",
@@ -1127,6 +1199,7 @@ SOURCES = Table(
             "int32",
             "Products (bands, lengths of segments) whose p-values it combines.",
             ucd="meta.number",
+            of="qpo_p_value",
         ),
         Column(
             "qpo_p_product",
@@ -1145,9 +1218,10 @@ SOURCES = Table(
         Column(
             "qpo_p_method",
             "str",
-            "How it was found: simulated, sequential, extrapolated, or below.",
+            "How it was found: simulated, sequential, extrapolated, or below (it is a limit).",
             ucd="meta.code",
         ),
+        _is_limit("qpo", "qpo_p_method"),
         Column(
             "qpo_q_value",
             "float64",
@@ -1156,8 +1230,10 @@ SOURCES = Table(
             "stat.probability",
         ),
         T_SSE_P_VALUE,
+        _is_limit("t_sse"),
         OUTLIER_FREQUENCY,
         OUTLIER_P_VALUE,
+        _is_limit("outlier"),
         Column(
             "outlier_q_value",
             "float64",

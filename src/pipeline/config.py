@@ -721,6 +721,12 @@ class FitOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to fit, Hz: [lo, hi]; null: all."
     )
+    high_pass: Literal["keep", "cut"] = Field(
+        "keep",
+        description="`cut`: leave out the lowest frequencies where their power is less than a tenth of the "
+        "largest, as where the light curve of a star went through a high-pass filter. Not for spectra in which a "
+        "peak stands far above all that is below it.",
+    )
     bin_average: bool = Field(
         False,
         description="Whether the model is averaged over each frequency bin, rather than taken at its "

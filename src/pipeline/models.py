@@ -190,6 +190,17 @@ COMPONENTS = {
             peak=True,
         ),
         Component(
+            "envelope",
+            (
+                _VARIANCE,
+                Parameter("nu_max", "log", (1e-12, 1e6), "Hz", "Frequency of maximum power."),
+                Parameter("q", "log", (1.0, 10.0), "", "nu_max over the FWHM of the envelope."),
+            ),
+            "gaussian with frequency = nu_max and width = nu_max / (2 sqrt(2 ln 2) q)",
+            "Mosser et al. 2012, A&A 537, A30 (widths of the power excess of solar-like oscillations)",
+            peak=True,
+        ),
+        Component(
             "harvey",
             (
                 Parameter(

@@ -198,6 +198,53 @@ class Flag(IntFlag):
         "The chains of the posterior have not mixed (R-hat above 1.01, or fewer than 400 effective draws): "
         "its kept draws are not to be believed.",
     )
+    WHOLE_FRAMES = (
+        1 << 26,
+        "Times of events are whole frames of the detector: bins hold a whole number of frames, which may "
+        "make them longer than `segment.dt`.",
+    )
+    GTI_FROM_DATA = (
+        1 << 27,
+        "No good time intervals in the file, and gaps in the data far longer than chance allows: they "
+        "were not counted as exposure.",
+    )
+    CLOCKS_DIFFER = (
+        1 << 28,
+        "Times and good time intervals of the file are on two clocks (MJDREF, TIMEZERO or column); they "
+        "were brought to one.",
+    )
+    TIMES_ROUNDED = (
+        1 << 29,
+        "Times of the bins are rounded by a good part of a bin: they were put back on the regular grid that "
+        "they are of.",
+    )
+    NOISE_ESTIMATED = (
+        1 << 35,
+        "The noise level that was subtracted from the power spectrum was estimated from its powers and errors.",
+    )
+    NOISE_UNKNOWN = (
+        1 << 36,
+        "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
+    )
+    ERRORS_FOLLOW_POWER = (
+        1 << 43,
+        "Only errors of the power are known, and they fluctuate with it, which would make the fit too low: it "
+        "used the variance of the model, or the errors of neighbouring bins (see `fit.likelihood`).",
+    )
+    OPEN_INTERVAL = (
+        1 << 45,
+        "The interval of a measured quantity has no end on one side: its error there is null, and its column "
+        "`_limit` says what is known.",
+    )
+    PULSATION = (
+        1 << 49,
+        "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "
+        "no QPO, and its frequencies were left out of the fit.",
+    )
+    QPO_IN_EPOCH = (
+        1 << 50,
+        "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
+    )
     INSIGNIFICANT_MEAN = (
         1 << 31,
         "The mean net rate is less than five of its errors: a fraction of it means nothing, so there is "
@@ -217,20 +264,7 @@ class Flag(IntFlag):
         "The power at high frequencies is below the noise level, as of errors that are too large or of "
         "dead time: the rms is too small.",
     )
-    NOISE_ESTIMATED = (
-        1 << 35,
-        "The noise level that was subtracted from the power spectrum was estimated from its powers and errors.",
-    )
-    NOISE_UNKNOWN = (
-        1 << 36,
-        "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
-    )
-    PULSATION = (
-        1 << 49,
-        "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "
-        "no QPO, and its frequencies were left out of the fit.",
-    )
-    QPO_IN_EPOCH = (
-        1 << 50,
-        "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
+    HIGH_PASSED = (
+        1 << 51,
+        "A high-pass filter has taken the power of the lowest frequencies, which were left out of the fit.",
     )

@@ -135,15 +135,28 @@ def summary(directory: Path, truth: str | None) -> str:
     """
     results = directory / "results"
     with open(results / "catalog" / "provenance.json", encoding="utf-8") as file:
-        counts = json.load(file)["counts_by_status"]
+        record = json.load(file)
+    counts = record["counts_by_status"]
     lines = [
         f"catalogue  {results / 'catalog' / 'catalog.fits'} (and .vot, .parquet)",
         f"report     {results / 'report' / 'index.html'}",
         "sources    " + ", ".join(f"{number} {status}" for status, number in counts.items()),
+        "QPOs       " + _qpos(results / "catalog" / "sources.parquet", record),
     ]
     if truth:
         lines += ["", _recovered(results / "catalog" / "sources.parquet", truth)]
     return "\n".join(lines)
+
+
+def _qpos(sources: Path, record: dict) -> str:
+    """Return how many sources have a QPO, and on what evidence."""
+    from pipeline.columns import SOURCES
+    from pipeline.report.evidence import qpo_sentence
+    from pipeline.tables import read_parquet
+
+    table = read_parquet(sources, SOURCES, ["qpo_frequency", "qpo_q_value"])
+    min_q = record["configuration"]["catalog"]["qpo_min_q"]
+    return qpo_sentence(*(column.to_pylist() for column in table.columns), min_q)
 
 
 def _recovered(sources: Path, truth: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.catalog.merge import choose_product, runner_up, source_row
 from pipeline.catalog.qpo import choose_qpo, harmonics, index
-from pipeline.columns import SOURCES
+from pipeline.columns import FITTED, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.status import Flag
 
@@ -250,6 +250,36 @@ class TestRow:
         assert found["flags"] == Flag.RMS_UNKNOWN | Flag.NO_P_VALUE
         rms = parameter("lorentzian.1", "rms", 0.1)
         assert row(parameters=[*peak, rms])["flags"] == Flag.NO_P_VALUE
+
+    def test_an_open_interval_is_told_with_the_limit_that_is_known(self):
+        open_lo = {"open_lo": True, "err_lo": nan, "upper_limit": 0.9, "lower_limit": nan}
+        open_hi = {"open_hi": True, "err_hi": nan, "upper_limit": nan, "lower_limit": 5.6}
+        peak = [
+            parameter("lorentzian.1", "variance", 0.01),
+            parameter("lorentzian.1", "frequency", 5.0, errors=(0.01, 0.02)),
+            parameter("lorentzian.1", "fwhm", 0.5) | open_lo,
+            parameter("lorentzian.1", "q", 10.0) | open_hi,
+            parameter("lorentzian.1", "rms", 0.1) | {"upper_limit": 0.2},
+        ]
+        found = row(parameters=peak)
+        sides = {n: (found[f"{n}_open_lo"], found[f"{n}_open_hi"]) for n in FITTED}
+        assert sides.pop("qpo_fwhm") == (True, False)
+        assert sides.pop("qpo_q") == (False, True)
+        assert set(sides.values()) == {(False, False)}
+        limits = [found[f"qpo_{name}_limit"] for name in ("fwhm", "q", "rms")]
+        assert limits == [0.9, 5.6, 0.2]
+        assert isnan(found["qpo_frequency_limit"])
+        assert isnan(found["qpo_q_err_hi"])
+        assert found["flags"] & Flag.OPEN_INTERVAL
+        assert not row()["flags"] & Flag.OPEN_INTERVAL
+
+    @pytest.mark.parametrize(("method", "is_limit"), [("below", True), ("simulated", False)])
+    def test_a_p_value_that_is_a_limit_says_so(self, method, is_limit):
+        told = {"lrt_p_value": 1e-10, "lrt_p_error": nan, "lrt_method": method, "lrt_component": ""}
+        told |= {"t_sse_p_value": 1e-10, "t_sse_method": method}
+        found = row(models=[model("m", best=True) | told])
+        assert (found["qpo_p_is_limit"], found["t_sse_p_is_limit"]) == (is_limit, is_limit)
+        assert not found["outlier_p_is_limit"]
 
     def test_a_p_value_is_that_of_the_model_that_was_tested(self):
         tested = {"lrt_p_value": 1e-4, "lrt_p_error": 0.2, "lrt_method": "simulated"}

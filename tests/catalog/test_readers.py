@@ -74,6 +74,7 @@ def test_polars_takes_nothing_for_a_number(folder):
         }
     )
     assert not any(table[c].is_nan().any() for c in table.columns if table[c].dtype.is_float())
+    assert table["qpo_frequency_open_lo"].null_count() == 40
     lists = pl.read_parquet(folder / "parameters.parquet")["interval_lo"].to_list()
     assert lists == [[0.5, None], []]
 
@@ -90,7 +91,9 @@ def test_duckdb_takes_nothing_for_a_number(folder):
         "with segments": "count(m)",
     }
     query = f"select {', '.join(select.values())} from '{folder}/sources.parquet'"
-    agree(dict(zip(select, duckdb.sql(query).fetchall()[0], strict=True)))
+    found = dict(zip(select, duckdb.sql(query).fetchall()[0], strict=True))
+    agree(found)
+    assert found["closed below"] == 20
 
 
 def test_pandas_takes_nothing_for_a_number(folder):

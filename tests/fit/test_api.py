@@ -1,7 +1,11 @@
 """Fits from Python: arrays and Stingray's spectra give the same, and nothing in a spectrum raises."""
 
+import os
+import subprocess
+import sys
 import warnings
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -45,7 +49,7 @@ def test_the_covariance_is_that_of_the_errors(result):
     upper = np.where(result.model.is_log, result.values * np.expm1(sigma), sigma)
     np.testing.assert_allclose(result.err_hi, upper, rtol=1e-12)
     np.testing.assert_allclose(result.aic, result.statistic + 12)
-    np.testing.assert_allclose(result.bic, result.statistic + 6 * np.log(GRID.size))
+    np.testing.assert_allclose(result.bic, result.statistic + 6 * np.log(30 * GRID.size))
 
 
 def test_a_spectrum_of_stingray_is_fitted_as_its_arrays_are(drawn, result):
@@ -120,6 +124,244 @@ def test_errors_alone_take_the_gaussian_likelihood_and_counts_poissons(drawn):
 def test_what_does_not_go_together_is_said(drawn, told, message):
     with pytest.raises(ValueError, match=message):
         fit_spectra(MODEL, drawn, **told)
+
+
+SMALL = np.linspace(0.1, 5, 60)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Two spectra of red noise in 60 bins, n = 40, and their fit."""
+    power = np.random.default_rng(8).gamma(40, (1 + 0.5 / SMALL) / 40, (2, SMALL.size))
+    return power, fit_spectra(["constant", "power_law"], power, SMALL, n=40)
+
+
+def same(result, other):
+    np.testing.assert_allclose(result.values, other.values, rtol=1e-6)
+    np.testing.assert_allclose(result.err_hi, other.err_hi, rtol=1e-5)
+
+
+RED = ["constant", "power_law"]
+
+
+def test_what_is_masked_is_left_out(small):
+    power, _ = small
+    hidden = np.zeros(power.shape, bool)
+    hidden[:, 7] = True
+    gone = fit_spectra(RED, np.where(hidden, np.nan, power), SMALL, n=40)
+    masked = np.ma.MaskedArray(np.where(hidden, 1e9, power), hidden)
+    same(fit_spectra(RED, masked, SMALL, n=40), gone)
+    whole = np.ma.MaskedArray(np.where(hidden, -7, 40), hidden)  # of integers, that know no NaN
+    same(fit_spectra(RED, power, SMALL, n=whole), gone)
+    frequency = np.ma.MaskedArray(np.where(hidden[0], 1e20, SMALL), hidden[0])
+    got = fit_spectra(RED, power, frequency, n=40)
+    np.testing.assert_allclose(got.values, gone.values, rtol=1e-6)
+    error = np.ma.MaskedArray(np.where(hidden, 0.001, 0.2), hidden)
+    same(
+        fit_spectra(RED, power, SMALL, error=error),
+        fit_spectra(RED, power, SMALL, error=np.where(hidden, np.nan, 0.2)),
+    )
+
+
+def test_an_error_that_is_not_positive_leaves_its_bin_out(small):
+    power, _ = small
+    for wrong in (0.0, -0.2, np.inf, np.nan):
+        error = np.full(power.shape, 0.2)
+        error[:, 7] = wrong
+        given = np.where(np.arange(SMALL.size) == 7, 1e6, power)
+        got = fit_spectra(RED, given, SMALL, error=error)
+        assert (got["constant.1.level"].value < 10).all()
+
+
+def test_frequencies_may_come_in_any_order(small):
+    power, result = small
+    order = np.random.default_rng(1).permutation(SMALL.size)
+    same(fit_spectra(RED, power[:, order], SMALL[order], n=np.full(60, 40)[order]), result)
+    same(fit_spectra(RED, power[:, ::-1], SMALL[::-1], n=40), result)
+
+
+def test_quantities_are_converted_or_refused(small):
+    """As Astropy makes them; this file of the pipeline does not import it, the package under test neither."""
+    units = pytest.importorskip("astropy.units")
+    power, result = small
+    days = (SMALL * 86400) / units.d
+    same(fit_spectra(RED, power / units.Hz, SMALL * units.Hz, n=40), result)
+    same(fit_spectra(RED, power * 1e-3 / units.mHz, days, n=40 * units.one), result)
+    same(fit_spectra(RED, power * units.one, SMALL * 1e6 * units.uHz, n=40), result)
+    errors = 0.2 * power
+    told = {"error": errors * 1e-3 / units.mHz}
+    same(
+        fit_spectra(RED, power / units.Hz, SMALL * units.Hz, **told),
+        fit_spectra(RED, power, SMALL, error=errors),
+    )
+    for wrong, message in (
+        ({"frequency": SMALL * units.s}, "frequency is in s, which is not a unit of it: give Hz"),
+        ({"power": power * units.ct}, "power is in ct, which is not a unit of it: give 1/Hz or a"),
+        ({"n": 40 * units.s}, "n is in s, .* give a number without a unit"),
+        ({"error": 0.2 / units.Hz, "n": None}, "error is in 1 / Hz"),
+        ({"width": 0.1 * units.m}, "width is in m"),
+    ):
+        told = {"power": power, "frequency": SMALL, "n": 40} | wrong
+        with pytest.raises(ValueError, match=message):
+            fit_spectra(RED, told.pop("power"), **told)
+
+
+def test_columns_of_tables_and_masked_quantities_are_taken(small):
+    table = pytest.importorskip("astropy.table")
+    units = pytest.importorskip("astropy.units")
+    masked = pytest.importorskip("astropy.utils.masked")
+    power, _ = small
+    hidden = np.arange(SMALL.size) == 7
+    gone = fit_spectra(RED, np.where(hidden, np.nan, power[0]), SMALL, n=40)
+    frequency = table.Column(SMALL * 1e3, unit="mHz")
+    column = table.MaskedColumn(np.where(hidden, 1e9, power[0]), mask=hidden)
+    same(fit_spectra(RED, column, frequency, n=40), gone)
+    column = table.MaskedColumn(np.where(hidden, 1e9, power[0]), mask=hidden, unit="1/Hz")
+    same(fit_spectra(RED, column, frequency, n=40), gone)
+    quantity = masked.Masked(np.where(hidden, 1e9, power[0]) / units.Hz, mask=hidden)
+    same(fit_spectra(RED, quantity, frequency, n=40), gone)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"power": np.ones((2, 60), complex)}, "power is complex, as a cross spectrum"),
+        ({"frequency": SMALL + 0j}, "frequency is complex"),
+        ({"power": [np.ones(60), np.ones(50)]}, "power is not an array of numbers .* with NaN"),
+        ({"power": ["a", "b"]}, "power is not an array of numbers"),
+        ({"power": np.ones((2, 3, 60))}, r"power has shape \(2, 3, 60\), not \(spectra, bins\)"),
+        ({"n": "many"}, "n is not an array of numbers"),
+        ({"platform": "cuda"}, "no platform 'cuda'; there are auto, cpu, gpu"),
+        ({"precision": "double"}, "no precision 'double'; there are float64, float32"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_in_words(wrong, message):
+    told = {"power": np.ones((2, 60)), "frequency": SMALL, "n": 40} | wrong
+    with pytest.raises(ValueError, match=message):
+        fit_spectra(RED, told.pop("power"), **told)
+
+
+def test_a_cross_spectrum_of_stingray_is_refused_in_words():
+    class Crossspectrum:
+        freq, power, m = SMALL, np.ones(SMALL.size, complex), 40
+
+    with pytest.raises(ValueError, match="power is complex, as a cross spectrum"):
+        fit_spectra(RED, Crossspectrum())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ("constant", "power_law"),
+        ["constant", {"power_law": {}}],
+        ["constant", {"power_law": {"slope": {"bounds": [-1, 6]}}}],
+        {"constant": None, "power_law": {"slope": {"bounds": [-1, 6]}}},
+        {"red": ["constant", "power_law"]},
+        {"red": [{"name": "constant"}, {"name": "power_law", "parameters": {}}]},
+    ],
+)
+def test_a_model_may_be_written_as_in_a_configuration(model, small):
+    power, result = small
+    got = fit_spectra(model, power, SMALL, n=40)
+    assert got.names == result.names
+    np.testing.assert_allclose(got.values, result.values, rtol=1e-4)
+    name = got.model.name
+    assert name == ("red" if isinstance(model, dict) and "red" in model else "model")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            {"a": ["constant"], "b": ["power_law"]},
+            r"these are 2 models \(a, b\): fit one at a time",
+        ),
+        ({"constnat": {}}, "constnat"),
+        (
+            [{"power_law": {"slop": {"fixed": 1}}}],
+            "'slop' is not a parameter of power_law; allowed",
+        ),
+        ([{"power_law": {"slope": {"bounds": [3, 1]}}}], "lo < hi"),
+        ([{"constant": {}, "power_law": {}}], "a component is a name, or one"),
+        ("constnat", "constnat"),
+    ],
+)
+def test_a_model_that_is_not_right_is_said(model, message):
+    with pytest.raises(ValueError, match=message):
+        fit_spectra(model, np.ones((2, 60)), SMALL, n=40)
+
+
+def test_one_name_is_a_model(small):
+    got = fit_spectra("constant", small[0], SMALL, n=40)
+    np.testing.assert_allclose(got["constant.1.level"].value, small[0].mean(axis=1), rtol=1e-6)
+
+
+def test_a_result_is_shown_in_a_line(result, small):
+    assert repr(result) == "<Result of 60 spectra: power_law.1 + lorentzian.1 + constant.1; 60 ok>"
+    bad = fit_spectra("constant", np.full((3, 60), np.nan), SMALL, n=40)
+    assert repr(bad) == "<Result of 3 spectra: constant.1; 3 bad_spectrum>"
+
+
+LEFT = """
+import jax, jax.numpy as jnp, numpy as np, os, sys, tempfile
+jax.config.update("jax_num_cpu_devices", 3)
+names = [
+    "jax_enable_x64", "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs",
+    "jax_persistent_cache_min_entry_size_bytes", "jax_cpu_enable_async_dispatch",
+    "jax_default_device", "jax_platforms", "jax_num_cpu_devices",
+]
+def state():
+    return [str(jax.config.values.get(name, getattr(jax.config, name, None))) for name in names]
+before = state()
+from pipeline.fit import devices, fit_spectra
+folder = tempfile.mkdtemp()
+devices.default_cache = lambda: folder
+grid = np.linspace(0.1, 5, 40)
+told = dict(frequency=grid, n=40)
+fits = [
+    fit_spectra("constant", np.ones((2, 40)), platform="cpu", precision=p, **told)
+    for p in ("float64", "float32")
+]
+assert state() == before, (state(), before)
+assert all(f.values.dtype == float and np.allclose(f.values, 1) for f in fits)
+assert jnp.ones(2).dtype == "float32" and len(jax.devices()) == 3
+kept = set(os.listdir(folder))
+assert kept
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.jit(lambda x: jnp.linalg.norm(jnp.fft.fft(x)))(jnp.ones(2**10))
+assert set(os.listdir(folder)) == kept  # the caller's own programs are not kept there
+for call in (lambda: fit_spectra("constant", np.ones((2, 40)), platform="gpu", **told),
+             lambda: devices.configure("gpu")):
+    try:
+        call()
+    except RuntimeError as error:
+        assert "platform 'gpu': JAX finds no such device here (it has: cpu)" in str(error), error
+    else:
+        assert any(d.platform == "gpu" for d in jax.devices())
+try:
+    fit_spectra(["constant"], np.ones((2, 40)), n_starts="x", **told)
+except Exception:
+    pass
+assert jnp.ones(2).dtype == "float32"
+"""
+
+
+def test_jax_is_left_as_the_caller_has_it():
+    """In a process of its own, where JAX has not started."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT],
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_caller_with_double_precision_keeps_it():
+    assert jnp.ones(2).dtype == "float64"
+    fit_spectra("constant", np.ones((2, 60)), SMALL, n=40, precision="float32")
+    assert jnp.ones(2).dtype == "float64"
 
 
 @pytest.mark.slow

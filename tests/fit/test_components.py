@@ -113,6 +113,7 @@ AVERAGED = {
     "zero_lorentzian": (0.4, 0.9),
     "lorentz": (0.4, 2.1, 0.3),
     "gaussian": (0.4, 2.1, 0.05),
+    "envelope": (0.4, 2.1, 8.0),
     "harvey": (0.4, 1.2, 3.0),
 }
 """Every component, its peaks narrower than a bin."""

@@ -5,7 +5,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from pipeline.fit import fit_spectra
 from pipeline.fit.criteria import choose
+from pipeline.fit.likelihood import sample_size
+from pipeline.segment.rebin import logarithmic
 
 
 def best(models, margin):
@@ -43,3 +46,49 @@ def test_each_lane_has_its_own_best_model():
     bic = np.array([[100, 100, np.nan], [96, 104, np.nan]])
     n_free = np.array([[1, 1, 1], [3, 3, 3]])
     assert choose(bic, n_free).tolist() == [1, 0, -1]
+
+
+@pytest.mark.parametrize("variance", [0.0, 0.4, 1.0])
+def test_the_choice_hardly_moves_when_the_same_data_are_rebinned(variance):
+    """4,096 frequencies of 16 segments, and the same in some 200 bins."""
+    rng, spectra, length = np.random.default_rng(5), 24, 128.0
+    frequency = np.arange(1, 4097) / length
+    expected = 2 + 0.2 / frequency + variance * 0.25 / np.pi / (0.25**2 + (frequency - 5) ** 2)
+    power = rng.gamma(16, expected / 16, (spectra, frequency.size))
+    ones = np.ones(frequency.size)
+    binned = [logarithmic(frequency, ones, p, 16, 1 / length, 0.03) for p in power]
+    wide = binned[0]
+    assert 150 < wide.power.size < 250
+    told = {
+        "raw": (power, frequency, {"n": 16}),
+        "wide": (np.array([b.power for b in binned]), wide.frequency, {"n": wide.n}),
+    }
+    chosen, rise = {}, {}
+    for name, (p, f, more) in told.items():
+        if name == "wide":
+            more["width"] = wide.frequency_hi - wide.frequency_lo
+        fits = [
+            fit_spectra(["constant", "power_law", *peak], p, f, **more)
+            for peak in ([], ["lorentzian"])
+        ]
+        bic = np.array([r.bic for r in fits])
+        chosen[name] = choose(bic, np.array([r.free.sum(axis=1) for r in fits]))
+        rise[name] = bic[0] - bic[1]
+    assert (chosen["raw"] == chosen["wide"]).mean() >= 0.9
+    # counted by bins, the three parameters of the peak would cost 9 less in the wide ones
+    assert abs(np.median(rise["raw"] - rise["wide"])) < 2 + 0.02 * np.median(rise["raw"])
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "weight", "size"),
+    [
+        ("gamma", [8.0, 16.0, 0.0], 24),
+        ("gaussian_model", [8.0, 16.0, 0.0], 24),
+        ("gaussian", [8 / 4, 16 / 9, 0.0], 24),  # n / P^2
+        ("gaussian", [1e-9, 1e-9, 0.0], 2),  # noise subtracted, nothing left
+        ("poisson", [100.0, 100.0, 0.0], 2),
+    ],
+)
+def test_the_sample_size_is_the_number_of_ordinates(likelihood, weight, size):
+    power = np.array([[2.0], [3.0], [1.0]])
+    assert sample_size(likelihood, power, np.array(weight)[:, None]) == pytest.approx(size)

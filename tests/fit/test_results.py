@@ -53,6 +53,8 @@ OPTIONS = validate(
 
 def _fwhm(component, draws):
     """Centroid and FWHM of draws of the parameters, by the formulas of Belloni et al. 2002."""
+    if component == "envelope":
+        return draws[:, 1], draws[:, 1] / draws[:, 2] / math.sqrt(8 * math.log(2))
     if component != "lorentzian_numax":
         return draws[:, 1], draws[:, 2]
     half = draws[:, 1] / np.sqrt(1 + 4 * draws[:, 2] ** 2)
@@ -61,21 +63,21 @@ def _fwhm(component, draws):
 
 def _positive(component, frequency, width):
     """Fraction of the variance of a peak that is at positive frequencies."""
-    if component == "gaussian":
+    if component in ("gaussian", "envelope"):
         return stats.norm.cdf(frequency / width)
     return 1.0 if component == "lorentz" else np.asarray(positive_fraction(frequency, width))
 
 
-@pytest.mark.parametrize("component", ["lorentzian", "lorentz", "lorentzian_numax", "gaussian"])
+@pytest.mark.parametrize("component", ["lorentzian", "lorentz", "lorentzian_numax", "gaussian", "envelope"])
 def test_derived_quantities_have_the_errors_of_a_monte_carlo(component):
-    values = np.array([0.02, 5.0, 1.2 if component == "lorentzian_numax" else 4.0])
+    values = np.array([0.02, 5.0, 1.2 if component in ("lorentzian_numax", "envelope") else 4.0])
     root = np.array([[0.1, 0, 0], [0.01, 0.02, 0], [0.05, -0.03, 0.1]])
     row = {"norm": "frac", "dt": math.nan}
     found = {q: (v, e) for q, v, e in results.derived(component, values, root @ root.T, row)}
     rng = np.random.default_rng(1)
     draws = values * np.exp(rng.normal(size=(200_000, 3)) @ root.T)
     frequency, width = _fwhm(component, draws)
-    fwhm = width * (math.sqrt(8 * math.log(2)) if component == "gaussian" else 1.0)
+    fwhm = width * (math.sqrt(8 * math.log(2)) if component in ("gaussian", "envelope") else 1.0)
     expected = {
         "frequency": frequency,
         "fwhm": fwhm,
@@ -86,6 +88,7 @@ def test_derived_quantities_have_the_errors_of_a_monte_carlo(component):
     names = {
         "lorentzian_numax": {"frequency", "fwhm", "rms"},
         "gaussian": {"fwhm", "q", "rms"},
+        "envelope": {"fwhm", "rms"},
     }
     assert found.keys() == names.get(component, {"q", "nu_max", "rms"})
     for name, (value, error) in found.items():
@@ -242,6 +245,27 @@ def test_a_blend_is_the_same_however_its_peaks_are_normalised():
     for name in ("frequency", "fwhm", "q", "rms"):
         assert found["lorentz"][name] == pytest.approx(found["lorentzian"][name], rel=1e-6)
     assert found["lorentz"]["variance"][0] == pytest.approx(found["lorentz"]["rms"][0] ** 2)
+
+
+def test_a_spectrum_whose_errors_follow_its_power_is_flagged():
+    power, nothing = red(np.random.default_rng(9), 10.0), np.array([])
+    given = {
+        "follow": (power, power / np.sqrt(10)),
+        "subtracted": (power - 0.004, power / np.sqrt(10)),
+        "own": (power, (0.01 * GRID**-1.3 + 0.004) / np.sqrt(10)),
+    }
+    rows = [
+        spectrum(p, nothing, source=name, power_err=error) for name, (p, error) in given.items()
+    ]
+    models, _, curves, _ = driver.fit_rows(rows, OPTIONS)
+    flags = {m["source_id"]: Flag(m["flags"]) for m in models if m["best"]}
+    assert all(Flag.GAUSSIAN in f for f in flags.values())
+    assert {n for n, f in flags.items() if Flag.ERRORS_FOLLOW_POWER in f} == {
+        "follow",
+        "subtracted",
+    }
+    for curve in curves:  # which show the errors as they are
+        assert np.array_equal(curve["power_err"], given[curve["source_id"]][1])
 
 
 def test_where_nothing_is_best_there_is_no_difference_from_it(monkeypatch):

@@ -30,10 +30,13 @@ def test_the_band_is_half_open_so_that_bands_side_by_side_share_no_event():
     assert select(time, energy, GTI, (2.0, 10.0)).energy.tolist() == [2.0, 9.0]
 
 
-def test_good_time_elsewhere_is_a_mistake_of_the_table():
-    result = select(np.array([100.0, 110.0]), None, GTI)
+def test_without_good_time_the_span_is_used():
+    result = select(np.array([100.0, 110.0]), None, np.empty((0, 2)))
     assert Flag.NO_GTI in result.flags
     assert result.gti.tolist() == [[0.0, 10.0]]
+    framed = select(np.array([100.0, 110.0]), None, np.empty((0, 2)), tick=2.0)
+    assert framed.start == 99.0
+    assert framed.gti.tolist() == [[0.0, 12.0]]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,7 @@ def test_good_time_elsewhere_is_a_mistake_of_the_table():
         ([], None, None, "no_data"),
         ([np.nan, np.inf], None, None, "bad_time"),
         ([11.0], [1.0], (2.0, 3.0), "no_data"),
+        ([25.0], [1.0], None, "no_data"),
     ],
 )
 def test_nothing_left_is_said(time, energy, band, status):

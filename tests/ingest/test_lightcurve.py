@@ -65,12 +65,17 @@ def test_good_time_finer_than_a_bin_is_an_exposed_fraction_and_not_gaps():
     assert result.exposure == pytest.approx(10.0)
 
 
-def test_without_good_time_or_with_it_elsewhere_the_span_is_used():
-    for intervals in ([], [[1e9, 2e9]]):
-        result = _select([0.5, 1.5, 7.5], [1, 1, 1], gti=intervals)
-        assert result.gti.tolist() == [[0.0, 8.0]]
-        assert Flag.NO_GTI in result.flags
-        assert not len(result.fracexp)
+def test_without_good_time_the_span_is_used():
+    result = _select([0.5, 1.5, 7.5], [1, 1, 1], gti=[])
+    assert result.gti.tolist() == [[0.0, 8.0]]
+    assert Flag.NO_GTI in result.flags
+    assert not len(result.fracexp)
+
+
+def test_good_time_elsewhere_is_not_given_up():
+    with pytest.raises(Rejected) as caught:
+        _select([0.5, 1.5, 7.5], [1, 1, 1], gti=[[1e9, 2e9]])
+    assert caught.value.status == "no_data"
 
 
 def test_errors_that_are_all_missing_do_not_cost_the_rates():

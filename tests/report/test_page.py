@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from html.parser import HTMLParser
+from math import nan
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from pipeline.config import ReportOptions
 from pipeline.report.driver import run
 from pipeline.report.embed import Grids, compact, floats
+from pipeline.report.evidence import qpo_sentence
 from pipeline.report.page import render, script_json
 from pipeline.tables import TableError
 
@@ -64,9 +66,34 @@ def test_a_source_whose_draws_were_kept_shows_a_corner_plot(catalogue):
 
 def test_a_source_shows_the_chosen_parameters_and_all_models(catalogue):
     detail = data_of(written(catalogue))["details"][0]
-    assert detail["parameters"] == [["power_law.1", "slope", 1.0, 0.1, None, "", False, False]]
+    (row,) = detail["parameters"]
+    assert row[:8] == ["power_law.1", "slope", 1.0, 0.1, None, "", False, False]
+    assert row[8:] == [False, False, False, None, None]
     assert [row[0] for row in detail["models"]] == ["noise", "m"]
     assert [row[0] for row in detail["files"]] == ["0.evt"]
+
+
+def test_the_page_says_on_what_evidence_there_are_qpos(catalogue):
+    data = data_of(written(catalogue))
+    assert data["qpos"] == "3 with a Lorentzian of Q > 2 (no p-values)"
+
+
+@pytest.mark.parametrize(
+    ("frequencies", "q_values", "text"),
+    [
+        ([1.0, nan, 2.0], [nan, nan, nan], "2 with a Lorentzian of Q > 2 (no p-values)"),
+        ([nan, nan], [0.5, nan], "0 with a QPO (false-discovery rate at most 1 %)"),
+        ([1.0, 2.0], [1e-9, 0.01], "2 with a QPO (false-discovery rate at most 1 %)"),
+        (
+            [1.0, 2.0, 3.0, None],
+            [0.001, 0.5, nan, None],
+            "1 with a QPO (false-discovery rate at most 1 %), 2 more with a Lorentzian of Q > 2 "
+            "(1 not significant, 1 without a p-value)",
+        ),
+    ],
+)
+def test_a_qpo_is_what_is_significant_where_p_values_are_known(frequencies, q_values, text):
+    assert qpo_sentence(frequencies, q_values) == text
 
 
 def test_a_source_without_a_fit_is_in_the_table_only(catalogue):

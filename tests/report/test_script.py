@@ -41,6 +41,12 @@ def test_numbers_read_like_in_print(value, text):
     assert evaluate(f"plainNumber({value})") == text
 
 
+def test_a_p_value_that_is_a_limit_is_printed_as_one():
+    assert evaluate("probability(1e-10, true)") == "< 10⁻¹⁰"
+    assert evaluate("probability(0.02, false)") == "0.02"
+    assert evaluate("probability(null, true)") == ""
+
+
 def test_axes_are_labelled_at_round_numbers():
     labels = "logTicks([0.05, 300]).filter((t) => t.label).map((t) => t.value)"
     np.testing.assert_allclose(evaluate(labels), [0.1, 1, 10, 100])

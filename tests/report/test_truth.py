@@ -13,6 +13,7 @@ from pipeline.report.truth import (
     summary,
     truth_table,
 )
+from pipeline.status import Flag
 
 
 def injected(name, **values):
@@ -84,6 +85,30 @@ def test_the_table_for_the_terminal_has_a_line_a_source_and_one_a_quantity():
     assert "2 injected,    1 recovered" in lines[5]
     assert "50.0 % within 3" in lines[5]
     assert lines[7].startswith("qpo_rms")
+
+
+def test_what_the_data_cannot_tell_was_not_missed():
+    truth = [injected(name, qpo_rms=0.1) for name in "ABC"]
+    sources = [source("A", qpo_rms=(0.1, 0.01, 0.01)), source("B"), source("C")]
+    sources[1]["flags"] = int(Flag.RMS_UNKNOWN | Flag.NO_P_VALUE)
+    sources[2]["flags"] = int(Flag.NO_P_VALUE)
+    (row,) = summary(compare(sources, truth))
+    assert (row["injected"], row["unknowable"], row["recovered"]) == (3, 1, 1)
+    assert row["within_1"] == 0.5
+    text = truth_table(sources, truth)
+    assert "1 that cannot be known (no mean rate)" in text
+    assert "50.0 % within 3 of the others" in text
+    (row,) = summary(compare(sources[1:2], truth[1:2]))
+    assert (row["recovered"], row["unknowable"], row["within_3"]) == (0, 1, 0.0)
+    assert "%" not in truth_table(sources[1:2], truth[1:2]).splitlines()[-2]
+
+
+def test_an_interval_without_an_end_holds_what_lies_on_that_side():
+    truth = [injected("A", qpo_fwhm=0.1), injected("B", qpo_fwhm=0.9)]
+    sources = [source(name, qpo_fwhm=(0.2, nan, 0.1)) for name in "AB"]
+    for found in sources:
+        found["qpo_fwhm_open_lo"] = True
+    assert [row["pull"] for row in compare(sources, truth)] == [0.0, pytest.approx(-7.0)]
 
 
 def test_no_truth_is_an_empty_table():

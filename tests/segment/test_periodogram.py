@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 from scipy import stats
 
-from pipeline.segment import average, periodogram
+from pipeline.segment import average, frames, periodogram
 from pipeline.segment.series import Events, LightCurve
 
 NICER = Path(__file__).parents[3] / "shared" / "data" / "archive" / "nicer"
@@ -131,13 +131,13 @@ def test_blocks_do_not_change_the_result(events, monkeypatch):
 
 
 def test_bins_of_events_are_never_finer_than_the_detector():
-    assert periodogram.event_bin(1 / 256, 0.0) == 1 / 256
-    assert periodogram.event_bin(1 / 256, 1e-7) == 1 / 256
-    assert periodogram.event_bin(1 / 256, 3.2) == 3.2
-    assert periodogram.event_bin(0.1, 0.0734) == pytest.approx(0.1468)
+    assert frames.bin_width(1 / 256, 0.0, 0.0) == 1 / 256
+    assert frames.bin_width(1 / 256, 1e-7, 0.0) == 1 / 256
+    assert frames.bin_width(1 / 256, 3.2, 0.0) == 3.2
+    assert frames.bin_width(0.1, 0.0734, 0.0) == pytest.approx(0.1468)
 
 
 @pytest.mark.parametrize("resolution", [1e300, 1e8])
 def test_a_resolution_that_no_detector_has_is_still_a_width(resolution):
-    assert periodogram.event_bin(1 / 256, resolution) == resolution
-    assert periodogram.event_bin(1 / 256, np.inf) == 1 / 256
+    assert frames.bin_width(1 / 256, resolution, 0.0) == resolution
+    assert frames.bin_width(1 / 256, np.inf, 0.0) == 1 / 256

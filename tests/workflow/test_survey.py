@@ -137,14 +137,16 @@ def test_an_archive_that_is_not_there_is_simulated_with_its_truth_beside_it(
 def test_the_summary_counts_statuses_and_compares_with_the_truth(tmp_path):
     catalogue = tmp_path / "results" / "catalog"
     catalogue.mkdir(parents=True)
-    counts = {"counts_by_status": {"ok": 58, "no_data": 2}}
-    (catalogue / "provenance.json").write_text(json.dumps(counts))
-    assert "58 ok, 2 no_data" in survey.summary(tmp_path, None)
-
-    measured = {"slope": 1.6, "slope_err_lo": 0.1, "slope_err_hi": 0.1}
+    record = {"counts_by_status": {"ok": 58, "no_data": 2}}
+    record["configuration"] = {"catalog": {"qpo_min_q": 2.5}}
+    (catalogue / "provenance.json").write_text(json.dumps(record))
+    measured = {"slope": 1.6, "slope_err_lo": 0.1, "slope_err_hi": 0.1, "qpo_frequency": 3.0}
     write_parquet(
         catalogue / "sources.parquet", SOURCES, [{"source_id": "a", "object": "A", **measured}]
     )
+    text = survey.summary(tmp_path, None)
+    assert "58 ok, 2 no_data" in text
+    assert "QPOs       1 with a Lorentzian of Q > 2.5 (no p-values)" in text
     write_parquet(tmp_path / "t.parquet", TABLES["TRUTH"], [{"object": "A", "slope": 1.5}])
     text = survey.summary(tmp_path, str(tmp_path / "t.parquet"))
     assert "slope" in text

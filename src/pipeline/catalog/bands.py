@@ -5,7 +5,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf, isfinite
 
-from pipeline.catalog.merge import source_row
+from pipeline.catalog.merge import source_row, with_open_intervals
 from pipeline.columns import EPOCHS, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.models import LORENTZIANS
@@ -103,7 +103,7 @@ def across_bands(
         strongest = min(pulsed, key=lambda b: b["pulse_p_value"])
         row |= {name: strongest[name] for name in _PULSE}
         row["flags"] = int(row["flags"] | (strongest["flags"] & Flag.PULSATION))
-    return row
+    return row | {"flags": with_open_intervals(row)}
 
 
 def across_epochs(row: Mapping, epochs: Sequence[Mapping]) -> dict:

@@ -24,7 +24,7 @@ def write_fits(path, tables: Mapping[Table, pa.Table], title: str) -> None:
         Where to.
     tables : mapping of Table to pyarrow.Table
         The extensions in order. Every column has TTYPE, TUNIT, TUCD and TCOMM; what has no value is NaN,
-        the TNULL of a whole number, the zero byte of a truth value, or empty text. Lists of words are
+        the TNULL of a whole number, false, or empty text. Lists of words are
         text; lists of numbers are vectors where a catalogue has them of one length, or of none, else
         variable-length arrays.
     title : str
@@ -88,10 +88,7 @@ def _column(
         cells[:] = [cell.values.to_numpy() for cell in values]
         return fits.Column(name, f"P{letter}()", unit=unit, array=cells)
     array = values.to_numpy()
-    if missing is None or letter in "ED":
+    if missing is None or letter in "EDL":  # Astropy warns of truth values without a value
         return fits.Column(name, letter, unit=unit, array=array)
-    if letter == "L":
-        letters = np.where(array, b"T", b"F")
-        return fits.Column(name, letter, array=np.where(missing, b"\0", letters).astype("S1"))
     null = int(np.iinfo(column.dtype).min)
     return fits.Column(name, letter, unit=unit, null=null, array=np.where(missing, null, array))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 
 from pipeline.catalog.qpo import AMBIGUOUS_RATIO, Parameters, choose_qpo, harmonics, index, quality
-from pipeline.columns import SEGMENT, SOURCES
+from pipeline.columns import FITTED, SEGMENT, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.status import HAS_RESULT, Fault, Flag, Status
 from pipeline.tables import empty_row
@@ -16,6 +16,8 @@ _JUDGEMENT = ("status", "flags", "reason")
 _FROM_PRODUCT = tuple(n for n in SOURCES.names if n in SEGMENT.names and n not in _JUDGEMENT)
 _FROM_FIT = ("model", "n_bins", "norm", "statistic", "deviance", "n_free")
 _FROM_CHECK = ("t_sse_p_value", "outlier_frequency", "outlier_p_value")
+_LIMIT = "below"
+"""Method of a p-value that is an upper limit."""
 _SLOPES = (("power_law.1", "slope"), ("bending_power_law.1", "slope_high"))
 
 
@@ -64,7 +66,18 @@ def source_row(
     row["flags"] |= fit["flags"] | qpo_flags | (Flag.PARTIAL if partial else 0)
     if all(name.split(".")[0] == "constant" for name in fit["components"]):
         row["flags"] |= Flag.WHITE_NOISE_MODEL
-    return row | qpo | test | {"flags": int(row["flags"])}
+    row |= {
+        f"{name}_p_is_limit": fit.get(f"{name}_method") == _LIMIT for name in ("t_sse", "outlier")
+    }
+    row |= qpo | test
+    return row | {"flags": with_open_intervals(row)}
+
+
+def with_open_intervals(row: Mapping) -> int:
+    """Return the flags of a row of SOURCES, with that of open intervals where it has one."""
+    is_open = any(row.get(f"{name}_open_{side}") for name in FITTED for side in ("lo", "hi"))
+    flags = Flag(row["flags"]) & ~Flag.OPEN_INTERVAL
+    return int(flags | (Flag.OPEN_INTERVAL if is_open else 0))
 
 
 def choose_product(products: Sequence[Mapping], fits: Mapping[str, Mapping]) -> Mapping | None:
@@ -95,7 +108,8 @@ def _test(models, qpo) -> dict:
         if not component or (model["best"] and component in (qpo or "").split("+")):
             names = ("p_value", "p_error", "method")
             columns = ("qpo_p_value", "qpo_p_error", "qpo_p_method")
-            return {c: model[f"lrt_{n}"] for n, c in zip(names, columns, strict=True)}
+            test = {c: model[f"lrt_{n}"] for n, c in zip(names, columns, strict=True)}
+            return test | {"qpo_p_is_limit": model.get("lrt_method") == _LIMIT}
     return {}
 
 
@@ -154,8 +168,10 @@ def _continuum(parameters: Parameters) -> dict:
     row = {}
     for key in _SLOPES:
         row |= _measured("slope", parameters.get(key))
-    return row | _measured(
-        "bend_frequency", parameters.get(("bending_power_law.1", "bend_frequency"))
+    return (
+        row
+        | _measured("bend_frequency", parameters.get(("bending_power_law.1", "bend_frequency")))
+        | _measured("nu_max", parameters.get(("envelope.1", "nu_max")))
     )
 
 
@@ -180,13 +196,19 @@ def _qpo(parameters: Parameters, options: CatalogOptions) -> tuple[str | None, d
 
 
 def _measured(name: str, parameter: Mapping | None) -> dict:
-    """A value and its errors under the catalogue's names; nothing without a parameter."""
+    """A value, its errors and its limit under the catalogue's names; nothing without a parameter."""
     if parameter is None:
         return {}
+    is_open = parameter.get("open_lo", False), parameter.get("open_hi", False)
     return {
         name: parameter["value"],
         f"{name}_err_lo": parameter["err_lo"],
         f"{name}_err_hi": parameter["err_hi"],
+        f"{name}_open_lo": is_open[0],
+        f"{name}_open_hi": is_open[1],
+        f"{name}_limit": parameter.get(
+            "lower_limit" if is_open == (False, True) else "upper_limit", nan
+        ),
     }
 
 

@@ -1,12 +1,13 @@
 """Fits from Python: arrays or Stingray's spectra in, named parameters with errors out."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.fit import prepare, results
-from pipeline.fit.devices import configure
+from pipeline.fit import given, prepare, results
+from pipeline.fit.devices import borrowed
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine
 from pipeline.fit.select import fit_model
@@ -33,7 +34,7 @@ class Parameter(NamedTuple):
     err_hi: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
     """One model fitted to many spectra; the first axis of every array is the spectrum.
 
@@ -90,6 +91,13 @@ class Result:
     def __len__(self) -> int:
         return len(self.status)
 
+    def __repr__(self) -> str:
+        """Say what was fitted and how that went, in a line; see `names` for the parameters."""
+        components = " + ".join(slot.label for slot in self.model.slots)
+        statuses = Counter(str(status) for status in self.status)
+        counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+        return f"<Result of {len(self)} spectra: {components}; {counts or 'none'}>"
+
     def __getitem__(self, name) -> Parameter:
         if name not in self.names:
             raise KeyError(f"no parameter {name!r}; there are {', '.join(self.names)}")
@@ -119,19 +127,21 @@ def fit_spectra(
 
     Parameters
     ----------
-    model : Model or sequence
-        What to fit, or its components: see `Model.from_components`.
+    model : Model, or sequence or mapping
+        What to fit, or its components as in a configuration: ``["constant", {"lorentzian": {"up_to": 3}}]``;
+        see `pipeline.fit.given.as_models` and `Model.from_components`.
     power : array, shape (spectra, bins) or (bins,), or Stingray spectra
         Power in any normalisation; or a `stingray.Powerspectrum`, or a sequence of them with any numbers
-        of bins, which bring frequency and n along.
+        of bins, which bring frequency and n along. Here and below masked values count as NaN, and
+        quantities of Astropy or Pint are converted: power to 1/Hz, frequencies to Hz.
     frequency : array, shape (bins,) or (spectra, bins)
-        Hz. A bin at zero frequency is left out, as is one whose power is not a number.
+        Hz, in any order. A bin at zero frequency is left out, as is one whose power is not a number.
     n : array-like, optional
         Number of averaged ordinates of each bin: a number, shape (bins,) or (spectra, bins). 0 leaves a bin
         out; half the number where the bin is the Nyquist frequency of a series of even length. For the
         likelihood ``poisson`` the exposure.
     error : array-like, optional
-        Standard deviations, where n is not known; shapes as of `n`.
+        Standard deviations, where n is not known; shapes as of `n`. A bin without a positive one is left out.
     width : array-like, optional
         Widths of the bins, Hz; by default from the distances between the frequencies.
     likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}, optional
@@ -145,7 +155,7 @@ def fit_spectra(
         What gets errors and upper limits from the profile of the likelihood: see
         `pipeline.fit.add_profiles`.
     precision, platform
-        See `pipeline.fit.configure`.
+        See `pipeline.fit.configure`. JAX's own settings are afterwards what they were.
     block_size : int, optional
         Spectra that iterate together.
 
@@ -157,24 +167,31 @@ def fit_spectra(
     Raises
     ------
     ValueError
-        For arrays whose shapes do not go together, or neither or both of `n` and `error`.
+        For arrays whose shapes do not go together, that are not real numbers or have a wrong unit; for
+        neither or both of `n` and `error`; for an option that does not exist.
+    RuntimeError
+        When the platform asked for is not there.
     pipeline.models.ComponentError
         For a component that does not exist.
     """
     if not isinstance(model, Model):
-        model = Model.from_components("model", model)
+        model = Model.from_components(*given.as_models(model))
     rows = _rows(power, frequency, n, error, width, likelihood)
     rows = [prepare.with_errors_only(row) for row in rows]
-    devices = configure(platform, precision)
     masks = [prepare.usable(row) for row in rows]
     out = _empty(model, masks)
-    for bucket in prepare.buckets(rows, masks, BATCH_SIZE, average=bin_average):
-        engine = Engine(
-            model, bucket.likelihood, block_size=block_size, precision=precision, devices=devices
-        )
-        data = engine, bucket.spectra, bucket.widths
-        found = fit_model(*data, n_starts=n_starts, min_delta_bic=min_delta_bic, errors=errors)
-        _fill(out, bucket.lanes, add_profiles(*data, found, which=profile))
+    with borrowed(platform, precision) as devices:
+        for bucket in prepare.buckets(rows, masks, BATCH_SIZE, average=bin_average):
+            engine = Engine(
+                model,
+                bucket.likelihood,
+                block_size=block_size,
+                precision=precision,
+                devices=devices,
+            )
+            data = engine, bucket.spectra, bucket.widths
+            found = fit_model(*data, n_starts=n_starts, min_delta_bic=min_delta_bic, errors=errors)
+            _fill(out, bucket.lanes, add_profiles(*data, found, which=profile))
     out["status"], out["reason"] = tuple(out["status"]), tuple(out["reason"])
     return Result(model, **out)
 
@@ -185,52 +202,75 @@ def _rows(power, frequency, n, error, width, likelihood):
     if many and all(hasattr(s, "power") and hasattr(s, "freq") for s in many):
         if any(a is not None for a in (frequency, n, error, width)):
             raise ValueError("Stingray spectra bring their own frequency, n and widths")
-        each = [(s.power, s.freq, s.m, None, _width(s)) for s in many]
+        each = [_of_stingray(s) for s in many]
     else:
         if (n is None) == (error is None):
             raise ValueError("give either n, the averaged ordinates of each bin, or error")
         if frequency is None:
             raise ValueError("give the frequency of each bin, Hz")
-        power = np.atleast_2d(np.asarray(power, float))
-        told = {"frequency": frequency, "n": n, "error": error, "width": width}
-        told = [_matching(name, array, power.shape) for name, array in told.items()]
-        each = zip(power, *told, strict=True)
+        unit = given.unit_of("power", power)
+        power = np.atleast_2d(given.numbers("power", power))
+        if power.ndim > 2:
+            raise ValueError(f"power has shape {power.shape}, not (spectra, bins)")
+        each = [_matching(name, a, power.shape) for name, a in (("frequency", frequency), ("n", n))]
+        each += [
+            _matching("error", error, power.shape, unit),
+            _matching("width", width, power.shape),
+        ]
+        each = zip(power, *each, strict=True)
     return [_row(*arrays, likelihood) for arrays in each]
 
 
-def _matching(name, array, shape):
+def _matching(name, array, shape, unit=None):
     """Broadcast what was told of the bins to the shape of the powers; Nones where nothing was."""
     if array is None:
         return [None] * shape[0]
+    array = given.numbers(name, array, unit)
     try:
-        return np.broadcast_to(np.asarray(array, float), shape)
+        return np.broadcast_to(array, shape)
     except ValueError:
         raise ValueError(
             f"{name} has shape {np.shape(array)}, power (spectra, bins) = {shape}"
         ) from None
 
 
-def _width(spectrum):
-    """Widths of the bins of a Stingray spectrum, None where it does not know them."""
+def _of_stingray(spectrum):
+    """Return power, frequency, n, no errors, and widths of a Stingray spectrum, None where it has none."""
+    power = given.numbers("power", spectrum.power)
+    frequency = given.numbers("frequency", spectrum.freq)
     width = getattr(spectrum, "df", None)
-    return None if width is None or np.size(width) not in (1, np.size(spectrum.freq)) else width
+    if width is not None and np.size(width) not in (1, frequency.size):
+        width = None
+    width = None if width is None else given.numbers("width", width)
+    return power, frequency, given.numbers("n", spectrum.m), None, width
 
 
 def _row(power, frequency, n, error, width, likelihood):
-    frequency, power = np.asarray(frequency, float), np.asarray(power, float)
+    """Return one spectrum by frequency; a bin without a frequency has no width to give or take."""
+    order = np.argsort(frequency)  # NaN last
+    frequency = frequency[order]
+    known = np.isfinite(frequency)
     if width is None:
-        width = np.gradient(frequency) if frequency.size > 1 else np.ones(frequency.size)
-    half = np.broadcast_to(np.abs(width) / 2, frequency.shape)
+        width = np.ones(frequency.size)
+        if known.sum() > 1:
+            width[known] = np.gradient(frequency[known])
+    else:
+        width = np.abs(np.broadcast_to(width, frequency.shape)[order])
+    half = width / 2
     nothing = np.empty(0)
-    return {
-        "frequency": frequency,
-        "power": power,
-        "n": nothing if n is None else np.broadcast_to(np.asarray(n, float), frequency.shape),
-        "power_err": nothing if error is None else error,
+    row = {
+        "frequency": np.where(np.isfinite(half), frequency, np.nan),
+        "power": power[order],
+        "n": nothing if n is None else np.broadcast_to(n, frequency.shape)[order],
+        "power_err": nothing,
         "frequency_lo": frequency - half,
         "frequency_hi": frequency + half,
         "likelihood": likelihood,
     }
+    if error is not None:
+        error = np.broadcast_to(error, frequency.shape)[order]
+        row["power_err"] = np.where(error > 0, error, np.inf)
+    return row
 
 
 def _empty(model, masks):

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pipeline.fit.devices import devices_of
+
 
 def block_of(arrays, lanes):
     """Return some lanes of arrays on a device; a slice where they follow each other.
@@ -94,7 +96,7 @@ def in_blocks(function, arrays, block_size):
     block_size : int
         Lanes at a time.
     """
-    devices = jax.devices()
+    devices = devices_of()
     # committed to a device, as what `block_of` takes on the host is: or there are two programs
     arrays = jax.device_put(arrays, devices[0])
     lanes = _lanes_of(jax.tree.leaves(arrays))

@@ -16,6 +16,8 @@ from pipeline.fit.likelihood import log
 
 NODES, WEIGHTS = (a.tolist() for a in np.polynomial.legendre.leggauss(5))
 """Of the quadrature over a bin, in log frequency: exact to 1e-8 for power laws over a factor of two."""
+FWHM_OF_GAUSSIAN = 2 * math.sqrt(2 * math.log(2))
+"""Full width at half maximum of a Gaussian over its standard deviation."""
 LOWEST_EDGE = 0.1
 """Lower edge of a bin over its frequency, at least: some components have no mean over a bin that begins at 0."""
 
@@ -121,6 +123,15 @@ def gaussian(grid, variance, centroid, width):
     return variance * (above - below) / (2 * (high - low))
 
 
+def envelope(grid, variance, nu_max, q):
+    """`gaussian` by its frequency and nu_max over its FWHM (Mosser et al. 2012).
+
+    The width follows from the frequency, so a narrow line is no envelope, nor is what is left of the
+    background.
+    """
+    return gaussian(grid, variance, nu_max, nu_max / (FWHM_OF_GAUSSIAN * q))
+
+
 def harvey(grid, variance, characteristic_frequency, exponent):
     """Granulation or activity: its integral from zero to infinity is ``variance`` (Harvey 1985).
 
@@ -142,6 +153,7 @@ FUNCTIONS = {
         lorentz,
         lorentzian_numax,
         gaussian,
+        envelope,
         harvey,
     )
 }
@@ -154,6 +166,7 @@ KNOW_THEIR_MEAN = (
     "lorentz",
     "lorentzian_numax",
     "gaussian",
+    "envelope",
 )
 """Components whose functions average over the bins where the grid has widths; others are integrated."""
 

@@ -72,6 +72,8 @@ def fit_rows(rows, options: FitOptions):
     used = devices.configure(options.platform, options.precision, options.compilation_cache)
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
     weighted = [prepare.with_errors_only(row, options.likelihood) for row in rows]
+    follow = [row.get("errors_follow", False) for row in weighted]
+    rows = [{**row, "errors_follow": f} for row, f in zip(rows, follow, strict=True)]
     masks = [_mask(row, options) for row in weighted]
     fits = {lane: [] for lane in range(len(rows))}
     buckets = prepare.buckets(weighted, masks, options.batch_size, average=options.bin_average)
@@ -97,7 +99,10 @@ def _mask(row, options):
     """Usable bins of a row; none where an earlier stage gave up on it."""
     if Status(row["status"]) is not Status.OK:
         return np.zeros(len(row["frequency"]), bool)
-    return prepare.usable(row, options.frequency_range)
+    good = prepare.usable(row, options.frequency_range)
+    if options.high_pass == "cut":
+        good &= row["frequency"] >= prepare.corner(row, good)
+    return good
 
 
 def _fit_bucket(bucket, rows, options, used):
@@ -336,6 +341,9 @@ def _rows_of_lane(row, mask, fits, options):
         {**results.model_row(row, result, k), "n_bins": bins, **more}
         for result, k, _, more, _ in fits
     ]
+    if bins < prepare.usable(row, options.frequency_range).sum():
+        for model in models:
+            model["flags"] |= int(Flag.HIGH_PASSED)
     best = _best_row(models, options.min_delta_bic)
     if options.evidence:
         told = [[m["log_evidence"] for m in models], [m["pareto_k"] for m in models]]

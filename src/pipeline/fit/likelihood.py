@@ -178,6 +178,33 @@ def draw(likelihood, model, weight, shape, rng):
     return np.where(used, drawn, 1.0)
 
 
+def sample_size(likelihood, power, weight):
+    """Return the number of data that the Bayesian information criterion counts, shape (lanes,).
+
+    It is the number of raw periodogram ordinates, the sum of n, not that of bins: each is a datum of its own,
+    the information on a parameter grows with them, and averaging them into fewer bins changes neither (for
+    counts in the cells of a table: Raftery 1986, J. R. Stat. Soc. B 48, 249; Kass & Raftery 1995, J. Am.
+    Stat. Assoc. 90, 773, section 4.1). Of a spectrum with Gaussian errors it is the sum of (power / error)^2,
+    which is the same where the power includes the noise, and at least the number of bins. For light curves,
+    ``poisson``, it is the number of bins.
+
+    Parameters
+    ----------
+    likelihood : str
+        See `terms`.
+    power, weight : array, shape (bins, lanes)
+        Data, and n, 1 / sigma^2 or the exposure; 0 in the padding.
+    """
+    power, weight = np.asarray(power), np.asarray(weight)
+    used = weight > 0
+    bins = used.sum(axis=0)
+    if likelihood == "poisson":
+        return bins.astype(float)
+    if likelihood == "gaussian":
+        return np.maximum(np.where(used, weight * power**2, 0.0).sum(axis=0), bins)
+    return np.where(used, weight, 0.0).sum(axis=0)
+
+
 @np.errstate(divide="ignore", invalid="ignore")
 def saturated(likelihood, power, weight):
     """Return -2 ln L of the model that equals the data, summed over bins, shape (lanes,).

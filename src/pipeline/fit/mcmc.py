@@ -18,6 +18,7 @@ from scipy.special import expit, logit
 
 from pipeline.fit.blocks import in_blocks, on_cores
 from pipeline.fit.curvature import slope_at
+from pipeline.fit.devices import devices_of
 from pipeline.fit.diagnostics import Diagnosis, diagnose
 from pipeline.fit.optimize import Engine, Spectra
 from pipeline.fit.posterior import DEGREES, best_and_covariance, roots
@@ -218,7 +219,7 @@ def _far(rng, size):
 def _diagnose(u, lanes=64):
     """`diagnose`, some lanes at a time on every core."""
     parts = [u[..., k : k + lanes] for k in range(0, u.shape[-1], lanes)]
-    found = on_cores(diagnose, parts, jax.devices()[:1])
+    found = on_cores(diagnose, parts, devices_of()[:1])
     return Diagnosis(*(np.concatenate(a, axis=-1) for a in zip(*found, strict=True)))
 
 

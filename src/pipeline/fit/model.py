@@ -107,18 +107,23 @@ class Model:
         ----------
         name : str
             Its name.
-        components : sequence of str, Component or ComponentOptions
-            Names, declarations, or objects with ``name``, ``up_to`` and ``parameters``.
+        components : sequence of str, Component, mapping or ComponentOptions
+            Names, declarations, mappings as in a configuration (``{"lorentzian": {"up_to": 3}}``), or
+            objects with ``name``, ``up_to`` and ``parameters``.
 
         Raises
         ------
         pipeline.models.ComponentError
             For a component that does not exist.
+        pipeline.config.ConfigError
+            For a mapping that says something that is not allowed; a ValueError.
         KeyError
             For a parameter that is tied to one that does not exist.
         """
         slots, count = [], {}
         for component in components:
+            if isinstance(component, dict):
+                component = _options(component)
             bare = isinstance(component, (str, Component))
             kind = component if bare else component.name
             told = {} if bare else component.parameters
@@ -332,6 +337,13 @@ class Model:
             return self._tangent(s, [*rows[:b], x, *rows[b + 1 :]], a, grid)
 
         return jax.jvp(along, (rows[b],), (jnp.ones_like(rows[b]),))[1]
+
+
+def _options(component):
+    """Component options from a mapping as it stands in a configuration."""
+    from pipeline.config import ComponentOptions, validate  # who gives no mapping needs neither
+
+    return validate(component, ComponentOptions)
 
 
 def _slot(kind, number, told, optional):

@@ -21,6 +21,7 @@ from pipeline.fit import linear, peaks
 from pipeline.fit.blocks import block_of, in_blocks, on_cores, slice_of
 from pipeline.fit.components import Grid
 from pipeline.fit.curvature import bend_at, objective_at, slope_at, stepping_at
+from pipeline.fit.devices import devices_of
 from pipeline.fit.model import Model
 
 MAX_STEP = 1.0
@@ -426,7 +427,7 @@ class Engine:
         self.dtype = np.dtype(precision)
         self.max_iterations = max_iterations
         self.tolerance = max(tolerance, SINGLE_TOLERANCE if self.dtype == np.float32 else 0.0)
-        self.devices = jax.devices() if devices is None else devices
+        self.devices = devices_of() if devices is None else devices
         self.block_size = block_size
 
     def fit(self, spectra: Spectra, problem: Problem, max_iterations=None, which=None) -> Fit:

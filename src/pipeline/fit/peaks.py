@@ -3,13 +3,11 @@
 Arrays follow `pipeline.fit.model`: the last axis is the lane.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pipeline.fit.components import evaluate
+from pipeline.fit.components import FWHM_OF_GAUSSIAN, evaluate
 from pipeline.fit.likelihood import standardised, terms
 
 QUALITIES = (0.5, 2.0, 6.0, 18.0)
@@ -18,8 +16,6 @@ BROAD = 6.0
 """Q up to which they are looked for on averaged bins, where the spectrum is long."""
 EXPONENTS = (2.0, 4.0)
 """Exponents of the Harvey terms that are tried at each frequency."""
-FWHM_OF_GAUSSIAN = 2 * math.sqrt(2 * math.log(2))
-"""Full width at half maximum of a Gaussian over its standard deviation."""
 CENTRES = ("frequency", "nu_max", "characteristic_frequency")
 """Parameters that are the place of a peak."""
 WIDTHS = {"fwhm": 1.0, "width": FWHM_OF_GAUSSIAN}

@@ -18,6 +18,11 @@ FOLLOWS = 0.5
 NEIGHBOURS = 4
 """Bins on each side whose errors stand in for that of a bin."""
 
+SMOOTHING, LEAST_ORDINATES = 0.15, 20
+"""Width of a running mean in ln f, and the ordinates that it, or the mean of the lowest bins, must have."""
+FILTERED = 0.1
+"""Power of the lowest frequencies over the largest below which a filter has taken it."""
+
 
 @dataclass(frozen=True)
 class Bucket:
@@ -63,6 +68,35 @@ def usable(row, frequency_range=None):
     return good
 
 
+def corner(row, good) -> float:
+    """Return the frequency below which a high-pass filter has taken the power, Hz; 0 where none has.
+
+    The power of stars does not fall towards low frequencies. Where the mean of the lowest ordinates is less than a
+    tenth of the largest running mean of the power, what lies below that largest one is filtered.
+
+    Parameters
+    ----------
+    row : mapping
+        A spectrum, see `usable`; n must be known.
+    good : bool array, shape (bins,)
+        Its usable bins.
+    """
+    if not len(row["n"]) or good.sum() < MIN_BINS:
+        return 0.0
+    frequency, power, n = (row[name][good] for name in ("frequency", "power", "n"))
+    place = np.log(frequency)
+    steps = np.arange(place[0], place[-1] + SMOOTHING / 2, SMOOTHING / 2)
+    lowest = np.searchsorted(np.cumsum(n), LEAST_ORDINATES) + 1
+    each = [n * np.exp(-0.5 * ((place - at) / SMOOTHING) ** 2) for at in steps]
+    smooth = np.array([weight @ power / weight.sum() for weight in each])
+    reliable = np.array([weight.sum() for weight in each]) >= LEAST_ORDINATES
+    if not reliable.any():
+        return 0.0
+    highest = np.flatnonzero(reliable)[np.argmax(smooth[reliable])]
+    low = n[:lowest] @ power[:lowest] / n[:lowest].sum()
+    return float(np.exp(steps[highest])) if low < FILTERED * smooth[highest] else 0.0
+
+
 def likelihood_of(row) -> str:
     """Return what the row says, or ``gamma`` where n is known, else ``gaussian``."""
     return row.get("likelihood") or ("gamma" if len(row["n"]) else "gaussian")
@@ -96,6 +130,11 @@ def with_errors_only(row, likelihood="auto"):
         ``n``, ``power``, ``power_err``, ``frequency_lo`` and ``frequency_hi``, each of shape (bins,) or empty.
     likelihood : {"auto", "gaussian", "gaussian_model"}, optional
         What to do: the above, or one likelihood with the errors as they are.
+
+    Returns
+    -------
+    mapping
+        With ``likelihood``, or other ``power_err``; and ``errors_follow``, true, where they follow the power.
     """
     if len(row["n"]) or row.get("likelihood"):
         return row
@@ -107,12 +146,12 @@ def with_errors_only(row, likelihood="auto"):
     scaled = error[good] * np.sqrt(width[good])
     positive, follows = _errors_follow(power[good], scaled)
     if positive:
-        return {**row, "likelihood": "gaussian_model"}
+        return {**row, "likelihood": "gaussian_model", "errors_follow": True}
     if not follows:
         return row
     smooth = np.full_like(error, np.inf)
     smooth[good] = _without_own(scaled) / np.sqrt(width[good])
-    return {**row, "power_err": smooth}
+    return {**row, "power_err": smooth, "errors_follow": True}
 
 
 def _errors_follow(power, error):

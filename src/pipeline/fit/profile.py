@@ -73,6 +73,8 @@ class Ends:
     ----------
     u : array, shape (tasks,)
         Value of the fitted variable; NaN unless the code is FOUND.
+    at : array, shape (tasks, P)
+        Values of all fitted variables there.
     code : int array, shape (tasks,)
         `End`.
     better : array, shape (tasks, P)
@@ -84,6 +86,7 @@ class Ends:
     """
 
     u: np.ndarray
+    at: np.ndarray
     code: np.ndarray
     better: np.ndarray
     objective: np.ndarray
@@ -112,15 +115,15 @@ def two_sided(wanted, level=0.6827) -> Tasks:
     return Tasks(np.tile(lane, 2), np.tile(row, 2), side, rise)
 
 
-def one_sided(wanted, level=0.95) -> Tasks:
-    """Return the tasks of upper limits: 2.706 for 95 %.
+def one_sided(wanted, level=0.95, side=1) -> Tasks:
+    """Return the tasks of upper limits, or of lower ones where the side is -1: 2.706 for 95 %.
 
     For a parameter at its lower bound, zero, the rise over the bound has half the weight of the
     two-sided one and this limit is the same (Chernoff 1954, Ann. Math. Stat. 25, 573).
     """
     row, lane = np.nonzero(wanted)
     rise = np.full(row.size, _chi2_quantile(2 * level - 1))
-    return Tasks(lane, row, np.ones(row.size, int), rise)
+    return Tasks(lane, row, np.full(row.size, side), rise)
 
 
 def find(engine, spectra, fit, problem, covariance, tasks, batch_size=4096) -> Ends:
@@ -177,10 +180,13 @@ class Profiles:
         Their ends, values of the fitted variables; NaN where there is none.
     lower_code, upper_code : int array, shape (levels, P, lanes)
         `End`: OPEN where the interval reaches the parameter's bound.
-    limit : array, shape (P, lanes)
-        Upper limits, values of the fitted variables; NaN where there is none.
-    limit_code : int array, shape (P, lanes)
+    limit, least : array, shape (P, lanes)
+        Upper and lower limits, values of the fitted variables; NaN where there is none.
+    limit_code, least_code : int array, shape (P, lanes)
         `End`.
+    paths : array, shape (4, P, P, lanes)
+        Values of all variables (second) at the lower and upper end of the first level and at the upper and
+        lower limit of each (first); NaN where there is none.
     better : array, shape (P, lanes)
         The best of the better optima that the refits of a lane found; NaN where there is none.
     """
@@ -192,6 +198,9 @@ class Profiles:
     upper_code: np.ndarray
     limit: np.ndarray
     limit_code: np.ndarray
+    least: np.ndarray
+    least_code: np.ndarray
+    paths: np.ndarray
     better: np.ndarray
 
     def has_better(self) -> np.ndarray:
@@ -201,7 +210,7 @@ class Profiles:
     def put(self, lanes, other) -> "Profiles":
         """Return a copy in which some lanes are those of another."""
         merged = {"levels": self.levels}
-        for name in ("lower", "upper", "lower_code", "upper_code", "limit", "limit_code", "better"):
+        for name in [n for n in self.__dataclass_fields__ if n != "levels"]:
             merged[name] = getattr(self, name).copy()
             merged[name][..., lanes] = getattr(other, name)
         return Profiles(**merged)
@@ -220,7 +229,9 @@ def profiles(
     limit_level=0.95,
     batch_size=4096,
 ) -> Profiles:
-    """Find the intervals and upper limits of some parameters.
+    """Find the intervals and limits of some parameters.
+
+    Where the interval of the first level is open on one side, the parameter has a limit on the other.
 
     Parameters
     ----------
@@ -231,11 +242,12 @@ def profiles(
     levels : sequence of float, optional
         Coverage of the intervals.
     limit_level : float, optional
-        Confidence of the upper limits, above 0.5.
+        Confidence of the limits, above 0.5.
     """
+    told = engine, spectra, fit, problem, covariance
     each = [two_sided(wanted, level) for level in levels] + [one_sided(limited, limit_level)]
     tasks = Tasks(*(np.concatenate(columns) for columns in zip(*each, strict=True)))
-    ends = find(engine, spectra, fit, problem, covariance, tasks, batch_size)
+    ends = find(*told, tasks, batch_size)
     shape = (len(levels), *fit.u.shape)
     u, code = np.full((2, *shape), np.nan), np.zeros((2, *shape), int)
     level = np.repeat(np.arange(len(levels)), 2 * wanted.sum())
@@ -243,14 +255,33 @@ def profiles(
     two, one = slice(0, level.size), slice(level.size, None)
     index = tuple(w[: level.size] for w in where)
     u[index], code[index] = ends.u[two], ends.code[two]
-    limit, limit_code = np.full(fit.u.shape, np.nan), np.zeros(fit.u.shape, int)
-    at = tasks.row[one], tasks.lane[one]
-    limit[at], limit_code[at] = ends.u[one], ends.code[one]
+    limit, limit_code = np.full((2, *fit.u.shape), np.nan), np.zeros((2, *fit.u.shape), int)
+    paths = np.full((4, fit.u.shape[0], *fit.u.shape), np.nan)
+    first = np.flatnonzero(level == 0)
+    paths[where[0][first], tasks.row[first], :, tasks.lane[first]] = ends.at[first]
     better = np.full(fit.u.shape, np.nan)
     found = np.flatnonzero(ends.code == End.BETTER)
     for task in found[np.argsort(-ends.objective[found])]:  # the lowest comes last and stays
         better[:, tasks.lane[task]] = ends.better[task]
-    return Profiles(tuple(levels), u[0], u[1], code[0], code[1], limit, limit_code, better)
+    open_ends = (code[:, 0] == End.OPEN) & (code[::-1, 0] == End.FOUND)
+    more = one_sided(open_ends[0] & ~limited, limit_level), one_sided(open_ends[1], limit_level, -1)
+    further = Tasks(*(np.concatenate(columns) for columns in zip(*more, strict=True)))
+    limits = [(tasks.take(one), ends.u[one], ends.code[one], ends.at[one])]
+    if further.lane.size:
+        ends = find(*told, further, batch_size)
+        limits.append((further, ends.u, ends.code, ends.at))
+    for asked, value, what, at in limits:
+        side = (asked.side < 0) * 1
+        limit[side, asked.row, asked.lane] = value
+        limit_code[side, asked.row, asked.lane] = what
+        paths[2 + side, asked.row, :, asked.lane] = at
+    return Profiles(
+        tuple(levels),
+        *(u[0], u[1], code[0], code[1]),
+        *(limit[0], limit_code[0], limit[1], limit_code[1]),
+        paths,
+        better,
+    )
 
 
 class _Search:
@@ -276,6 +307,7 @@ class _Search:
         self.u = np.stack([self.best, self.best])
         self.weight, self.last = np.ones((2, count)), np.full(count, -1)
         self.end = np.full(count, np.nan)
+        self.at = np.full((count, self.best.shape[0]), np.nan)
         self.better = np.full((count, self.best.shape[0]), np.nan)
         self.lowest = np.full(count, np.inf)
         self.refits = np.zeros(count, int)
@@ -305,7 +337,8 @@ class _Search:
             self._step(some)
         self.code[self.code == End.NONE] = End.FAILED
         self.end[self.code != End.FOUND] = np.nan
-        return Ends(self.end, self.code, self.better, self.lowest, self.refits)
+        self.at[self.code != End.FOUND] = np.nan
+        return Ends(self.end, self.at, self.code, self.better, self.lowest, self.refits)
 
     def _step(self, some):
         """Refit some tasks at their next places, and see what that tells."""
@@ -379,6 +412,8 @@ class _Search:
         there, line = place[close], self._line(done, 1.0)
         line = np.clip(np.where(np.isnan(line), there, line), 0.9 * there, 1.1 * there)
         self.end[done] = self._value(line, done)
+        self.at[done] = self._along(line, done).T
+        self.at[done, self.tasks.row[done]] = self.end[done]
 
     def _line(self, some, weight):
         """Place where the line through the two kept ones has the wanted root; NaN if it is flat."""
@@ -398,8 +433,12 @@ class _Search:
 
     def _lead(self, some):
         """Let the other parameters follow the line through the two kept refits to the next place."""
+        self.guess[:, some] = self._along(self.next[some], some)
+
+    def _along(self, place, some):
+        """Return all variables at places on the line through the two kept refits, shape (P, some)."""
         near, other = self.place[:, some]
         with np.errstate(divide="ignore", invalid="ignore"):
-            part = np.nan_to_num((self.next[some] - near) / (other - near))
+            part = np.nan_to_num((place - near) / (other - near))
         at = self.u[:, :, some]
-        self.guess[:, some] = at[0] + np.clip(part, -2.0, 2.0) * (at[1] - at[0])
+        return at[0] + np.clip(part, -2.0, 2.0) * (at[1] - at[0])

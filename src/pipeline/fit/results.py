@@ -5,10 +5,11 @@ import math
 import numpy as np
 
 from pipeline.fit import blends
-from pipeline.fit.components import centroid_and_fwhm
+from pipeline.fit.components import FWHM_OF_GAUSSIAN, centroid_and_fwhm
 from pipeline.fit.errors import interval
 from pipeline.fit.optimize import Code
 from pipeline.fit.profile import End
+from pipeline.fit.propagation import follow
 from pipeline.models import LORENTZIANS
 from pipeline.status import Flag, Status
 
@@ -39,6 +40,8 @@ def model_row(row, result, lane) -> dict:
     flags = Flag(0)
     if not len(row["n"]):
         flags |= Flag.GAUSSIAN
+    if row.get("errors_follow"):
+        flags |= Flag.ERRORS_FOLLOW_POWER
     if status is Status.AT_BOUND:
         flags |= Flag.AT_BOUND
     return {
@@ -104,17 +107,36 @@ def parameter_rows(row, result, lane) -> list[dict]:
         at = list(index)
         block = _of_logs(matrix[np.ix_(at, at)], values[at], model.is_log[at])
         block = block if result.sound[lane] else np.full_like(block, math.nan)
-        for quantity in derived(slot.component, values[at], block, row):
-            more = _derived_row(*quantity, kind=result.kind)
-            if quantity[0] == "rms":  # the width and frequency as fitted
-                more["upper_limit"] = quantity[1] * math.sqrt(
-                    errors[index[0]]["upper_limit"] / values[index[0]]
-                )
+        quantities = list(derived(slot.component, values[at], block, row))
+        told = _follow_component(row, result, slot.component, at, lane) if quantities else {}
+        for quantity in quantities:
+            more = _derived_row(*quantity, kind=result.kind) | told.get(quantity[0], {})
             out.append({**common, "component": slot.label, **more})
-    for label, quantity in _blends(row, result, lane):
-        more = _derived_row(*quantity, kind=result.kind)
+    for label, quantity, told in _blends(row, result, lane):
+        more = _derived_row(*quantity, kind=result.kind) | told
         out.append({**common, "component": label, **more})
     return out
+
+
+def _follow_component(row, result, component, index, lane) -> dict[str, dict]:
+    """Columns of the derived quantities of a component that its profiles and bounds decide."""
+    is_log, nothing = result.model.is_log[index], np.zeros((len(index), len(index)))
+
+    def quantities(u):
+        values = np.where(is_log, np.exp(np.where(is_log, u[index], 0.0)), u[index])
+        return {name: value for name, value, _ in derived(component, values, nothing, row)}
+
+    found = follow(quantities, result, index, lane, upper_limits=("rms",))
+    return {name: _followed(interval) for name, interval in found.items()}
+
+
+def _followed(interval) -> dict:
+    """Columns of a `pipeline.fit.propagation.Interval`."""
+    if interval.limit_only:
+        return {"upper_limit": interval.upper_limit}
+    out = {k: v for k, v in vars(interval).items() if k != "limit_only"}
+    known = interval.open_lo or interval.open_hi or math.isfinite(interval.err_lo + interval.err_hi)
+    return out | {"error_method": "profile" if known else "none"}
 
 
 def _of_logs(covariance, values, is_log):
@@ -173,6 +195,7 @@ def parameter_errors(result, lane) -> list[dict]:
                 "err_hi": upper[p, 0],
                 "error_method": result.kind if known else "none",
                 "upper_limit": math.nan,
+                "lower_limit": math.nan,
             }
         )
         if result.profiles is not None:
@@ -187,7 +210,10 @@ def _profile_errors(result, p, lane) -> dict:
     def values(u):
         return np.exp(u) if is_log else u
 
-    out = {"upper_limit": float(values(profiles.limit[p, lane]))}
+    out = {
+        "upper_limit": float(values(profiles.limit[p, lane])),
+        "lower_limit": float(values(profiles.least[p, lane])),
+    }
     codes = profiles.lower_code[:, p, lane], profiles.upper_code[:, p, lane]
     if not {codes[0][0], codes[1][0]} <= {End.FOUND, End.OPEN}:
         return out
@@ -222,13 +248,16 @@ def derived(component, values, covariance, row):
     -----
     rms^2 is the variance over positive frequencies, divided by what turns the normalisation into a
     fraction of the mean rate squared, and for a peak by what the averaging over time bins leaves of it at
-    its centroid (`_binning`). For the others: `lorentzian_of`, `_of_lorentzian`, `_of_gaussian`.
+    its centroid (`_binning`). For the others: `lorentzian_of`, `_of_lorentzian`, `_of_gaussian`,
+    `_of_envelope`.
     """
     to_fraction = _to_fraction(row)
     if component in LORENTZIANS:
         yield from _of_lorentzian(component, values, covariance, row, to_fraction)
     elif component == "gaussian":
         yield from _of_gaussian(values, covariance, row, to_fraction)
+    elif component == "envelope":
+        yield from _of_envelope(values, covariance, row, to_fraction)
     elif component == "zero_lorentzian":
         yield "nu_max", values[1] / 2, _root(covariance[1, 1])
         if to_fraction:
@@ -283,7 +312,7 @@ def _of_gaussian(values, covariance, row, to_fraction):
     """FWHM, Q and rms of a Gaussian; Phi(frequency / width) of its variance is at positive frequencies."""
     variance, frequency, width = values
     x = frequency / width
-    fwhm = 2 * math.sqrt(2 * math.log(2)) * width
+    fwhm = FWHM_OF_GAUSSIAN * width
     yield "fwhm", fwhm, _root(covariance[2, 2])
     yield "q", frequency / fwhm, _error(covariance, (0, 1, -1))
     if to_fraction:
@@ -292,6 +321,17 @@ def _of_gaussian(values, covariance, row, to_fraction):
         error = _error(covariance, (0.5, 0.5 * slope, -0.5 * slope))
         kept = _binning(row, frequency)
         yield "rms", math.sqrt(variance * fraction * to_fraction / kept), error
+
+
+def _of_envelope(values, covariance, row, to_fraction):
+    """FWHM and rms of an envelope, which is a Gaussian by its frequency and Q."""
+    variance, nu_max, q = values
+    slopes = np.array([[1, 0, 0], [0, 1, 0], [0, 1, -1]])
+    width = nu_max / (FWHM_OF_GAUSSIAN * q)
+    errors = slopes @ covariance @ slopes.T
+    for name, value, error in _of_gaussian((variance, nu_max, width), errors, row, to_fraction):
+        if name != "q":
+            yield name, value, error
 
 
 _DERIVED_UNITS = {"frequency": "Hz", "fwhm": "Hz", "nu_max": "Hz", "timescale": "s"}
@@ -312,7 +352,10 @@ def _derived_row(name, value, error, unit=None, *, kind) -> dict:
 
 
 def _blends(row, result, lane):
-    """Yield name and quantities of each blend of narrow Lorentzians: see `pipeline.fit.blends`."""
+    """Yield name and quantities of each blend of narrow Lorentzians: see `pipeline.fit.blends`.
+
+    With each quantity come the columns that profiles and bounds of its members decide.
+    """
     model, matrix = result.model, result.covariance[:, :, lane]
     if not result.sound[lane]:
         matrix = np.full_like(matrix, math.nan)
@@ -343,13 +386,36 @@ def _blends(row, result, lane):
         if all(model.slots[s].component == "lorentz" for s in members):
             variance, errors[0, 0] = positive, errors[3, 3]  # as the peaks' own is
         unit = model.slots[members[0]].parameters[0].unit_in(row["norm"])
-        yield label, ("variance", variance, _root(errors[0, 0]), unit)
-        yield label, ("frequency", frequency, _root(errors[1, 1]))
-        yield label, ("fwhm", fwhm, _root(errors[2, 2]))
-        yield label, ("q", frequency / fwhm, _error(errors, (0, 1, -1, 0)))
+        rms = math.sqrt(positive * to_fraction / _binning(row, frequency)) if to_fraction else None
+        told = _follow_blend(row, result, members, index, lane)
+        for quantity in (
+            ("variance", variance, _root(errors[0, 0]), unit),
+            ("frequency", frequency, _root(errors[1, 1])),
+            ("fwhm", fwhm, _root(errors[2, 2])),
+            ("q", frequency / fwhm, _error(errors, (0, 1, -1, 0))),
+            ("rms", rms, 0.5 * _root(errors[3, 3])),
+        ):
+            if quantity[1] is not None:
+                yield label, quantity, told.get(quantity[0], {})
+
+
+def _follow_blend(row, result, members, index, lane) -> dict[str, dict]:
+    """Columns of the quantities of a blend that profiles and bounds of its members decide."""
+    model, to_fraction = result.model, _to_fraction(row)
+
+    def quantities(u):
+        values = np.where(model.is_log, np.exp(np.where(model.is_log, u, 0.0)), u)
+        peaks = [
+            lorentzian_of(model.slots[s].component, values[list(model.index[s])])[0]
+            for s in members
+        ]
+        variance, frequency, fwhm, positive = np.exp(blends.measure(np.log(np.concatenate(peaks))))
+        out = {"variance": variance, "frequency": frequency, "fwhm": fwhm, "q": frequency / fwhm}
         if to_fraction:
-            rms = math.sqrt(positive * to_fraction / _binning(row, frequency))
-            yield label, ("rms", rms, 0.5 * _root(errors[3, 3]))
+            out["rms"] = math.sqrt(positive * to_fraction / _binning(row, frequency))
+        return out
+
+    return {n: _followed(i) for n, i in follow(quantities, result, index, lane).items()}
 
 
 def _over_all_frequencies(component, values):

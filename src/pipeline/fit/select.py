@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.fit import starts
 from pipeline.fit.decompose import Criterion, Rivals, add, by_bic, prune
 from pipeline.fit.errors import covariance
-from pipeline.fit.likelihood import saturated
+from pipeline.fit.likelihood import sample_size, saturated
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, Fit, Problem, Spectra, put
 from pipeline.fit.profile import Profiles
@@ -92,6 +92,7 @@ class Workshop:
         self.model = engine.model
         self.lanes = spectra.power.shape[1]
         self.n_bins = (spectra.weight > 0).sum(axis=0)
+        self.sample_size = sample_size(engine.likelihood, spectra.power, spectra.weight)
         self.lower, self.upper = starts.data_bounds(self.model, spectra, widths)
         self._fix()
 
@@ -131,7 +132,8 @@ class Workshop:
 
     def bic(self, deviance, active, lanes):
         """BIC of some lanes up to the constant of the data, shape (lanes,)."""
-        return deviance + self.free(active).sum(axis=0) * np.log(np.maximum(self.n_bins[lanes], 1))
+        size = np.maximum(self.sample_size[lanes], 1)
+        return deviance + self.free(active).sum(axis=0) * np.log(size)
 
 
 def fit_model(

@@ -29,6 +29,8 @@ _scores = jax.jit(scores, static_argnums=(0, 1, 2, 3))
 
 MAX_CANDIDATES = 160
 """Frequencies at which a peak is tried, at most."""
+ENVELOPE = (2.0, 0.8)
+"""Least and largest nu_max of an envelope over the lowest and the highest frequency."""
 _SHAPES = ((1.5, 0.5, 2.0, 0.5), (1.0, 0.0, 1.5, 0.3), (2.0, 1.0, 3.0, 0.5), (0.5, 0.5, 1.5, 0.7))
 """Slope of a power law; low slope, high slope and place of the bend (in log f) of a bending one."""
 
@@ -71,11 +73,23 @@ def data_bounds(model, spectra, widths):
         found = {} if slot.declared.function else natural  # whose bounds were declared on purpose
         told = zip(index, slot.parameters, slot.bounds, slot.priors, strict=True)
         for row, declared, given, prior in told:
-            lo, hi = given or found.get(declared.name, declared.bounds)
+            lo, hi = given or _narrowed(slot.declared, declared, found)
             least, most = support(prior)
             lo, hi = np.maximum(lo, least), np.minimum(hi, most)
             lower[row], upper[row] = _fitted(model, row, lo), _fitted(model, row, hi)
     return lower, np.maximum(upper, lower)
+
+
+def _narrowed(component, parameter, found):
+    """Default bounds of a parameter, narrowed to those that the data give it.
+
+    An envelope has both of its sides within the frequencies: at an end there is no maximum, but a background
+    that was not described.
+    """
+    lo, hi = found.get(parameter.name, parameter.bounds)
+    if component.name == "envelope" and parameter.name == "nu_max":
+        lo, hi = ENVELOPE[0] * lo, ENVELOPE[1] * hi
+    return np.maximum(lo, parameter.bounds[0]), np.minimum(hi, parameter.bounds[1])
 
 
 def _fitted(model, row, value):

@@ -45,6 +45,7 @@ def select(
     energy: np.ndarray | None,
     gti: np.ndarray,
     band: tuple[float, float] | None = None,
+    tick: float = 0.0,
 ) -> Events:
     """Keep the events of a band in the good time intervals.
 
@@ -55,10 +56,12 @@ def select(
     energy : ndarray, shape (n,), or None
         Energies, keV; None if unknown.
     gti : ndarray, shape (m, 2)
-        Merged good time intervals on the same scale. Where they hold none of the times, the span
-        of the times is used instead.
+        Merged good time intervals on the same scale. Where there are none, the span of the times is used
+        instead, without gaps that are far longer than chance allows.
     band : (float, float), optional
         Energies to keep, keV. Not applied where energies are unknown.
+    tick : float, optional
+        Spacing of the frames that times are in the middle of, s; 0 if there are none.
 
     Raises
     ------
@@ -79,11 +82,18 @@ def select(
         order = np.flatnonzero(finite)[np.argsort(time[finite], kind="stable")]
         time = time[order]
         energy = None if energy is None else energy[order]
-    keep = good_time.inside_in_order(time, gti)
-    if not keep.any():
-        flags |= Flag.NO_GTI
-        gti = np.array([[time[0], time[-1]]])
-        keep[:] = True
+    if len(gti):
+        keep = good_time.inside_in_order(time, gti)
+        if not keep.any():
+            raise Rejected(
+                Status.NO_DATA,
+                f"none of {len(time)} events lies in the good time intervals ({len(gti)} from "
+                f"{gti[0, 0]:.10g} to {gti[-1, 1]:.10g} s, {good_time.total(gti):g} s in all): mend them",
+            )
+    else:
+        gti = good_time.of_times(time) + np.array([-tick / 2, tick / 2])
+        flags |= Flag.NO_GTI | (Flag.GTI_FROM_DATA if len(gti) > 1 else Flag(0))
+        keep = good_time.inside_in_order(time, gti)
     if energy is None:
         flags |= Flag.NO_ENERGY
         energy = np.empty(0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.ingest import fits_time
+from pipeline.ingest import time_units
 
 COLUMNS = ("FRACEXP", "EXPOSURE", "TIMEDEL")
 """Columns that say how long, or how much, a bin was exposed, the best first."""
@@ -67,7 +67,7 @@ def of_column(name: str, values: np.ndarray, unit: str, dt: float) -> Exposure:
     if name == "FRACEXP":
         percent = unit in _PERCENT or middle > _PERCENTS
         return Exposure(values / 100 if percent else values)
-    seconds = fits_time.unit_seconds(unit) if unit else None
+    seconds = _seconds(unit)
     if seconds is None and unit:
         return Exposure(_relative(values, middle), relative=True)
     if seconds is None and name == "EXPOSURE" and known.max() <= 1 and dt >= 2:
@@ -76,6 +76,12 @@ def of_column(name: str, values: np.ndarray, unit: str, dt: float) -> Exposure:
     if middle * (seconds or 1.0) <= _OVER * dt:
         return Exposure(fraction)
     return Exposure(_relative(values, middle), relative=True)
+
+
+def _seconds(unit) -> float | None:
+    """Return the seconds in a unit of time, None if it is empty or is not one."""
+    found = time_units.parse(unit) if unit.strip() else None
+    return None if found is None or found.epoch else found.seconds
 
 
 def _relative(values, middle) -> np.ndarray:
@@ -102,4 +108,4 @@ def bin_width(values: np.ndarray, unit: str, header_unit: float) -> float | None
     middle = float(np.median(known))
     if np.mean(np.abs(known - middle) > 0.05 * middle) > 0.05:
         return None
-    return middle * (fits_time.unit_seconds(unit) or header_unit) / header_unit
+    return middle * (_seconds(unit) or header_unit) / header_unit

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from astropy.time import Time
 
-from pipeline.ingest import time_units
+from pipeline.ingest import cadence, time_units
 from pipeline.ingest.clock import Clock, ahead_of
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.time_units import DAY, MJD_ZERO_JD, TimeUnit
@@ -31,10 +31,14 @@ _EPOCH = (
     *(f"{p}REF{part}" for p in ("MJD", "BJD", "JD") for part in ("", "I", "F")),
     "DATEREF",
 )
+EPOCH_KEYS = (*_EPOCH, "TIMESYS")
+"""Keywords of the reference epoch, and the scale that it is in."""
+
 _DATES = {"TMID_BJD": 0.0, "T": 2454833.0}
 """Columns that hold barycentric Julian dates less a number: CDIPS's and K2SFF's."""
 _SCALES = {"UTC": "utc", "MJD": "utc", "TAI": "tai", "GPS": "tai"}
 _GPS_BEHIND_TAI = 19.0
+_FAR, _NEAR = 1e-2, 1e-2
 _UNSAID = frozenset({"", "NONE", "NULL", "N/A", "UNKNOWN"})
 _FIRST_LEAP_SECOND = 41317
 _OWN = ("TIMEZERO", "TIMEZERI", "TIMEZERF", "TIMEOFFS", "CONTENT", "CREATOR")
@@ -264,6 +268,11 @@ def _epoch(header) -> tuple[int, float] | None:
     return _split(date.jd1 - MJD_ZERO_JD, date.jd2)
 
 
+def has_epoch(header: Mapping) -> bool:
+    """Return whether a header has keywords of a reference epoch, right or not."""
+    return any(key in header for key in _EPOCH)
+
+
 def _split(whole, fraction) -> tuple[int, float]:
     """Return whole days and the fraction of a day of their sum."""
     day = math.floor(whole)
@@ -336,7 +345,13 @@ def number(header: Mapping, key: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def bin_width(header: Mapping, times: np.ndarray) -> tuple[float, bool]:
+def resolution(header: Mapping) -> float:
+    """Return TIMEDEL, s; 0 if it is not given or its unit is not understood."""
+    value = (number(header, "TIMEDEL") or 0.0) * header_unit(header)
+    return value if 0 < value < math.inf else 0.0
+
+
+def bin_width(header: Mapping, times: np.ndarray, unit: float = 1.0) -> tuple[float, bool]:
     """Return the width of the bins of a light curve.
 
     Parameters
@@ -345,21 +360,30 @@ def bin_width(header: Mapping, times: np.ndarray) -> tuple[float, bool]:
         Keywords; TIMEDEL is in units of TIMEUNIT.
     times : ndarray, shape (n,)
         Finite, in order, s.
+    unit : float, optional
+        Seconds in the unit of the column of times, which TIMEDEL is in if there is no TIMEUNIT and it
+        fits them better than seconds.
 
     Returns
     -------
     dt : float
         Width, s; NaN if it cannot be told.
     measured : bool
-        Whether it is the median spacing of the times, as TIMEDEL is missing or contradicts them.
-        Bins may be missing, so that the spacing is larger than TIMEDEL, but they cannot overlap.
+        Whether it is the spacing of the times, as TIMEDEL is missing or contradicts them. Bins may be
+        missing, so that the spacing is larger than TIMEDEL, but they cannot overlap.
     """
-    spacing = np.diff(times)
-    spacing = spacing[spacing > 0]
+    differences = np.diff(times)
+    differences = differences[differences > 0]
+    measured = cadence.spacing(times)
     declared = (number(header, "TIMEDEL") or 0.0) * header_unit(header)
-    if declared > 0 and 2 * np.count_nonzero(spacing > 0.99 * declared) >= len(spacing):
+    others = [unit, DAY] if not str(header.get("TIMEUNIT", "")).strip() else [DAY]
+    for other in others:
+        if declared < _FAR * measured and abs(declared * other - measured) <= _NEAR * measured:
+            declared *= other  # in the unit of the column, or in days
+    enough = 2 * np.count_nonzero(differences > 0.99 * declared) >= len(differences)
+    if declared > 0 and (enough or measured > 0.99 * declared):
         return declared, False
-    return (float(np.median(spacing)) if len(spacing) else math.nan), True
+    return measured, True
 
 
 def bin_centres(times: np.ndarray, dt: float, header: Mapping) -> np.ndarray:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_NEIGHBOURS, _SPACINGS = 32, 1.5
 _STANDARD = ("GTI", "STDGTI", "SRC_GTIS", "ALLGTI")
-_PER_DETECTOR = re.compile(r"(STDGTI|GTI|GTI_CCD)_?(\d+)")
+_PER_DETECTOR = re.compile(r"(\D*GTI\D*?)[_-]?(\d+)")
 _BACKGROUND = re.compile(r"BKG|BACK")
 
 
@@ -29,11 +30,16 @@ def standard(names: Sequence[str]) -> list[int]:
     for wanted in _STANDARD:
         if wanted in upper:
             return [i for i, name in enumerate(upper) if name == wanted]
-    for pattern, match in ((_PER_DETECTOR, True), (_BACKGROUND, False)):
-        chosen = [i for i, name in enumerate(upper) if bool(pattern.match(name)) is match]
-        if chosen:
-            return chosen if match else chosen[:1]
-    return list(range(min(1, len(upper))))
+    source = [i for i, name in enumerate(upper) if not _BACKGROUND.search(name)]
+    for i in source:
+        if found := _PER_DETECTOR.fullmatch(upper[i]):
+            return [j for j in source if _is_one_of(upper[j], found[1])]
+    return source[:1] or list(range(min(1, len(upper))))
+
+
+def _is_one_of(name, stem) -> bool:
+    found = _PER_DETECTOR.fullmatch(name)
+    return bool(found) and found[1] == stem
 
 
 def combine(tables: Sequence[np.ndarray], per_detector: bool) -> np.ndarray:
@@ -59,6 +65,62 @@ def detector(name: str) -> int | None:
     """Return the number of the one detector that a table is for by its EXTNAME, None if for all."""
     found = _PER_DETECTOR.fullmatch(name.strip().upper())
     return int(found[2]) if found else None
+
+
+def of_times(times: np.ndarray) -> np.ndarray:
+    """Return good time intervals from the times of events alone: their span less gaps beyond chance.
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        Arrival times, s, in order.
+
+    Returns
+    -------
+    ndarray, shape (m, 2)
+        A gap is one that the rate of the `_NEIGHBOURS` spacings on either side, whichever is lower, has
+        less than once in 10,000 lists by chance. An interval reaches half a mean spacing over its first and
+        its last event.
+    """
+    distinct = times[np.append(True, np.diff(times) > 0)] if len(times) else times
+    spacing = np.diff(distinct)
+    if len(spacing) < _NEIGHBOURS:
+        return np.array([[times[0], times[-1]]])
+    # An exponential's median is ln 2 of its mean; _SPACINGS covers the error of a median of 32.
+    limit = (np.log(len(spacing)) + np.log(1e4)) * _SPACINGS / np.log(2)
+    asked = np.flatnonzero(spacing > limit * np.median(spacing))
+    if not len(asked):
+        return np.array([[times[0], times[-1]]])
+    local = np.fmax(_median_beside(spacing, asked, -1), _median_beside(spacing, asked, 1))
+    gaps = asked[spacing[asked] > limit * local]
+    first = np.concatenate([[0], gaps + 1])
+    last = np.concatenate([gaps, [len(distinct) - 1]])
+    return _widened(distinct, first, last)
+
+
+def _median_beside(spacing, index, side) -> np.ndarray:
+    """Return the median of the spacings before (-1) or after (1) some of them, NaN where there are few."""
+    result = np.full(len(index), np.nan)
+    steps = side * np.arange(1, _NEIGHBOURS + 1)
+    for part in range(0, len(index), 4096):
+        place = index[part : part + 4096, np.newaxis] + steps
+        near = np.where(
+            (place >= 0) & (place < len(spacing)),
+            spacing[np.clip(place, 0, len(spacing) - 1)],
+            np.nan,
+        )
+        enough = np.count_nonzero(np.isfinite(near), axis=1) >= _NEIGHBOURS // 4
+        result[part : part + 4096][enough] = np.nanmedian(near[enough], axis=1)
+    return result
+
+
+def _widened(times, first, last) -> np.ndarray:
+    """Return intervals from one time to another, half a mean spacing longer at either end."""
+    start, stop = times[first], times[last]
+    half = np.where(last > first, (stop - start) / np.maximum(last - first, 1) / 2, 0.0)
+    start, stop = start - half, stop + half
+    start[0], stop[-1] = times[0], times[-1]
+    return np.column_stack([start, stop])
 
 
 def merge(intervals: np.ndarray) -> np.ndarray:

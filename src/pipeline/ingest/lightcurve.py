@@ -108,8 +108,8 @@ def select(
     bad : ndarray of bool, shape (n,)
         Bins that the file marks as bad.
     gti : ndarray, shape (m, 2)
-        Merged good time intervals of the file. Where they hold none of the bins, the span of the
-        bins is used instead. A light curve does not resolve what is shorter than a bin: intervals
+        Merged good time intervals of the file. Where there are none, the span of the bins is used
+        instead. A light curve does not resolve what is shorter than a bin: intervals
         closer than that are joined, and where the file has no FRACEXP they give it.
     dt : float
         Width of a bin, s.
@@ -146,6 +146,12 @@ def select(
     kept = usable & good_time.inside_in_order(centre, closed)
     if kept.any() and not len(fracexp):
         fracexp = good_time.overlap(centre - dt / 2, centre + dt / 2, gti) / dt
+    elif len(gti) and not kept.any():
+        raise Rejected(
+            Status.NO_DATA,
+            f"none of {np.count_nonzero(usable)} bins with a value lies in the good time intervals "
+            f"({len(gti)} from {gti[0, 0]:.10g} to {gti[-1, 1]:.10g} s): mend them",
+        )
     elif not kept.any():
         kept, flags = usable, flags | Flag.NO_GTI
         closed = np.array([[-np.inf, np.inf]])
@@ -160,10 +166,19 @@ def select(
         rate_err=rate_err,
         fracexp=fracexp.astype(np.float32),
         gti=np.clip(closed, start, stop)[(closed[:, 1] > start) & (closed[:, 0] < stop)] - start,
-        exposure=float(np.sum(fracexp) if len(fracexp) else len(centre)) * dt,
+        exposure=min(
+            float(np.sum(fracexp) if len(fracexp) else len(centre)) * dt, _covered(centre, dt)
+        ),
         flags=flags,
         dropped=count - int(np.count_nonzero(usable)),
     )
+
+
+def _covered(centre, dt) -> float:
+    """Return how long bins are together, s: of those side by side, or that overlap, their span."""
+    spacing = np.diff(centre)
+    beside = spacing <= 1.5 * dt
+    return float(np.sum(spacing[beside])) + dt * (1 + np.count_nonzero(~beside))
 
 
 def _usable(centre, rate, rate_err, fracexp, min_fracexp):

@@ -11,12 +11,15 @@ import numpy as np
 from pipeline.config import IngestOptions, TableOptions
 from pipeline.ingest import (
     band,
+    cadence,
     calibration,
     counts,
     events,
     exposure,
     fits_file,
     fits_time,
+    frames,
+    good_time,
     gti,
     identity,
     lightcurve,
@@ -25,6 +28,7 @@ from pipeline.ingest import (
     noise_level,
     rxte,
     spectrum,
+    ticks,
 )
 from pipeline.ingest.bins import bands_of, of_array, of_table
 from pipeline.ingest.copies import Copies, locate
@@ -38,9 +42,6 @@ _LEAHY_NOISE = 2.0
 
 _DEAD = 0.99
 """Live fraction below which dead time is worth a flag."""
-
-_DETECTORS = ("CCDNR", "CCD_ID", "TM_NR")
-"""Columns, and keywords of good time intervals, with the number of a detector."""
 
 
 def read_products(entry: Mapping, archive: Path | Copies, options: IngestOptions) -> list[dict]:
@@ -119,22 +120,27 @@ def _checksum(path, file) -> str:
 def _read_events(hdus, index, who, entry, archive, options) -> list[dict]:
     """Read an event list, a row a band."""
     hdu = hdus[index]
-    header, clock, seconds = _times(hdus, index)
+    header, clock, seconds, kept = _times(hdus, index)
     photon, energy = _energies(hdus, hdu, who, clock, seconds, entry, archive, options)
     if energy is not None and len(energy) != len(seconds):
         energy = None
-    intervals = _good_times(hdus, clock, seconds, hdu)
+    tick, seconds = frames.centred(hdu, header, seconds, photon, kept)
+    good = good_time.read(hdus, hdu, clock, seconds, other=_other_times(hdus, hdu, clock))
+    clock = good.clock
     if photon is not None:
         seconds, energy = seconds[photon], energy if energy is None else energy[photon]
     bands = band.of_events(options.band, options.bands) if energy is not None else [band.Band()]
 
     def make(wanted):
         limits = None if math.isnan(wanted.lo) else (wanted.lo, wanted.hi)
-        result = events.select(seconds, energy, intervals, limits)
-        return _timing(who, clock, header, result, wanted) | {
+        result = events.select(seconds, energy, good.intervals, limits, tick)
+        common = _timing(who, clock, header, result, wanted)
+        return common | {
+            "flags": common["flags"] | good.flags,
             "exposure": gti.total(result.gti),
             "energy": result.energy,
-            "dt": (fits_time.number(header, "TIMEDEL") or 0.0) * fits_time.header_unit(header),
+            "dt": fits_time.resolution(header),
+            "tick": tick,
             "counting": True,
         }
 
@@ -206,8 +212,8 @@ def _bounds_in_archive(entry, archive, options):
 def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
     """Read a light curve, a row a band."""
     hdu = hdus[index]
-    header, clock, seconds = _times(hdus, index)
-    measured = False
+    header, clock, seconds, _ = _times(hdus, index)
+    measured = rounded = False
     if hdu.name.strip().upper() == rxte.ARRAY:
         mjd = clock.mjd(float(seconds[0])) if len(seconds) else math.nan
         wanted = [b for b in band.of_events(options.band, options.bands) if math.isfinite(b.lo)]
@@ -221,7 +227,9 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
             column = hdu.read("TIMEDEL"), hdu.unit("TIMEDEL")
             width = exposure.bin_width(*column, fits_time.header_unit(header))
             header = header | ({"TIMEDEL": width} if width else {})
-        dt, measured = fits_time.bin_width(header, finite)
+        dt, measured = fits_time.bin_width(header, finite, clock.unit)
+        if finite is seconds:
+            seconds, rounded = cadence.unrounded(seconds, dt)
         if len(finite) and not dt > 0:
             raise Rejected(
                 Status.BAD_TIME, "one time and no keyword TIMEDEL: the bin width is not known"
@@ -231,7 +239,11 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
         bands = bands_of(hdus, hdu.header, who.mission, who.instrument, stem)
         curves = of_table(hdu, len(seconds), dt, known, bands)
         seconds = fits_time.bin_centres(seconds, dt, header)
-    intervals, net = _good_times(hdus, clock, seconds, hdu), counts.is_net(hdu.header)
+    usable = np.where(np.isfinite(curves[0].rate), seconds, np.nan) if curves else seconds
+    other = _other_times(hdus, hdu, clock)
+    good, net = good_time.read(hdus, hdu, clock, usable, dt, other), counts.is_net(hdu.header)
+    clock = good.clock
+    marks = Flag.NO_TIMEDEL * measured | Flag.TIMES_ROUNDED * rounded
 
     def make(curve):
         result = lightcurve.select(
@@ -240,7 +252,7 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
             curve.rate_err,
             curve.fracexp,
             curve.bad,
-            intervals,
+            good.intervals,
             dt,
             options.min_fracexp,
         )
@@ -252,7 +264,7 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
         return common | {
             "reason": _left_out(result.dropped, len(seconds), curve.left_out),
             "n_dropped": result.dropped,
-            "flags": common["flags"] | curve.flags | (Flag.NO_TIMEDEL if measured else Flag(0)),
+            "flags": common["flags"] | good.flags | marks | curve.flags,
             "exposure": result.exposure,
             "dt": dt,
             "rate": result.rate,
@@ -276,7 +288,7 @@ def _left_out(dropped, total, why) -> str:
 
 
 def _times(hdus, index):
-    """Return the time keywords of a table, its clock, and its times in seconds, one-dimensional."""
+    """Return the time keywords of a table, its clock, its times in seconds, and how finely they are kept."""
     hdu = hdus[index]
     name = time_column(hdu.columns)
     if not name:
@@ -289,69 +301,24 @@ def _times(hdus, index):
     clock = fits_time.clock(header, unit, name, values)
     if (pairs := fits_time.of_pairs(values, clock)) is not None:
         values, clock = pairs
-    return header, clock, clock.seconds(values.ravel())
+    return header, clock, clock.seconds(values.ravel()), ticks.grain(values, clock.unit)
 
 
-def _good_times(hdus, clock, seconds, data) -> np.ndarray:
-    """Return the good time intervals of a file on the clock of its data; none if it has none."""
-    tables = [
-        hdu
-        for hdu in hdus
-        if {"START", "STOP"} <= set(hdu.columns)
-        and ("GTI" in hdu.name.upper() or str(hdu.header.get("HDUCLAS1", "")).strip() == "GTI")
-    ]
-    chosen = _of_detectors([tables[i] for i in gti.standard([hdu.name for hdu in tables])], data)
-    first, last = np.fmin.reduce(seconds, initial=np.inf), np.fmax.reduce(seconds, initial=-np.inf)
-    if not chosen or first > last:
-        return np.empty((0, 2))
-    system = fits_time.keywords(data.header, hdus[0].header).get("TIMESYS", "")
-    lists = []
-    for hdu in chosen:
-        try:
-            lists.append(_intervals(hdu, clock, system, first, last))
-        except Rejected as rejected:
-            reason = f"its good time intervals ({hdu.name}): {rejected.reason}"
-            raise Rejected(rejected.status, reason) from rejected
-    return gti.combine(lists, any(_detector(hdu) is not None for hdu in chosen))
-
-
-def _of_detectors(tables, data) -> list:
-    """Return the tables of the detectors that events fell on, where both say which; else all."""
-    numbers = [_detector(hdu) for hdu in tables]
-    name = next((c for c in _DETECTORS if c in data.columns), None)
-    if name is None or None in numbers or len(tables) < 2:
-        return tables
-    used = set(np.unique(data.read_any(name)).tolist())
-    return [t for t, number in zip(tables, numbers, strict=True) if number in used] or tables
-
-
-def _detector(hdu) -> int | None:
-    """Return the number of the detector that a table of good time intervals is for, if of one."""
-    number = next((hdu.header[key] for key in _DETECTORS if key in hdu.header), None)
-    return number if isinstance(number, int) else gti.detector(hdu.name)
-
-
-def _intervals(hdu, clock, system, first, last) -> np.ndarray:
-    """Return one table of good time intervals in seconds on the clock of the data.
-
-    A table without TIMEZERO of its own shares that of the data, as RXTE's do, unless that moves
-    it away from them: NuSTAR's light curves count from TIMEZERO, their intervals do not.
-    """
-    header = hdu.header
-    own = fits_time.clock(fits_time.keywords(header, {"TIMESYS": system}), hdu.unit("START"))
-    stated = hdu.unit("START") or "TIMEUNIT" in header
-    unit = own.unit if stated else clock.unit
-    edges = [hdu.read(name).ravel() for name in ("START", "STOP")]
-    if len(edges[0]) != len(edges[1]):
-        reason = f"{len(edges[0])} values of START, {len(edges[1])} of STOP: fetch the file again"
-        raise Rejected(Status.BAD_TIME, reason)
-    raw = np.column_stack(edges).astype(float) * unit + own.since(clock)
-    declared = fits_time.offset(header)
-    candidates = (clock.zero, 0.0) if declared is None else (declared,)
-    uniform = clock.uniform if clock.leaping else np.asarray
-    shifted = [gti.merge(uniform(raw + zero)) for zero in candidates]
-    near = [s for s in shifted if len(s) and s[0, 0] <= last and s[-1, 1] >= first]
-    return near[0] if near else shifted[0]
+def _other_times(hdus, hdu, clock) -> np.ndarray | None:
+    """Return the times of column TIME, s from the epoch of another column that was chosen, if one was."""
+    inside, chosen = getattr(hdu, "inside", None), getattr(hdu, "own", {}).get("TIME", "TIME")
+    if chosen == "TIME" or "TIME" not in getattr(inside, "columns", ()):
+        return None
+    number = inside.number("TIME")
+    header = fits_time.keywords(inside.header, hdus[0].header, number)
+    values = inside.read("TIME")
+    try:
+        own = fits_time.clock(header, inside.unit("TIME"), "TIME", values)
+    except Rejected:
+        return None
+    if values.size != len(values):
+        return None
+    return own.seconds(values.ravel()) + own.since(clock)
 
 
 def _timing(who, clock, header, result, selected) -> dict:

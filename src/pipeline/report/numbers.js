@@ -27,7 +27,13 @@ function plainNumber(value, digits = 4) {
   return minus(String(Number(value.toPrecision(Math.max(digits, exponent + 1)))));
 }
 
-/* A value with its errors, two digits of the smaller error: a ± e, or the two errors stacked. */
+/* A probability, with "<" where it is a limit: no simulation came near. */
+function probability(value, isLimit) {
+  const text = plainNumber(value);
+  return text && isLimit ? `< ${text}` : text;
+}
+
+/* A value with its errors, two digits of the smaller error: a ± e, or the two errors stacked; null: open. */
 function measuredNumber(value, lo, hi) {
   if (value === null) return document.createTextNode("");
   const errors = [lo, hi].filter((error) => error !== null && error > 0);
@@ -36,13 +42,14 @@ function measuredNumber(value, lo, hi) {
   const shift = top < -3 || top > 5 ? top : 0;
   const decimals = Math.min(12, Math.max(0, 1 - exponentOf(Math.min(...errors)) + shift));
   const text = (number) =>
-    number === null ? "–" : minus((number / 10 ** shift).toFixed(decimals));
+    number === null ? "open" : minus((number / 10 ** shift).toFixed(decimals));
   const [low, high] = [text(lo), text(hi)];
   const power = shift ? `×10${superscript(shift)}` : "";
   if (low === high) {
     return h("span", {}, text(value), h("span", { class: "symmetric" }, ` ± ${high}`), power);
   }
-  const stacked = h("span", { class: "error" }, h("span", {}, `+${high}`), h("span", {}, `−${low}`));
+  const signed = (sign, error) => (error === "open" ? error : `${sign}${error}`);
+  const stacked = h("span", { class: "error" }, h("span", {}, signed("+", high)), h("span", {}, signed("−", low)));
   return h("span", {}, text(value), stacked, power);
 }
 

@@ -11,11 +11,10 @@ const REJECTED_PAGE = 200;
 
 function drawSummary(data) {
   const fitted = data.statuses.reduce((sum, { result, count }) => sum + (result ? count : 0), 0);
-  const qpos = data.sources.qpo_frequency.filter((value) => value !== null).length;
   const count = (n, word) => `${wholeNumber(n)} ${word}${n === 1 ? "" : "s"}`;
   document.getElementById("summary").append(
     `${count(data.n_files, "file")}, ${count(data.n_sources, "source")}, ${wholeNumber(fitted)} with a result, ` +
-      `${wholeNumber(qpos)} with a QPO. Catalogue of ${data.finished.replace("T", " ").replace("+00:00", " UTC")}, pipeline ${data.version}, from the archive `,
+      `${data.qpos}. Catalogue of ${data.finished.replace("T", " ").replace("+00:00", " UTC")}, pipeline ${data.version}, from the archive `,
     h("code", {}, data.archive),
     ".",
   );
@@ -139,7 +138,7 @@ function drawTruth(data) {
   document.querySelector('nav a[href="#truth"]').hidden = false;
   const percent = (fraction) => `${(100 * fraction).toFixed(1)} %`;
   const rows = data.truth.summary.map((row) => [
-    QUANTITY_NAMES[row.quantity], row.injected, row.recovered, percent(row.within_1), percent(row.within_3),
+    QUANTITY_NAMES[row.quantity], row.injected, row.unknowable || "", row.recovered, percent(row.within_1), percent(row.within_3),
     row.median_pull === null ? "" : minus(row.median_pull.toFixed(2)),
   ]);
   const panels = h("div", { class: "panels" });
@@ -152,9 +151,9 @@ function drawTruth(data) {
   }
   const wrong = data.truth.false_qpos;
   place.append(
-    h("p", {}, "The archive is simulated. Fractions are of all that was injected: a value that was missed counts against them. ",
+    h("p", {}, "The archive is simulated. Fractions are of all that was injected and can be known (an rms cannot without a mean rate): a value that was missed counts against them. ",
       wrong.length ? `A QPO was found where none was injected in ${wrong.length}: ${wrong.join(", ")}.` : "No QPO was found where none was injected."),
-    simpleTable(["quantity", "injected", "recovered", "within 1 error", "within 3 errors", "median pull"], rows, [1, 2, 3, 4, 5]),
+    simpleTable(["quantity", "injected", "cannot be known", "recovered", "within 1 error", "within 3 errors", "median pull"], rows, [1, 2, 3, 4, 5, 6]),
     h("p", { class: "note" }, "Dashed: equality, and the normal distribution. Orange: more than three errors away, or without an error."),
     panels,
   );
@@ -171,13 +170,20 @@ function main() {
   drawDistributions(data, table);
   drawRejected(data);
   openFromAddress(data, table);
+  window.addEventListener("hashchange", () => openFromAddress(data, table));
 }
 
 /* index.html#source=NAME opens that source. */
 function openFromAddress(data, table) {
   const match = /^#source=(.+)$/.exec(location.hash);
-  const i = match ? data.sources.source_id.indexOf(decodeURIComponent(match[1])) : -1;
-  if (i < 0) return;
+  let name = "";
+  try {
+    name = match ? decodeURIComponent(match[1]) : "";
+  } catch {
+    return; // not an encoded name
+  }
+  const i = name ? data.sources.source_id.indexOf(name) : -1;
+  if (i < 0 || i === table.open) return;
   table.open = i;
   table.page = Math.floor(table.rows.indexOf(i) / PAGE_SIZE);
   table.draw();

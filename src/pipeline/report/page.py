@@ -10,10 +10,14 @@ import pyarrow as pa
 
 from pipeline.columns import REJECTED, SOURCES
 from pipeline.report.embed import Grids, columns, compact, records, spectrum
+from pipeline.report.evidence import SIGNIFICANT_Q, qpo_sentence
 from pipeline.report.truth import compare, false_qpos, summary
 from pipeline.status import HAS_RESULT, Flag, Status
 
-_PARAMETER = ("component", "parameter", "value", "err_lo", "err_hi", "unit", "free", "at_bound")
+_PARAMETER = (
+    *("component", "parameter", "value", "err_lo", "err_hi", "unit", "free", "at_bound"),
+    *("derived", "open_lo", "open_hi", "upper_limit", "lower_limit"),
+)
 _MODEL = (
     "model",
     "best",
@@ -29,6 +33,9 @@ _MODEL = (
     "t_sse_p_value",
     "outlier_frequency",
     "outlier_p_value",
+    "lrt_method",
+    "t_sse_method",
+    "outlier_method",
 )
 _FILE = ("file", "observation_id", "kind", "exposure", "status", "reason")
 _TRUTH = ("object", "source_id", "quantity", "injected", "recovered", "err_lo", "err_hi", "pull")
@@ -82,6 +89,12 @@ def page_data(
             c.name: {"unit": c.unit, "description": c.description} for c in SOURCES.columns
         },
         "n_sources": sources.num_rows,
+        "qpos": qpo_sentence(
+            sources.column("qpo_frequency").to_pylist(),
+            sources.column("qpo_q_value").to_pylist(),
+            provenance["configuration"].get("catalog", {}).get("qpo_min_q", 2.0),
+        ),
+        "significant_q": SIGNIFICANT_Q,
         "sources": columns(sources, SOURCES.names),
         "details": list(details),
         "n_details": sum(detail is not None for detail in details),

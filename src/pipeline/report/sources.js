@@ -11,7 +11,7 @@ const LIST_COLUMNS = [
   { key: "qpo_frequency", name: "QPO frequency", errors: true },
   { key: "qpo_q", name: "QPO Q", errors: true },
   { key: "qpo_rms", name: "QPO rms", errors: true },
-  { key: "qpo_p_value", name: "p (peak)", number: true },
+  { key: "qpo_p_value", name: "p (peak)", number: true, limit: "qpo_p_is_limit" },
   { key: "rms", name: "rms", errors: true },
   { key: "mean_rate", name: "Rate", number: true },
   { key: "delta_bic", name: "ΔBIC", number: true },
@@ -56,7 +56,7 @@ class SourceTable {
         h("input", { type: "search", placeholder: "Source, object, mission, model, reason …", "aria-label": "Filter",
           oninput: (event) => set("words", event.target.value.toLowerCase()) }),
         this.status,
-        h("label", { class: "toggle" }, h("input", { type: "checkbox", onchange: (event) => set("qpo", event.target.checked) }), "with a QPO"),
+        h("label", { class: "toggle" }, h("input", { type: "checkbox", onchange: (event) => set("qpo", event.target.checked) }), "with a narrow peak"),
         this.chip, this.count, this.previous, this.next),
       h("div", { class: "scroll" }, h("table", { class: "list wide" }, h("thead", {}, this.head), this.body)),
     );
@@ -128,19 +128,30 @@ class SourceTable {
   row(i) {
     const toggle = () => {
       this.open = this.open === i ? null : i;
+      const place = this.open === null ? "#sources" : `#source=${encodeURIComponent(this.columns.source_id[i])}`;
+      history.replaceState(null, "", place);
       this.draw();
+      this.body.querySelector(`[data-source="${i}"]`).focus({ preventScroll: true });
     };
-    const enter = (event) => event.key === "Enter" && toggle();
+    const enter = (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      toggle();
+    };
     const style = i === this.open ? "row open" : "row";
-    return h("tr", { class: style, tabindex: 0, "aria-expanded": String(i === this.open), onclick: toggle, onkeydown: enter },
+    return h("tr", { class: style, tabindex: 0, "data-source": i, "aria-expanded": String(i === this.open), onclick: toggle, onkeydown: enter },
       ...LIST_COLUMNS.map((column) => this.cell(column, i)));
   }
 
-  cell({ key, style, errors, number }, i) {
+  cell({ key, style, errors, number, limit }, i) {
     const value = this.columns[key][i];
     if (key === "status") return h("td", {}, statusBadge(value, this.results.has(value)));
-    if (errors) return h("td", { class: "number" }, measuredNumber(value, this.columns[`${key}_err_lo`][i], this.columns[`${key}_err_hi`][i]));
-    if (number) return h("td", { class: "number" }, plainNumber(value));
+    if (errors) {
+      const about = (what) => (this.columns[`${key}_${what}`] || [])[i];
+      const title = limitText(about("open_lo"), about("open_hi"), about("limit"), about("limit"));
+      return h("td", { class: "number", title: title || null }, measuredNumber(value, about("err_lo"), about("err_hi")));
+    }
+    if (number) return h("td", { class: "number" }, probability(value, limit && this.columns[limit][i]));
     return h("td", { class: style || null, title: style ? value : null }, value);
   }
 
@@ -155,6 +166,14 @@ class SourceTable {
     this.apply();
     document.getElementById("sources").scrollIntoView({ behavior: "smooth" });
   }
+}
+
+/* What is known where an interval has no end. */
+function limitText(openLo, openHi, upper, lower) {
+  if (openLo && openHi) return "interval open on both sides";
+  if (openLo && upper !== null) return `upper limit ${plainNumber(upper)}`;
+  if (openHi && lower !== null) return `lower limit ${plainNumber(lower)}`;
+  return "";
 }
 
 function statusBadge(status, result) {
@@ -192,12 +211,12 @@ function simpleTable(heads, rows, numeric = []) {
 }
 
 function parameterTable(detail) {
-  const rows = detail.parameters.map(([component, parameter, value, lo, hi, unit, free, bound]) => [
-    component,
-    parameter,
-    h("span", {}, measuredNumber(value, lo, hi), bound ? " (at bound)" : free ? "" : lo === null ? " (fixed)" : ""),
-    unit,
-  ]);
+  const rows = detail.parameters.map(([component, parameter, value, lo, hi, unit, free, bound, derived, ...open]) => {
+    const known = [bound ? "at bound" : "", limitText(...open)].filter(Boolean).join(", ");
+    const fixed = !known && !free && !derived && lo === null && hi === null ? "fixed" : "";
+    const note = known || fixed ? ` (${known || fixed})` : "";
+    return [component, parameter, h("span", {}, measuredNumber(value, lo, hi), note), unit];
+  });
   return [h("h3", {}, "Parameters"), simpleTable(["component", "parameter", "value", "unit"], rows, [2])];
 }
 
@@ -213,11 +232,16 @@ function outcome(data, i) {
   const { sentence, result } = data.statuses.find((entry) => entry.status === cell("status"));
   const flags = data.flags.filter(({ bit }) => Math.floor(cell("flags") / bit) % 2); // & has 32 bits
   const parts = [h("h3", {}, "Status"), h("p", {}, statusBadge(cell("status"), result), " ", sentence)];
-  if (cell("reason")) parts.push(h("p", {}, cell("reason")));
+  if (cell("reason") && cell("reason") !== sentence) parts.push(h("p", {}, cell("reason")));
   if (flags.length) {
-    parts.push(h("h3", {}, "Caveats"), h("ul", { class: "flags" }, ...flags.map((flag) => h("li", {}, flag.sentence))));
+    parts.push(h("h3", {}, "Caveats"), h("ul", { class: "flags" }, ...flags.map((flag) => h("li", {}, ...withCode(flag.sentence)))));
   }
   return parts;
+}
+
+/* Words in back-ticks are names of options and columns. */
+function withCode(sentence) {
+  return sentence.split("`").map((part, k) => (k % 2 ? h("code", {}, part) : part));
 }
 
 function factTable(data, i) {
@@ -237,11 +261,12 @@ function factTable(data, i) {
 }
 
 function modelTable(data, detail) {
-  const rows = detail.models.map(([model, best, status, reason, free, deviance, aic, bic, delta, odds, ...checks]) => [
+  const rows = detail.models.map(([model, best, status, reason, free, deviance, aic, bic, delta, odds, peak, fit, outlier, pOutlier, ...methods]) => [
     best ? h("b", {}, `${model} (chosen)`) : model,
     h("span", { title: reason }, status),
     free, plainNumber(deviance), plainNumber(aic, 6), plainNumber(bic, 6), plainNumber(delta), plainNumber(odds),
-    ...checks.map((value) => plainNumber(value)),
+    probability(peak, methods[0] === "below"), probability(fit, methods[1] === "below"),
+    plainNumber(outlier), probability(pOutlier, methods[2] === "below"),
   ]);
   const heads = ["model", "status", "free", "deviance", "AIC", "BIC", "ΔBIC", "probability", "p (one more peak)",
     "p (fit)", "outlier / Hz", "p (outlier)"];

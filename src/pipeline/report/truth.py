@@ -5,10 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite, nan
 from statistics import median
 
+from pipeline.status import Flag
+
 QUANTITIES = ("slope", "bend_frequency", "qpo_frequency", "qpo_fwhm", "qpo_rms")
 _PRINTED = ("slope", "qpo_frequency")
 """Those that the table for a terminal lists source by source; the others fill its summary only."""
 _SIGMAS = 3
+_UNKNOWABLE = {"qpo_rms": (Flag.RMS_UNKNOWN, "no mean rate")}
+"""Quantities that some data do not hold, by the flag of the source that says so, and why."""
 
 
 def object_key(name: str) -> str:
@@ -30,8 +34,9 @@ def compare(sources: Iterable[Mapping], truth: Iterable[Mapping]) -> list[dict]:
     -------
     list of dict
         One a source and injected quantity: ``object``, ``source_id``, ``quantity``, ``injected``,
-        ``recovered``, ``err_lo``, ``err_hi``, ``pull`` and ``within`` (three errors). A quantity
-        that was not recovered has NaN and is not within them; so has one whose source is not there.
+        ``recovered``, ``err_lo``, ``err_hi``, ``pull``, ``within`` (three errors) and ``knowable``. A
+        quantity that was not recovered has NaN and is not within them; so has one whose source is not
+        there. One that the data cannot tell, as an rms without a rate, was not missed: it is not knowable.
     """
     found = defaultdict(list)
     for source in sources:
@@ -47,11 +52,20 @@ def compare(sources: Iterable[Mapping], truth: Iterable[Mapping]) -> list[dict]:
     return rows
 
 
-def pull(injected: float, recovered: float, err_lo: float, err_hi: float) -> float:
+def pull(
+    injected: float,
+    recovered: float,
+    err_lo: float,
+    err_hi: float,
+    open_sides: tuple[bool, bool] = (False, False),
+) -> float:
     """Return (recovered - injected) / error, with the error on the side of the injected value.
 
-    NaN where there is no value or no positive error.
+    Zero where the interval has no end on that side (``open_sides``: below, above); NaN where there is no
+    value or no positive error.
     """
+    if isfinite(recovered) and open_sides[injected > recovered]:
+        return 0.0
     error = err_hi if injected > recovered else err_lo
     return (recovered - injected) / error if error > 0 else nan
 
@@ -60,21 +74,23 @@ def summary(rows: Sequence[Mapping]) -> list[dict]:
     """Return one row a quantity: how many were injected, recovered, and within their errors.
 
     The fractions ``within_1`` and ``within_3`` are of all that were injected, so that a value that
-    was missed counts against them.
+    was missed counts against them; but for those that the data cannot tell, which are ``unknowable``.
     """
     table = []
     for quantity in QUANTITIES:
-        mine = [row for row in rows if row["quantity"] == quantity]
+        every = [row for row in rows if row["quantity"] == quantity]
+        mine = [row for row in every if row["knowable"]]
         pulls = [row["pull"] for row in mine if isfinite(row["pull"])]
-        if mine:
+        if every:
             table.append(
                 {
                     "quantity": quantity,
-                    "injected": len(mine),
+                    "injected": len(every),
+                    "unknowable": len(every) - len(mine),
                     "recovered": sum(isfinite(row["recovered"]) for row in mine),
                     "median_pull": median(pulls) if pulls else nan,
-                    "within_1": sum(abs(p) <= 1 for p in pulls) / len(mine),
-                    "within_3": sum(row["within"] for row in mine) / len(mine),
+                    "within_1": sum(abs(p) <= 1 for p in pulls) / max(1, len(mine)),
+                    "within_3": sum(row["within"] for row in mine) / max(1, len(mine)),
                 }
             )
     return table
@@ -112,10 +128,17 @@ def truth_table(sources: Sequence[Mapping], truth: Sequence[Mapping]) -> str:
             lines.append(" | ".join([f"{name:<{width}}", *parts]).rstrip())
     lines.append("")
     for row in summary(rows):
-        lines.append(
-            f"{row['quantity']:<14}  {row['injected']:>4} injected, {row['recovered']:>4} recovered, "
-            f"{100 * row['within_1']:5.1f} % within 1 error, {100 * row['within_3']:5.1f} % within 3"
+        line = (
+            f"{row['quantity']:<14}  {row['injected']:>4} injected, {row['recovered']:>4} recovered"
         )
+        if row["unknowable"]:
+            why = _UNKNOWABLE[row["quantity"]][1]
+            line += f", {row['unknowable']:>4} that cannot be known ({why})"
+        if row["unknowable"] < row["injected"]:
+            line += f", {100 * row['within_1']:5.1f} % within 1 error"
+            line += f", {100 * row['within_3']:5.1f} % within 3"
+            line += " of the others" if row["unknowable"] else ""
+        lines.append(line)
     lines.append(f"{len(false_qpos(sources, truth))} QPO(s) found where none was injected")
     return "\n".join(lines)
 
@@ -123,7 +146,9 @@ def truth_table(sources: Sequence[Mapping], truth: Sequence[Mapping]) -> str:
 def _comparison(injected: Mapping, source: Mapping, quantity: str) -> dict:
     value = source.get(quantity, nan)
     lo, hi = (source.get(f"{quantity}_err_{side}", nan) for side in ("lo", "hi"))
-    deviation = pull(injected[quantity], value, lo, hi)
+    sides = tuple(bool(source.get(f"{quantity}_open_{side}")) for side in ("lo", "hi"))
+    deviation = pull(injected[quantity], value, lo, hi, sides)
+    flag, _ = _UNKNOWABLE.get(quantity, (Flag(0), ""))
     return {
         "object": injected["object"],
         "source_id": source.get("source_id", ""),
@@ -134,6 +159,7 @@ def _comparison(injected: Mapping, source: Mapping, quantity: str) -> dict:
         "err_hi": hi,
         "pull": deviation,
         "within": abs(deviation) <= _SIGMAS,
+        "knowable": isfinite(value) or not source.get("flags", 0) & flag,
     }
 
 

@@ -88,22 +88,6 @@ def frequencies(n_bin, dt):
     return frequency, weight
 
 
-def event_bin(requested, resolution):
-    """Return the bin width for events: never finer than the detector resolves.
-
-    Where the resolution is coarse enough to beat against the bins, the width is a whole multiple
-    of it.
-
-    Parameters
-    ----------
-    requested, resolution : float
-        s; `resolution` is 0 if unknown.
-    """
-    if not requested / 100 < resolution < np.inf:
-        return requested
-    return resolution * max(1.0, np.ceil(requested / resolution - 1e-6))
-
-
 def occupied(total, counting=True):
     """Return which segments hold data, given the counts (or the summed rate) in each.
 

@@ -9,6 +9,7 @@ from pipeline.columns import SEGMENT
 from pipeline.config import SegmentOptions
 from pipeline.segment import (
     average,
+    frames,
     gti,
     observed,
     periodogram,
@@ -129,9 +130,7 @@ def _row(read, count, options):
 
 def _timing_row(read, count, options):
     """Average the periodograms of event lists or light curves."""
-    steps = [_time_step(read(i), options.dt) for i in range(count)]
-    if read(0)["kind"] == "events":
-        steps = [max(steps)] * count
+    steps = _time_steps(read, count, options.dt)
     n_bin = _segment_bins(read, steps, options)
     used, periodograms, unused, weak = [], [], [], []
     for i, dt in enumerate(steps):
@@ -142,7 +141,10 @@ def _timing_row(read, count, options):
         except Unusable as error:
             unused.append(error)
             continue
-        used.append(_summary(row, Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG))
+        flags = Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG
+        if row["kind"] == "events" and series.tick:
+            flags |= Flag.WHOLE_FRAMES
+        used.append(_summary(row, flags))
         weak.append("" if average.has_fraction(periodograms[-1]) else row["file"])
     if not used:
         raise unused[0]
@@ -162,21 +164,22 @@ def _timing_row(read, count, options):
     return row | measured | {"flags": flags}
 
 
-def _time_step(row, requested):
-    """Return the width of a bin of an observation, s."""
-    if row["kind"] == "events":
-        return periodogram.event_bin(requested, row["dt"])
-    if row["dt"] > 0:
-        return row["dt"]
-    raise Unusable(
-        Status.BAD_TIME, f"{row['file']}: the width of the bins is not known; give it as TIMEDEL"
-    )
+def _time_steps(read, count, requested):
+    """Return the width of a bin of each observation, s."""
+    rows = [{k: read(i)[k] for k in ("file", "kind", "dt", "tick")} for i in range(count)]
+    if rows[0]["kind"] == "events":
+        return frames.common_widths(requested, [r["dt"] for r in rows], [r["tick"] for r in rows])
+    for row in rows:
+        if not row["dt"] > 0:
+            reason = f"{row['file']}: the width of the bins is not known; give it as TIMEDEL"
+            raise Unusable(Status.BAD_TIME, reason)
+    return [row["dt"] for row in rows]
 
 
 def _series(row, dt, max_gap):
     """Cut an observation into uninterrupted intervals."""
     if row["kind"] == "events":
-        return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt)
+        return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt, row["tick"])
     columns = ("time", "rate", "rate_err", "fracexp", "gti_start", "gti_stop")
     return LightCurve.cut(*(row[c] for c in columns), dt, row["counting"], max_gap)
 

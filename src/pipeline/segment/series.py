@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.segment import curve, gti
+from pipeline.segment import curve, frames, gti
 from pipeline.segment.periodogram import (
     Periodogram,
     average,
@@ -34,24 +34,33 @@ class Events:
         Whole bins in each.
     dt : float
         Width of a bin, s.
+    tick : float
+        Spacing of the detector's frames, of which a bin holds a whole number, s; 0 if they are of no
+        account.
     """
 
     time: np.ndarray
     start: np.ndarray
     bins: np.ndarray
     dt: float
+    tick: float = 0.0
     gaps_filled = False
 
     @classmethod
-    def cut(cls, time, gti_start, gti_stop, dt) -> "Events":
-        """Make one of arrival times and good time intervals, s."""
+    def cut(cls, time, gti_start, gti_stop, dt, tick=0.0) -> "Events":
+        """Make one of arrival times and good time intervals, s; `tick` is 0 if times are not quantised."""
         start, stop = gti.merge(gti_start, gti_stop)
-        return cls(time, start, gti.whole_bins(start, stop, dt), dt)
+        tick = tick if frames.beats(tick, dt) else 0.0
+        if tick:
+            start, stop = frames.align(time, start, stop, tick)
+        return cls(time, start, gti.whole_bins(start, stop, dt), dt, tick)
 
     def average(self, n_bin: int) -> Periodogram | None:
         """Average the periodograms of segments of `n_bin` bins; None if there is nothing in them."""
         interval, offset = gti.segment_offsets(self.bins, n_bin)
         start = self.start[interval] + offset * self.dt
+        if self.tick:
+            start = frames.follow(self.time, start, n_bin * self.dt, self.tick)
         begin, end = np.searchsorted(self.time, [start, start + n_bin * self.dt])
         if not np.any(end > begin):
             return None

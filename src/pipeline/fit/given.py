@@ -1,0 +1,139 @@
+"""What callers give a fit, as plain numbers: masks, units and spectra of other packages taken right or refused.
+
+No package is imported for it: what an object is, is told by what it has.
+"""
+
+import numpy as np
+
+UNITS = {"frequency": ("Hz",), "width": ("Hz",), "n": ("",), "power": ("1 / Hz", "")}
+"""Units that each array is converted to, the first that it can be converted to."""
+
+
+def numbers(name, given, unit=None):
+    """Return an array of float, NaN where it is masked.
+
+    Parameters
+    ----------
+    name : str
+        What it is: ``power``, ``frequency``, ``n``, ``error`` or ``width``.
+    given : array-like
+        Numbers; a masked array; an Astropy `Quantity`, `Column` or `Masked` quantity, or a quantity of Pint.
+    unit : str, optional
+        Unit to convert a quantity to; by default one of `UNITS`.
+
+    Returns
+    -------
+    array
+        Of float.
+
+    Raises
+    ------
+    ValueError
+        For what is no array of real numbers, or has a unit that cannot be converted.
+    """
+    mask = getattr(given, "mask", None)
+    plain = _without_unit(name, given, UNITS.get(name, ("",)) if unit is None else (unit,))
+    plain = getattr(plain, "unmasked", plain)
+    if isinstance(plain, np.ma.MaskedArray):
+        plain = plain.data
+    array = _as_array(name, plain)
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"{name} is complex, as a cross spectrum or a Fourier transform is: give real numbers (the power "
+            "is the squared modulus)"
+        )
+    array = _as_array(name, array, float)
+    if isinstance(mask, (np.ndarray, np.bool_)) and mask.any():
+        array[np.broadcast_to(mask, array.shape)] = np.nan
+    return array
+
+
+def _as_array(name, given, dtype=None):
+    """Return a copy of what was given as an array, or say that it is none."""
+    try:
+        return np.array(given, dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} is not an array of numbers ({error}): give numbers, and rows of one length; where "
+            "spectra differ in length fill them up with NaN"
+        ) from None
+
+
+def unit_of(name, given):
+    """Return the unit that a quantity is converted to by `numbers`, None for plain numbers."""
+    if _unit(given) is None:
+        return None
+    for unit in UNITS[name]:
+        if _converted(given, unit) is not None:
+            return unit
+    return None
+
+
+def _unit(given):
+    """Unit of a quantity, None where there is none."""
+    return getattr(given, "unit", getattr(given, "units", None))
+
+
+def _without_unit(name, given, units):
+    """Return the values of a quantity in one of some units; anything else as it is."""
+    unit = _unit(given)
+    if unit is None or unit == "":
+        return given
+    for wanted in units:
+        values = _converted(given, wanted)
+        if values is not None:
+            return values
+    allowed = " or ".join(
+        "a number without a unit" if u == "" else u.replace(" ", "") for u in units
+    )
+    raise ValueError(
+        f"{name} is in {str(unit) or 'numbers'}, which is not a unit of it: give {allowed}"
+    )
+
+
+def _converted(given, unit):
+    """Values of a quantity in a unit, None where that cannot be."""
+    given = getattr(given, "quantity", given)  # of a column of a table
+    try:
+        given = given.to(unit or "dimensionless" if hasattr(given, "magnitude") else unit)
+    except Exception:  # each package has its own for this
+        return None
+    return given.magnitude if hasattr(given, "magnitude") else given.value
+
+
+def as_models(model):
+    """Return the components of a model as it stands in a configuration: a list, a mapping, or one name.
+
+    Parameters
+    ----------
+    model : str, Component, mapping or sequence
+        ``["constant", {"lorentzian": {"up_to": 3}}]``, ``{"constant": {}, "lorentzian": {"up_to": 3}}``, or
+        one entry of `fit.models`: ``{"qpo": ["constant", "lorentzian"]}``.
+
+    Returns
+    -------
+    str
+        Name of the model.
+    list
+        Components.
+
+    Raises
+    ------
+    ValueError
+        For several models, or none.
+    """
+    if isinstance(model, dict):
+        lists = [name for name, inside in model.items() if isinstance(inside, (list, tuple))]
+        if lists and len(model) > 1:
+            raise ValueError(
+                f"these are {len(model)} models ({', '.join(model)}): fit one at a time"
+            )
+        if lists:
+            ((name, components),) = model.items()
+            return name, list(components)
+        if "name" in model:  # one component in its long form
+            return "model", [model]
+        return "model", [{name: inside or {}} for name, inside in model.items()]
+    if isinstance(model, str) or not hasattr(model, "__iter__"):
+        return "model", [model]
+    return "model", list(model)
