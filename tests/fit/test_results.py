@@ -68,7 +68,9 @@ def _positive(component, frequency, width):
     return 1.0 if component == "lorentz" else np.asarray(positive_fraction(frequency, width))
 
 
-@pytest.mark.parametrize("component", ["lorentzian", "lorentz", "lorentzian_numax", "gaussian", "envelope"])
+@pytest.mark.parametrize(
+    "component", ["lorentzian", "lorentz", "lorentzian_numax", "gaussian", "envelope"]
+)
 def test_derived_quantities_have_the_errors_of_a_monte_carlo(component):
     values = np.array([0.02, 5.0, 1.2 if component in ("lorentzian_numax", "envelope") else 4.0])
     root = np.array([[0.1, 0, 0], [0.01, 0.02, 0], [0.05, -0.03, 0.1]])

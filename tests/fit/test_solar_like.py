@@ -62,7 +62,9 @@ def nu_max_of(stars, seed):
     rng = np.random.default_rng(seed)
     drawn = [star(rng) for _ in range(stars)]
     x, y, n = (np.array(a) for a in zip(*(rebinned(f, p, 0.03) for _, f, p in drawn), strict=True))
-    model = Model.from_components("star", validate({"models": {"star": MODEL}}, FitOptions).models["star"])
+    model = Model.from_components(
+        "star", validate({"models": {"star": MODEL}}, FitOptions).models["star"]
+    )
     width = n / (30 * DAY)
     told = {"n": n, "width": width, "bin_average": True, "errors": "sandwich"}
     return np.array([t for t, _, _ in drawn]), fit_spectra(model, y, x, **told)["envelope.1.nu_max"]
@@ -120,7 +122,10 @@ def test_only_a_filter_takes_the_power_of_the_lowest_frequencies(power, lowest, 
 
 
 def test_what_a_filter_took_is_not_fitted_and_a_flag_says_so():
-    told = {"models": {"m": ["constant", {"harvey": {"exponent": {"fixed": 4.0}}}]}, "platform": "cpu"}
+    told = {
+        "models": {"m": ["constant", {"harvey": {"exponent": {"fixed": 4.0}}}]},
+        "platform": "cpu",
+    }
     for high_pass, cut in (("keep", False), ("cut", True)):
         options = validate(told | {"high_pass": high_pass}, FitOptions)
         models, parameters, _, _ = fit_rows([filtered_row(high_passed)], options)

@@ -235,3 +235,32 @@ def test_bins_with_impossible_errors_are_left_out(archive, make):
     row = _curve(archive, make, {"RATE": counts.astype(float), "ERROR": np.sqrt(counts)})
     assert row["n_dropped"] == 0
     assert row["counting"]
+
+
+def test_rates_without_errors_are_counts_where_their_unit_and_whole_numbers_say_so(archive, make):
+    counts = _rng(13).poisson(7, N)
+    row = _curve(archive, make, {"RATE": (counts * 1.0, "count/s"), "ERROR": np.zeros(N)})
+    assert row["counting"]
+    assert row["rate_err"] == pytest.approx(np.sqrt(counts))
+    assert not _curve(archive, make, {"RATE": counts * 1.0})["counting"]
+    assert not _curve(archive, make, {"RATE": (counts * 1.1, "count/s")})["counting"]
+
+
+def test_a_curve_all_of_whose_bins_are_bad_says_by_which_column_and_what_to_do(archive, make):
+    columns = {"TIME": (TIME, "s"), "RATE": np.ones(N), "QUALITY": np.ones(N, "i2")}
+    archive.add("a.lc", make.table("RATE", columns, OGIP))
+    row = archive.read("a.lc")
+    assert row["status"] == "no_data"
+    assert f"{N} bad by QUALITY" in row["reason"]
+    assert "ingest.tables" in row["reason"]
+
+
+def test_events_that_a_named_column_calls_bad_are_left_out(archive, make):
+    state = (np.arange(N) % 4 == 1).astype("i2")
+    columns = {"TIME": (TIME, "s"), "PI": np.full(N, 100, "i4"), "STATE": state}
+    archive.add("a.evt", make.table("EVENTS", columns, {"TELESCOP": "FOO"}))
+    entry = {"files": "*.evt", "kind": "events", "columns": {"time": "TIME", "quality": "STATE"}}
+    row = archive.read("a.evt", tables=[entry])
+    assert len(row["time"]) == 3 * N // 4
+    assert row["n_dropped"] == N // 4
+    assert row["flags"] & Flag.TIMES_DROPPED

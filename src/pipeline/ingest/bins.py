@@ -1,6 +1,7 @@
 """The columns of a light curve: which series a table holds, in which dialect, and their bands."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,9 @@ from pipeline.status import Flag, Status
 _EMPTY = np.empty(0)
 _EVEN = 0.05
 _NO_FLAG = Flag(0)
+_COUNTS_A_SECOND = re.compile(
+    r"\s*(counts?|cts?|photons?|ph)\s*(/|\*{0,2}\s*|\.)\s*s", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,8 @@ def _series(table, name, number, dt, known) -> Series:
     if len(error) and dialect.raw in table.names and dialect.error in table.names:
         raw = table.first_of((dialect.raw,), number)
         error = np.abs(np.divide(rate, raw, out=np.full(table.n, np.nan), where=raw != 0)) * error
+    if len(error) and not np.any(error > 0):
+        error = _EMPTY
     of_counts = name == "COUNTS"
     exposed = _exposure(table, number, dt)
     whole = of_counts and counts.are_counts(rate)
@@ -159,6 +165,8 @@ def _series(table, name, number, dt, known) -> Series:
         error = counts.of_curve(rate, error, 1.0, _EMPTY).rate_err
     elif whole and not even:
         error = np.sqrt(rate)
+    if "RATE" in name and not len(error) and _COUNTS_A_SECOND.match(table.hdu.unit(name)):
+        error = counts.errors_of(rate, dt, _EMPTY if exposed.relative else exposed.fraction)
     counting = False
     if "RATE" in name or (of_counts and len(error)):
         counting = None
@@ -227,6 +235,13 @@ def _bad(table, dialect, known) -> tuple[np.ndarray, list[str], Flag]:
             reasons.append(f"{np.count_nonzero(said.bad)} bad by {called}")
         bad |= said.bad
     return bad, reasons, flags
+
+
+def bad_events(hdu: Hdu, known: missions.Mission | None) -> np.ndarray | None:
+    """Return which events are bad by the column that the configuration names; None if it names none."""
+    if not getattr(hdu, "table", None) or "QUALITY" not in hdu.columns:
+        return None
+    return _bad(_Columns(hdu, len(hdu.read("TIME"))), missions.dialect(""), known)[0]
 
 
 def _background(table, number, of_counts, scale) -> float:

@@ -30,7 +30,7 @@ from pipeline.ingest import (
     spectrum,
     ticks,
 )
-from pipeline.ingest.bins import bands_of, of_array, of_table
+from pipeline.ingest.bins import bad_events, bands_of, of_array, of_table
 from pipeline.ingest.copies import Copies, locate
 from pipeline.ingest.recognise import has_frequencies, recognise, time_column
 from pipeline.ingest.reject import Rejected
@@ -124,6 +124,10 @@ def _read_events(hdus, index, who, entry, archive, options) -> list[dict]:
     photon, energy = _energies(hdus, hdu, who, clock, seconds, entry, archive, options)
     if energy is not None and len(energy) != len(seconds):
         energy = None
+    bad = bad_events(hdu, missions.find(who.mission, who.instrument))
+    if bad is not None:
+        photon = ~bad if photon is None else photon & ~bad
+    dropped = 0 if bad is None else int(np.count_nonzero(bad))
     tick, seconds = frames.centred(hdu, header, seconds, photon, kept)
     good = good_time.read(hdus, hdu, clock, seconds, other=_other_times(hdus, hdu, clock))
     clock = good.clock
@@ -136,7 +140,8 @@ def _read_events(hdus, index, who, entry, archive, options) -> list[dict]:
         result = events.select(seconds, energy, good.intervals, limits, tick)
         common = _timing(who, clock, header, result, wanted)
         return common | {
-            "flags": common["flags"] | good.flags,
+            "flags": common["flags"] | good.flags | Flag.TIMES_DROPPED * bool(dropped),
+            "n_dropped": dropped,
             "exposure": gti.total(result.gti),
             "energy": result.energy,
             "dt": fits_time.resolution(header),
@@ -246,16 +251,19 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
     marks = Flag.NO_TIMEDEL * measured | Flag.TIMES_ROUNDED * rounded
 
     def make(curve):
-        result = lightcurve.select(
-            seconds,
-            curve.rate,
-            curve.rate_err,
-            curve.fracexp,
-            curve.bad,
-            good.intervals,
-            dt,
-            options.min_fracexp,
-        )
+        try:
+            result = lightcurve.select(
+                seconds,
+                curve.rate,
+                curve.rate_err,
+                curve.fracexp,
+                curve.bad,
+                good.intervals,
+                dt,
+                options.min_fracexp,
+            )
+        except Rejected as rejected:
+            raise Rejected(rejected.status, rejected.reason + _and_why(curve.left_out)) from None
         common = _timing(who, clock, header, result, curve.band)
         counting, gross, errors = curve.counting, curve.counting, result.rate_err
         if counting is None and not net:
@@ -285,6 +293,14 @@ def _left_out(dropped, total, why) -> str:
     if not dropped:
         return ""
     return f"{dropped} of {total} rows were left out{': ' * bool(why)}{', '.join(why)}"
+
+
+def _and_why(why) -> str:
+    """Say why no row is left, where something is known of it."""
+    if not why:
+        return ""
+    remedy = "; if they are good, say so in ingest.tables (good, bad_bits, or no quality)"
+    return f": {', '.join(why)}{remedy * any(' bad by ' in one for one in why)}"
 
 
 def _times(hdus, index):
