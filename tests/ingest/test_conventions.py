@@ -264,3 +264,17 @@ def test_events_that_a_named_column_calls_bad_are_left_out(archive, make):
     assert len(row["time"]) == 3 * N // 4
     assert row["n_dropped"] == N // 4
     assert row["flags"] & Flag.TIMES_DROPPED
+
+
+def test_the_background_of_bins_hardly_exposed_is_not_in_its_mean(archive, make):
+    """eROSITA's survey: most bins have next to no exposure; counts of background over it are huge."""
+    part = np.where(np.arange(N) % 40 < 2, 0.8, 1e-5)
+    columns = {
+        "COUNTS": _rng(14).poisson(300 * part).astype("i4"),
+        "FRACEXP": part,
+        "BACK_COUNTS": np.full(N, 80.0),
+        "BACKRATIO": np.full(N, 0.1),
+    }
+    row = _curve(archive, make, columns)
+    assert row["background_rate"] == pytest.approx(80 * 0.1 / 0.8)
+    assert np.mean(row["rate"]) == pytest.approx(300, rel=0.02)

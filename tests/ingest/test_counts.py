@@ -27,7 +27,10 @@ def _single(x):
 
 @pytest.mark.parametrize("mean", [0.3, 12.0, 3000.0])
 @pytest.mark.parametrize("dt", [1.0, 0.064, 48.384])
-@pytest.mark.parametrize("form", [np.sqrt, _gehrels, _garwood, lambda n: np.sqrt(n + 1)])
+@pytest.mark.parametrize(
+    "form",
+    [np.sqrt, _gehrels, _garwood, lambda n: np.sqrt(n + 1), lambda n: np.sqrt(np.maximum(n, 1))],
+)
 @pytest.mark.parametrize("written", [lambda x: x, _single, lambda x: np.round(x, 5)])
 def test_counts_whatever_estimate_of_their_error_is_written(mean, dt, form, written):
     n = np.random.default_rng(1).poisson(mean, N)

@@ -25,6 +25,7 @@ from pipeline.status import Flag, Status
 
 _EMPTY = np.empty(0)
 _EVEN = 0.05
+_LEAST_EXPOSED = 0.5
 _NO_FLAG = Flag(0)
 _COUNTS_A_SECOND = re.compile(
     r"\s*(counts?|cts?|photons?|ph)\s*(/|\*{0,2}\s*|\.)\s*s", re.IGNORECASE
@@ -185,7 +186,9 @@ def _series(table, name, number, dt, known) -> Series:
         rate_err=error,
         fracexp=fracexp,
         bad=bad | impossible,
-        background_rate=_background(table, number, of_counts, scale),
+        background_rate=_background(
+            table, number, of_counts, scale, np.isfinite(rate) & ~bad & _exposed(exposed.fraction)
+        ),
         counting=counting,
         left_out=(*reasons, *stand_ins),
         flags=flags | stood_in,
@@ -244,8 +247,13 @@ def bad_events(hdu: Hdu, known: missions.Mission | None) -> np.ndarray | None:
     return _bad(_Columns(hdu, len(hdu.read("TIME"))), missions.dialect(""), known)[0]
 
 
-def _background(table, number, of_counts, scale) -> float:
-    """Return the mean background rate, NaN if unknown."""
+def _exposed(fraction) -> np.ndarray | bool:
+    """Return which bins are exposed well enough for a rate of their few counts to be one."""
+    return fraction >= _LEAST_EXPOSED if len(fraction) else True
+
+
+def _background(table, number, of_counts, scale, used) -> float:
+    """Return the mean background rate in the bins that are used, NaN if unknown."""
     if not of_counts:
         rate = table.first_of(("BACKV",), number)
     elif {"BACK_COUNTS", "BACKRATIO"} <= table.names:
@@ -254,7 +262,8 @@ def _background(table, number, of_counts, scale) -> float:
     else:
         background = table.first_of(("NORM_BG_COUNTS",), number)
         rate = background * scale if len(background) else background
-    return float(np.nanmean(rate)) if np.isfinite(rate).any() else math.nan
+    known = rate[used & np.isfinite(rate)] if len(rate) else rate
+    return float(np.mean(known)) if len(known) else math.nan
 
 
 def _named(bands, n) -> list[Band]:

@@ -118,19 +118,25 @@ def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndar
         blur = 0.6 * _resolution(error) * exposure
         form = next((f for f in _FORMS if _agree(error * exposure, f(np.rint(number)), blur)), None)
         if form is not None:
-            exact = rate_err
+            exact = _none_of_nothing(rate, rate_err)
             if form is not np.sqrt or np.any(blur > _ALIKE * np.sqrt(number)):
                 whole = dt * (np.where(fracexp > 0, fracexp, np.nan) if len(fraction) > 1 else 1.0)
                 exact = np.sqrt(np.maximum(rate, 0.0) / whole)
             return Noise(_is_alike(rate[some], exact[some], dt), True, exact)
     if _are_whole((value / error) ** 2, np.zeros(1)):
-        return Noise(False, True, rate_err)
+        return Noise(False, True, _none_of_nothing(rate, rate_err))
     for form in _FORMS[1:]:
         if np.mean(_number_by(form, value / error) > 0) >= _MOST:
             number = _number_by(form, rate / np.where(rate_err > 0, rate_err, np.nan))
             exact = np.where(number > 0, rate / np.sqrt(number), rate_err)
-            return Noise(False, True, np.where(rate == 0, 0.0, exact))
+            return Noise(False, True, _none_of_nothing(rate, exact))
     return Noise(False, False, rate_err)
+
+
+def _none_of_nothing(rate, rate_err) -> np.ndarray:
+    """Return errors of counts that are 0 where there is none: a mean of N is the mean of its variance."""
+    nothing = (rate == 0) & (rate_err > 0)
+    return np.where(nothing, 0.0, rate_err) if nothing.any() else rate_err
 
 
 @functools.lru_cache(maxsize=16)
