@@ -278,3 +278,27 @@ def test_the_background_of_bins_hardly_exposed_is_not_in_its_mean(archive, make)
     row = _curve(archive, make, columns)
     assert row["background_rate"] == pytest.approx(80 * 0.1 / 0.8)
     assert np.mean(row["rate"]) == pytest.approx(300, rel=0.02)
+
+
+def test_undefined_times_and_exposures(archive, make):
+    time = 5e8 + TIME
+    time[[3, 700, 2000]] = -999.0
+    columns = {"TIME": (time, "s"), "RATE": np.ones(N), "FRACEXP": np.full(N, np.nan)}
+    row = _curve(archive, make, columns)
+    assert row["t_start"] == 5e8
+    assert len(row["rate"]) == N - 3
+    assert row["n_dropped"] == 3
+
+
+def test_a_column_of_quality_that_cannot_be_read_costs_a_flag_and_not_the_curve(archive):
+    columns = [
+        fits.Column("TIME", "D", unit="s", array=TIME[:64]),
+        fits.Column("RATE", "D", array=np.arange(64) % 7 + 1.0),
+        fits.Column("QUALITY", "PJ()", array=np.array([np.arange(2)] * 64, dtype=object)),
+    ]
+    table = fits.BinTableHDU.from_columns(columns, name="RATE")
+    table.header.update(OGIP)
+    archive.add("a.lc", table)
+    row = archive.read("a.lc")
+    assert len(row["rate"]) == 64
+    assert row["flags"] & Flag.QUALITY_UNKNOWN

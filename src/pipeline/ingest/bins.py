@@ -222,9 +222,15 @@ def _bad(table, dialect, known) -> tuple[np.ndarray, list[str], Flag]:
     bad, reasons, flags = np.zeros(table.n, dtype=bool), [], _NO_FLAG
     asked = getattr(table.hdu, "table", None)
     for name in own or quality.columns_of(table.hdu.columns):
-        values = table.hdu.read_any(name)
+        try:
+            values = table.hdu.read_any(name)
+        except Rejected:
+            if asked:
+                raise
+            values = _EMPTY
         values = values.ravel() if values.size == table.n else values
         if len(values) != table.n:
+            flags |= Flag.QUALITY_UNKNOWN
             continue
         called = table.hdu.called(name) if asked else name
         bits = known.quality_bits if known and not dialect.any_bit else 0

@@ -58,11 +58,11 @@ def of_column(name: str, values: np.ndarray, unit: str, dt: float) -> Exposure:
     """
     values = values.astype(float, copy=False)
     unit = unit.strip()
-    if name == "FRACEXP" and unit not in _PERCENT and not np.fmax.reduce(values) > _PERCENTS:
+    if name == "FRACEXP" and unit not in _PERCENT and np.fmax.reduce(values) <= _PERCENTS:
         return Exposure(values)
     known = values[np.isfinite(values) & (values > 0)]
-    if not len(known):
-        return Exposure(values)
+    if not len(known):  # nothing is said, or that nothing was exposed
+        return Exposure(values if np.any(values == 0) else np.empty(0))
     middle = float(np.median(known))
     if name == "FRACEXP":
         percent = unit in _PERCENT or middle > _PERCENTS

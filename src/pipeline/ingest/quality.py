@@ -34,7 +34,9 @@ def columns_of(names: Sequence[str]) -> list[str]:
 
 
 _GOOD_WORDS = frozenset({"g", "good", "ok", "okay", "0", "00", "000", "0000", "", "none", "valid"})
-_BAD_WORDS = frozenset({"b", "bad", "x", "poor", "invalid", "reject", "rejected", "1"})
+_BAD_WORDS = frozenset(
+    {"b", "bad", "x", "poor", "invalid", "reject", "rejected", "1", "<", ">", "ul"}
+)
 _TRUE, _FALSE = frozenset({"t", "true", "y", "yes"}), frozenset({"f", "false", "n", "no"})
 
 

@@ -29,6 +29,7 @@ from pipeline.ingest import (
     rxte,
     spectrum,
     ticks,
+    undefined,
 )
 from pipeline.ingest.bins import bad_events, bands_of, of_array, of_table
 from pipeline.ingest.copies import Copies, locate
@@ -269,8 +270,11 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
         if counting is None and not net:
             noise = counts.of_curve(result.rate, errors, dt, result.fracexp)
             counting, gross, errors = noise.counting, noise.gross, noise.rate_err
+        why = [*curve.left_out]
+        if hidden := int(np.count_nonzero(curve.fracexp < options.min_fracexp)):
+            why.append(f"{hidden} exposed less than {options.min_fracexp:g} (ingest.min_fracexp)")
         return common | {
-            "reason": _left_out(result.dropped, len(seconds), curve.left_out),
+            "reason": _left_out(result.dropped, len(seconds), why),
             "n_dropped": result.dropped,
             "flags": common["flags"] | good.flags | marks | curve.flags,
             "exposure": result.exposure,
@@ -313,7 +317,7 @@ def _times(hdus, index):
     number = hdu.number(name)
     header = fits_time.keywords(hdu.header, hdus[0].header, number)
     unit = hdu.unit(name) or str(hdu.header.get(f"TCUNI{number}", "")).strip()
-    values = hdu.read(name)
+    values = undefined.clean(hdu.read(name)).values
     clock = fits_time.clock(header, unit, name, values)
     if (pairs := fits_time.of_pairs(values, clock)) is not None:
         values, clock = pairs
