@@ -77,6 +77,7 @@ def is_net(header: Mapping) -> bool:
     return said == "NET" or any(is_true(header.get(key)) for key in _SUBTRACTED)
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndarray) -> Noise:
     """Tell from the errors of rates whether they are Poisson counts.
 
@@ -160,6 +161,7 @@ def _number_by(form, ratio: np.ndarray) -> np.ndarray:
     return np.where(alike, number[place], np.nan)
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def are_counts(values: np.ndarray) -> bool:
     """Return whether finite values are whole numbers and none of them negative, not all zero."""
     known = values[np.isfinite(values)]
@@ -167,6 +169,7 @@ def are_counts(values: np.ndarray) -> bool:
     return bool(whole)
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def errors_of(rate: np.ndarray, dt: float, fracexp: np.ndarray) -> np.ndarray:
     """Return the errors of rates that are whole numbers of counts in their bins; empty if they are not.
 

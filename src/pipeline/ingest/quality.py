@@ -110,7 +110,8 @@ def of_column(
                 "which are good",
             )
         return Quality(np.zeros(len(values), dtype=bool), known=False)
-    return Quality(result.bad.reshape(len(values), -1).any(axis=1), result.known)
+    bad = result.bad
+    return Quality(bad.any(axis=tuple(range(1, bad.ndim))), result.known)
 
 
 def _of_numbers(name, values, bad_bits) -> Quality | None:
@@ -120,6 +121,7 @@ def _of_numbers(name, values, bad_bits) -> Quality | None:
     if not np.all(values[defined] == np.rint(values[defined])):
         return None
     if bad_bits:
+        defined &= np.abs(values.astype(float)) < 2.0**63
         number = np.where(defined, values, 0).astype(np.int64)
         return Quality(((number & bad_bits) > 0) | ~defined)
     if _called(name, _GOOD):
