@@ -11,8 +11,11 @@ from pipeline.segment.variability import excess_variance
 SIGNIFICANT = 5.0
 """Errors of a mean net rate that it has to be for a fraction of it to mean something."""
 
-DEFICIT = 0.99
+DEFICIT = 0.97
 """Power at high frequencies, in noise levels, below which a deficit is worth a flag."""
+
+DEFICIT_FILLED = 0.75
+"""The same where gaps were filled: interpolation takes up to a fifth of the power there."""
 
 
 def has_fraction(one: Periodogram) -> bool:

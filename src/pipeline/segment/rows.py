@@ -38,6 +38,9 @@ NON_STATIONARY = 1e-3
 _BELOW_NOISE = 1e-4
 """Probability of power as far below the noise level by chance below which a source is flagged."""
 
+_SPARSE = 20.0
+"""Counts in a segment, on average, below which its power at high frequencies is not judged."""
+
 _WEAK = f"its mean net rate is less than {average.SIGNIFICANT:g} of its errors"
 
 NO_FLAG = Flag(0)
@@ -159,9 +162,21 @@ def _timing_row(read, count, options):
     row = _described(used, unused)
     measured = _averaged(periodograms, n_bin, steps[0], options)
     flags = row["flags"] | measured["flags"]
-    if flags & Flag.GAPS_FILLED:  # interpolation takes power from high frequencies
-        flags &= ~Flag.NOISE_TOO_HIGH
-    return row | measured | {"flags": flags}
+    return row | measured | {"flags": flags | _noise_too_high(periodograms, flags)}
+
+
+def _noise_too_high(periodograms, flags):
+    """Return NOISE_TOO_HIGH where the power at high frequencies is below the noise level.
+
+    That of a source which is seen in a few segments only, or has few counts, scatters by more than its
+    number of ordinates says: it is not judged.
+    """
+    sparse = any(p.counts < _SPARSE * p.m for p in periodograms)
+    if flags & Flag.NON_STATIONARY or sparse:
+        return NO_FLAG
+    ratio, chance = average.below_noise(periodograms)
+    least = average.DEFICIT_FILLED if flags & Flag.GAPS_FILLED else average.DEFICIT
+    return Flag.NOISE_TOO_HIGH if ratio < least and chance < _BELOW_NOISE else NO_FLAG
 
 
 def _time_steps(read, count, requested):
@@ -249,9 +264,6 @@ def _averaged(periodograms, n_bin, dt, options):
     stationary = stationarity.p_value(chi2, dof)
     if stationary < NON_STATIONARY:
         flags |= Flag.NON_STATIONARY
-    ratio, chance = average.below_noise(periodograms)
-    if ratio < average.DEFICIT and chance < _BELOW_NOISE:
-        flags |= Flag.NOISE_TOO_HIGH
     columns = {
         "stationarity_p": stationary,
         "dt": dt,
