@@ -47,6 +47,7 @@ def test_a_net_rate_beside_its_background_has_it_taken_off_once(archive, make, h
     assert not row["counting"]
     assert np.isnan(row["background_rate"])
     assert _noise(row) == pytest.approx(2 * np.var(row["rate"]), rel=0.1)
+    assert ("its background was not used" in row["reason"]) == (not header.get("BACKAPP"))
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.3])
@@ -302,3 +303,14 @@ def test_a_column_of_quality_that_cannot_be_read_costs_a_flag_and_not_the_curve(
     row = archive.read("a.lc")
     assert len(row["rate"]) == 64
     assert row["flags"] & Flag.QUALITY_UNKNOWN
+
+
+@pytest.mark.parametrize("number", [-1, -9, -32768])
+def test_negative_counts_stand_for_none(archive, make, number):
+    counts = _rng(15).poisson(3, N).astype("i4")
+    counts[::200] = number
+    row = _curve(archive, make, {"COUNTS": counts})
+    assert row["n_dropped"] == len(counts[::200])
+    assert row["counting"]
+    assert row["flags"] & Flag.STAND_INS
+    assert f"with {number} in COUNTS" in row["reason"]

@@ -159,6 +159,10 @@ def _series(table, name, number, dt, known) -> Series:
     if len(error) and not np.any(error > 0):
         error = _EMPTY
     of_counts = name == "COUNTS"
+    negative = rate < 0
+    if of_counts and negative.any() and _stand_for_none(rate, negative):
+        table.found[name][f"{rate[negative][0]:g}"] = int(np.count_nonzero(negative))
+        rate = np.where(negative, np.nan, rate)
     exposed = _exposure(table, number, dt)
     whole = of_counts and counts.are_counts(rate)
     scale, even = _scale(exposed.fraction, dt) if of_counts else (1.0, True)
@@ -193,6 +197,12 @@ def _series(table, name, number, dt, known) -> Series:
         left_out=(*reasons, *stand_ins),
         flags=flags | stood_in,
     )
+
+
+def _stand_for_none(values, negative) -> bool:
+    """Return whether the negative ones of numbers stand for none: one number, amid whole counts."""
+    alone = len(np.unique(values[negative])) == 1 and np.mean(negative) < 0.5
+    return alone and counts.are_counts(values[~negative])
 
 
 def _exposure(table, number, dt) -> exposure.Exposure:

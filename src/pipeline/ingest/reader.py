@@ -300,8 +300,14 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
         why = [*curve.left_out]
         if hidden := int(np.count_nonzero(curve.fracexp < options.min_fracexp)):
             why.append(f"{hidden} exposed less than {options.min_fracexp:g} (ingest.min_fracexp)")
+        remarks = [_left_out(result.dropped, len(seconds), why)]
+        if math.isfinite(curve.background_rate) and not (gross or net):
+            remarks.append(
+                "its background was not used: nothing says that it is still in the rate, whose errors are "
+                "not those of counts"
+            )
         return common | {
-            "reason": _left_out(result.dropped, len(seconds), why),
+            "reason": "; ".join(filter(None, remarks)),
             "n_dropped": result.dropped,
             "flags": common["flags"] | good.flags | marks | curve.flags,
             "exposure": result.exposure,
