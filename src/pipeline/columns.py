@@ -169,7 +169,7 @@ DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos
 N_DROPPED = Column(
     "n_dropped",
     "int64",
-    "Bins of light curves that were left out: no finite time or value, or marked bad.",
+    "Bins of light curves that were left out: no finite time or value, or marked bad; events so marked.",
     ucd="meta.number",
 )
 STATUS = Column("status", "str", "What became of it, in a word.", ucd="meta.code.status")

@@ -41,9 +41,6 @@ DAY = 86400.0
 NON_STATIONARY = 1e-3
 """Probability of the scatter of the segments' power below which a source is flagged."""
 
-_BELOW_NOISE = 1e-4
-"""Probability of power as far below the noise level by chance below which a source is flagged."""
-
 _WEAK = f"its mean net rate is less than {average.SIGNIFICANT:g} of its errors"
 
 NO_FLAG = Flag(0)
@@ -224,8 +221,9 @@ def _timing_row(read, count, options, size, aim):
     measured = _averaged(periodograms, pulsations, n_bin, steps[0], options, *treated)
     flags = row["flags"] | measured["flags"]
     flags |= Flag.LEAKAGE if leaks and treated[0] == "none" else NO_FLAG
-    if flags & Flag.GAPS_FILLED:  # interpolation takes power from high frequencies
-        flags &= ~Flag.NOISE_TOO_HIGH
+    if not flags & Flag.NON_STATIONARY:
+        high = average.noise_is_too_high(periodograms, bool(flags & Flag.GAPS_FILLED))
+        flags |= Flag.NOISE_TOO_HIGH if high else NO_FLAG
     flag, remark = pulses.remarks(pulsations)
     row |= {"leakage_p": p_leak, "longest_interval": longest} | pulses.columns(pulsations)
     row["reason"] = "; ".join(filter(None, (row["reason"], remark)))
@@ -346,9 +344,6 @@ def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
     stationary = stationarity.p_value(chi2, dof)
     if stationary < NON_STATIONARY:
         flags |= Flag.NON_STATIONARY
-    ratio, chance = average.below_noise(periodograms)
-    if ratio < average.DEFICIT and chance < _BELOW_NOISE:
-        flags |= Flag.NOISE_TOO_HIGH
     columns = {
         "stationarity_p": stationary,
         "dt": dt,
