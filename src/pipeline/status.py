@@ -250,7 +250,7 @@ class Flag(IntFlag):
     OVERSAMPLED = (
         1 << 38,
         "Raw powers are not oversampled as often as `oversampling` says: neighbours are more alike, or less, than that "
-        "number makes them, and errors and p-values are wrong.",
+        "number makes them, or they are more than the light curve of the same source has. Errors are wrong.",
     )
     UNRESOLVED = (
         1 << 39,
