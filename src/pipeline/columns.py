@@ -205,6 +205,70 @@ STATIONARITY_P = Column(
     "",
     "stat.probability",
 )
+SERIES = Column(
+    "series",
+    "str",
+    "Product that this one is a length of segment of; where there is one length, the product.",
+    ucd="meta.id",
+)
+LONGEST_INTERVAL = Column(
+    "longest_interval",
+    "float64",
+    "Longest good time interval, short gaps filled; NaN if unknown.",
+    "s",
+    "time.interval;stat.max",
+)
+TAPER = Column(
+    "taper", "str", "Window of the segments: none, hann, dpss; empty if unknown.", ucd="meta.code"
+)
+DETREND = Column(
+    "detrend",
+    "str",
+    "What was subtracted from segments: constant, linear, quadratic; empty if unknown.",
+    ucd="meta.code",
+)
+LEAKAGE_P = Column(
+    "leakage_p",
+    "float64",
+    "Probability of as much power without a window if none leaked from low frequencies.",
+    "",
+    "stat.probability",
+)
+PULSE = (
+    *_measured(
+        "pulse_frequency",
+        "Hz",
+        "em.freq;src.var.pulse",
+        "Frequency of a strictly periodic signal, of its fundamental, in the middle of the observation.",
+    ),
+    *_measured(
+        "pulsed_fraction",
+        "",
+        "src.var.amplitude",
+        "Rms of the pulse over the mean rate, noise and known background subtracted.",
+    ),
+    Column(
+        "pulse_h",
+        "float64",
+        "H of the pulse (de Jager & Buesching 2010), of powers over the local level.",
+        "",
+        "stat.value",
+    ),
+    Column(
+        "pulse_harmonics",
+        "int32",
+        "Harmonics of the pulse in that and in pulsed_fraction.",
+        ucd="meta.number",
+        null=0,
+    ),
+    Column(
+        "pulse_p_value",
+        "float64",
+        "Probability of phases that agree so well without a pulse, at any frequency searched.",
+        "",
+        "stat.probability",
+    ),
+)
 T_SSE_P_VALUE = Column(
     "t_sse_p_value",
     "float64",
@@ -237,6 +301,12 @@ MANIFEST = Table(
     "Every file that was found in the archive.",
     (
         FILE,
+        Column(
+            "part",
+            "str",
+            "Object in a file of several that this row is of, which `file` has behind a #; or empty.",
+            ucd="meta.id.part",
+        ),
         Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file", null=-1),
         Column(
             "mtime_ns",
@@ -502,7 +572,12 @@ SEGMENT = Table(
         Column("mjd_stop", "float64", "End (MJD), NaN if unknown.", "d", "time.end"),
         EXPOSURE,
         Column("dt", "float64", "Time resolution.", "s", "time.resolution"),
+        SERIES,
         Column("segment_size", "float64", "Length of a segment.", "s", "time.duration"),
+        LONGEST_INTERVAL,
+        TAPER,
+        DETREND,
+        LEAKAGE_P,
         Column("m", "int64", "Number of segments averaged.", ucd="meta.number", null=0),
         Column(
             "counts",
@@ -554,6 +629,7 @@ SEGMENT = Table(
             "stat.error;src.var",
         ),
         STATIONARITY_P,
+        *PULSE,
         Column(
             "frequency",
             "float64",
@@ -1078,6 +1154,10 @@ SOURCES = Table(
         BAND_HI,
         EXPOSURE,
         Column("segment_size", "float64", "Length of a segment.", "s", "time.duration"),
+        LONGEST_INTERVAL,
+        TAPER,
+        DETREND,
+        LEAKAGE_P,
         Column("m", "int64", "Number of segments averaged.", ucd="meta.number", null=0),
         Column("n_bins", "int32", "Frequency bins fitted.", ucd="meta.number", of="model"),
         NORM,
@@ -1107,6 +1187,7 @@ SOURCES = Table(
             "stat.error;src.var",
         ),
         STATIONARITY_P,
+        *PULSE,
         MODEL,
         Column(
             "runner_up",

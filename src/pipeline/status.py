@@ -198,6 +198,22 @@ class Flag(IntFlag):
         "The chains of the posterior have not mixed (R-hat above 1.01, or fewer than 400 effective draws): "
         "its kept draws are not to be believed.",
     )
+    COARSENED = (
+        1 << 46,
+        "The power spectrum had more bins than `segment.max_frequencies`: neighbours were averaged, and "
+        "outliers kept apart.",
+    )
+    LEAKAGE = (
+        1 << 47,
+        "Power of low frequencies may have leaked into the others, which bends slopes steeper than 2 towards 2: it "
+        "was measured, or the power is that steep, or the slope is 2 within its error; no window was used "
+        "(`segment.taper`).",
+    )
+    SHORT_SEGMENTS = (
+        1 << 48,
+        "A component is narrower than the frequency resolution or bends below the lowest frequency, and good "
+        "time intervals hold segments twice as long: lengthen `segment.segment_size`.",
+    )
     WHOLE_FRAMES = (
         1 << 26,
         "Times of events are whole frames of the detector: bins hold a whole number of frames, which may "
@@ -225,6 +241,16 @@ class Flag(IntFlag):
     NOISE_UNKNOWN = (
         1 << 36,
         "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
+    )
+    NORM_DOUBTFUL = (
+        1 << 37,
+        "The power spectrum does not say its normalisation and `ingest.spectrum_norm` neither (Leahy's is assumed), "
+        "or what is said of normalisation or noise level contradicts its powers, its errors or itself.",
+    )
+    OVERSAMPLED = (
+        1 << 38,
+        "Raw powers are not oversampled as often as `oversampling` says: neighbours are more alike, or less, than that "
+        "number makes them, and errors and p-values are wrong.",
     )
     ERRORS_FOLLOW_POWER = (
         1 << 43,

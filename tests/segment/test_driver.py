@@ -109,7 +109,8 @@ def test_an_epoch_is_what_the_observation_alone_gives(shard, result, tmp_path):
         input=_write(tmp_path / "in.parquet", rows), output=output, options=alone, cluster=CLUSTER
     )
     (row,) = _read(output).values()
-    np.testing.assert_equal(row | {"product": "a@5", "epoch": "5"}, result["good", "a@5"])
+    named = {"product": "a@5", "series": "a@5", "epoch": "5"}
+    np.testing.assert_equal(row | named, result["good", "a@5"])
 
 
 def test_an_epoch_that_is_too_short_by_itself_does_not_make_its_source_partial(tmp_path, events):

@@ -1,7 +1,6 @@
 """Segments lie whole inside good time."""
 
 import numpy as np
-import pytest
 
 from pipeline.segment import gti
 
@@ -27,25 +26,6 @@ def test_segments_start_with_each_interval_and_leave_the_rest():
 def test_an_interval_that_lacks_a_rounding_error_holds_its_segment():
     assert gti.whole_bins([0.0, 0.0], [64 - 1e-6, 64 - 1e-3], 1 / 16).tolist() == [1024, 1023]
     assert gti.whole_bins([0.0], [1.0], 0.1).tolist() == [10]
-
-
-@pytest.mark.parametrize(
-    ("bins", "expected"),
-    [
-        ([100_000], 8192),  # 12 segments; of 16384 only 6 would fit
-        ([8 * 16384], 16384),
-        ([10**7], 16384),  # never longer than max_bins
-        ([300, 300, 300, 300], 128),  # 2 in each; a segment does not cross a gap
-        ([200], 64),  # 3 segments only, and the shortest allowed
-        ([10], 64),  # none fits: the caller says so
-    ],
-)
-def test_auto_takes_the_longest_segment_that_gives_enough_of_them(bins, expected):
-    assert gti.auto_bins(np.array(bins), 64, 16384, 8) == expected
-
-
-def test_auto_without_a_power_of_two_in_its_range():
-    assert gti.auto_bins(np.array([1000]), 70, 100, 8) == 70
 
 
 def test_exposed_fraction_of_bins_across_interval_edges():

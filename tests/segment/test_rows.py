@@ -41,14 +41,14 @@ def spectrum(observation):
 def test_events_make_a_spectrum_with_its_numbers(events):
     row = _row(events(rate=50, gti=((0.0, 300.0), (400.0, 780.0)), t_start=86400.0))
     assert row["status"] == Status.OK
-    assert (row["m"], row["segment_size"], row["dt"]) == (9, 64.0, 1 / 16)
+    assert (row["m"], row["segment_size"], row["dt"]) == (11, 60.0, 1 / 16)
     assert row["mean_rate"] == pytest.approx(50, rel=0.05)
-    assert row["counts"] == pytest.approx(row["mean_rate"] * 576)
+    assert row["counts"] == pytest.approx(row["mean_rate"] * 660)
     assert row["noise"] == pytest.approx(2 / row["mean_rate"])
     assert (row["mjd_start"], row["mjd_stop"]) == pytest.approx((50001, 50001 + 780 / 86400))
     assert row["exposure"] == 680
     assert row["observation_ids"] == ["1"]
-    assert row["n"].sum() == 9 * 511.5
+    assert row["n"].sum() == 11 * 479.5
     assert abs(row["excess_variance"]) < 4 * row["excess_variance_err"]
     assert row["flags"] in (0, Flag.NO_EXCESS)
 
@@ -114,7 +114,7 @@ def test_short_gaps_are_filled_and_flagged(lightcurve):
     assert row["flags"] & Flag.GAPS_FILLED
     cut = _row(lightcurve(counts, missing=[100, 700, 701]), max_gap=0)
     assert not cut["flags"] & Flag.GAPS_FILLED
-    assert (cut["m"], cut["segment_size"]) == (15, 64)
+    assert (cut["m"], cut["segment_size"]) == (10, 98)
 
 
 def test_observations_are_averaged_by_their_segments(events):
@@ -225,6 +225,28 @@ def test_ready_made_spectra_are_averaged_only_on_the_same_bins(spectrum):
     assert [r["n_observations"] for r in rows] == [2, 1]
     np.testing.assert_allclose(rows[0]["n"], 50)
     np.testing.assert_allclose(rows[0]["power"], 3)
+
+
+def test_ready_made_spectra_of_other_noise_levels_are_averaged_with_them(spectrum):
+    n = np.full(len(EDGES) - 1, 25.0)
+    row = _row(spectrum(noise=2.0, n=n), spectrum(noise=1.0, n=3 * n, power=2.0))
+    assert row["noise"] == pytest.approx((2.0 + 3 * 1.0) / 4)
+    np.testing.assert_allclose(row["power"], (4 + 3 * 2) / 4)
+    np.testing.assert_allclose(row["n"], 100)
+    assert len(_rows([spectrum(), spectrum(noise=np.nan)])) == 2
+
+
+def test_masked_frequencies_are_left_out(events, spectrum):
+    mask = [[0.4, 0.6], [1.95, 2.05]]
+    for row in (
+        _row(events(gti=((0.0, 640.0),)), mask=mask, rebin=0.0),
+        _row(spectrum(edges=np.linspace(0, 4, 401)), mask=mask),
+    ):
+        assert row["status"] == Status.OK
+        frequency = row["frequency"]
+        assert not ((frequency >= 0.4) & (frequency <= 0.6)).any()
+        assert ((frequency > 0.3) & (frequency < 0.4)).any()
+        assert not (np.abs(frequency - 2) < 0.05).any()
 
 
 def test_a_ready_made_spectrum_without_errors_is_refused(spectrum):

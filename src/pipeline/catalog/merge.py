@@ -5,6 +5,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 
+from pipeline.catalog.lengths import leaked, too_short
 from pipeline.catalog.qpo import AMBIGUOUS_RATIO, Parameters, choose_qpo, harmonics, index, quality
 from pipeline.columns import FITTED, SEGMENT, SOURCES
 from pipeline.config import CatalogOptions
@@ -62,6 +63,8 @@ def source_row(
     test = _test(rivals, name)
     if name and not test:
         qpo_flags |= Flag.NO_P_VALUE
+    qpo_flags |= Flag.LEAKAGE if leaked(product, row) else Flag(0)
+    qpo_flags |= Flag.SHORT_SEGMENTS if too_short(product, own, products) else Flag(0)
     partial = len(fits) < len(products) or any(_failed(f["status"]) for f in files)
     row["flags"] |= fit["flags"] | qpo_flags | (Flag.PARTIAL if partial else 0)
     if all(name.split(".")[0] == "constant" for name in fit["components"]):

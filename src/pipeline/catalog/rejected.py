@@ -62,8 +62,9 @@ def _averaged(readings: Sequence[Mapping], product: Mapping) -> list[Mapping]:
     ``product#2`` and so on: the observations tell which of the product's files they are of.
     """
     usable = [r for r in readings if r["status"] == Status.OK]
-    name, sign, number = product["product"].rpartition("#")
-    whole = {product["product"], name if sign and number.isdecimal() else product["product"]}
+    series = product.get("series") or product["product"]  # of which it is a length of segment
+    name, sign, number = series.rpartition("#")
+    whole = {series, name if sign and number.isdecimal() else series}
     members = [r for r in usable if r["product"] in whole]
     observed = set(product["observation_ids"])
     return [r for r in members if r["observation_id"] in observed] if observed else members

@@ -170,7 +170,8 @@ def _of_epoch(row, item):
     """Name the row of a product by its observation, where it is of one beside an average."""
     if not item.epoch:
         return row
-    return row | {"product": epoch_product(row["product"], item.epoch), "epoch": item.epoch}
+    names = {n: epoch_product(row[n], item.epoch) for n in ("product", "series")}
+    return row | names | {"epoch": item.epoch}
 
 
 def _without_data(index):

@@ -67,33 +67,6 @@ def segment_offsets(bins, n_bin):
     return interval, position * n_bin
 
 
-def auto_bins(bins, min_bins, max_bins, min_segments):
-    """Return the number of bins in a segment: the largest power of two with enough segments.
-
-    Parameters
-    ----------
-    bins : ndarray of int, shape (n_interval,)
-        Whole bins in each interval, over all observations that are averaged.
-    min_bins, max_bins : int
-        Range of the result.
-    min_segments : int
-        Segments to aim at.
-
-    Returns
-    -------
-    int
-        The largest power of two in the range of which `min_segments` fit; failing that the
-        smallest one, however few of it fit; `min_bins` where the range holds no power of two.
-    """
-    size = 1 << (max_bins.bit_length() - 1)
-    smallest = 1 << (min_bins - 1).bit_length()
-    if smallest > size:
-        return min_bins
-    while size > smallest and np.sum(bins // size) < min_segments:
-        size //= 2
-    return size
-
-
 def exposed_fraction(time, dt, start, stop):
     """Return the fraction of each bin that lies inside good time intervals.
 

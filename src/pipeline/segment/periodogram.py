@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from pipeline.segment import stationarity
+from pipeline.segment import leakage, stationarity, taper
 from pipeline.segment.variability import scatter
 
 BLOCK = 1 << 21
@@ -24,8 +24,8 @@ class Periodogram:
 
     Attributes
     ----------
-    power : ndarray, shape (n_bin // 2,)
-        Mean power at the positive frequencies (see `frequencies`), (ct/s)^2 / Hz.
+    power : ndarray, shape (n_frequency,)
+        Mean power at the frequencies that are kept (see `frequencies`), (ct/s)^2 / Hz.
     m : int
         Segments averaged.
     mean_rate : float
@@ -44,6 +44,10 @@ class Periodogram:
         Background contained in the mean rate, ct/s; 0 if there is none or it is not known.
     scatter : (float, int)
         Chi2 and degrees of freedom of the power of the segments, see `pipeline.segment.stationarity`.
+    window_rate : float
+        Mean rate weighted by the square of the window, which the noise follows, ct/s.
+    compared : Compared
+        Power with and without a window, see `pipeline.segment.leakage`; None where it was not compared.
     """
 
     power: np.ndarray
@@ -56,6 +60,8 @@ class Periodogram:
     counts: float = np.nan
     background_rate: float = 0.0
     scatter: tuple[float, int] = (0.0, 0)
+    window_rate: float = np.nan
+    compared: leakage.Compared | None = None
 
     @property
     def net_rate(self) -> float:
@@ -63,8 +69,8 @@ class Periodogram:
         return self.mean_rate - self.background_rate
 
 
-def frequencies(n_bin, dt):
-    """Return the positive frequencies of a segment and the weight of the ordinate at each.
+def frequencies(n_bin, dt, window="none", detrend="constant"):
+    """Return the frequencies of a segment that are kept and the weight of the ordinate at each.
 
     Parameters
     ----------
@@ -72,20 +78,20 @@ def frequencies(n_bin, dt):
         Bins in a segment.
     dt : float
         Their width, s.
+    window, detrend : str, optional
+        What the segments went through, see `pipeline.segment.taper`; without a window all positive
+        frequencies are kept.
 
     Returns
     -------
-    frequency : ndarray, shape (n_bin // 2,)
-        Hz, the Nyquist frequency included when `n_bin` is even.
-    weight : ndarray, shape (n_bin // 2,)
+    frequency : ndarray, shape (n_frequency,)
+        Hz, the Nyquist frequency included when `n_bin` is even (and it is not passed over).
+    weight : ndarray, shape (n_frequency,)
         1, but 1/2 at the Nyquist frequency, where the transform is real: its power has one
         degree of freedom, not two, and it stands for half the width in frequency.
     """
-    frequency = np.arange(1, n_bin // 2 + 1) / (n_bin * dt)
-    weight = np.ones(len(frequency))
-    if n_bin % 2 == 0:
-        weight[-1] = 0.5
-    return frequency, weight
+    kept = taper.ordinates(n_bin, window, detrend)
+    return kept / (n_bin * dt), np.where(2 * kept == n_bin, 0.5, 1.0)
 
 
 def occupied(total, counting=True):
@@ -163,7 +169,7 @@ def curve_blocks(rate, filled, first, n_bin):
         yield rate[index], filled[index]
 
 
-def average(blocks, n_bin, dt, coarse=1, counting=False):
+def average(blocks, n_bin, dt, coarse=1, counting=False, window="none", detrend="constant"):
     """Average the periodograms of segments.
 
     Parameters
@@ -178,13 +184,17 @@ def average(blocks, n_bin, dt, coarse=1, counting=False):
         Bins to average before the variance is taken.
     counting : bool, optional
         Whether rate x dt are Poisson counts.
+    window, detrend : str, optional
+        What segments go through first, see `pipeline.segment.taper`.
 
     Returns
     -------
     Periodogram
     """
-    power, total, squares, n_variance, m = np.zeros(n_bin // 2), 0.0, 0.0, 0, 0
-    compared, tapered, banded, noise = n_bin >= stationarity.LEAST_BINS, 0.0, [], []
+    power, total, squares, n_variance, m = 0.0, 0.0, 0.0, 0, 0
+    compared, plain, tapered, banded, noise = n_bin >= stationarity.LEAST_BINS, 0.0, 0.0, [], []
+    untouched, weighted = (window, detrend) == ("none", "constant"), 0.0
+    weights = None if window == "none" else taper.window(window, n_bin) ** 2
     for rate, missing in blocks:
         m += len(rate)
         total += rate.sum()
@@ -193,17 +203,26 @@ def average(blocks, n_bin, dt, coarse=1, counting=False):
         n_variance += bins
         # the mean, which may be large, would cost digits; it only enters frequency zero
         transform = fft.rfft(rate - rate.mean(axis=1, keepdims=True), axis=1)
-        power += (transform.real**2 + transform.imag**2)[:, 1:].sum(axis=0)
+        squared = (transform.real**2 + transform.imag**2)[:, 1:].sum(axis=0)
+        power += squared if untouched else taper.power(rate, window, detrend).sum(axis=0)
+        weighted += rate.sum() if weights is None else (rate @ weights).sum()
         if compared:
+            plain += squared
             each = stationarity.windowed(transform)
             tapered += each.sum(axis=0)
             banded.append(stationarity.bands(each))
             if counting:
                 noise.append(stationarity.counting_noise(rate, dt))
-    changes = 0.0, 0
+    changes, both = (0.0, 0), None
     if compared:
         expected = np.concatenate(noise) if counting else None
         changes = stationarity.scatter_of_power(np.concatenate(banded), tapered / m, expected)
+        level = total / dt - expected.sum() / stationarity.MEAN_SQUARE if counting else 0.0
+        both = leakage.compare(
+            *(2 * dt / (n_bin * m) * p for p in (plain[1:-1], tapered / stationarity.MEAN_SQUARE)),
+            2 * dt / (n_bin * m) * level,
+            m,
+        )
     return Periodogram(
         power=power * 2 * dt / (n_bin * m),
         m=m,
@@ -211,6 +230,8 @@ def average(blocks, n_bin, dt, coarse=1, counting=False):
         variance=squares / max(n_variance - m, 1),
         n_variance=n_variance,
         scatter=changes,
+        window_rate=weighted / (m * n_bin),
+        compared=both,
     )
 
 

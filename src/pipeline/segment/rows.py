@@ -9,14 +9,20 @@ from pipeline.columns import SEGMENT
 from pipeline.config import SegmentOptions
 from pipeline.segment import (
     average,
+    coarsen,
     frames,
     gti,
+    leakage,
+    lengths,
     observed,
     periodogram,
+    pulses,
     rebin,
     stationarity,
+    taper,
     variability,
 )
+from pipeline.segment.rebin import Spectrum
 from pipeline.segment.series import Events, LightCurve
 from pipeline.status import Flag, Status
 from pipeline.tables import empty_row
@@ -27,7 +33,7 @@ IDENTITY = (
 )
 """Columns that a product takes over from its first observation."""
 
-TRAITS = ("kind", "dt", "frequency_lo", "frequency_hi", "norm", "noise")
+TRAITS = ("kind", "dt", "frequency_lo", "frequency_hi", "norm", "noise", "n")
 """Columns that decide whether observations can be averaged."""
 
 DAY = 86400.0
@@ -41,6 +47,12 @@ _BELOW_NOISE = 1e-4
 _WEAK = f"its mean net rate is less than {average.SIGNIFICANT:g} of its errors"
 
 NO_FLAG = Flag(0)
+
+UNTREATED = "none", "constant"
+"""Window and trend under `auto` where nothing leaks."""
+
+LEAST_WINDOWED = 12
+"""Ordinates that a window must leave for it to be used under `auto`: fewer cannot be fitted."""
 
 Reader = Callable[[int], dict]
 
@@ -70,23 +82,25 @@ def product_rows(read: Reader, count: int, options: SegmentOptions) -> list[dict
     -------
     list of dict
         One row, or more where observations differ too much to be averaged (in time resolution or
-        in frequency bins): then the products are numbered from the second on.
+        in frequency bins): then the products are numbered from the second on. Where several lengths of
+        a segment are asked for there is one for each that fits.
     """
     rows = []
     for number, members in enumerate(_alike(read, count), start=1):
-        row = _row(lambda i, members=members: read(members[i]), len(members), options)
-        if number > 1:
-            row["product"] += f"#{number}"
-        if row["status"] != Status.OK:
-            row["observation_ids"] = sorted({read(i)["observation_id"] for i in members})
-        rows.append(row)
+        for row in _rows(lambda i, members=members: read(members[i]), len(members), options):
+            mark = f"#{number}" if number > 1 else ""
+            row |= {name: row[name] + mark for name in ("product", "series")}
+            if row["status"] != Status.OK:
+                row["observation_ids"] = sorted({read(i)["observation_id"] for i in members})
+            rows.append(row)
     return rows
 
 
 def failed_row(first: dict, status: str, reason: str, flags: int = 0) -> dict:
     """Return the row of a product without a result; `first` has at least the IDENTITY columns."""
     identity = {name: first[name] for name in IDENTITY}
-    return empty_row(SEGMENT) | identity | {"status": status, "reason": reason, "flags": flags}
+    told = {"status": status, "reason": reason, "flags": flags, "series": first["product"]}
+    return empty_row(SEGMENT) | identity | told
 
 
 def _alike(read, count):
@@ -112,56 +126,128 @@ def _same(a, b):
         return True
     if a["kind"] == "lightcurve":
         return abs(a["dt"] - b["dt"]) <= 0.01 * a["dt"]
-    return a["norm"] == b["norm"] and all(
-        np.shape(a[k]) == np.shape(b[k]) and np.allclose(a[k], b[k], 1e-6, 0, equal_nan=True)
-        for k in ("frequency_lo", "frequency_hi", "noise")
+    return (
+        a["norm"] == b["norm"]
+        and np.isfinite(a["noise"]) == np.isfinite(b["noise"])
+        and _of_ordinates(a) == _of_ordinates(b)
+        and all(
+            np.shape(a[k]) == np.shape(b[k]) and np.allclose(a[k], b[k], 1e-6, 0, equal_nan=True)
+            for k in ("frequency_lo", "frequency_hi")
+        )
     )
 
 
-def _row(read, count, options):
-    """Return the row of observations that are alike."""
+def _of_ordinates(row):
+    """Return whether numbers of ordinates are known of a power spectrum that comes ready-made."""
+    return len(row["n"]) > 0 or bool(np.isfinite(row["noise"]))
+
+
+def _rows(read, count, options):
+    """Return the rows of observations that are alike: one, or one for each length of a segment."""
     first = read(0)
-    make = _spectrum_row if first["kind"] == "spectrum" else _timing_row
+    if first["kind"] == "spectrum":
+        return [_row(first, _spectrum_row, read, count, options)]
+    rows = {}
+    for size, aim in lengths.wanted(options.segment_size, options.min_segments):
+        row = _row(first, _timing_row, read, count, options, size, aim)
+        # two of them may come to the same length, all that fail to none
+        rows.setdefault(row["segment_size"] if row["status"] == Status.OK else size, row)
+    good = [row for row in rows.values() if row["status"] == Status.OK]
+    if len(rows) == 1 or not good:
+        return [next(iter(rows.values()))]
+    for row in good:
+        row["product"] += f":{row['segment_size']:g}s"
+        failed = [f"segments of {n} s: {r['reason']}" for n, r in rows.items() if r not in good]
+        row["reason"] = "; ".join([row["reason"], *failed] if row["reason"] else failed)
+    return good
+
+
+def _row(first, make, read, count, options, *more):
+    """Return the row that `make` makes, of which `first` is the first observation."""
     try:
-        return make(read, count, options)
+        return _limited(make(read, count, options, *more), options)
     except Unusable as error:
         return failed_row(first, error.status, str(error), first["flags"])
 
 
-def _timing_row(read, count, options):
+def _limited(row, options):
+    """Return a row whose spectrum has no more bins than are allowed."""
+    names = tuple(Spectrum.__dataclass_fields__)
+    spectrum = Spectrum(*(row[name] for name in names))
+    less = coarsen.coarsen(spectrum, options.max_frequencies)
+    if less is spectrum:
+        return row
+    return row | dict(vars(less)) | {"flags": row["flags"] | Flag.COARSENED}
+
+
+def _timing_row(read, count, options, size, aim):
     """Average the periodograms of event lists or light curves."""
     steps = _time_steps(read, count, options.dt)
-    n_bin = _segment_bins(read, steps, options)
-    used, periodograms, unused, weak = [], [], [], []
+    n_bin, longest = _segment_bins(read, steps, options, size, aim)
+    used, periodograms, pulsations, unused, weak = [], [], [], [], []
+    treated = [options.taper, options.detrend]
+    treated = [a if a != "auto" else b for a, b in zip(treated, UNTREATED, strict=True)]
     for i, dt in enumerate(steps):
         row = read(i)
         series = _series(row, dt, options.max_gap)
         try:
-            periodograms.append(_periodogram(row, series, n_bin))
+            periodograms.append(_periodogram(row, series, n_bin, *treated))
         except Unusable as error:
             unused.append(error)
             continue
         flags = Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG
         if row["kind"] == "events" and series.tick:
             flags |= Flag.WHOLE_FRAMES
-        used.append(_summary(row, flags))
+        used.append((i, _summary(row, flags)))
         weak.append("" if average.has_fraction(periodograms[-1]) else row["file"])
+        frequency, _ = periodogram.frequencies(n_bin, dt, *treated)
+        told = periodograms[-1], frequency, n_bin * dt, options.pulsations
+        pulsations.append(pulses.of_observation(row, *told))
     if not used:
         raise unused[0]
     if any(weak) and not all(
         weak
     ):  # a few whose mean is lost in its error would be all of the average
         unused += [Unusable(Status.NO_DATA, f"{file}: {_WEAK}") for file in weak if file]
-        used, periodograms = (
+        used, periodograms, pulsations = (
             [one for one, file in zip(all_of, weak, strict=True) if not file]
-            for all_of in (used, periodograms)
+            for all_of in (used, periodograms, pulsations)
         )
-    row = _described(used, unused)
-    measured = _averaged(periodograms, n_bin, steps[0], options)
+    p_leak, leaks = _leakage(periodograms)
+    if leaks and "auto" in (options.taper, options.detrend):
+        treated = _treated(options, n_bin)
+        periodograms = [
+            _periodogram(row, _series(row, steps[i], options.max_gap), n_bin, *treated)
+            for i, row in ((i, read(i)) for i, _ in used)
+        ]
+    row = _described([summary for _, summary in used], unused)
+    measured = _averaged(periodograms, pulsations, n_bin, steps[0], options, *treated)
     flags = row["flags"] | measured["flags"]
+    flags |= Flag.LEAKAGE if leaks and treated[0] == "none" else NO_FLAG
     if flags & Flag.GAPS_FILLED:  # interpolation takes power from high frequencies
         flags &= ~Flag.NOISE_TOO_HIGH
-    return row | measured | {"flags": flags}
+    flag, remark = pulses.remarks(pulsations)
+    row |= {"leakage_p": p_leak, "longest_interval": longest} | pulses.columns(pulsations)
+    row["reason"] = "; ".join(filter(None, (row["reason"], remark)))
+    return row | measured | {"flags": flags | flag}
+
+
+def _leakage(periodograms):
+    """Return the probability that nothing leaks, and whether so much does that a window is needed."""
+    norm = average.feasible_norm("frac", periodograms)
+    factors = [average.factor(norm, p.mean_rate, p.background_rate) for p in periodograms]
+    compared = [(p.compared, f) for p, f in zip(periodograms, factors, strict=True) if p.compared]
+    assessed = leakage.assess(compared)
+    return assessed.p_value, assessed.leaks
+
+
+def _treated(options, n_bin):
+    """Return the window and the trend for segments in which power leaks."""
+    detrend = "linear" if options.detrend == "auto" else options.detrend
+    window = "hann" if options.taper == "auto" else options.taper
+    if options.taper == "auto" and len(taper.ordinates(n_bin, window, detrend)) < LEAST_WINDOWED:
+        window = "none"
+    return window, detrend
 
 
 def _time_steps(read, count, requested):
@@ -184,27 +270,35 @@ def _series(row, dt, max_gap):
     return LightCurve.cut(*(row[c] for c in columns), dt, row["counting"], max_gap)
 
 
-def _segment_bins(read, steps, options):
-    """Return the number of bins in a segment, common to all observations."""
+def _segment_bins(read, steps, options, size, aim):
+    """Return the bins in a segment, common to all observations, and the longest interval, s."""
     bins = [_series(read(i), dt, options.max_gap).bins for i, dt in enumerate(steps)]
-    if options.segment_size == "auto":
-        limits = options.min_bins, options.max_bins, options.min_segments
-        n_bin, remedy = gti.auto_bins(np.concatenate(bins), *limits), "lower segment.min_bins"
-    else:
-        n_bin, remedy = round(options.segment_size / steps[0]), "change segment.segment_size"
-    if n_bin < 2:
-        raise Unusable(
-            Status.TOO_SHORT,
-            f"{read(0)['file']}: a segment of {options.segment_size:g} s is shorter than two bins "
-            f"of {steps[0]:g} s: {remedy}",
-        )
     longest = [int(b.max(initial=0)) for b in bins]
     i = int(np.argmax(longest))
+    if size == "auto":
+        limits = options.min_bins, options.max_bins, aim
+        n_bin, remedy = lengths.auto_bins(np.concatenate(bins), *limits), "lower segment.min_bins"
+    elif size == "whole":
+        n_bin, remedy = max(options.min_bins, lengths.whole_bins(bins)), "lower segment.min_bins"
+    else:
+        n_bin, remedy = round(size / steps[0]), "change segment.segment_size"
+        if n_bin < 2:
+            raise Unusable(
+                Status.TOO_SHORT,
+                f"{read(0)['file']}: a segment of {size:g} s is shorter than two bins "
+                f"of {steps[0]:g} s: {remedy}",
+            )
     if longest[i] < n_bin:
         raise Unusable(
             Status.TOO_SHORT,
             f"{read(i)['file']}: the longest good time interval holds {longest[i] * steps[i]:g} s, "
             f"a segment needs {n_bin * steps[i]:g} s ({n_bin} bins of {steps[i]:g} s): {remedy}",
+        )
+    if n_bin > lengths.MOST_SEGMENT_BINS:
+        raise Unusable(
+            Status.BAD_TIME,
+            f"{read(i)['file']}: a segment of {n_bin:.3g} bins of {steps[i]:g} s is too long to be "
+            "transformed: mend the good time intervals, raise segment.dt, or lower segment.segment_size",
         )
     segments = sum(float(np.sum(b // n_bin)) for b in bins)
     if segments > gti.MOST_SEGMENTS or segments * n_bin > gti.MOST_BINS:
@@ -213,34 +307,37 @@ def _segment_bins(read, steps, options):
             f"{read(i)['file']}: its good time intervals hold {segments:.3g} segments of {n_bin} bins of "
             f"{steps[i]:g} s: mend the intervals, or raise segment.dt or segment.segment_size",
         )
-    return n_bin
+    return n_bin, longest[i] * steps[i]
 
 
-def _periodogram(row, series, n_bin):
+def _periodogram(row, series, n_bin, window, detrend):
     """Return the averaged periodogram of one observation, with its background."""
     if not (series.bins >= n_bin).any():
         raise Unusable(
             Status.TOO_SHORT,
             f"{row['file']}: no good time interval holds a segment of {n_bin} bins",
         )
-    result = series.average(n_bin)
+    result = series.average(n_bin, window, detrend)
     if result is None or not result.mean_rate:
         raise Unusable(Status.NO_DATA, f"{row['file']}: every rate in its segments is 0")
     if not result.power.sum() / (n_bin * series.dt) > (1e-12 * result.mean_rate) ** 2:
-        raise Unusable(Status.NO_DATA, f"{row['file']}: the rate is the same in every bin")
+        left = "" if detrend == "constant" else f", but for a {detrend} trend (segment.detrend)"
+        raise Unusable(Status.NO_DATA, f"{row['file']}: the rate is the same in every bin{left}")
     if row["background_rate"] > 0:
         return replace(result, background_rate=row["background_rate"])
     return result
 
 
-def _averaged(periodograms, n_bin, dt, options):
+def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
     """Return the columns that come from averaging the observations' periodograms."""
     norm = average.feasible_norm(options.norm, periodograms)
     power, noise = average.combine(periodograms, norm)
-    frequency, weight = periodogram.frequencies(n_bin, dt)
-    inside = _in_range(frequency, options.frequency_range)
+    frequency, weight = periodogram.frequencies(n_bin, dt, window, detrend)
+    inside = _in_range(frequency, options)
+    kept = taper.TAPERS[window]
+    df = kept.spacing / (n_bin * dt)
     m = np.array([p.m for p in periodograms])
-    n = m.sum() * weight[inside]
+    n = m.sum() * kept.ordinates * weight[inside]
     backgrounds = np.array([p.background_rate for p in periodograms])
     flags = Flag.BACKGROUND if backgrounds.any() else NO_FLAG
     if m.sum() < options.min_segments:
@@ -256,6 +353,8 @@ def _averaged(periodograms, n_bin, dt, options):
         "stationarity_p": stationary,
         "dt": dt,
         "segment_size": n_bin * dt,
+        "taper": window,
+        "detrend": detrend,
         "m": int(m.sum()),
         "counts": sum(p.counts for p in periodograms),
         "norm": norm,
@@ -266,18 +365,19 @@ def _averaged(periodograms, n_bin, dt, options):
     }
     if average.feasible_norm("frac", periodograms) == "frac":
         squared, level = average.combine(periodograms, "frac")
-        columns |= _rms(squared[inside], level, n, weight[inside] / (n_bin * dt), flags)
+        columns |= _rms(squared[inside], level, n, weight[inside] * df, flags)
         excess = average.combined_excess_variance(periodograms)
         columns |= dict(zip(("excess_variance", "excess_variance_err"), excess, strict=True))
     else:
         columns["flags"] |= Flag.INSIGNIFICANT_MEAN
+    inside &= pulses.clean(frequency, pulsations)
     return columns | _bins(
         rebin.logarithmic(
             frequency[inside],
             weight[inside],
             power[inside],
-            columns["m"],
-            1 / columns["segment_size"],
+            columns["m"] * kept.ordinates,
+            df,
             options.rebin,
         ),
         options,
@@ -295,10 +395,12 @@ def _spectrum_row(read, count, options):
             unused.append(Unusable(Status.BAD_SPECTRUM, reason))
     if not rows:
         raise unused[0]
-    norm, noise = rows[0]["norm"], rows[0]["noise"]
+    spectra = [_observed(row) for row in rows]
+    ordinates = [max(float(s.n.sum()), 1.0) for s in spectra]
+    norm, noise = rows[0]["norm"], np.average([row["noise"] for row in rows], weights=ordinates)
     exposures = None if any(len(row["n"]) for row in rows) else [row["exposure"] for row in rows]
-    spectrum = observed.combine([_observed(row) for row in rows], exposures)
-    spectrum = spectrum.keep(_in_range(spectrum.frequency, options.frequency_range))
+    spectrum = observed.combine(spectra, exposures)
+    spectrum = spectrum.keep(_in_range(spectrum.frequency, options))
     columns = _described([_summary(row) for row in rows], unused) | {"norm": norm, "noise": noise}
     columns["flags"] |= NO_FLAG if len(spectrum.n) else Flag.GAUSSIAN
     if norm == "frac" and np.isfinite(noise):
@@ -341,11 +443,15 @@ def _bins(spectrum, options):
     return dict(vars(spectrum))
 
 
-def _in_range(frequency, limits):
-    """Return which frequencies lie within limits, Hz; all where there are none."""
-    if limits is None:
-        return np.ones(len(frequency), bool)
-    return (frequency >= limits[0]) & (frequency <= limits[1])
+def _in_range(frequency, options):
+    """Return which frequencies lie within `segment.frequency_range` and outside `segment.mask`."""
+    inside = np.ones(len(frequency), bool)
+    if options.frequency_range is not None:
+        lo, hi = options.frequency_range
+        inside = (frequency >= lo) & (frequency <= hi)
+    for lo, hi in options.mask:
+        inside &= ~((frequency >= lo) & (frequency <= hi))
+    return inside
 
 
 def _summary(row, flags=NO_FLAG):
@@ -368,6 +474,7 @@ def _summary(row, flags=NO_FLAG):
 def _described(used, unused):
     """Return the columns that say which observations were averaged."""
     row = empty_row(SEGMENT) | {name: used[0][name] for name in IDENTITY}
+    row["series"] = row["product"]
     flags = Flag.PARTIAL if unused else NO_FLAG
     for one in used:
         flags |= one["flags"]

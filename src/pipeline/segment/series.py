@@ -55,8 +55,11 @@ class Events:
             start, stop = frames.align(time, start, stop, tick)
         return cls(time, start, gti.whole_bins(start, stop, dt), dt, tick)
 
-    def average(self, n_bin: int) -> Periodogram | None:
-        """Average the periodograms of segments of `n_bin` bins; None if there is nothing in them."""
+    def average(self, n_bin: int, window="none", detrend="constant") -> Periodogram | None:
+        """Average the periodograms of segments of `n_bin` bins; None if there is nothing in them.
+
+        For `window` and `detrend` see `pipeline.segment.taper`.
+        """
         interval, offset = gti.segment_offsets(self.bins, n_bin)
         start = self.start[interval] + offset * self.dt
         if self.tick:
@@ -68,7 +71,7 @@ class Events:
         coarse = max(1, n_bin // VARIANCE_BINS)
         blocks = event_blocks(self.time, start, n_bin, self.dt)
         return _of_counts(
-            average(blocks, n_bin, self.dt, coarse, counting=True), n_bin, self.dt, coarse
+            average(blocks, n_bin, self.dt, coarse, True, window, detrend), n_bin, self.dt, coarse
         )
 
 
@@ -123,8 +126,11 @@ class LightCurve:
         """Whether any bin was interpolated."""
         return bool(self.curve.filled.any())
 
-    def average(self, n_bin: int) -> Periodogram | None:
-        """Average the periodograms of segments of `n_bin` bins; None if there is nothing in them."""
+    def average(self, n_bin: int, window="none", detrend="constant") -> Periodogram | None:
+        """Average the periodograms of segments of `n_bin` bins; None if there is nothing in them.
+
+        For `window` and `detrend` see `pipeline.segment.taper`.
+        """
         run, offset = gti.segment_offsets(self.bins, n_bin)
         first = self.curve.first[run] + offset
         total = self.curve.rate[first[:, None] + np.arange(n_bin)].sum(axis=1) * self.dt
@@ -132,7 +138,7 @@ class LightCurve:
             return None
         first = first[occupied(total, self.counting)]
         blocks = curve_blocks(self.curve.rate, self.curve.filled, first, n_bin)
-        result = average(blocks, n_bin, self.dt, counting=self.counting)
+        result = average(blocks, n_bin, self.dt, 1, self.counting, window, detrend)
         if self.counting:
             return _of_counts(result, n_bin, self.dt)
         noise = self._mean_squared_error(first, n_bin)
@@ -153,6 +159,6 @@ def _of_counts(result, n_bin, dt, coarse=1):
     return replace(
         result,
         noise_variance=result.mean_rate / (coarse * dt),
-        noise=2 * result.mean_rate,
+        noise=2 * result.window_rate,
         counts=result.mean_rate * result.m * n_bin * dt,
     )

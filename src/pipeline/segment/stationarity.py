@@ -9,6 +9,8 @@ LEAST_BINS, LEAST_SEGMENTS = 32, 4
 """Bins in a segment, and segments, that the comparison needs."""
 HANN = 1 + 2 * (2 / 3) ** 2 + 2 * (1 / 6) ** 2
 """Variance of a sum of many ordinates of a Hann window over that of independent ones (Harris 1978, Proc. IEEE 66, 51)."""
+MEAN_SQUARE = 3 / 8
+"""Mean of the squared Hann window."""
 
 
 def counting_noise(rate, dt):

@@ -1,0 +1,123 @@
+"""How long segments are: any product of 2, 3, 5 and 7 bins, of which enough fit into good time."""
+
+import numpy as np
+
+PRIMES = (2, 3, 5, 7)
+"""Lengths whose prime factors are these are transformed fast."""
+
+NEARLY_ALL = 0.97
+"""Part of the most good time that any length allowed would use, which the length that is chosen uses."""
+
+SHORTER = 0.75
+"""How much shorter a segment may be made for the sake of the good time that is used."""
+
+SEVERAL = 8
+"""Ratio of the numbers of segments aimed at, from one length to the next under `several`."""
+
+MOST_SEGMENT_BINS = 1 << 27
+"""Bins of one segment that still can be transformed in the memory of a worker: 1 GiB of rates."""
+
+
+def smooth_numbers(lo: int, hi: int) -> np.ndarray:
+    """Return the products of 2, 3, 5 and 7 from `lo` to `hi`, increasing, as int64."""
+    numbers = np.ones(1, np.int64)
+    for prime in PRIMES:
+        powers = prime ** np.arange(int(np.log(max(hi, 1)) / np.log(prime)) + 2, dtype=np.int64)
+        numbers = np.multiply.outer(numbers, powers).ravel()
+        numbers = numbers[(numbers > 0) & (numbers <= hi)]
+    return np.sort(numbers[numbers >= lo])
+
+
+def segments_of(bins, sizes) -> np.ndarray:
+    """Return how many segments of each size fit into intervals.
+
+    Parameters
+    ----------
+    bins : ndarray of int, shape (n_interval,)
+        Whole bins in each interval.
+    sizes : ndarray of int, shape (n_size,)
+        Bins in a segment.
+
+    Returns
+    -------
+    ndarray of int, shape (n_size,)
+    """
+    bins = np.asarray(bins, np.int64)
+    return np.array([int(np.sum(bins // size)) for size in np.atleast_1d(sizes)], np.int64)
+
+
+def auto_bins(bins, min_bins: int, max_bins: int, min_segments: int) -> int:
+    """Return the number of bins in a segment: the largest with enough segments that wastes little.
+
+    Parameters
+    ----------
+    bins : ndarray of int, shape (n_interval,)
+        Whole bins in each interval, over all observations that are averaged.
+    min_bins, max_bins : int
+        Range of the result.
+    min_segments : int
+        Segments to aim at.
+
+    Returns
+    -------
+    int
+        Of the products of 2, 3, 5 and 7 in the range of which `min_segments` fit, the largest, or one
+        up to a quarter shorter where that uses more of the good time. Where so many do not fit,
+        of the sizes up to twice the smallest one the shortest that uses most. `min_bins` where none
+        fits, or where there is no such number in the range.
+    """
+    sizes = smooth_numbers(min_bins, max_bins)
+    if not len(sizes):
+        return min_bins
+    used = segments_of(bins, sizes)
+    enough = np.flatnonzero(used >= min_segments)
+    if len(enough):
+        largest = sizes[enough[-1]]
+        good = (sizes <= largest) & (sizes >= SHORTER * largest) & (used >= min_segments)
+    else:
+        good = (sizes < 2 * sizes[0]) & (used > 0)
+    if not good.any():
+        return int(sizes[0])
+    sizes, used = sizes[good], (used * sizes)[good]
+    if not len(enough):
+        return int(sizes[np.argmax(used)])
+    return int(sizes[used >= NEARLY_ALL * used.max()][-1])
+
+
+def whole_bins(bins) -> int:
+    """Return the length at which most good time is used by one interval of each observation.
+
+    Parameters
+    ----------
+    bins : sequence of ndarray of int
+        Whole bins in each interval, an array an observation.
+
+    Returns
+    -------
+    int
+        Of one observation, its longest interval; 0 where there is none.
+    """
+    longest = np.sort([int(np.max(b, initial=0)) for b in bins])[::-1]
+    return int(longest[np.argmax(longest * np.arange(1, len(longest) + 1))])
+
+
+def wanted(segment_size, min_segments: int) -> list[tuple]:
+    """Return the lengths that `segment.segment_size` asks for, each with the segments to aim at.
+
+    Parameters
+    ----------
+    segment_size : float, str, or list of float
+        As configured.
+    min_segments : int
+        As configured.
+
+    Returns
+    -------
+    list of (float or str, int)
+        ``several`` is ``auto`` with one segment, with `min_segments`, and with eight times as many.
+    """
+    if segment_size == "several":
+        aims = sorted({1, min_segments, SEVERAL * min_segments})
+        return [("auto", aim) for aim in aims]
+    sizes = segment_size if isinstance(segment_size, (list, tuple)) else [segment_size]
+    return [(size, min_segments) for size in sizes]
