@@ -138,7 +138,7 @@ def _p_value(name, p_value):
         Column(
             f"{name}_method",
             "str",
-            "How it was found: simulated, sequential, extrapolated, below, or none.",
+            "How it was found: simulated, sequential, extrapolated, below (it is an upper limit), or none.",
             ucd="meta.code",
         ),
     )
@@ -851,7 +851,7 @@ MODELS = Table(
         Column(
             "lrt_method",
             "str",
-            "How the p-value was found: simulated, sequential, extrapolated, or below.",
+            "How the p-value was found: simulated, sequential, extrapolated, or below (it is an upper limit).",
             ucd="meta.code",
         ),
         Column(
