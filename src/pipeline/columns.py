@@ -234,6 +234,41 @@ LEAKAGE_P = Column(
     "",
     "stat.probability",
 )
+PULSE = (
+    *_measured(
+        "pulse_frequency",
+        "Hz",
+        "em.freq;src.var.pulse",
+        "Frequency of a strictly periodic signal, of its fundamental, in the middle of the observation.",
+    ),
+    *_measured(
+        "pulsed_fraction",
+        "",
+        "src.var.amplitude",
+        "Rms of the pulse over the mean rate, noise and known background subtracted.",
+    ),
+    Column(
+        "pulse_h",
+        "float64",
+        "H of the pulse (de Jager & Buesching 2010), of powers over the local level.",
+        "",
+        "stat.value",
+    ),
+    Column(
+        "pulse_harmonics",
+        "int32",
+        "Harmonics of the pulse in that and in pulsed_fraction.",
+        ucd="meta.number",
+        null=0,
+    ),
+    Column(
+        "pulse_p_value",
+        "float64",
+        "Probability of phases that agree so well without a pulse, at any frequency searched.",
+        "",
+        "stat.probability",
+    ),
+)
 T_SSE_P_VALUE = Column(
     "t_sse_p_value",
     "float64",
@@ -266,6 +301,12 @@ MANIFEST = Table(
     "Every file that was found in the archive.",
     (
         FILE,
+        Column(
+            "part",
+            "str",
+            "Object in a file of several that this row is of, which `file` has behind a #; or empty.",
+            ucd="meta.id.part",
+        ),
         Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file", null=-1),
         Column(
             "mtime_ns",
@@ -588,6 +629,7 @@ SEGMENT = Table(
             "stat.error;src.var",
         ),
         STATIONARITY_P,
+        *PULSE,
         Column(
             "frequency",
             "float64",
@@ -1145,6 +1187,7 @@ SOURCES = Table(
             "stat.error;src.var",
         ),
         STATIONARITY_P,
+        *PULSE,
         MODEL,
         Column(
             "runner_up",

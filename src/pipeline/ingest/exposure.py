@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.ingest import fits_time
+from pipeline.ingest import time_units
 
 COLUMNS = ("FRACEXP", "EXPOSURE", "TIMEDEL")
 """Columns that say how long, or how much, a bin was exposed, the best first."""
@@ -67,7 +67,8 @@ def of_column(name: str, values: np.ndarray, unit: str, dt: float) -> Exposure:
     if name == "FRACEXP":
         percent = unit in _PERCENT or middle > _PERCENTS
         return Exposure(values / 100 if percent else values)
-    seconds = fits_time.unit_seconds(unit) if unit else None
+    known_unit = time_units.parse(unit)
+    seconds = known_unit.seconds if known_unit else None
     if seconds is None and unit:
         return Exposure(_relative(values, middle), relative=True)
     if seconds is None and name == "EXPOSURE" and known.max() <= 1 and dt >= 2:
@@ -102,4 +103,5 @@ def bin_width(values: np.ndarray, unit: str, header_unit: float) -> float | None
     middle = float(np.median(known))
     if np.mean(np.abs(known - middle) > 0.05 * middle) > 0.05:
         return None
-    return middle * (fits_time.unit_seconds(unit) or header_unit) / header_unit
+    own = time_units.parse(unit)
+    return middle * (own.seconds if own else header_unit) / header_unit

@@ -15,6 +15,7 @@ from pipeline.segment import (
     lengths,
     observed,
     periodogram,
+    pulses,
     rebin,
     stationarity,
     taper,
@@ -32,7 +33,7 @@ IDENTITY = (
 )
 """Columns that a product takes over from its first observation."""
 
-TRAITS = ("kind", "dt", "frequency_lo", "frequency_hi", "norm", "noise")
+TRAITS = ("kind", "dt", "frequency_lo", "frequency_hi", "norm", "noise", "n")
 """Columns that decide whether observations can be averaged."""
 
 DAY = 86400.0
@@ -111,10 +112,20 @@ def _same(a, b):
         return True
     if a["kind"] == "lightcurve":
         return abs(a["dt"] - b["dt"]) <= 0.01 * a["dt"]
-    return a["norm"] == b["norm"] and all(
-        np.shape(a[k]) == np.shape(b[k]) and np.allclose(a[k], b[k], 1e-6, 0, equal_nan=True)
-        for k in ("frequency_lo", "frequency_hi", "noise")
+    return (
+        a["norm"] == b["norm"]
+        and np.isfinite(a["noise"]) == np.isfinite(b["noise"])
+        and _of_ordinates(a) == _of_ordinates(b)
+        and all(
+            np.shape(a[k]) == np.shape(b[k]) and np.allclose(a[k], b[k], 1e-6, 0, equal_nan=True)
+            for k in ("frequency_lo", "frequency_hi")
+        )
     )
+
+
+def _of_ordinates(row):
+    """Return whether numbers of ordinates are known of a power spectrum that comes ready-made."""
+    return len(row["n"]) > 0 or bool(np.isfinite(row["noise"]))
 
 
 def _rows(read, count, options):
@@ -161,7 +172,7 @@ def _timing_row(read, count, options, size, aim):
     bins = [_series(read(i), dt, options.max_gap).bins for i, dt in enumerate(steps)]
     longest = int(np.argmax([np.max(b, initial=0) for b in bins]))
     n_bin = lengths.segment_bins(bins, steps, options, size, aim, read(longest)["file"])
-    used, periodograms, unused, weak = [], [], [], []
+    used, periodograms, pulsations, unused, weak = [], [], [], [], []
     treated = taper.treatment(options.taper, options.detrend, n_bin, leaks=False)
     for i, dt in enumerate(steps):
         row = read(i)
@@ -176,15 +187,18 @@ def _timing_row(read, count, options, size, aim):
             flags |= Flag.WHOLE_FRAMES
         used.append((i, _summary(row, flags)))
         weak.append("" if average.has_fraction(periodograms[-1]) else row["file"])
+        frequency, _ = periodogram.frequencies(n_bin, dt, *treated)
+        told = periodograms[-1], frequency, n_bin * dt, options.pulsations
+        pulsations.append(pulses.of_observation(row, *told))
     if not used:
         raise unused[0]
     if any(weak) and not all(
         weak
     ):  # a few whose mean is lost in its error would be all of the average
         unused += [Unusable(Status.NO_DATA, f"{file}: {_WEAK}") for file in weak if file]
-        used, periodograms = (
+        used, periodograms, pulsations = (
             [one for one, file in zip(all_of, weak, strict=True) if not file]
-            for all_of in (used, periodograms)
+            for all_of in (used, periodograms, pulsations)
         )
     p_leak, leaks = _leakage(periodograms)
     if leaks and "auto" in (options.taper, options.detrend):
@@ -194,13 +208,18 @@ def _timing_row(read, count, options, size, aim):
             for i, row in ((i, read(i)) for i, _ in used)
         ]
     row = _described([summary for _, summary in used], unused)
-    measured = _averaged(periodograms, n_bin, steps[0], options, *treated)
+    measured = _averaged(periodograms, pulsations, n_bin, steps[0], options, *treated)
     flags = row["flags"] | measured["flags"]
     flags |= Flag.LEAKAGE if leaks and treated[0] == "none" else NO_FLAG
     if flags & Flag.GAPS_FILLED:  # interpolation takes power from high frequencies
         flags &= ~Flag.NOISE_TOO_HIGH
-    row |= {"leakage_p": p_leak, "longest_interval": bins[longest].max() * steps[longest]}
-    return row | measured | {"flags": flags}
+    flag, remark = pulses.remarks(pulsations)
+    row |= {
+        "leakage_p": p_leak,
+        "longest_interval": bins[longest].max() * steps[longest],
+    } | pulses.columns(pulsations)
+    row["reason"] = "; ".join(filter(None, (row["reason"], remark)))
+    return row | measured | {"flags": flags | flag}
 
 
 def _leakage(periodograms):
@@ -250,12 +269,12 @@ def _periodogram(row, series, n_bin, window, detrend):
     return result
 
 
-def _averaged(periodograms, n_bin, dt, options, window, detrend):
+def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
     """Return the columns that come from averaging the observations' periodograms."""
     norm = average.feasible_norm(options.norm, periodograms)
     power, noise = average.combine(periodograms, norm)
     frequency, weight = periodogram.frequencies(n_bin, dt, window, detrend)
-    inside = _in_range(frequency, options.frequency_range)
+    inside = _in_range(frequency, options)
     kept = taper.TAPERS[window]
     df = kept.spacing / (n_bin * dt)
     m = np.array([p.m for p in periodograms])
@@ -292,6 +311,7 @@ def _averaged(periodograms, n_bin, dt, options, window, detrend):
         columns |= dict(zip(("excess_variance", "excess_variance_err"), excess, strict=True))
     else:
         columns["flags"] |= Flag.INSIGNIFICANT_MEAN
+    inside &= pulses.clean(frequency, pulsations)
     return columns | _bins(
         rebin.logarithmic(
             frequency[inside],
@@ -316,10 +336,12 @@ def _spectrum_row(read, count, options):
             unused.append(Unusable(Status.BAD_SPECTRUM, reason))
     if not rows:
         raise unused[0]
-    norm, noise = rows[0]["norm"], rows[0]["noise"]
+    spectra = [_observed(row) for row in rows]
+    ordinates = [max(float(s.n.sum()), 1.0) for s in spectra]
+    norm, noise = rows[0]["norm"], np.average([row["noise"] for row in rows], weights=ordinates)
     exposures = None if any(len(row["n"]) for row in rows) else [row["exposure"] for row in rows]
-    spectrum = observed.combine([_observed(row) for row in rows], exposures)
-    spectrum = spectrum.keep(_in_range(spectrum.frequency, options.frequency_range))
+    spectrum = observed.combine(spectra, exposures)
+    spectrum = spectrum.keep(_in_range(spectrum.frequency, options))
     columns = _described([_summary(row) for row in rows], unused) | {"norm": norm, "noise": noise}
     columns["flags"] |= NO_FLAG if len(spectrum.n) else Flag.GAUSSIAN
     if norm == "frac" and np.isfinite(noise):
@@ -362,11 +384,15 @@ def _bins(spectrum, options):
     return dict(vars(spectrum))
 
 
-def _in_range(frequency, limits):
-    """Return which frequencies lie within limits, Hz; all where there are none."""
-    if limits is None:
-        return np.ones(len(frequency), bool)
-    return (frequency >= limits[0]) & (frequency <= limits[1])
+def _in_range(frequency, options):
+    """Return which frequencies lie within `segment.frequency_range` and outside `segment.mask`."""
+    inside = np.ones(len(frequency), bool)
+    if options.frequency_range is not None:
+        lo, hi = options.frequency_range
+        inside = (frequency >= lo) & (frequency <= hi)
+    for lo, hi in options.mask:
+        inside &= ~((frequency >= lo) & (frequency <= hi))
+    return inside
 
 
 def _summary(row, flags=NO_FLAG):
