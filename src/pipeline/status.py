@@ -312,3 +312,8 @@ class Flag(IntFlag):
         1 << 51,
         "A high-pass filter has taken the power of the lowest frequencies, which were left out of the fit.",
     )
+    UNDETERMINED = (
+        1 << 52,
+        "The data do not determine some parameters of the chosen model, as of a component that adds nothing: these "
+        "have no errors.",
+    )
