@@ -67,6 +67,23 @@ def page(data: Path) -> str:
         "## Light curves that are not OGIP's",
         "The first column that a table has of RATE (or RATE1, RATE2, …), COUNTS, COUNT_RATE and these:",
         _dialects(),
+        "## Noise, bad bins and exposures of light curves",
+        "Rates are counts only where their errors say so, bin by bin: rate × exposure, or (rate / error)², "
+        "is a whole number, and the noise is that of the counts within 0.1 %. Errors that are another "
+        "estimate for N counts (Gehrels 1986, Garwood 1936 as Stingray's, √(N + 1), 1 for no count …) become √N. Everywhere "
+        "else the noise is 2 mean(ERROR²) Δt. A background beside a rate (BACKV, NORM_BG_COUNTS, BACK_COUNTS) is taken off "
+        "its mean only where the rate is of whole counts, so never twice; HDUCLAS2 = NET and BACKAPP = T, 1, 'T', "
+        "'YES' say that it was. A mean within five of its errors has no fraction and no rms (INSIGNIFICANT_MEAN); power below the noise "
+        "level at high frequencies is flagged (NOISE_TOO_HIGH).",
+        "Errors may have two sides (two values a cell; ERROR_LO and ERROR_HI, RATENEG and RATEPOS …), be in percent or "
+        "variances where the unit or the name says so (%, count2/s2, VARIANCE, IVAR).",
+        "No value: NaN, TNULL, blank cells of ASCII tables, words (INDEF, --, …), limits (<0.3), and numbers like "
+        "-999, 99.99 or 1e30 that are there twice and far from all others (STAND_INS). Bad: what a column "
+        "of quality says, whoever's it is (QUALITY, DATA_FLAG, FLAG, DQ, GOOD, MASK …; by a mission's bits where the "
+        "table above has them, else all that is not 0, G, good or OK); `good` and `bad_bits` in `ingest.tables` say it for others. "
+        "`n_dropped` counts what is left out, `reason` of the table of ingest says why.",
+        "COUNTS become rates by FRACEXP, EXPOSURE or TIMEDEL, in units of time, as a fraction, or, as area × time, "
+        "relative to their median.",
         "Cells with several values are bands, each a product (eROSITA, GOES/XRS); science arrays of "
         "RXTE/PCA (Standard 1 and 2, binned modes) are added over detectors and channels, in the bands "
         "of the configuration.",
