@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.catalog.merge import choose_product, runner_up, source_row
 from pipeline.catalog.qpo import choose_qpo, harmonics, index
-from pipeline.columns import FITTED, SOURCES
+from pipeline.columns import FITTED, PULSE, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.status import Flag
 
@@ -53,6 +53,7 @@ def product(name="p", status="ok", counts=nan, exposure=nan, mean_rate=nan, m=1,
         **dict.fromkeys(("excess_variance", "excess_variance_err", "stationarity_p"), nan),
         **dict.fromkeys(("leakage_p", "longest_interval"), nan),
         **{"series": name, "taper": "none", "detrend": "constant"},
+        **{c.name: nan if c.dtype == "float64" else 0 for c in PULSE},
         "n_observations": 1,
         "n_dropped": 0,
         **more,

@@ -60,3 +60,43 @@ def test_the_noise_of_counts_follows_the_rate_and_is_no_change_of_the_source():
     p = np.array(p)
     assert (p < 0.1).mean() < 0.25  # a brighter segment's noise also scatters more
     assert (p < 1e-3).mean() <= 0.02
+
+
+def _observations(rng, m, amplitude, slope=1.0):
+    """Averaged periodograms of observations of unequal noise, from gamma distributions."""
+    frequency, noise = np.arange(1, 513), rng.uniform(0.5, 2, len(m))
+    density = np.reshape(amplitude, (-1, 1)) * frequency**-slope + noise[:, None]
+    return density * rng.gamma(m[:, None], 1 / m[:, None], (len(m), 512)), noise, m
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("count", [2, 8])
+def test_p_values_between_stationary_observations_are_uniform(slope, count, monkeypatch):
+    """600 sources, however little it matters; 3 binomial sigmas."""
+    monkeypatch.setattr(stationarity, "_MATTERS", -1.0)
+    rng = np.random.default_rng([count, int(slope)])
+    p = []
+    for _ in range(600):
+        m = rng.integers(2, 20, count).astype(float)
+        p.append(stationarity.p_value(*stationarity.between(*_observations(rng, m, 100.0, slope))))
+    p = np.array(p)[~np.isnan(p)]  # NaN: no band stands out of the noise
+    assert len(p) > 300
+    for level in (0.5, 0.1, 0.02):
+        assert abs(np.mean(p < level) - level) < 3 * np.sqrt(level * (1 - level) / len(p))
+
+
+def test_a_difference_that_changes_no_p_value_is_not_told():
+    """Of 20 %: the variance of an average of both is 1 % larger."""
+    rng, m = np.random.default_rng(4), np.full(2, 100.0)
+    told = _observations(rng, m, np.array([100.0, 120.0]))
+    assert stationarity.between(*told) == (0.0, 0)
+
+
+def test_observations_of_another_power_are_found_and_noise_alone_says_nothing():
+    rng, m = np.random.default_rng(3), np.full(6, 10.0)
+    found = stationarity.between(*_observations(rng, m, np.array([100.0, 100, 100, 100, 100, 400])))
+    assert stationarity.p_value(*found) < 1e-6
+    assert stationarity.between(*_observations(rng, m, 0.0))[1] == 0
+    power, noise, _ = _observations(rng, m, 100.0)
+    assert stationarity.between(power, noise * np.nan, m) == (0.0, 0)
+    assert stationarity.between(power[:1], noise[:1], m[:1]) == (0.0, 0)

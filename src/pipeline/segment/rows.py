@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.columns import SEGMENT
 from pipeline.config import SegmentOptions
+from pipeline.pvalues import combine
 from pipeline.segment import (
     average,
     coarsen,
@@ -333,7 +334,9 @@ def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
     if m.sum() < options.min_segments:
         flags |= Flag.FEW_SEGMENTS
     chi2, dof = np.sum([p.scatter for p in periodograms], axis=0)
-    stationary = stationarity.p_value(chi2, dof)
+    each = average.normalised(periodograms, average.feasible_norm("frac", periodograms))
+    apart = stationarity.between(*each, m * kept.ordinates)
+    stationary = combine([stationarity.p_value(chi2, dof), stationarity.p_value(*apart)])
     if stationary < NON_STATIONARY:
         flags |= Flag.NON_STATIONARY
     ratio, chance = average.below_noise(periodograms)
