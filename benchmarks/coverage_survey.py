@@ -47,12 +47,24 @@ PARAMETERS = {
 """For each kind of source: component and parameter of the fit, and the name of the truth."""
 
 
+FIELDS = ("pull", "inside", "inside_wide")
+
+
 @dataclass(frozen=True)
 class Pulls:
-    """Truth less value over the error on its side, and whether the interval holds the truth, shape (sources,)."""
+    """What the truth is of values and intervals, shape (sources,).
+
+    Attributes
+    ----------
+    pull : ndarray
+        Truth less value, over the error on its side.
+    inside, inside_wide : ndarray
+        Whether the 68.3 % interval holds the truth, and that of 99.73 %: from the profile, NaN where there is none.
+    """
 
     pull: np.ndarray
     inside: np.ndarray
+    inside_wide: np.ndarray
 
 
 def sources(dialect, kind, count, seed):
@@ -129,8 +141,17 @@ def pulls(kind, some, parameters):
         )
         with np.errstate(invalid="ignore", divide="ignore"):
             pull = (true - value) / np.where(true > value, upper, lower)
-        out[name] = Pulls(pull, np.abs(pull) <= 1)
+        wide = np.array([_wide(r, t) for r, t in zip(rows, true, strict=True)])
+        out[name] = Pulls(pull, np.abs(pull) <= 1, wide)
     return out
+
+
+def _wide(row, true):
+    """Whether the first further interval of a row of PARAMETERS holds the truth, NaN where there is none."""
+    if row is None or not len(row.get("interval_lo", ())):
+        return np.nan
+    below = row["open_lo"] or row["interval_lo"][0] <= true
+    return float(below and (row["open_hi"] or true <= row["interval_hi"][0]))
 
 
 def survey(dialect, kind, count, seed=1, **options):
@@ -155,11 +176,15 @@ def survey(dialect, kind, count, seed=1, **options):
         rows = [spectrum(source, seed) for source in some]
         parts.append(pulls(kind, some, fit_rows(rows, told)[1]))
     return {
-        name: Pulls(
-            *(np.concatenate([getattr(p[name], f) for p in parts]) for f in ("pull", "inside"))
-        )
+        name: Pulls(*(np.concatenate([getattr(p[name], f) for p in parts]) for f in FIELDS))
         for name in parts[0]
     }
+
+
+def _mean(inside):
+    """Mean of what there is, None where nothing is."""
+    there = inside[np.isfinite(inside)]
+    return float(there.mean()) if there.size else None
 
 
 def main():
@@ -168,7 +193,7 @@ def main():
     count, seed = int(told[0]), int(told[1])
     for dialect in told[2].split(","):
         for kind in told[3].split(","):
-            found = survey(dialect, kind, count, seed)
+            found = survey(dialect, kind, count, seed, profile="all", levels=[0.9973])
             coverage = {k: float(p.inside.mean()) for k, p in found.items()}
             report(
                 "coverage_survey",
@@ -179,6 +204,7 @@ def main():
                 error=float(np.sqrt(0.6827 * 0.3173 / count)),
                 mean_pull={k: float(np.nanmean(p.pull)) for k, p in found.items()},
                 scatter_of_pulls={k: float(np.nanstd(p.pull)) for k, p in found.items()},
+                coverage_of_99_73={k: _mean(p.inside_wide) for k, p in found.items()},
                 beyond_three={k: float(np.mean(np.abs(p.pull) > 3)) for k, p in found.items()},
                 without={k: float(np.mean(np.isnan(p.pull))) for k, p in found.items()},
                 bins=REGIMES[dialect].segment_bins,

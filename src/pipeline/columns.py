@@ -301,6 +301,12 @@ MANIFEST = Table(
     "Every file that was found in the archive.",
     (
         FILE,
+        Column(
+            "part",
+            "str",
+            "Object in a file of several that this row is of, which `file` has behind a #; or empty.",
+            ucd="meta.id.part",
+        ),
         Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file", null=-1),
         Column(
             "mtime_ns",

@@ -159,6 +159,12 @@ Role = Literal[
     "frequency_lo",
     "frequency_hi",
     "power",
+    "n",
+    "noise",
+    "object",
+    "band",
+    "ra",
+    "dec",
 ]
 TextFormat = Literal[
     *("aastex", "basic", "cds", "commented_header", "csv", "daophot", "ecsv", "fixed_width"),
@@ -170,6 +176,35 @@ _NEEDED = {
     "events": ({"time"}, "time"),
     "spectrum": ({"power"}, "power"),
 }
+
+
+class RowOptions(Options):
+    """A condition on the rows of a table."""
+
+    column: str | Count = Field(description="Column of the file, by its name or its number from 1.")
+    op: Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in", "bits clear"] = Field(
+        "==",
+        description="How its values are compared with `value`. `bits clear`: none of the bits of `value` is set.",
+    )
+    value: bool | int | float | str | list[int | float | str] = Field(
+        description="What with; a list under `in` and `not in`. Words are compared as they stand, numbers as "
+        "numbers; a number in quotation marks is a word."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self):
+        several = isinstance(self.value, list)
+        if several != (self.op in ("in", "not in")):
+            raise ValueError(
+                f"op {self.op!r} takes {'one value' if several else 'a list of values'}"
+            )
+        if self.op in ("<", "<=", ">", ">=") and not isinstance(self.value, (int, float)):
+            raise ValueError(f"op {self.op!r} takes a number")
+        if self.op == "bits clear" and (
+            isinstance(self.value, bool) or not isinstance(self.value, int)
+        ):
+            raise ValueError("op 'bits clear' takes a whole number")
+        return self
 
 
 class TableOptions(Options):
@@ -184,13 +219,15 @@ class TableOptions(Options):
     columns: dict[Role, str | Count] = Field(
         description="What is in which column, by its name or its number from 1: {time: 1, rate: FLUX}. "
         "Without time, a light curve has a bin every TIMEDEL. `error_lo` and `error_hi` are the two sides "
-        "of errors that have two."
+        "of errors that have two. `object`: whose a row is; each object is a source. `band`: which band or "
+        "filter it is of; each is a product. `ra`, `dec`: where the object is, deg."
     )
     keywords: dict[str, bool | int | float | str] = Field(
         default_factory=dict,
         description="FITS keywords that are added, or replace those of the file: {TELESCOP: Kepler, "
         "OBJECT: 'KIC {1}', TIMEUNIT: d, MJDREFI: 0, TIMEDEL: 0.02}. `{1}` is what the first wildcard "
-        "of `files` stands for, `{stem}` the file's name without folders and extension.",
+        "of `files` stands for, `{stem}` the file's name without folders and extension, `{object}` the object "
+        "of a column `object`.",
     )
     units: dict[Role, str] = Field(
         default_factory=dict,
@@ -219,17 +256,41 @@ class TableOptions(Options):
         1.0,
         description="What powers are multiplied by, e.g. 1e-6 for ppm^2/uHz under `norm: frac`.",
     )
+    integrated: bool = Field(
+        False,
+        description="Whether powers, errors and noise are those of density times the width of the bin, "
+        "as in the text for flx2xsp.",
+    )
     norm: Literal["leahy", "frac", "abs"] | None = Field(
-        None, description="Normalisation of a power spectrum; null: `ingest.spectrum_norm`."
+        None,
+        description="Normalisation of a power spectrum; null: what its keywords or the unit of its "
+        "powers say, else `ingest.spectrum_norm`.",
     )
     oversampling: float = Field(
         1.0,
         ge=1,
-        description="Ordinates of a power spectrum in each independent frequency. Powers include the "
-        "noise, and are raw ordinates unless there is a column `error`.",
+        description="Ordinates of a power spectrum in each independent frequency. Powers are raw "
+        "ordinates unless there is a column `error` or `n`.",
     )
     average: Count = Field(
         1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
+    )
+    rows: list[RowOptions] = Field(
+        default_factory=list,
+        description="Rows to keep: those for which all conditions hold, [{column: catflags, op: '<', value: 1}].",
+    )
+    times: list[tuple[float, float]] = Field(
+        default_factory=list,
+        description="Times to keep, as they stand in the column `time`: [[lo, hi], …]; empty: all.",
+    )
+    frequencies: list[tuple[float, float]] = Field(
+        default_factory=list,
+        description="Frequencies of a power spectrum to keep, Hz: [[lo, hi], …]; empty: all.",
+    )
+    mask: list[tuple[float, float]] = Field(
+        default_factory=list,
+        description="Frequencies of a power spectrum to leave out, Hz, as of an instrumental line: a bin "
+        "that reaches into one is dropped.",
     )
     format: TextFormat | None = Field(
         None,
@@ -256,8 +317,15 @@ class TableOptions(Options):
             raise ValueError(
                 "columns of a spectrum need frequency, or frequency_lo and frequency_hi"
             )
-        if self.average > 1 and "error" in self.columns:
-            raise ValueError("average is for raw powers, which have no column error")
+        if self.average > 1 and {"error", "n"} & self.columns.keys():
+            raise ValueError("average is for raw powers, which have no column error or n")
+        if self.times and "time" not in self.columns:
+            raise ValueError("times needs a column time")
+        if {"object", "band"} & self.columns.keys() and self.kind == "spectrum":
+            raise ValueError("object and band are columns of light curves and events")
+        for name in ("times", "frequencies", "mask"):
+            if any(not lo < hi for lo, hi in getattr(self, name)):
+                raise ValueError(f"{name} must be [[lo, hi], …] with lo < hi")
         return self
 
 
@@ -277,13 +345,16 @@ class IngestOptions(Options):
         description="Energy bands of events by name, keV, each a product of its own: {soft: [0.3, 2], "
         "hard: [2, 10]}. In the place of `band`.",
     )
-    spectrum_norm: Literal["leahy", "frac", "abs"] = Field(
-        "leahy", description="Normalisation of power-spectrum files, which do not say it."
+    spectrum_norm: Literal["leahy", "frac", "abs"] | None = Field(
+        None,
+        description="Normalisation of power-spectrum files that do not say it; null: `leahy`, with the "
+        "flag NORM_DOUBTFUL.",
     )
     spectrum_noise: NotNegative | Literal["auto"] | None = Field(
         "auto",
-        description="Noise level that was subtracted from power-spectrum files and is added back. "
-        "`auto`: estimated for each from its powers and errors. null: unknown, and the fit is Gaussian.",
+        description="Noise level of power-spectrum files of the normalisation `spectrum_norm` that do not "
+        "say it; where it was subtracted it is added back. `auto`: that of counts under `leahy`, else "
+        "estimated for each from its powers and errors. null: unknown, and the fit is Gaussian.",
     )
     min_fracexp: Fraction = Field(
         0.5, description="Light-curve bins with a smaller exposed fraction are gaps."
@@ -357,6 +428,10 @@ class SegmentOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to keep, Hz: [lo, hi]; null: all."
     )
+    mask: list[tuple[float, float]] = Field(
+        default_factory=list,
+        description="Frequencies to leave out, Hz, as of instrumental lines: [[lo, hi], …].",
+    )
     max_frequencies: int = Field(
         8192,
         ge=64,
@@ -373,6 +448,13 @@ class SegmentOptions(Options):
         description="Where observations of a source are averaged (`source.group_by`), whether each is also "
         "analysed by itself, for the table `EPOCHS`.",
     )
+
+    @field_validator("mask")
+    @classmethod
+    def _ordered(cls, mask):
+        if any(not lo < hi for lo, hi in mask):
+            raise ValueError("must be [[lo, hi], …] with lo < hi")
+        return mask
 
     @field_validator("segment_size")
     @classmethod
@@ -797,7 +879,7 @@ class FitOptions(Options):
     )
     profile: Literal["weak", "all", "none"] = Field(
         "weak",
-        description="Errors from the profile of the likelihood, and upper limits: `weak`: for components "
+        description="Errors from the profile of the likelihood, and limits: `weak`: for components "
         "less than two sigma from zero or at a bound; `all`: for every component; `none`.",
     )
     levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
@@ -806,7 +888,11 @@ class FitOptions(Options):
         "[0.9, 0.9545].",
     )
     upper_limit: float = Field(
-        0.95, gt=0.5, lt=1, description="Confidence of the upper limits of weak components."
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="Confidence of limits: upper ones of weak components, and of every interval that is open "
+        "on the other side.",
     )
     detection: DetectionOptions | None = Field(
         None,

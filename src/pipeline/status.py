@@ -243,6 +243,16 @@ class Flag(IntFlag):
         1 << 36,
         "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
     )
+    NORM_DOUBTFUL = (
+        1 << 37,
+        "The power spectrum does not say its normalisation and `ingest.spectrum_norm` neither (Leahy's is assumed), "
+        "or what is said of normalisation or noise level contradicts its powers, its errors or itself.",
+    )
+    OVERSAMPLED = (
+        1 << 38,
+        "Raw powers are not oversampled as often as `oversampling` says: neighbours are more alike, or less, than that "
+        "number makes them, and errors and p-values are wrong.",
+    )
     ERRORS_FOLLOW_POWER = (
         1 << 43,
         "Only errors of the power are known, and they fluctuate with it, which would make the fit too low: it "

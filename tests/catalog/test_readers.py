@@ -1,5 +1,6 @@
 """Readers that are not ours give the same answers to the same questions, whatever has no value."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -12,10 +13,10 @@ import pytest
 from astropy import units
 from astropy.table import QTable
 
-from pipeline.catalog.driver import publish
-from pipeline.columns import CATALOGUE, MODELS, PARAMETERS, SOURCES
+from pipeline.catalog.driver import collect_samples, publish
+from pipeline.columns import CATALOGUE, MODELS, PARAMETERS, SAMPLES, SOURCES
 from pipeline.status import Flag
-from pipeline.tables import read_parquet, rows_of, to_arrow
+from pipeline.tables import read_parquet, rows_of, to_arrow, write_parquet
 
 FREQUENCIES = np.geomspace(0.1, 10.0, 20)
 ANSWERS = {
@@ -89,6 +90,7 @@ def test_duckdb_takes_nothing_for_a_number(folder):
         "with a model": "count(model)",
         "free parameters": "avg(n_free)",
         "with segments": "count(m)",
+        "closed below": "count(*) filter (not qpo_frequency_open_lo)",
     }
     query = f"select {', '.join(select.values())} from '{folder}/sources.parquet'"
     found = dict(zip(select, duckdb.sql(query).fetchall()[0], strict=True))
@@ -171,6 +173,21 @@ def test_every_table_opens_in_every_format_without_a_warning(tmp_path, table, ro
         warnings.simplefilter("error")
         assert len(QTable.read(tmp_path / "catalog.fits", hdu=table.name)) == rows
         assert len(QTable.read(tmp_path / "catalog.vot", table_id=table.name)) == rows
+        if importlib.util.find_spec("pandas"):
+            assert len(QTable.read(tmp_path / f"{table.name.lower()}.parquet")) == rows
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_the_samples_open_too(tmp_path, rows):
+    pytest.importorskip(
+        "pandas", reason="pandas, without which Astropy reads no Parquet, is not there"
+    )
+    row = {"source_id": "A", "component": "lorentzian.1", "value": [1.0, 2.0]}
+    write_parquet(tmp_path / "shard-0000.samples.parquet", SAMPLES, [row] * rows)
+    collect_samples(tmp_path / "samples.parquet", [tmp_path / "shard-0000.tsv"], tmp_path)
+    table = QTable.read(tmp_path / "samples.parquet")
+    assert list(table["component"]) == ["lorentzian.1"] * rows
+    assert rows_of(read_parquet(tmp_path / "samples.parquet", SAMPLES))[:1] or not rows
 
 
 def test_every_table_with_lists_opens_without_a_warning(folder):

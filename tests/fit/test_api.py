@@ -382,3 +382,17 @@ def test_wide_bins_want_the_mean_over_them():
     assert abs(pulls["slope", True]) < 4 / np.sqrt(60), pulls
     assert abs(pulls["fwhm", True]) < 4 / np.sqrt(60), pulls
     assert pulls["fwhm", False] > 1, pulls
+
+
+def test_an_interval_without_an_end_is_told_from_one_that_was_not_asked_for():
+    frequency = np.geomspace(0.1, 10.0, 60)
+    expected = 0.01 + 0.01 * frequency**1.5  # it rises more than a power law may, with slope -1
+    power = np.random.default_rng(5).gamma(50, expected / 50, (3, 60))
+    told = {"frequency": frequency, "n": 50.0}
+    found = fit_spectra(["constant", "power_law"], power, **told, profile="weak")
+    slope = found.names.index("power_law.1.slope")
+    assert found.open_lo[:, slope].all()
+    assert not found.open_hi[:, slope].any()
+    assert np.isnan(found.err_lo[:, slope]).all()
+    assert (found.upper_limit[:, slope] > -1).all()
+    assert np.isnan(found.lower_limit).all()

@@ -128,6 +128,7 @@ class Normal:
         paths = np.stack([-step, step, 1.6449 * step, -1.6449 * step])
         codes = np.ones((4, 2, 1), int) if codes is None else codes
         self.profiles = SimpleNamespace(
+            limit_sigma=1.6449,
             lower_code=codes[:1],
             upper_code=codes[1:2],
             limit_code=codes[2],
@@ -159,3 +160,29 @@ def test_a_quantity_is_open_where_the_parameter_that_it_hangs_on_is(slope, is_op
     still = follow(lambda u: {"g": math.exp(u[0] + 1e-4 * slope * u[1])}, fit, [0, 1], 0)["g"]
     assert (still.open_lo, still.open_hi) == (False, False)
     assert still.err_hi == pytest.approx(1e-3, rel=0.01)
+
+
+def test_a_blend_follows_the_profiles_of_its_members():
+    frequency = np.geomspace(2.0, 12.0, 150)
+    edges = np.concatenate([[1.99], np.sqrt(frequency[1:] * frequency[:-1]), [12.07]])
+    centres = (4.87, 5.13)  # the frequency jumps during the observation
+    expected = sum(0.005 * 0.15 / np.pi / (0.15**2 + (frequency - c) ** 2) for c in centres) + 0.002
+    n = np.full(frequency.size, 1000.0)
+    row = {"source_id": "s", "product": "p", "frequency": frequency, "n": n, "dt": math.nan}
+    row |= {"power": np.random.default_rng(3).gamma(n, expected / n), "power_err": np.array([])}
+    row |= {"frequency_lo": edges[:-1], "frequency_hi": edges[1:], "norm": "frac"}
+    model = Model.from_components("pair", ["constant", "lorentz", "lorentz"])
+    (bucket,) = prepare.buckets([row], [prepare.usable(row)], 1)
+    data = Engine(model, block_size=8), bucket.spectra, bucket.widths
+    plain = fit_model(*data)
+    found = [
+        {r["parameter"]: r for r in results.parameter_rows(row, fit, 0) if "+" in r["component"]}
+        for fit in (plain, add_profiles(*data, plain, which="all"))
+    ]
+    assert {"variance", "frequency", "fwhm", "q", "rms"} <= found[0].keys()
+    for name, by_covariance in found[0].items():
+        by_profile = found[1][name]
+        assert by_profile["value"] == by_covariance["value"]
+        assert by_profile["error_method"] == "profile"
+        for side in ("err_lo", "err_hi"):
+            assert by_profile[side] == pytest.approx(by_covariance[side], rel=0.4), name

@@ -271,6 +271,18 @@ def test_every_file_of_the_time_series_is_an_observation(timeseries):
     first = row["t_start"] + row["dt"] / 2  # MJD 55060.1056 UTC, 66.184 s before TT
     assert (row["time_system"], row["mjd_ref"], row["mjd_ref_frac"]) == ("TT", 0, 0.0)
     assert first == pytest.approx(55060.1056 * 86400 + 66.184, abs=1e-5)
+    assert not any(row["flags"] & Flag.OVERSAMPLED for row in timeseries.values())
+
+
+def test_an_oversampling_that_is_copied_from_another_file_is_flagged(shared):
+    folder, example = shared / "timeseries", load(ROOT / "config/examples/timeseries.yaml").ingest
+    last = example.tables[2].model_copy(update={"oversampling": 10.0})
+    for tables in ([example.tables[1].model_copy(update={"files": "kepler/*_PS.txt"})], [last]):
+        options = example.model_copy(update={"tables": tables})
+        item = next(i for i in find(folder) if i["file"] == "kepler/1435467_PS.txt")
+        (entry,) = resolve([scan_file(item, folder, options)], "object")
+        (row,) = read_products({"reason": ""} | entry, folder, options)
+        assert row["flags"] & Flag.OVERSAMPLED
 
 
 def test_linear_11375941_pulses_with_its_published_period(timeseries):

@@ -34,7 +34,7 @@ def test_errors_that_follow_the_power_give_back_level_and_ordinates(level):
 
 def test_errors_from_the_scatter_of_ordinates_give_the_level_within_its_error():
     pulls, density = [], []
-    for seed in range(60):
+    for seed in range(40):
         power, error, width = _spectrum(seed, 2.0, sample=True)
         found = estimate(power, error, width)
         pulls.append((found.level - 2) / found.level_err)
@@ -65,3 +65,12 @@ def test_nothing_is_told_by_few_bins_or_errors_of_another_sort():
     power, error, width = _spectrum(4, 2.0)
     assert estimate(power[:8], error[:8], width[:8]) is None
     assert estimate(power, np.full(len(power), 0.1), width) is None
+
+
+def test_chance_is_no_agreement_among_very_many_bins():
+    rng = np.random.default_rng(9)
+    expected = 2 + 60 / (1 + (np.arange(40000) / 4000) ** 2)
+    power = expected * rng.gamma(30, 1 / 30, 40000)
+    error = expected * rng.lognormal(0, 0.1, 40000) / np.sqrt(30)
+    found = estimate(power - 2, error, np.full(40000, 0.01))
+    assert found is None or found.level == pytest.approx(2, abs=0.5)

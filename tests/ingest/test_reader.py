@@ -295,6 +295,20 @@ def test_the_response_of_the_same_name_takes_the_place_of_one_that_is_not_there(
     assert archive.manifest()["p/a.pha"]["response"] == "a.rsp"
 
 
+def test_frequencies_in_the_file_of_the_spectrum_need_no_response(archive, make):
+    columns = {"CHANNEL": np.array([1, 2]), "RATE": np.array([2.0, 8.0])}
+    columns["STAT_ERR"] = np.array([0.5, 0.5])
+    bounds = {"CHANNEL": np.array([1, 2]), "E_MIN": np.array([0.5, 1.0])}
+    bounds["E_MAX"] = np.array([1.0, 2.0])
+    head = {"HDUCLAS1": "SPECTRUM", "POISSERR": False, "RESPFILE": "NONE"}
+    tables = make.table("SPECTRUM", columns, head), make.table("EBOUNDS", bounds)
+    archive.add("a.pha", *tables)
+    row = archive.read("a.pha", spectrum_noise=None)
+    assert row["power"].tolist() == [4.0, 8.0]
+    archive.add("b.pha", make.table("SPECTRUM", columns, head | {"TELESCOP": "GLAST"}), tables[1])
+    assert archive.manifest()["b.pha"]["status"] != "ok"  # counts of energies
+
+
 def test_a_response_elsewhere_in_the_archive_is_found(archive, make):
     _power_spectrum(archive, make)
     (archive.root / "p/pds.rmf").rename(archive.root / "pds.rmf")

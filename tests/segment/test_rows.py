@@ -227,6 +227,28 @@ def test_ready_made_spectra_are_averaged_only_on_the_same_bins(spectrum):
     np.testing.assert_allclose(rows[0]["power"], 3)
 
 
+def test_ready_made_spectra_of_other_noise_levels_are_averaged_with_them(spectrum):
+    n = np.full(len(EDGES) - 1, 25.0)
+    row = _row(spectrum(noise=2.0, n=n), spectrum(noise=1.0, n=3 * n, power=2.0))
+    assert row["noise"] == pytest.approx((2.0 + 3 * 1.0) / 4)
+    np.testing.assert_allclose(row["power"], (4 + 3 * 2) / 4)
+    np.testing.assert_allclose(row["n"], 100)
+    assert len(_rows([spectrum(), spectrum(noise=np.nan)])) == 2
+
+
+def test_masked_frequencies_are_left_out(events, spectrum):
+    mask = [[0.4, 0.6], [1.95, 2.05]]
+    for row in (
+        _row(events(gti=((0.0, 640.0),)), mask=mask, rebin=0.0),
+        _row(spectrum(edges=np.linspace(0, 4, 401)), mask=mask),
+    ):
+        assert row["status"] == Status.OK
+        frequency = row["frequency"]
+        assert not ((frequency >= 0.4) & (frequency <= 0.6)).any()
+        assert ((frequency > 0.3) & (frequency < 0.4)).any()
+        assert not (np.abs(frequency - 2) < 0.05).any()
+
+
 def test_a_ready_made_spectrum_without_errors_is_refused(spectrum):
     row = _row(spectrum(power_err=[]))
     assert row["status"] == Status.BAD_SPECTRUM

@@ -16,7 +16,7 @@ from pipeline.catalog.conservation import conserve, expected_sources
 from pipeline.catalog.fdr import q_values
 from pipeline.catalog.fits import write_fits
 from pipeline.catalog.gate import quality_gate
-from pipeline.catalog.parquet import write_parquet_table
+from pipeline.catalog.parquet import published_schema, write_parquet_table
 from pipeline.catalog.provenance import provenance
 from pipeline.catalog.rejected import rejected_files, rejected_later
 from pipeline.catalog.shards import Shard, read_shard, shard_lists
@@ -34,7 +34,7 @@ from pipeline.columns import (
 from pipeline.config import CatalogOptions, SamplesOptions, Survey
 from pipeline.nulls import with_nulls
 from pipeline.status import HAS_RESULT, Status
-from pipeline.tables import atomic_path, read_parquet, rows_of, schema, stored_schema, to_arrow
+from pipeline.tables import atomic_path, read_parquet, rows_of, schema, to_arrow
 
 _FILE_COLUMNS = [
     "file",
@@ -203,13 +203,21 @@ def check_samples(name: str, shard: Shard, samples: SamplesOptions | None) -> No
 
 def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
     """Write the SAMPLES of all shards, one after the other, into one file: they may not fit into memory."""
+    files = [fit / f"{shard_list.stem}.samples.parquet" for shard_list in lists]
+    words = [column.name for column in SAMPLES.columns if column.dtype == "str"]
+    text = [read_parquet(file, SAMPLES, words) for file in files]
+    published = published_schema(SAMPLES, pa.concat_tables([*text, _no_rows(SAMPLES, words)]))
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, stored_schema(SAMPLES), compression="zstd") as writer,
+        pq.ParquetWriter(temporary, published, compression="zstd") as writer,
     ):
-        for shard_list in lists:
-            table = read_parquet(fit / f"{shard_list.stem}.samples.parquet", SAMPLES)
+        for file in files:
+            table = read_parquet(file, SAMPLES)
             writer.write_table(with_nulls(SAMPLES, table.cast(schema(SAMPLES))))
+
+
+def _no_rows(table, names) -> pa.Table:
+    return schema(table).empty_table().select(names)
 
 
 def publish(output: Path, tables: dict, title: str) -> None:

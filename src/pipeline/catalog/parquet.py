@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pipeline.catalog.text import FLAG_BITS, STATUS_WORDS
 from pipeline.columns import FLAGS, STATUS, Table
 from pipeline.nulls import with_nulls
-from pipeline.tables import atomic_path, schema
+from pipeline.tables import atomic_path, schema, stored_schema
 
 
 def write_parquet_table(path, table: Table, data: pa.Table) -> None:
@@ -23,6 +23,22 @@ def write_parquet_table(path, table: Table, data: pa.Table) -> None:
         Declaration.
     data : pyarrow.Table
         All its columns, as they are inside the code.
+    """
+    stored = with_nulls(table, data.cast(schema(table)))
+    stored = pa.table(stored.columns, schema=published_schema(table, data))
+    with atomic_path(path) as temporary:
+        pq.write_table(stored, temporary, compression="zstd")
+
+
+def published_schema(table: Table, data: pa.Table) -> pa.Schema:
+    """Return the schema of a table of the catalogue.
+
+    Parameters
+    ----------
+    table : Table
+        Declaration.
+    data : pyarrow.Table
+        Its columns of text at least.
 
     Notes
     -----
@@ -31,15 +47,12 @@ def write_parquet_table(path, table: Table, data: pa.Table) -> None:
     ``table::len::NAME`` of the schema are for Astropy (8.0), which reads units, descriptions and the lengths of
     text from there; text that is null it calls "None".
     """
-    stored = with_nulls(table, data.cast(schema(table)))
+    stored = stored_schema(table)
     fields = [
         field.with_metadata({**field.metadata, "values": json.dumps(told)}) if told else field
-        for field, told in zip(stored.schema, map(_values, table.columns), strict=True)
+        for field, told in zip(stored, map(_values, table.columns), strict=True)
     ]
-    metadata = {**stored.schema.metadata, **_for_astropy(table, data)}
-    stored = pa.table(stored.columns, schema=pa.schema(fields, metadata))
-    with atomic_path(path) as temporary:
-        pq.write_table(stored, temporary, compression="zstd")
+    return pa.schema(fields, {**stored.metadata, **_for_astropy(table, data)})
 
 
 def _values(column) -> dict:

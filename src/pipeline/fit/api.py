@@ -46,8 +46,11 @@ class Result:
         What was fitted.
     values, err_lo, err_hi : array, shape (spectra, P)
         Parameters in their own units and the distances to the ends of their 68.3 % intervals.
-    upper_limit : array, shape (spectra, P)
-        Upper limits of the amplitudes of weak components, where profiles were asked for; else NaN.
+    upper_limit, lower_limit : array, shape (spectra, P)
+        Limits of 95 %, where profiles were asked for: upper ones of the amplitudes of weak components and of
+        what is open below, lower ones of what is open above; else NaN.
+    open_lo, open_hi : bool array, shape (spectra, P)
+        Whether the interval has no end on that side; its error there is NaN.
     covariance : array, shape (spectra, P, P)
         Of the fitted variables: of the logarithm of parameters where ``model.is_log``. Zero in the rows
         of what did not move, NaN where it does not exist.
@@ -68,6 +71,9 @@ class Result:
     err_lo: np.ndarray
     err_hi: np.ndarray
     upper_limit: np.ndarray
+    lower_limit: np.ndarray
+    open_lo: np.ndarray
+    open_hi: np.ndarray
     covariance: np.ndarray
     free: np.ndarray
     statistic: np.ndarray
@@ -278,10 +284,11 @@ def _empty(model, masks):
     count, size = len(masks), model.size
     out = {
         name: np.full((count, size), np.nan)
-        for name in ("values", "err_lo", "err_hi", "upper_limit")
+        for name in ("values", "err_lo", "err_hi", "upper_limit", "lower_limit")
     }
     out["covariance"] = np.full((count, size, size), np.nan)
-    out["free"] = np.zeros((count, size), bool)
+    for name in ("free", "open_lo", "open_hi"):
+        out[name] = np.zeros((count, size), bool)
     for name in ("statistic", "deviance", "aic", "bic"):
         out[name] = np.full(count, np.nan)
     out["iterations"] = np.zeros(count, int)
@@ -304,7 +311,9 @@ def _fill(out, which, fitted):
     out["deviance"][which], out["iterations"][which] = fitted.fit.deviance, fitted.fit.iterations
     for lane, row in enumerate(which):
         known = results.parameter_errors(fitted, lane)
-        for name in ("err_lo", "err_hi", "upper_limit"):
+        for name in ("open_lo", "open_hi"):
+            out[name][row] = [there[p, lane] and k.get(name, False) for p, k in enumerate(known)]
+        for name in ("err_lo", "err_hi", "upper_limit", "lower_limit"):
             column = [k[name] if there[p, lane] else np.nan for p, k in enumerate(known)]
             out[name][row] = column
         status = out["status"][row] = results.lane_status(fitted, lane)

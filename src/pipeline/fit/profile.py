@@ -176,6 +176,8 @@ class Profiles:
     ----------
     levels : tuple of float
         Coverage of the intervals.
+    limit_sigma : float
+        Standard deviations from the best value to the limits of a normal variable: 1.645 for 95 %.
     lower, upper : array, shape (levels, P, lanes)
         Their ends, values of the fitted variables; NaN where there is none.
     lower_code, upper_code : int array, shape (levels, P, lanes)
@@ -192,6 +194,7 @@ class Profiles:
     """
 
     levels: tuple
+    limit_sigma: float
     lower: np.ndarray
     upper: np.ndarray
     lower_code: np.ndarray
@@ -209,8 +212,8 @@ class Profiles:
 
     def put(self, lanes, other) -> "Profiles":
         """Return a copy in which some lanes are those of another."""
-        merged = {"levels": self.levels}
-        for name in [n for n in self.__dataclass_fields__ if n != "levels"]:
+        merged = {"levels": self.levels, "limit_sigma": self.limit_sigma}
+        for name in [n for n in self.__dataclass_fields__ if n not in merged]:
             merged[name] = getattr(self, name).copy()
             merged[name][..., lanes] = getattr(other, name)
         return Profiles(**merged)
@@ -277,6 +280,7 @@ def profiles(
         paths[2 + side, asked.row, :, asked.lane] = at
     return Profiles(
         tuple(levels),
+        float(np.sqrt(_chi2_quantile(2 * limit_level - 1))),
         *(u[0], u[1], code[0], code[1]),
         *(limit[0], limit_code[0], limit[1], limit_code[1]),
         paths,

@@ -20,8 +20,6 @@ NEGLIGIBLE = 0.3
 """An open parameter opens the interval of a quantity that changes along its path by more than this part of
 its error: what is less adds 5 % to it."""
 _STEP = 1e-4
-_LIMIT = 1.6449
-"""Standard deviations of a one-sided limit of 95 % where its own path was not searched."""
 
 Quantities = Callable[[np.ndarray], Mapping[str, float]]
 """Function of the fitted variables, shape (P,), that returns positive quantities by name."""
@@ -103,9 +101,9 @@ class _Paths:
         self.u = result.model.tied(result.fit.u[:, [lane]])[:, 0]
         self.best = dict(quantities(self.u))
         self.slopes = self._slopes()
-        free = result.free[rows, lane]
         matrix = result.covariance[np.ix_(rows, rows, [lane])][..., 0]
-        self.matrix = np.where(free[:, None] & free & bool(result.sound[lane]), matrix, 0.0)
+        self.matrix = matrix if result.sound[lane] else np.zeros_like(matrix)
+        self.limit_sigma = getattr(result.profiles, "limit_sigma", nan)
         self.changes = {name: np.full((4, rows.size), nan) for name in self.best}
         if result.profiles is not None:
             self._walk(result, result.profiles.paths[..., lane][:, rows])
@@ -134,7 +132,7 @@ class _Paths:
             found = self.quantities(u)
             for name, change in self.changes.items():
                 change[end, k] = log(found[name] / self.best[name])
-            if end < 2 and self.matrix[k, k] == 0:
+            if end < 2 and self.matrix[k, k] <= 0:
                 step = (u - self.u)[self.rows]
                 added += np.outer(step, step) / (self.codes[:2, k] == End.FOUND).sum()
         self.matrix = self.matrix + added
@@ -202,7 +200,7 @@ class _Paths:
 
     def _unknown(self, name, reach) -> bool:
         """Whether a quantity hangs on a parameter of which neither covariance nor path says anything."""
-        nothing = (np.diag(self.matrix) == 0) & np.isin(
+        nothing = (np.diag(self.matrix) <= 0) & np.isin(
             self.codes[:2], (End.FAILED, End.BETTER)
         ).all(axis=0)
         return bool((np.abs(self.slopes[name])[nothing] > NEGLIGIBLE * reach).any())
@@ -210,17 +208,19 @@ class _Paths:
     def limit(self, name, side, reach) -> float:
         """Upper (1) or lower (-1) limit of a quantity.
 
-        It is at the end of the path of a limit; where none leads there, `_LIMIT` times as far as the interval.
+        It is at the end of the path of a limit; where none leads there, as far as `reach`, the end of the
+        interval, puts that of a normal variable.
         """
+        sigma = self.limit_sigma
         best = nan
         for end, k in np.argwhere(self.codes[2:] == End.FOUND):
             change = self.changes[name][2 + end, k]
             rest = self.variance(name, k)
             if change * side > 0 and not best <= rest:
-                best, reach = rest, hypot(change, _LIMIT * sqrt(rest)) / _LIMIT
+                best, reach = rest, hypot(change, sigma * sqrt(rest)) / sigma
         if not reach > 0:
             return nan
-        return float(self.best[name] * exp(min(side * _LIMIT * reach, 700.0)))
+        return float(self.best[name] * exp(min(side * sigma * reach, 700.0)))
 
     def unknown(self, name, bound) -> Interval | None:
         """No errors, where a quantity hangs on a parameter at its bound; None where it does not."""

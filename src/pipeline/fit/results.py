@@ -124,7 +124,7 @@ def _follow_component(row, result, component, index, lane) -> dict[str, dict]:
 
     def quantities(u):
         values = np.where(is_log, np.exp(np.where(is_log, u[index], 0.0)), u[index])
-        return {name: value for name, value, _ in derived(component, values, nothing, row)}
+        return {found[0]: found[1] for found in derived(component, values, nothing, row)}
 
     found = follow(quantities, result, index, lane, upper_limits=("rms",))
     return {name: _followed(interval) for name, interval in found.items()}
@@ -215,7 +215,11 @@ def _profile_errors(result, p, lane) -> dict:
         "lower_limit": float(values(profiles.least[p, lane])),
     }
     codes = profiles.lower_code[:, p, lane], profiles.upper_code[:, p, lane]
-    if not {codes[0][0], codes[1][0]} <= {End.FOUND, End.OPEN}:
+    ends = {codes[0][0], codes[1][0]}
+    # of a parameter at its bound one end is open, whatever became of the search for the other
+    if not ends <= {End.FOUND, End.OPEN} and not (
+        result.fit.at_bound[p, lane] and End.OPEN in ends
+    ):
         return out
     best = values(result.fit.u[p, lane])
     lower, upper = values(profiles.lower[:, p, lane]), values(profiles.upper[:, p, lane])
@@ -406,10 +410,12 @@ def _follow_blend(row, result, members, index, lane) -> dict[str, dict]:
     def quantities(u):
         values = np.where(model.is_log, np.exp(np.where(model.is_log, u, 0.0)), u)
         peaks = [
-            lorentzian_of(model.slots[s].component, values[list(model.index[s])])[0]
+            _over_all_frequencies(model.slots[s].component, values[list(model.index[s])])[0]
             for s in members
         ]
         variance, frequency, fwhm, positive = np.exp(blends.measure(np.log(np.concatenate(peaks))))
+        if all(model.slots[s].component == "lorentz" for s in members):
+            variance = positive
         out = {"variance": variance, "frequency": frequency, "fwhm": fwhm, "q": frequency / fwhm}
         if to_fraction:
             out["rms"] = math.sqrt(positive * to_fraction / _binning(row, frequency))

@@ -1,18 +1,18 @@
 """The rows of the scan before, so that a file that has not changed is not opened again."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from pipeline.columns import MANIFEST
+from pipeline.ingest.selection import path_of
 from pipeline.tables import TableError, atomic_path, read_parquet, rows_of, to_arrow
 
-_KEY = "file", "version"
 
-
-def load(path: Path | None, version: str) -> dict[tuple, dict]:
-    """Return the rows of a cache by path and version.
+def load(path: Path | None, version: str) -> dict[tuple, list[dict]]:
+    """Return the rows of a cache by path and version, one an object in the file.
 
     Parameters
     ----------
@@ -29,12 +29,15 @@ def load(path: Path | None, version: str) -> dict[tuple, dict]:
         return {}
     if table.schema.metadata.get(b"version") != version.encode():
         return {}
-    return {key(row): row for row in rows_of(table)}
+    found = defaultdict(list)
+    for row in rows_of(table):
+        found[key(row)].append(row)
+    return dict(found)
 
 
 def key(row: Mapping) -> tuple:
     """Return what tells that a file has not changed."""
-    return tuple(row[k] for k in _KEY)
+    return path_of(row), row["version"]
 
 
 def save(path: Path | None, version: str, rows: Iterable[Mapping]) -> None:

@@ -33,7 +33,8 @@ from pipeline.ingest.copies import Copies
 from pipeline.ingest.reader import carried, read_products
 from pipeline.ingest.reject import Rejected, one_line
 from pipeline.ingest.resolve import alike, resolve, same_positions
-from pipeline.ingest.scan import failed, scan_file
+from pipeline.ingest.scan import failed, parts_of, scan_file
+from pipeline.ingest.selection import path_of
 from pipeline.ingest.walk import find
 from pipeline.status import Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
@@ -160,7 +161,7 @@ def _split(items, known) -> tuple[list[dict], list[dict]]:
     for item in items:
         cached = None if item["problem"] else known.get(scan_cache.key(item))
         if cached:
-            rows.append(cached)
+            rows.extend(cached)
         else:
             new.append(item)
     return rows, new
@@ -171,16 +172,17 @@ def _scan(archive, known, options, cluster) -> list[dict]:
     if not archive.is_dir():
         raise ConfigError(f"archive: {str(archive)!r} is not a folder; allowed: an existing folder")
     rows, new = _split(find(archive), known)
-    look = functools.partial(scan_file, archive=archive.resolve(), options=options)
+    look = functools.partial(_look_at, archive=archive.resolve(), options=options)
     if len(new) >= WORTH_A_CLUSTER:
         with dask_cluster.connect(cluster) as client:
             for outcome in dask_cluster.isolating_map(client, look, new, cluster, "plan"):
-                rows.append(outcome.value or _lost(new[outcome.index], outcome, failed))
+                rows.extend(outcome.value or [_lost(new[outcome.index], outcome, failed)])
     else:
-        rows.extend(_look_here(look, item) for item in new)
+        for item in new:
+            rows.extend(_look_here(look, item))
     unsure = [row for row in alike(rows) if not row.get("sha256")]
     with ThreadPoolExecutor(cluster.workers or 1) as pool:
-        paths = [archive / row["file"] for row in unsure]
+        paths = [archive / path_of(row) for row in unsure]
         for row, digest in zip(unsure, pool.map(_checksum, paths), strict=True):
             row["sha256"] = digest
     return rows
@@ -196,13 +198,14 @@ def _scan_remote(archive, listing, copies, known, options, remote) -> list[dict]
     server = RemoteArchive(archive, remote, copies)
     items = {item["file"]: item for item in rows_of(read_parquet(listing, LISTING))}
     rows, new = _split(items.values(), known)
-    look = functools.partial(scan_file, archive=server, options=options)
-    rows.extend(each(server, functools.partial(_look_here, look), new))
+    look = functools.partial(_look_at, archive=server, options=options)
+    for found in each(server, functools.partial(_look_here, look), new):
+        rows.extend(found)
     unsure = [row for row in alike(rows) if not row.get("sha256")]
 
     def checksum(row):
         try:
-            return _checksum(server.fetch(items[row["file"]]))
+            return _checksum(server.fetch(items[path_of(row)]))
         except Rejected:
             return ""  # `download` will say so
 
@@ -271,7 +274,7 @@ def download(
 def _needed(entries: Sequence[dict]) -> list[tuple[str, str]]:
     """Return path and version of the files that reading a shard needs, in order."""
     good = [entry for entry in entries if entry["status"] == Status.OK]
-    needed = {(entry["file"], entry["version"]) for entry in good}
+    needed = {(path_of(entry), entry["version"]) for entry in good}
     needed |= {(e["response"], e["response_version"]) for e in good if e["response"]}
     return sorted(needed)
 
@@ -291,19 +294,25 @@ def with_failures(*, listing: Path, manifest: Path, downloads: Path) -> list[Pat
     found = [f for f in sorted(downloads.glob("shard-*.tsv")) if download_receipts.read(f)]
     if manifest.is_file():
         rows = rows_of(read_parquet(manifest, MANIFEST, ["file", "status"]))
-        failed = {row["file"] for row in rows if row["status"] == Status.NOT_DOWNLOADED}
+        failed = {path_of(row) for row in rows if row["status"] == Status.NOT_DOWNLOADED}
         rows = rows_of(read_parquet(listing, LISTING, ["file", "problem"]))
         if failed - {row["file"] for row in rows if row["problem"]}:
             found.append(manifest)
     return found
 
 
-def _look_here(look: Callable, item: dict) -> dict:
+def _look_at(item: dict, archive, options: IngestOptions) -> list[dict]:
+    """Look at a file; return a row for each object in it."""
+    row = scan_file(item, archive=archive, options=options)
+    return parts_of(row, item, archive, options)
+
+
+def _look_here(look: Callable, item: dict) -> list[dict]:
     """Look at a file in this process; an error costs that file only."""
     try:
         return look(item)
     except Exception as error:  # whatever a damaged file makes a library raise
-        return failed(item, Status.ERROR, one_line(f"{type(error).__name__}: {error}"))
+        return [failed(item, Status.ERROR, one_line(f"{type(error).__name__}: {error}"))]
 
 
 def _lost(item: dict, outcome: dask_cluster.Outcome, make: Callable) -> dict:
@@ -430,7 +439,7 @@ def _undelivered(entry: dict, failures) -> dict:
     """Return an entry, with status and reason if it, or its response, could not be downloaded."""
     if entry["status"] != Status.OK:
         return entry
-    keys = (entry["file"], entry["version"]), (entry["response"], entry["response_version"])
+    keys = (path_of(entry), entry["version"]), (entry["response"], entry["response_version"])
     reason = next((failures[key] for key in keys if key in failures), "")
     return entry | {"status": Status.NOT_DOWNLOADED, "reason": reason} if reason else entry
 

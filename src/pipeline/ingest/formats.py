@@ -63,13 +63,18 @@ class NamedFormat:
             )
         return match
 
+    def _called(self, name: str) -> str:
+        if name not in self._columns:
+            self._columns[name] = self._place(int(name) if name.isdigit() else name)
+        return self._columns[name]
+
     def unit(self, name: str) -> str:
         """Return the unit of a column; empty if it has none."""
-        return str(self._table[self._columns[name]].unit or "")
+        return str(self._table[self._called(name)].unit or "")
 
     def read(self, name: str) -> np.ndarray:
         """Return a column as numbers, NaN where there is none, shape (n,)."""
-        column = np.ma.asarray(self._table[self._columns[name]])
+        column = np.ma.asarray(self._table[self._called(name)])
         if column.dtype.kind in "biuf":
             return np.ma.filled(column.astype(float), np.nan)
         words = self.read_any(name)
@@ -87,7 +92,7 @@ class NamedFormat:
 
     def read_any(self, name: str) -> np.ndarray:
         """Return a column as words, empty where it is masked, shape (n,)."""
-        column = np.ma.asarray(self._table[self._columns[name]])
+        column = np.ma.asarray(self._table[self._called(name)])
         words = np.array([str(cell).strip() for cell in np.ma.getdata(column)], dtype=str)
         words[np.ma.getmaskarray(column)] = ""
         return words

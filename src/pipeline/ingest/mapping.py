@@ -5,6 +5,7 @@ keywords, so that everything behind it knows one form only.
 """
 
 import csv
+import functools
 import gzip
 import io
 import os
@@ -12,12 +13,12 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.config import IngestOptions, TableOptions
-from pipeline.ingest import fits_file, formats, undefined
+from pipeline.ingest import ecsv, fits_file, formats, selection, undefined
 from pipeline.ingest.recognise import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -40,12 +41,15 @@ NAMES = {
     "frequency_lo": "FREQUENCY_LO",
     "frequency_hi": "FREQUENCY_HI",
     "power": "POWER",
+    "n": "N",
+    "noise": "NOISE",
 }
 """What a column is in the configuration, and what it is then called."""
 
 _KINDS = {"lightcurve": "LIGHTCURVE", "events": "EVENTS", "spectrum": "SPECTRUM"}
+_CLOCK = ("MJDREFI", "MJDREFF", "MJDREF", "TIMEZERO", "TIMEZERI", "TIMEZERF", "TIMEUNIT", "TIMESYS")
 _VALUES = ("RATE", "ERROR", "ERROR_LO", "ERROR_HI")
-_MEASURED = (*_VALUES, "COUNTS", "BACKV", "POWER")
+_MEASURED = (*_VALUES, "COUNTS", "BACKV", "POWER", "NOISE")
 _MOST_HEADING, _LONGEST_LINE = 1000, 1 << 16
 
 
@@ -61,6 +65,8 @@ class MappedHdu(Hdu):
         Name of a column to what it is called in `inside`.
     inside : object
         Table with ``read(name)``, ``read_any(name)`` and ``unit(name)``.
+    roles : mapping of str to str
+        What a column is in the configuration to what it is called in `inside`.
     found : mapping of str to mapping of str to int
         What stood in the place of values in the columns that were read, and how often.
     """
@@ -68,6 +74,7 @@ class MappedHdu(Hdu):
     table: TableOptions | None = None
     own: dict = field(default_factory=dict)
     inside: object = None
+    roles: dict = field(default_factory=dict)
     found: dict = field(default_factory=dict)
 
     def number(self, name: str) -> int:
@@ -101,9 +108,12 @@ class MappedHdu(Hdu):
         if name in _VALUES and self.table.scale != "linear" and "RATE" in self.own:
             exponent = np.log(10) * (1.0 if self.table.scale == "log10" else -0.4)
             rate = self._measured("RATE").astype(float)
-            flux = np.exp(exponent * (rate - np.nanmedian(rate)))
+            known = rate[np.isfinite(rate)]
+            flux = np.exp(exponent * (rate - (np.median(known) if len(known) else 0.0)))
             return flux if name == "RATE" else flux * abs(exponent) * values
-        return values * self.table.factor if name == "POWER" else values
+        if self.table.kind == "spectrum" and name in ("POWER", "ERROR", "NOISE"):
+            return values * self.table.factor
+        return values
 
     def _measured(self, name) -> np.ndarray:
         """Return a column with NaN for what stands for no value."""
@@ -143,12 +153,15 @@ class TextTable:
     def __init__(self, file, table: TableOptions, limit: int):
         self._file, self._table, self._limit = file, table, limit
         self._data = None
+        self._words, self.rows_of = {}, {}
         self._missing = {str(word).strip().lower() for word in table.missing}
         self.found: dict[str, dict[str, int]] = {}
         with self._lines() as lines:
-            self._skip, first = self._heading(lines)
+            self._skip, self._names = self._heading(lines)
         self._columns = {
-            str(column): self._number(column, first) for column in table.columns.values()
+            str(column): self._number(column, self._names)
+            for role, column in table.columns.items()
+            if role not in ("object", "band")
         }
         words = str(table.columns.get("quality", ""))
         self._numeric = [name for name in self._columns if name != words] or [words]
@@ -162,10 +175,13 @@ class TextTable:
         return self._rows()[:, self._numeric.index(name)]
 
     def read_any(self, name: str) -> np.ndarray:
-        """Return a column of words, shape (n,)."""
-        with self._lines() as lines:
-            rows = [cells[self._columns[name]] for cells in self._cells(lines)]
-        return np.array(rows, dtype=str)
+        """Return any column of the file as words, by its name or number, shape (n,)."""
+        if name not in self._words:
+            place = self._number(int(name) if name.isdigit() else name, self._names)
+            with self._lines() as lines:
+                rows = [cells[place] for cells in self._cells(lines)]
+            self._words[name] = np.array(rows, dtype=str)
+        return self._words[name]
 
     @contextmanager
     def _lines(self) -> Iterator[io.TextIOBase]:
@@ -370,7 +386,7 @@ def _fill(text: str, filled: dict) -> str:
 
 @contextmanager
 def open_file(
-    file, name: str, options: IngestOptions, open_fits=fits_file.open_fits
+    file, name: str, options: IngestOptions, open_fits=fits_file.open_fits, part: str = ""
 ) -> Iterator[list[Hdu]]:
     """Open a file of an archive: FITS, or what the configuration says how to read.
 
@@ -384,6 +400,8 @@ def open_file(
         How to read.
     open_fits : callable, optional
         What opens a FITS file, as `fits_file.open_fits` does.
+    part : str, optional
+        Object whose rows are wanted of a file of several; empty: those of all.
 
     Yields
     ------
@@ -397,14 +415,76 @@ def open_file(
     """
     table = find(name, options.tables)
     if table is not None and not _is_fits(file):
-        text = _text(file, table, options.max_decompressed)
-        yield [
-            Hdu("", {}),
-            _mapped(table, text, {NAMES[k]: str(c) for k, c in table.columns.items()}),
-        ]
+        yield [Hdu("", {}), *_selected(_of_text(file, table, options), part, [])]
+        return
+    if table is None and (text := _ecsv(file, options.max_decompressed)):
+        yield ecsv.read(text)
         return
     with open_fits(file, options.max_decompressed) as hdus:
-        yield hdus if table is None else [hdus[0], _of_fits(hdus, table), *_good_times(hdus)]
+        if table is None:
+            yield hdus
+            return
+        mapped = _of_fits(hdus, table)
+        if open_fits is fits_file.open_fits:
+            yield [hdus[0], *_selected(mapped, part, _good_times(hdus))]
+        else:
+            yield [hdus[0], mapped, *_good_times(hdus)]  # whose data cannot be read
+
+
+def _of_text(file, table, options) -> MappedHdu:
+    """Return the table of a text file; one of several objects is kept for the next of them."""
+    limit, several = options.max_decompressed, "object" in table.columns
+    if several and isinstance(file, (str, os.PathLike)):
+        about = os.stat(file)
+        own = table.model_dump_json()
+        text = _kept(os.fspath(file), about.st_mtime_ns, about.st_size, own, limit)
+    else:
+        text = _text(file, table, limit)
+    roles = {role: str(column) for role, column in table.columns.items()}
+    own = {NAMES[role]: column for role, column in roles.items() if role in NAMES}
+    return _mapped(table, text, own, roles)
+
+
+@functools.lru_cache(maxsize=2)
+def _kept(path, mtime_ns, size, table, limit):
+    return _text(path, TableOptions.model_validate_json(table), limit)
+
+
+def _selected(hdu: MappedHdu, part: str, good_times: list[Hdu]) -> list[Hdu]:
+    """Return a table with the rows that its entry keeps, those of one object, and its good time."""
+    table = hdu.table
+    keep = selection.chosen(hdu.inside, table, part, hdu.roles)
+    if keep is not None:
+        hdu = replace(hdu, inside=selection.Rows(hdu.inside, keep))
+    if part:
+        said = {
+            key: value.replace("{object}", part) if isinstance(value, str) else value
+            for key, value in {"OBJECT": part, **table.keywords}.items()
+        }
+        hdu = replace(hdu, header={**hdu.header, **said, **selection.position(hdu)})
+    if table.times and table.kind == "events":
+        own = [
+            np.column_stack([g.read(name).ravel() for name in ("START", "STOP")])
+            for g in good_times
+        ]
+        cut = selection.intersection(np.concatenate(own) if own else np.empty((0, 2)), table.times)
+        edges = {"START": cut[:, 0], "STOP": cut[:, 1]}
+        time = {key: hdu.header[key] for key in _CLOCK if key in hdu.header}
+        unit = hdu.unit("TIME")
+        units = {"START": unit, "STOP": unit} if unit else {}
+        good_times = [ecsv.EcsvHdu("GTI", time, tuple(edges), edges, units)]
+    return [hdu, *good_times]
+
+
+def _ecsv(file, limit) -> bytes:
+    """Return the text of a file that says it is ECSV, empty if it is none; it is left at its beginning."""
+    with _unpacked(file) as stream:
+        try:
+            if stream.read(len(ecsv.MAGIC)) != ecsv.MAGIC:
+                return b""
+            return ecsv.MAGIC + io.BufferedReader(_Limited(stream, limit)).read()
+        except (EOFError, OSError, zlib.error):
+            return b""  # and what is wrong with it is said when it is read
 
 
 def _text(file, table, limit):
@@ -445,14 +525,15 @@ def _unpacked(file) -> Iterator[io.BufferedIOBase]:
 
 def _of_fits(hdus, table) -> MappedHdu:
     """Return the first table of a FITS file that has the columns of an entry."""
-    wanted = {NAMES[key]: str(column).upper() for key, column in table.columns.items()}
+    wanted = {role: str(column).upper() for role, column in table.columns.items()}
     for hdu in hdus:
-        named = {
-            name: hdu.columns[int(c) - 1] if c.isdigit() and int(c) <= len(hdu.columns) else c
-            for name, c in wanted.items()
+        roles = {
+            role: hdu.columns[int(c) - 1] if c.isdigit() and int(c) <= len(hdu.columns) else c
+            for role, c in wanted.items()
         }
-        if hdu.columns and set(named.values()) <= set(hdu.columns):
-            return _mapped(table, hdu, named, {**hdus[0].header, **hdu.header}, hdu.name)
+        if hdu.columns and set(roles.values()) <= set(hdu.columns):
+            own = {NAMES[role]: name for role, name in roles.items() if role in NAMES}
+            return _mapped(table, hdu, own, roles, {**hdus[0].header, **hdu.header}, hdu.name)
     raise Rejected(
         Status.UNRECOGNISED,
         f"no table has the columns {', '.join(wanted.values())} of ingest.tables: name others",
@@ -463,9 +544,9 @@ def _good_times(hdus) -> list[Hdu]:
     return [hdu for hdu in hdus if {"START", "STOP"} <= set(hdu.columns)]
 
 
-def _mapped(table, inside, own, header=None, name="") -> MappedHdu:
+def _mapped(table, inside, own, roles, header=None, name="") -> MappedHdu:
     header = {**(header or {}), **table.keywords, "HDUCLAS1": _KINDS[table.kind]}
     columns = tuple(own)
     if table.kind == "lightcurve" and "TIME" not in own and "TIMEDEL" in table.keywords:
         columns = ("TIME", *columns)
-    return MappedHdu(name or "TEXT", header, columns, table, own, inside)
+    return MappedHdu(name or "TEXT", header, columns, table, own, inside, roles)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 _LEAST_BINS = 16
-_STEPS = 120
+_MOST_BINS = 1000
+"""Bins that a level is fitted to: of more, every so-manieth."""
+
+_STEPS, _FINE_STEPS = 60, 30
 _LARGEST_ERROR = 0.2
 """Relative standard error above which a level is not told by a spectrum."""
 
@@ -21,11 +24,21 @@ _NONE = 0.05
 _BIAS = 1.25
 """The median of the logarithm of a sample's error lies by this over n below that of its expectation."""
 
+_HUGE, _TELLING = 1e9, 0.97
+"""A level has to make errors and powers agree by this factor better than errors that know no power."""
+
 _WORST = 5.0
 """Such a scatter above which errors do not follow the power."""
 
-_ROUNDS = 3
+_ALIKE, _PART, _LEAST_N = 4, 0.02, 0.5
+"""So many neighbours, and such a part of all, have the same power over error if it includes the noise."""
+
+_ROUNDS = 2
+_INEFFICIENCY = 1.5
+"""Standard error of a fit by absolute deviations over the least possible one, measured: 0.9 to 2.0."""
+
 _LEAST_ORDINATES = 16
+_NEIGHBOURS = 10
 _PAIRS, _TOLD, _AGREEING = 8, 1e-3, 2e-4
 _EXACT = 0.3
 """Scatter of the errors, in units of that of a sample's, below which they are computed from powers."""
@@ -65,9 +78,35 @@ def estimate(power: np.ndarray, error: np.ndarray, width: np.ndarray) -> NoiseLe
     """
     if len(power) < _LEAST_BINS:
         return None
+    with np.errstate(all="ignore"):  # numbers near the ends of their range tell nothing
+        found = _estimate(*(np.asarray(a, float) for a in (power, error, width)))
+    if found is None or not np.isfinite([found.level, found.level_err, *found.n]).all():
+        return None
+    return found
+
+
+def lowest(power: np.ndarray, width: np.ndarray) -> float:
+    """Return about the lowest level of a power spectrum: the least of its averages of many bins.
+
+    Parameters
+    ----------
+    power, width : ndarray, shape (n_bins,)
+        Powers and widths of the bins.
+    """
+    parts = np.array_split(np.arange(len(power)), min(8, len(power)))
+    with np.errstate(all="ignore"):
+        return float(min(np.average(power[p], weights=width[p]) for p in parts))
+
+
+def _estimate(power, error, width):
+    """Do the work of `estimate`."""
     if not (np.isfinite(error).all() and error.min() > 0 and width.min() > 0):
         return None
-    level = _of_pairs(power, error)
+    level, pairs = _of_pairs(power, error)
+    own = np.where(power > 0, power / error, np.nan) ** 2
+    alike = np.abs(own[1:] / own[:-1] - 1) < _AGREEING
+    if level is None and own.min() > _LEAST_N and alike.sum() >= max(_ALIKE, _PART * len(own)):
+        return NoiseLevel(0.0, 0.0, own)
     paired = level is not None
     if paired:
         n = _misfit(level, power, error, np.sqrt(width))[1] * width
@@ -86,10 +125,17 @@ def estimate(power: np.ndarray, error: np.ndarray, width: np.ndarray) -> NoiseLe
         unbiased = error[wide] * np.exp(_BIAS / n[wide])
         level, of_wide = _fit(power[wide], unbiased, width[wide])
         n = of_wide[0] / width[wide][0] * width
+    if not (paired or exact):
+        root, huge = np.sqrt(width), _HUGE * (np.abs(power).max() + level)
+        without = _misfit(huge, power, error, root)[0]  # as if errors were the same at all powers
+        if not _misfit(level, power, error, root)[0] < _TELLING * without:
+            return None
     level_err = _standard_error(level, power, n) * (_EXACT if exact or paired else 1.0)
     if exact:
         n = own
-    floor = _floor(power, width)
+    elif paired:
+        n = width * np.minimum(np.median((own / width)[pairs]), _smooth(own / width))
+    floor = lowest(power, width)
     if level < max(3 * level_err, _NONE * floor) and 3 * level_err < floor / 2:
         return NoiseLevel(0.0, level_err, n if level == 0 or not exact else (power / error) ** 2)
     if not level_err < _LARGEST_ERROR * level:
@@ -98,35 +144,48 @@ def estimate(power: np.ndarray, error: np.ndarray, width: np.ndarray) -> NoiseLe
 
 
 def _of_pairs(power, error):
-    """Return the level that many pairs of neighbours of equal n agree on, None without such.
+    """Return the level that many pairs of neighbours of equal n agree on, None without such, and these.
 
     Two bins of the same n have errors in the ratio of their powers with the noise: that gives the level.
     """
     fall = error[:-1] - error[1:]
     told = np.abs(fall) > _TOLD * error[1:]
     levels = ((power[1:] * error[:-1] - power[:-1] * error[1:])[told]) / -fall[told]
-    levels = np.sort(levels[levels > max(0.0, -power.min() / 2)])
-    if len(levels) < _PAIRS:
-        return None
-    spans = levels[_PAIRS - 1 :] / levels[: 1 - _PAIRS]
+    positive = levels > max(0.0, -power.min() / 2)
+    order = np.argsort(levels[positive])
+    levels = levels[positive][order]
+    count = max(_PAIRS, round(_PART * len(power)))
+    if len(levels) < count:
+        return None, None
+    spans = levels[count - 1 :] / levels[: 1 - count]
     best = int(np.argmin(spans))
-    if spans[best] > 1 + _AGREEING:
-        return None
-    return float(np.median(levels[best : best + _PAIRS]))
+    if not spans[best] <= 1 + _AGREEING:
+        return None, None
+    level = float(np.median(levels[best : best + count]))
+    agreeing = np.abs(levels / level - 1) < _AGREEING
+    return level, np.flatnonzero(told)[positive][order][agreeing]
+
+
+def _smooth(values):
+    """Return the median of each value and its neighbours."""
+    padded = np.pad(values, _NEIGHBOURS, mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEIGHBOURS + 1), axis=1)
 
 
 def _fit(power, error, width):
     """Return the level at which errors are proportional to power, and the ordinates of the bins."""
+    every, step = width, -(-len(power) // _MOST_BINS)
+    power, error, width = power[::step], error[::step], width[::step]
     root = np.sqrt(width)
     least = np.median(error * root) / root.max()
     grid = np.geomspace(1e-3 * least, 1e3 * max(np.abs(power).max(), least), _STEPS)
     grid = np.concatenate([[0.0], grid])
-    for steps in (_STEPS, _STEPS, 0):
+    for steps in (_FINE_STEPS, _FINE_STEPS, 0):
         best = int(np.argmin([_misfit(level, power, error, root)[0] for level in grid]))
         if steps:
             grid = np.linspace(grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)], steps)
     _, density = _misfit(grid[best], power, error, root)
-    return float(grid[best]), density * width
+    return float(grid[best]), density * every
 
 
 def _misfit(level, power, error, root):
@@ -158,10 +217,4 @@ def _standard_error(level, power, n):
     slope = 1 / total  # of log(power + level) by the level; that by the logarithm of n is 1 / 2
     ss, s1, s0 = n @ slope**2, n @ slope, n.sum()
     spread = ss - s1**2 / s0
-    return spread**-0.5 if spread > 0 else np.inf
-
-
-def _floor(power, width):
-    """Return about the lowest level of a power spectrum: the least of its averages of many bins."""
-    parts = np.array_split(np.arange(len(power)), 8)
-    return min(np.average(power[p], weights=width[p]) for p in parts)
+    return _INEFFICIENCY * spread**-0.5 if spread > 0 else np.inf

@@ -2,13 +2,13 @@
 
 import functools
 import math
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import IngestOptions, TableOptions
+from pipeline.config import IngestOptions
 from pipeline.ingest import (
     band,
     cadence,
@@ -25,20 +25,16 @@ from pipeline.ingest import (
     lightcurve,
     mapping,
     missions,
-    noise_level,
+    power_spectrum,
     rxte,
-    spectrum,
+    selection,
     ticks,
 )
 from pipeline.ingest.bins import bands_of, of_array, of_table
 from pipeline.ingest.copies import Copies, locate
 from pipeline.ingest.recognise import has_frequencies, recognise, time_column
 from pipeline.ingest.reject import Rejected
-from pipeline.models import UNITS
 from pipeline.status import Flag, Status
-
-_LEAHY_NOISE = 2.0
-"""Noise level under the normalisation of Leahy et al. (1983)."""
 
 _DEAD = 0.99
 """Live fraction below which dead time is worth a flag."""
@@ -64,16 +60,17 @@ def read_products(entry: Mapping, archive: Path | Copies, options: IngestOptions
     """
     row = carried(entry) | {"status": Status.OK, "reason": ""}
     try:
-        path = locate(archive, entry["file"], entry["version"])
-        row["sha256"] = _checksum(path, entry["file"])
-        with mapping.open_file(path, entry["file"], options) as hdus:
+        file, part = selection.path_of(entry), entry.get("part", "")
+        path = locate(archive, file, entry["version"])
+        row["sha256"] = _checksum(path, file)
+        with mapping.open_file(path, file, options, part=part) as hdus:
             flags = Flag.CHECKSUM if fits_file.checksum_fails(hdus) else Flag(0)
             index = recognise(hdus).index
             who = identity.identify(hdus[index].header, hdus[0].header)
             row |= {k: getattr(who, k) for k in ("mission", "instrument", "object", "ra", "dec")}
             where = f"HDU {index} ({hdus[index].name})"
             try:
-                products = _READERS[entry["kind"]](hdus, index, who, entry, archive, options)
+                products = _of_bands(hdus, index, who, entry | {"file": file}, archive, options)
             except Rejected as rejected:
                 raise Rejected(rejected.status, f"{where}: {rejected.reason}") from rejected
     except Rejected as rejected:
@@ -86,6 +83,29 @@ def read_products(entry: Mapping, archive: Path | Copies, options: IngestOptions
         if data.get("reason"):
             data["reason"] = f"{where}: {data['reason']}"
     return [row | data for data in products]
+
+
+def _of_bands(hdus, index, who, entry, archive, options) -> list[dict]:
+    """Read a table, a row a product, those of each band of a table that has a column of bands."""
+    read, bands = _READERS[entry["kind"]], selection.bands(hdus[index])
+    if len(bands) == 1 and not bands[0][0]:
+        return read(hdus, index, who, entry, archive, options)
+    rows, faults = [], []
+    for band_name, hdu in bands:
+        label = re.sub(r"[\s/#]+", "-", band_name)
+        try:
+            one = read(
+                [*hdus[:index], hdu, *hdus[index + 1 :]], index, who, entry, archive, options
+            )
+            rows += [data | {"product": f"{data['product']}/{label}"} for data in one]
+        except Rejected as rejected:
+            faults.append(rejected)
+            name = identity.product(entry["kind"], who.mission, who.instrument, label)
+            reason = f"band {band_name}: {rejected.reason}"
+            rows.append({"status": rejected.status, "reason": reason, "product": name})
+    if len(faults) == len(bands):
+        raise faults[0]
+    return rows
 
 
 def _each(items, name: Callable, make: Callable) -> list[dict]:
@@ -109,9 +129,16 @@ def carried(entry: Mapping) -> dict:
     return {key: entry[key] for key in keys} | {"mjd_ref": -1}
 
 
+@functools.lru_cache(maxsize=4)
+def _digest(path, size, mtime_ns) -> str:
+    """Return the SHA-256 of a file, which may hold many objects that are read one by one."""
+    return fits_file.sha256(path)
+
+
 def _checksum(path, file) -> str:
     try:
-        return fits_file.sha256(path)
+        about = path.stat()
+        return _digest(path, about.st_size, about.st_mtime_ns)
     except OSError as error:
         reason = f"{file} cannot be opened: {error.strerror or error}"
         raise Rejected(Status.UNREADABLE, reason) from error
@@ -351,103 +378,12 @@ def _timing(who, clock, header, result, selected) -> dict:
 
 def _read_spectrum(hdus, index, who, entry, archive, options) -> list[dict]:
     """Read a power spectrum and the frequencies in its response."""
-    hdu = hdus[index]
-    names = hdu.columns
-    if has_frequencies(names):
-        return _read_frequencies(hdu, who, options)
-    error = next((c for c in ("STAT_ERR", "STAT_ERROR") if c in names), None)
-    column = next((c for c in ("RATE", "COUNTS") if c in names), None)
-    if column is None or error is None:
-        raise Rejected(
-            Status.BAD_SPECTRUM, "a power spectrum needs columns RATE or COUNTS, and STAT_ERR"
-        )
-    bounds = _response(
-        archive, entry["response"], entry["response_version"], options.max_decompressed
-    )
-    counts = hdu.read(column).ravel()
-    n = len(counts)
-    channel = hdu.read("CHANNEL").ravel() if "CHANNEL" in names else bounds[0][:n]
-    quality = hdu.read("QUALITY").ravel() if "QUALITY" in names else np.zeros(n)
-    errors = hdu.read(error).ravel()
-    if not len(channel) == len(errors) == len(quality) == n:
-        reason = (
-            f"{n} {column}, {len(channel)} channels, {len(errors)} {error}, {len(quality)} QUALITY"
-        )
-        raise Rejected(Status.BAD_SPECTRUM, f"{reason}: fetch it again")
-    exposure = fits_time.number(hdu.header, "EXPOSURE") if column == "COUNTS" else None
-    if exposure and exposure > 0:
-        counts, errors = counts / exposure, errors / exposure
-    result = spectrum.convert(channel, counts, errors, quality != 0, bounds, None)
-    return [_spectrum_with_noise(who, result, options.spectrum_noise, options.spectrum_norm)]
-
-
-def _spectrum_with_noise(who, result, noise, norm) -> dict:
-    """Return the row of powers with errors, the noise level that they are without added again."""
-    if noise != "auto":
-        level = 0.0 if noise is None else noise
-        return _spectrum_row(who, spectrum.plus(result, level), noise, norm)
-    width = result.frequency_hi - result.frequency_lo
-    found = noise_level.estimate(result.power, result.power_err, width)
-    if found is None:
-        unknown = replace(result, flags=result.flags | Flag.NOISE_UNKNOWN)
-        return _spectrum_row(who, unknown, None, norm)
-    result = spectrum.plus(result, found.level)
-    if not found.level:
-        unknown = replace(result, flags=result.flags | Flag.NOISE_UNKNOWN)
-        return _spectrum_row(who, unknown, None, norm, found.n)
-    estimated = replace(result, flags=result.flags | Flag.NOISE_ESTIMATED)
-    return _spectrum_row(who, estimated, found.level, norm, found.n)
-
-
-def _spectrum_row(who, result, noise, norm, n=()) -> dict:
-    """Return what a power spectrum has in a row; `n` is empty where its errors are known."""
-    return {
-        "product": identity.product("spectrum", who.mission, who.instrument),
-        "flags": result.flags,
-        "frequency_lo": result.frequency_lo,
-        "frequency_hi": result.frequency_hi,
-        "power": result.power,
-        "power_err": result.power_err,
-        "n": np.asarray(n, float),
-        "noise": math.nan if noise is None else noise,
-        "norm": norm,
-    }
-
-
-def _read_frequencies(hdu, who, options) -> list[dict]:
-    """Read a power spectrum with its frequencies: with errors, or else of raw powers."""
-    table = getattr(hdu, "table", None) or TableOptions.model_construct()
-    hertz = [c for c in ("FREQUENCY", "FREQUENCY_LO", "FREQUENCY_HI") if c in hdu.columns]
-    frequencies = {name: hdu.read(name).ravel() * _hertz(hdu.unit(name)) for name in hertz}
-    error = next((c for c in ("ERROR", "POWER_ERR", "STAT_ERR") if c in hdu.columns), None)
-    norm = table.norm or options.spectrum_norm
-    noise = options.spectrum_noise if norm == "leahy" else None
-    if noise == "auto":
-        noise = _LEAHY_NOISE
-    result = spectrum.with_frequencies(
-        frequencies.get("FREQUENCY"),
-        (frequencies.get("FREQUENCY_LO"), frequencies.get("FREQUENCY_HI")),
-        hdu.read("POWER").ravel(),
-        hdu.read(error).ravel() if error else np.empty(0),
-    )
-    if error:
-        return [_spectrum_row(who, result, noise, norm)]
-    result = spectrum.average(result, table.average)
-    n = np.full(len(result.power), table.average / table.oversampling)
-    return [_spectrum_row(who, result, noise, norm, n)]
-
-
-def _hertz(unit) -> float:
-    """Return the Hz in a unit of frequency, Hz if it is empty."""
-    base, factor = UNITS.get(unit or "Hz", ("", 0.0))
-    if base != "Hz":
-        allowed = ", ".join(name for name, (of, _) in UNITS.items() if of == "Hz")
-        raise Rejected(
-            Status.BAD_SPECTRUM,
-            f"{unit!r} is no unit of frequency that is known ({allowed}): say one in "
-            "ingest.tables.units",
-        )
-    return factor
+    hdu, bounds = hdus[index], None
+    if not has_frequencies(hdu.columns):
+        response = entry["response"], entry["response_version"]
+        limit = options.max_decompressed
+        bounds = _response(archive, *response, limit) if entry["response"] else _bounds(hdus)
+    return [power_spectrum.read(hdu, hdus[0].header, bounds, who, options)]
 
 
 @functools.lru_cache(maxsize=16)

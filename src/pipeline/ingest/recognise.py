@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.ingest import rxte
+from pipeline.ingest import rxte, spectrum_header
 from pipeline.ingest.missions import DIALECTS, TIME_COLUMNS
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -197,9 +197,7 @@ def rate_columns(columns: Collection[str]) -> list[str]:
 
 def has_frequencies(columns: Collection[str]) -> bool:
     """Return whether a table has powers and the frequencies they are at."""
-    return "POWER" in columns and (
-        "FREQUENCY" in columns or {"FREQUENCY_LO", "FREQUENCY_HI"} <= {*columns}
-    )
+    return bool(spectrum_header.columns_of(columns))
 
 
 def _energy_spectrum(hdu: Hdu, primary: Hdu) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.ingest import identity, position
 from pipeline.ingest.recognise import KINDS, is_power_spectrum
 from pipeline.ingest.reject import one_line
+from pipeline.ingest.selection import path_of
 from pipeline.status import Flag, Status
 
 
@@ -70,7 +71,7 @@ def _find_responses(rows) -> None:
             for response in chosen:
                 row |= {"response": response["file"], "response_version": response["version"]}
             continue
-        if row["kind"] != "spectrum" or row["status"] != Status.OK or named == row["file"]:
+        if row["kind"] != "spectrum" or row["status"] != Status.OK or named == path_of(row):
             continue
         folder = _folder(row)
         found = [*by_name[name], *by_name[f"{name}.gz"]] if name else []
@@ -150,7 +151,9 @@ def _find_duplicates(rows) -> list[tuple[dict, dict]]:
     for row in rows:
         if row["kind"] not in KINDS or row["status"] == Status.SET_ASIDE or not row.get("sha256"):
             continue
-        original = first.setdefault((row["sha256"], row["response_version"]), row)
+        original = first.setdefault(
+            (row["sha256"], row["response_version"], row.get("part", "")), row
+        )
         if original is not row:
             reason = one_line(f"byte for byte the same as {original['file']}, which is used")
             row |= {"status": Status.DUPLICATE, "reason": reason}

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from pipeline.config import IngestOptions
-from pipeline.ingest import fits_file, fits_time, headers, identity, mapping
+from pipeline.ingest import fits_file, fits_time, headers, identity, mapping, selection
 from pipeline.ingest.recognise import KINDS, Recognised, has_frequencies, recognise
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -47,7 +47,7 @@ def scan_file(item: Mapping, archive: Path, options: IngestOptions) -> dict:
         ):
             found = recognise(hdus)
             row |= _about(hdus, found)
-            if has_frequencies(hdus[found.index].columns):
+            if has_frequencies(hdus[found.index].columns) or _has_bounds(found, row, hdus):
                 row["response"] = item["file"]  # it needs no other
             if found.what:
                 row |= {"status": Status.SET_ASIDE, "reason": f"{found.what}: not an observation"}
@@ -67,6 +67,45 @@ def _opened(item, archive):
     if isinstance(archive, Path):
         return nullcontext(archive / item["file"])
     return archive.open(item)
+
+
+def _has_bounds(found: Recognised, row, hdus) -> bool:
+    """Return whether the frequencies of a power spectrum's channels are in its own file."""
+    named = {"CHANNEL", "E_MIN", "E_MAX"}
+    within = any(named <= set(hdu.columns) for hdu in hdus)
+    return found.kind == "spectrum" and not row["mission"] and within
+
+
+def parts_of(row: Mapping, item: Mapping, archive: Path, options: IngestOptions) -> list[dict]:
+    """Return a row for each object in a file that `ingest.tables` says holds several; else its one row.
+
+    Parameters
+    ----------
+    row : mapping
+        What `scan_file` returned of `item`.
+    item, archive, options
+        As in `scan_file`.
+    """
+    table = mapping.find(item["file"], options.tables)
+    if row["status"] != Status.OK or table is None or "object" not in table.columns:
+        return [dict(row)]
+    try:
+        with (
+            _opened(item, archive) as file,
+            mapping.open_file(file, item["file"], options) as hdus,
+        ):
+            hdu = hdus[recognise(hdus).index]
+            found = selection.parts(hdu.inside, hdu.table, hdu.roles)
+    except Rejected as rejected:
+        return [{**row, "status": rejected.status, "reason": rejected.reason}]
+    obs_id = f"{row['observation_id']}#" if row["observation_id"] else ""
+    rows = []
+    for name, place in found.items():
+        own = {key: value for key, value in place.items() if math.isfinite(value)}
+        said = str(table.keywords.get("OBJECT", "{object}")).replace("{object}", name)
+        about = {"object": said, "observation_id": f"{obs_id}{name}"}
+        rows.append(selection.named({**row, **own, **about}, name))
+    return rows
 
 
 @contextmanager

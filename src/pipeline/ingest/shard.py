@@ -11,6 +11,7 @@ COLUMNS = (
     "source_id",
     "observation_id",
     "file",
+    "part",
     "version",
     "kind",
     "response",

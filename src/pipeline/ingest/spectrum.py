@@ -1,12 +1,13 @@
 """Power spectra that were written as XSPEC spectra, channels in frequency, or with frequencies."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag, Status
 
+_NOTHING = np.zeros(0)
 _TOLERANCE = 0.01
 """Part of its width that a bin may reach into the next one, as edges are rounded."""
 
@@ -23,6 +24,10 @@ class Spectrum:
         Power density, noise included where it is known, and its error.
     flags : Flag
         TIMES_DROPPED where bins were left out.
+    n : ndarray, shape (n,) or (0,)
+        Raw ordinates that were averaged, where a column says it.
+    noise : ndarray, shape (n,) or (0,)
+        Noise level, where a column says it.
     """
 
     frequency_lo: np.ndarray
@@ -30,6 +35,8 @@ class Spectrum:
     power: np.ndarray
     power_err: np.ndarray
     flags: Flag
+    n: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    noise: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def convert(
@@ -98,6 +105,8 @@ def with_frequencies(
     edges: tuple[np.ndarray | None, np.ndarray | None],
     power: np.ndarray,
     error: np.ndarray,
+    n: np.ndarray = _NOTHING,
+    noise: np.ndarray = _NOTHING,
 ) -> Spectrum:
     """Make a power spectrum of powers at known frequencies.
 
@@ -108,19 +117,25 @@ def with_frequencies(
     edges : (ndarray, ndarray) of shape (n,), or (None, None)
         Lower and upper edges of the bins, Hz; None: half-way to the neighbours.
     power : ndarray, shape (n,)
-        Power density, noise included.
-    error : ndarray, shape (n,) or (0,)
-        Its error, if it has one.
+        Power density.
+    error, n, noise : ndarray, shape (n,) or (0,)
+        Its error, its number of ordinates and its noise level, as far as there are columns of them.
 
     Raises
     ------
     Rejected
         BAD_SPECTRUM when no bin can be used.
     """
+    power = np.asarray(power, float)
     lo, hi = edges if edges[0] is not None else _half_way(frequency)
     good = np.isfinite(power) & np.isfinite(lo) & np.isfinite(hi) & (hi > lo) & (hi > 0)
-    if len(error):
-        good &= np.isfinite(error) & (error > 0)
+    if frequency is not None:
+        good &= frequency > 0  # at 0 is the mean
+    for column in (error, n):
+        if len(column):
+            good &= np.isfinite(column) & (column > 0)
+    if len(noise):
+        good &= np.isfinite(noise)
     if not good.any():
         raise Rejected(
             Status.BAD_SPECTRUM,
@@ -134,7 +149,46 @@ def with_frequencies(
         power[order],
         error[order] if len(error) else error,
     )
-    return Spectrum(*columns, Flag(0) if good.all() else Flag.TIMES_DROPPED)
+    flags = Flag(0) if good.all() else Flag.TIMES_DROPPED
+    beside = (column[order] if len(column) else np.zeros(0) for column in (n, noise))
+    return Spectrum(*columns, flags, *(np.asarray(column, float) for column in beside))
+
+
+def about(frequency, half_width) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Return the edges of bins by their half-widths; none where a half-width is not positive."""
+    if not (np.isfinite(half_width) & (half_width > 0)).all():
+        return None, None
+    return frequency - half_width, frequency + half_width
+
+
+def density(raw: Spectrum) -> Spectrum:
+    """Return a power spectrum of which the powers, and what is in their unit, were times the width."""
+    width = raw.frequency_hi - raw.frequency_lo
+    columns = {name: getattr(raw, name) for name in ("power", "power_err", "noise")}
+    return replace(raw, **{name: c / width for name, c in columns.items() if len(c)})
+
+
+def selected(raw: Spectrum, ranges, mask) -> Spectrum:
+    """Return the bins that lie in one of some ranges (all, where there are none) and touch no mask, Hz.
+
+    Raises
+    ------
+    Rejected
+        BAD_SPECTRUM when no bin is left.
+    """
+    middle = (raw.frequency_lo + raw.frequency_hi) / 2
+    inside = np.any([(middle >= lo) & (middle <= hi) for lo, hi in ranges], axis=0)
+    keep = inside if len(ranges) else np.ones(len(middle), bool)
+    for lo, hi in mask:
+        keep = keep & ~((raw.frequency_lo < hi) & (raw.frequency_hi > lo))
+    if not keep.any():
+        raise Rejected(
+            Status.BAD_SPECTRUM,
+            "no bin is left by ingest.tables.frequencies and ingest.tables.mask: widen them",
+        )
+    names = ("frequency_lo", "frequency_hi", "power", "power_err", "n", "noise")
+    kept = {name: getattr(raw, name)[keep] for name in names if len(getattr(raw, name))}
+    return replace(raw, **kept)
 
 
 def _half_way(frequency) -> tuple[np.ndarray, np.ndarray]:
@@ -159,7 +213,7 @@ def average(raw: Spectrum, size: int) -> Spectrum:
         column[: count * size].reshape(count, size)
         for column in (raw.frequency_lo, raw.frequency_hi, raw.power)
     )
-    return Spectrum(lo[:, 0], hi[:, -1], power.mean(axis=1), raw.power_err, raw.flags)
+    return replace(raw, frequency_lo=lo[:, 0], frequency_hi=hi[:, -1], power=power.mean(axis=1))
 
 
 def plus(raw: Spectrum, level: float) -> Spectrum:

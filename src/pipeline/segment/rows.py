@@ -34,7 +34,7 @@ IDENTITY = (
 )
 """Columns that a product takes over from its first observation."""
 
-TRAITS = ("kind", "dt", "frequency_lo", "frequency_hi", "norm", "noise")
+TRAITS = ("kind", "dt", "frequency_lo", "frequency_hi", "norm", "noise", "n")
 """Columns that decide whether observations can be averaged."""
 
 DAY = 86400.0
@@ -127,10 +127,20 @@ def _same(a, b):
         return True
     if a["kind"] == "lightcurve":
         return abs(a["dt"] - b["dt"]) <= 0.01 * a["dt"]
-    return a["norm"] == b["norm"] and all(
-        np.shape(a[k]) == np.shape(b[k]) and np.allclose(a[k], b[k], 1e-6, 0, equal_nan=True)
-        for k in ("frequency_lo", "frequency_hi", "noise")
+    return (
+        a["norm"] == b["norm"]
+        and np.isfinite(a["noise"]) == np.isfinite(b["noise"])
+        and _of_ordinates(a) == _of_ordinates(b)
+        and all(
+            np.shape(a[k]) == np.shape(b[k]) and np.allclose(a[k], b[k], 1e-6, 0, equal_nan=True)
+            for k in ("frequency_lo", "frequency_hi")
+        )
     )
+
+
+def _of_ordinates(row):
+    """Return whether numbers of ordinates are known of a power spectrum that comes ready-made."""
+    return len(row["n"]) > 0 or bool(np.isfinite(row["noise"]))
 
 
 def _rows(read, count, options):
@@ -324,7 +334,7 @@ def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
     norm = average.feasible_norm(options.norm, periodograms)
     power, noise = average.combine(periodograms, norm)
     frequency, weight = periodogram.frequencies(n_bin, dt, window, detrend)
-    inside = _in_range(frequency, options.frequency_range)
+    inside = _in_range(frequency, options)
     kept = taper.TAPERS[window]
     df = kept.spacing / (n_bin * dt)
     m = np.array([p.m for p in periodograms])
@@ -388,10 +398,12 @@ def _spectrum_row(read, count, options):
             unused.append(Unusable(Status.BAD_SPECTRUM, reason))
     if not rows:
         raise unused[0]
-    norm, noise = rows[0]["norm"], rows[0]["noise"]
+    spectra = [_observed(row) for row in rows]
+    ordinates = [max(float(s.n.sum()), 1.0) for s in spectra]
+    norm, noise = rows[0]["norm"], np.average([row["noise"] for row in rows], weights=ordinates)
     exposures = None if any(len(row["n"]) for row in rows) else [row["exposure"] for row in rows]
-    spectrum = observed.combine([_observed(row) for row in rows], exposures)
-    spectrum = spectrum.keep(_in_range(spectrum.frequency, options.frequency_range))
+    spectrum = observed.combine(spectra, exposures)
+    spectrum = spectrum.keep(_in_range(spectrum.frequency, options))
     columns = _described([_summary(row) for row in rows], unused) | {"norm": norm, "noise": noise}
     columns["flags"] |= NO_FLAG if len(spectrum.n) else Flag.GAUSSIAN
     if norm == "frac" and np.isfinite(noise):
@@ -434,11 +446,15 @@ def _bins(spectrum, options):
     return dict(vars(spectrum))
 
 
-def _in_range(frequency, limits):
-    """Return which frequencies lie within limits, Hz; all where there are none."""
-    if limits is None:
-        return np.ones(len(frequency), bool)
-    return (frequency >= limits[0]) & (frequency <= limits[1])
+def _in_range(frequency, options):
+    """Return which frequencies lie within `segment.frequency_range` and outside `segment.mask`."""
+    inside = np.ones(len(frequency), bool)
+    if options.frequency_range is not None:
+        lo, hi = options.frequency_range
+        inside = (frequency >= lo) & (frequency <= hi)
+    for lo, hi in options.mask:
+        inside &= ~((frequency >= lo) & (frequency <= hi))
+    return inside
 
 
 def _summary(row, flags=NO_FLAG):
