@@ -7,10 +7,6 @@ BANDS = 32
 """Frequency bands, logarithmic, in which the power of a segment is compared."""
 LEAST_BINS, LEAST_SEGMENTS = 32, 4
 """Bins in a segment, and segments, that the comparison needs."""
-_VARIES = 4.0
-"""Standard errors by which a band has power above the noise, to be compared between observations."""
-_MATTERS = 0.25
-"""Squared relative scatter of the power of observations that is worth a flag."""
 HANN = 1 + 2 * (2 / 3) ** 2 + 2 * (1 / 6) ** 2
 """Variance of a sum of many ordinates of a Hann window over that of independent ones (Harris 1978, Proc. IEEE 66, 51)."""
 MEAN_SQUARE = 3 / 8
@@ -39,9 +35,12 @@ def bands(power):
     -------
     ndarray, shape (…, bands)
     """
-    count = power.shape[-1]
-    first = np.unique(np.round(np.geomspace(1, count + 1, BANDS + 1)).astype(int))[:-1] - 1
-    return np.add.reduceat(power, first, axis=-1)
+    return np.add.reduceat(power, band_starts(power.shape[-1]), axis=-1)
+
+
+def band_starts(count):
+    """Return the first ordinate of each band, of so many ordinates."""
+    return np.unique(np.round(np.geomspace(1, count + 1, BANDS + 1)).astype(int))[:-1] - 1
 
 
 def windowed(transform):
@@ -97,42 +96,3 @@ def scatter_of_power(banded, mean, noise=None):
 def p_value(chi2, dof):
     """Return the probability of as large a scatter from a stationary source, NaN without segments."""
     return float(chdtrc(dof, chi2)) if dof else np.nan
-
-
-def between(power, noise, m):
-    """Compare the power of observations that are averaged; return a chi2 statistic and its degrees of freedom.
-
-    The power above the noise is summed over the bands that have any, each with the weight that their mean over
-    observations and its variance give, which is that of averages of `m` exponentially distributed ordinates.
-
-    Parameters
-    ----------
-    power : ndarray, shape (observations, ordinates)
-        Averaged periodograms in a normalisation in which they are to be the same, noise included.
-    noise : ndarray, shape (observations,)
-        Noise level of each; NaN if unknown, and then nothing is compared.
-    m : ndarray, shape (observations,)
-        Segments of each.
-
-    Returns
-    -------
-    chi2 : float
-    dof : int
-        One less than observations; 0 where there is one only, where nothing varies, or where the averaged
-        powers scatter by less than a quarter more for it in variance, which changes no p-value much.
-    """
-    power, noise, m = np.asarray(power), np.asarray(noise, float), np.asarray(m, float)
-    if len(power) < 2 or not np.isfinite(noise).all():
-        return 0.0, 0
-    excess = m @ (power - noise[:, None]) / m.sum()
-    variance = bands((np.maximum(excess, 0) + noise[:, None]) ** 2) / m[:, None]
-    mean = bands(excess)
-    error = np.sqrt((m / m.sum()) ** 2 @ variance)
-    weight = np.where(mean > _VARIES * error, mean, 0) / (m @ variance)
-    sums, spread = bands(power - noise[:, None]) @ weight, variance @ weight**2
-    if not (spread > 0).all():
-        return 0.0, 0
-    together = np.average(sums, weights=1 / spread)
-    if not np.average((sums / together - 1) ** 2, weights=m) > _MATTERS:
-        return 0.0, 0
-    return float(np.sum((sums - together) ** 2 / spread)), len(m) - 1
