@@ -138,7 +138,7 @@ def _p_value(name, p_value):
         Column(
             f"{name}_method",
             "str",
-            "How it was found: simulated, sequential, extrapolated, below, or none.",
+            "How it was found: simulated, sequential, extrapolated, below (it is an upper limit), or none.",
             ucd="meta.code",
         ),
     )
@@ -169,7 +169,7 @@ DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos
 N_DROPPED = Column(
     "n_dropped",
     "int64",
-    "Bins of light curves that were left out: no finite time or value, or marked bad.",
+    "Bins of light curves that were left out: no finite time or value, or marked bad; events so marked.",
     ucd="meta.number",
 )
 STATUS = Column("status", "str", "What became of it, in a word.", ucd="meta.code.status")
@@ -799,6 +799,20 @@ MODELS = Table(
             ucd="meta.id.part",
         ),
         Column(
+            "lrt_frequency",
+            "float64",
+            "Centroid of the peak that was tested, where it lowers -2 ln L most.",
+            "Hz",
+            "em.freq",
+        ),
+        Column(
+            "lrt_fwhm",
+            "float64",
+            "Its full width at half maximum.",
+            "Hz",
+            "em.freq;spect.line.width",
+        ),
+        Column(
             "lrt_ratio",
             "float64",
             "Fall of -2 ln L when the tested peak joins the model; NaN where not tested.",
@@ -837,7 +851,7 @@ MODELS = Table(
         Column(
             "lrt_method",
             "str",
-            "How the p-value was found: simulated, sequential, extrapolated, or below.",
+            "How the p-value was found: simulated, sequential, extrapolated, or below (it is an upper limit).",
             ucd="meta.code",
         ),
         Column(
@@ -874,6 +888,13 @@ MODELS = Table(
             "stat.fit.residual",
         ),
         *_p_value("t_sse", T_SSE_P_VALUE),
+        Column(
+            "t_sse_low_p_value",
+            "float64",
+            "Probability of T_SSE or less: where it is small, the fit is better than the data allow.",
+            "",
+            "stat.probability",
+        ),
         Column(
             "outlier_t_r",
             "float64",
@@ -1228,7 +1249,7 @@ SOURCES = Table(
             "qpo_frequency",
             "Hz",
             "em.freq;src.var.pulse",
-            "Centroid of the strongest Lorentzian, or blend of them, with Q > 2.",
+            "Centroid of the most prominent Lorentzian, or blend of them, with Q > 2.",
         ),
         *_fitted("qpo_fwhm", "Hz", "em.freq;spect.line.width", "Its full width at half maximum."),
         *_fitted("qpo_q", "", "stat.param", "Its quality factor, frequency / fwhm."),
@@ -1244,7 +1265,7 @@ SOURCES = Table(
             "Product (band) that the QPO is of: the one with the best evidence.",
             ucd="meta.id.part",
         ),
-        Column("qpo_rival", "str", "The next strongest narrow component.", ucd="meta.id.part"),
+        Column("qpo_rival", "str", "The next most prominent narrow component.", ucd="meta.id.part"),
         Column(
             "qpo_rival_ratio",
             "float64",
@@ -1269,9 +1290,23 @@ SOURCES = Table(
             True,
         ),
         Column(
+            "qpo_p_component",
+            "str",
+            "Component that was tested against the model without it; empty where one more peak was.",
+            ucd="meta.id.part",
+        ),
+        Column(
+            "qpo_p_frequency",
+            "float64",
+            "Centroid of the peak that was tested.",
+            "Hz",
+            "em.freq",
+        ),
+        Column(
             "qpo_p_value",
             "float64",
-            "Calibrated p-value of the peak, of all products (bands) together; NaN where not computed.",
+            "Calibrated p-value of the QPO, or of one more peak where there is none, of all products (bands) "
+            "together; NaN where not computed, or of another peak: see qpo_p_frequency.",
             "",
             "stat.probability",
         ),
@@ -1306,7 +1341,7 @@ SOURCES = Table(
         Column(
             "qpo_q_value",
             "float64",
-            "Least false-discovery rate in the catalogue at which the peak is significant.",
+            "Least false-discovery rate in the catalogue at which the QPO is significant; NaN without one.",
             "",
             "stat.probability",
         ),

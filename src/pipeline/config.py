@@ -716,9 +716,9 @@ class DetectionOptions(Options):
     """Test of one more peak, calibrated by simulation."""
 
     component: ComponentOptions = Field(
-        default_factory=lambda: "lorentzian",
+        default_factory=lambda: {"lorentzian_numax": {"q": {"bounds": [2, 100]}}},
         validate_default=True,
-        description="The peak, as in a model. `lorentzian_numax: {q: {bounds: [2, 100]}}` tests for narrow ones.",
+        description="The peak, as in a model; by default a narrow Lorentzian.",
     )
     draws: Count = Field(
         1000, description="Spectra drawn from the model without the peak, at most, for each source."
@@ -739,8 +739,8 @@ class DetectionOptions(Options):
     limit_q: Positive = Field(10.0, description="Quality factor of that Lorentzian.")
     min_q: Positive = Field(
         2.0,
-        description="Where every model has peaks: the strongest Lorentzian of the chosen one with a larger "
-        "quality factor is tested against the same model without it; where it has none, one more peak is.",
+        description="The most prominent Lorentzian of the chosen model with a larger quality factor is tested, "
+        "against the same model without it; where it has none, one more peak is.",
     )
 
     @field_validator("component")
@@ -813,7 +813,8 @@ class OutlierOptions(Options):
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
     alpha: Fraction = Field(
         0.001,
-        description="Largest p-value of T_SSE at which the flag POOR_FIT is set.",
+        description="Largest p-value of T_SSE at which the flag POOR_FIT is set, and of as small a T_SSE at "
+        "which TOO_GOOD_FIT is.",
     )
 
 
@@ -833,16 +834,22 @@ class FitOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to fit, Hz: [lo, hi]; null: all."
     )
+    max_bins: int = Field(
+        16384,
+        ge=64,
+        description="Frequency bins that a spectrum may have; of longer ones neighbours are averaged, the more "
+        "the higher their frequency.",
+    )
     high_pass: Literal["keep", "cut"] = Field(
         "keep",
         description="`cut`: leave out the lowest frequencies where their power is less than a tenth of the "
         "largest, as where the light curve of a star went through a high-pass filter. Not for spectra in which a "
         "peak stands far above all that is below it.",
     )
-    bin_average: bool = Field(
-        False,
+    bin_average: bool | Literal["auto"] = Field(
+        "auto",
         description="Whether the model is averaged over each frequency bin, rather than taken at its "
-        "centre: for bins that are not narrow beside what is in the spectrum.",
+        "centre. `auto`: where bins differ in width, as after logarithmic rebinning.",
     )
     likelihood: Literal["auto", "gaussian", "gaussian_model"] = Field(
         "auto",
@@ -896,9 +903,8 @@ class FitOptions(Options):
     )
     detection: DetectionOptions | None = Field(
         None,
-        description="Test whether one more peak is needed beside the best of the models without peaks or, "
-        "where all have some, whether the chosen one needs its strongest narrow peak; null: none. Fills "
-        "`qpo_p_value` and `qpo_q_value`.",
+        description="Test whether the chosen model needs its QPO or, where it has none, one more narrow peak; "
+        "null: none. Fills `qpo_p_value` and `qpo_q_value`.",
     )
     evidence: EvidenceOptions | None = Field(
         None,
@@ -977,7 +983,9 @@ class CatalogOptions(Options):
     max_failed_fraction: Fraction = Field(
         0.5, description="The merge fails if a larger fraction of the sources has no result."
     )
-    qpo_min_q: Positive = Field(2.0, description="Least Q of a Lorentzian that is called a QPO.")
+    qpo_min_q: Positive = Field(
+        2.0, description="Least Q of a Lorentzian that is called a QPO, with 95 % confidence."
+    )
     qpo_frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies a QPO may have, Hz: [lo, hi]; null: all."
     )

@@ -207,8 +207,8 @@ class Flag(IntFlag):
     LEAKAGE = (
         1 << 47,
         "Power of low frequencies may have leaked into the others, which bends slopes steeper than 2 towards 2: it "
-        "was measured, or the power is that steep, or the slope is 2 within its error; no window was used "
-        "(`segment.taper`).",
+        "was measured, or the power is that steep, or the slope is 2 within its error; no window is known "
+        "to have been used (`segment.taper`).",
     )
     SHORT_SEGMENTS = (
         1 << 48,
@@ -251,7 +251,25 @@ class Flag(IntFlag):
     OVERSAMPLED = (
         1 << 38,
         "Raw powers are not oversampled as often as `oversampling` says: neighbours are more alike, or less, than that "
-        "number makes them, and errors and p-values are wrong.",
+        "number makes them, or they are more than the light curve of the same source has. Errors are wrong.",
+    )
+    UNRESOLVED = (
+        1 << 39,
+        "A peak of the chosen model is narrower than the frequency bins: its width is an upper limit.",
+    )
+    TOO_GOOD_FIT = (
+        1 << 40,
+        "The power scatters about the chosen model by less than its number of ordinates or its errors say (p of "
+        "T_SSE close to 1): errors are too large, or the powers were smoothed.",
+    )
+    QPO_UNTESTED = (
+        1 << 41,
+        "The p-value that was computed is of another peak than the QPO: see `qpo_p_component` and "
+        "`qpo_p_frequency`.",
+    )
+    REBINNED = (
+        1 << 42,
+        "The power spectrum had more bins than `fit.max_bins`: neighbours were averaged before the fit.",
     )
     ERRORS_FOLLOW_POWER = (
         1 << 43,

@@ -6,9 +6,10 @@ import pytest
 
 from pipeline.catalog.merge import choose_product, runner_up, source_row
 from pipeline.catalog.qpo import choose_qpo, harmonics, index
-from pipeline.columns import FITTED, PULSE, SOURCES
+from pipeline.columns import FITTED, SEGMENT, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.status import Flag
+from pipeline.tables import empty_row
 
 OPTIONS = CatalogOptions()
 
@@ -36,7 +37,7 @@ def parameter(component, name, value, product="p", errors=(0.1, 0.2)):
 
 
 def product(name="p", status="ok", counts=nan, exposure=nan, mean_rate=nan, m=1, **more):
-    return {
+    return empty_row(SEGMENT) | {
         "source_id": "S",
         "product": name,
         "status": status,
@@ -53,7 +54,6 @@ def product(name="p", status="ok", counts=nan, exposure=nan, mean_rate=nan, m=1,
         **dict.fromkeys(("excess_variance", "excess_variance_err", "stationarity_p"), nan),
         **dict.fromkeys(("leakage_p", "longest_interval"), nan),
         **{"series": name, "taper": "none", "detrend": "constant"},
-        **{c.name: nan if c.dtype == "float64" else 0 for c in PULSE},
         "n_observations": 1,
         "n_dropped": 0,
         **more,
@@ -81,6 +81,8 @@ def model(name, bic=100.0, product="p", status="ok", best=False, components=("po
         "rival_components": [],
         "rival_delta_bic": nan,
         "lrt_component": "",
+        "lrt_frequency": nan,
+        "lrt_fwhm": nan,
         "lrt_p_value": nan,
     }
 
@@ -301,7 +303,8 @@ class TestRow:
         )
         assert found["qpo_frequency"] == 4.0
         assert isnan(found["qpo_p_value"]) == (component == "lorentzian.2")
-        assert bool(found["flags"] & Flag.NO_P_VALUE) == (component == "lorentzian.2")
+        assert bool(found["flags"] & Flag.QPO_UNTESTED) == (component == "lorentzian.2")
+        assert found["qpo_p_component"] == component
 
     def test_without_a_qpo_has_no_flag_of_one(self):
         assert row()["flags"] == 0

@@ -237,13 +237,15 @@ def test_a_blend_is_the_same_however_its_peaks_are_normalised():
             root = slopes @ root
         fitted = SimpleNamespace(
             model=model,
-            fit=SimpleNamespace(u=np.log(values)[:, None]),
+            fit=SimpleNamespace(u=np.log(values)[:, None], at_bound=np.zeros((6, 1), bool)),
             covariance=(root @ root.T)[:, :, None],
             sound=np.array([True]),
             active=np.ones((2, 1), bool),
+            free=np.ones((6, 1), bool),
+            profiles=None,
         )
-        found[component] = {q[0]: q[1:3] for _, q in results._blends(row, fitted, 0)}
-    assert found["lorentz"].keys() == {"variance", "frequency", "fwhm", "q", "rms"}
+        found[component] = {q[0]: q[1:3] for _, q, _ in results._blends(row, fitted, 0)}
+    assert found["lorentz"].keys() == {"variance", "frequency", "fwhm", "q", "rms", "peak_power"}
     for name in ("frequency", "fwhm", "q", "rms"):
         assert found["lorentz"][name] == pytest.approx(found["lorentzian"][name], rel=1e-6)
     assert found["lorentz"]["variance"][0] == pytest.approx(found["lorentz"]["rms"][0] ** 2)

@@ -3,7 +3,7 @@
 import functools
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf, isfinite
+from math import inf, isfinite, nan
 
 from pipeline.catalog.merge import source_row, with_open_intervals
 from pipeline.columns import EPOCHS, PULSE, SOURCES
@@ -90,11 +90,11 @@ def across_bands(
     )
     if best is not None:
         row |= {name: best[name] for name in _QPO}
-        flags = (row["flags"] & ~_OF_QPO) | (best["flags"] & _OF_QPO)
+        flags = (row["flags"] & ~_OF_QPO) | (best["flags"] & (_OF_QPO | Flag.UNRESOLVED))
         row |= {
             "qpo_product": best["product"] if with_qpo else "",
             "qpo_p_product": best["qpo_p_value"],
-            "qpo_p_value": combine(p_values),
+            "qpo_p_value": combine(p_values) if isfinite(best["qpo_p_value"]) else nan,
             "qpo_p_trials": sum(map(isfinite, p_values)),
             "flags": int(flags),
         }

@@ -7,7 +7,15 @@ from math import inf, isfinite, nan
 
 from pipeline.catalog.lengths import leaked, too_short
 from pipeline.catalog.pulses import without_pulse
-from pipeline.catalog.qpo import AMBIGUOUS_RATIO, Parameters, choose_qpo, harmonics, index, quality
+from pipeline.catalog.qpo import (
+    AMBIGUOUS_RATIO,
+    Parameters,
+    choose_qpo,
+    harmonics,
+    index,
+    is_of,
+    quality,
+)
 from pipeline.columns import FITTED, SEGMENT, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.status import HAS_RESULT, Fault, Flag, Status
@@ -61,9 +69,9 @@ def source_row(
     row |= {n: fit[n] for n in (*_FROM_FIT, *_FROM_CHECK, "status", "reason")}
     row |= {"n_products": len(fits)} | runner_up(rivals) | _continuum(own)
     name, qpo, qpo_flags = _qpo(without_pulse(own, product), options)
-    test = _test(rivals, name)
-    if name and not test:
-        qpo_flags |= Flag.NO_P_VALUE
+    test = _test(rivals, own, name)
+    if name and not isfinite(test.get("qpo_p_value", nan)):
+        qpo_flags |= Flag.QPO_UNTESTED if test else Flag.NO_P_VALUE
     qpo_flags |= Flag.LEAKAGE if leaked(product, row) else Flag(0)
     qpo_flags |= Flag.SHORT_SEGMENTS if too_short(product, own, products) else Flag(0)
     partial = len(fits) < len(products) or any(_failed(f["status"]) for f in files)
@@ -100,20 +108,25 @@ def choose_product(products: Sequence[Mapping], fits: Mapping[str, Mapping]) -> 
     return max(sorted(products, key=lambda p: p["product"]), key=rank, default=None)
 
 
-def _test(models, qpo) -> dict:
+def _test(models, parameters: Parameters, qpo) -> dict:
     """Columns of the test for a peak, of the model of a product that was tested; empty where none was.
 
-    Where a component was tested against the model without it, it must be the QPO, or a part of it.
+    Where there is a QPO the p-value is given if the peak that was tested is it; of another one, place and
+    component are.
     """
     for model in models:
-        component = model["lrt_component"]
         if not isfinite(model["lrt_p_value"]):
             continue
-        if not component or (model["best"] and component in (qpo or "").split("+")):
+        columns = {
+            "qpo_p_component": model["lrt_component"],
+            "qpo_p_frequency": model["lrt_frequency"],
+        }
+        if qpo is None or is_of(parameters, qpo, model):
             names = ("p_value", "p_error", "method")
-            columns = ("qpo_p_value", "qpo_p_error", "qpo_p_method")
-            test = {c: model[f"lrt_{n}"] for n, c in zip(names, columns, strict=True)}
-            return test | {"qpo_p_is_limit": model.get("lrt_method") == _LIMIT}
+            into = ("qpo_p_value", "qpo_p_error", "qpo_p_method")
+            columns |= {c: model[f"lrt_{n}"] for n, c in zip(names, into, strict=True)}
+            columns["qpo_p_is_limit"] = model.get("lrt_method") == _LIMIT
+        return columns
     return {}
 
 

@@ -120,7 +120,7 @@ def fit_spectra(
     error=None,
     width=None,
     likelihood=None,
-    bin_average=False,
+    bin_average="auto",
     n_starts=4,
     min_delta_bic=0.0,
     errors="observed",
@@ -153,8 +153,9 @@ def fit_spectra(
     likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}, optional
         See `pipeline.fit.likelihood.terms`; by default ``gamma`` with `n`, and with `error` what suits it:
         see `pipeline.fit.prepare.with_errors_only`.
-    bin_average : bool, optional
-        Whether the model is averaged over each bin, rather than taken at its frequency.
+    bin_average : bool or "auto", optional
+        Whether the model is averaged over each bin, rather than taken at its frequency; ``auto``: where
+        `width` is given, or comes with the spectra, and differs from bin to bin.
     n_starts, min_delta_bic, errors
         See `pipeline.fit.fit_model`.
     profile : {"none", "weak", "all"}, optional
@@ -255,7 +256,7 @@ def _row(power, frequency, n, error, width, likelihood):
     """Return one spectrum by frequency; a bin without a frequency has no width to give or take."""
     order = np.argsort(frequency)  # NaN last
     frequency = frequency[order]
-    known = np.isfinite(frequency)
+    known, widths_known = np.isfinite(frequency), width is not None
     if width is None:
         width = np.ones(frequency.size)
         if known.sum() > 1:
@@ -272,6 +273,7 @@ def _row(power, frequency, n, error, width, likelihood):
         "frequency_lo": frequency - half,
         "frequency_hi": frequency + half,
         "likelihood": likelihood,
+        "widths_known": widths_known,
     }
     if error is not None:
         error = np.broadcast_to(error, frequency.shape)[order]

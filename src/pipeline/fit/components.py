@@ -8,6 +8,7 @@ has widths, what comes out is the mean over each bin.
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf
@@ -60,7 +61,17 @@ def constant(grid, level):
 
 def power_law(grid, amplitude, slope):
     """``amplitude f^-slope`` with the amplitude at 1 Hz (Vaughan 2005)."""
-    return amplitude * jnp.exp(-slope * grid.log_frequency)
+    if grid.width is None:
+        return amplitude * jnp.exp(-slope * grid.log_frequency)
+    low, high = grid.edges()
+    span = log(high / low)
+    middle, half = log(low) + span / 2, (1 - slope) * span / 2
+    # the integral of f^-slope over a bin is f^(1 - slope) span sinh(half) / half at its middle
+    square, near = half**2, jnp.abs(half) < 0.1
+    up = jnp.exp(jnp.where(near, 1.0, half))
+    series = 1 + square / 6 * (1 + square / 20 * (1 + square / 42))
+    shape = jnp.where(near, series, (up - 1 / up) / (2 * jnp.where(near, 1.0, half)))
+    return amplitude * jnp.exp((1 - slope) * middle) * span / (high - low) * shape
 
 
 def bending_power_law(grid, amplitude, slope_low, slope_high, bend_frequency):
@@ -80,8 +91,63 @@ def lorentzian(grid, variance, centroid, fwhm):
         return variance * half / jnp.pi * (half**2 + (grid.frequency - centroid) ** 2) ** -1
     low, high = (edge - centroid for edge in grid.edges())
     # the difference of two arcus tangens, without cancellation far from the peak
-    inside = jnp.arctan2((high - low) * half, half**2 + low * high)
+    inside = angle((high - low) * half, half**2 + low * high)
     return variance / jnp.pi * inside / (high - low)
+
+
+@jax.custom_jvp
+def angle(y, x):
+    """Return ``arctan2(y, x)`` for y > 0, to 4e-16 of its value.
+
+    XLA's own calls the scalar library function for each number, and with it a bin average would cost
+    three times the value at the centre; this one vectorises. Rational approximation of the arcus
+    tangens up to tan(pi / 8) and 0.66: Moshier 1989, Cephes.
+    """
+    steep = jnp.abs(x)
+    larger, smaller = jnp.maximum(steep, y), jnp.minimum(steep, y)
+    far = smaller > 0.66 * larger
+    # one division: divisions are what it costs
+    t = jnp.where(far, smaller - larger, smaller) / jnp.where(far, smaller + larger, larger)
+    square = t * t
+    above, below = (_polynomial(c, square) for c in (_ABOVE, _BELOW))
+    inside = t + t * square * above / below + jnp.where(far, math.pi / 4, 0.0)
+    turned = math.pi / 2 - jnp.sign(x) * inside
+    return jnp.where(y > steep, turned, jnp.where(x > 0, inside, math.pi - inside))
+
+
+@angle.defjvp
+def _angle_jvp(arguments, tangents):
+    """Differentiate `angle`; its arguments are divided by the larger, whose square may underflow."""
+    (y, x), (dy, dx) = arguments, tangents
+    per = 1 / jnp.maximum(jnp.abs(x), y)
+    y_part, x_part = y * per, x * per
+    per = per / (x_part**2 + y_part**2)
+    return angle(y, x), x_part * per * dy - y_part * per * dx
+
+
+_ABOVE = (
+    -8.750608600031904122785e-1,
+    -1.615753718733365076637e1,
+    -7.500855792314704667340e1,
+    -1.228866684490136173410e2,
+    -6.485021904942025371773e1,
+)
+_BELOW = (
+    1.0,
+    2.485846490142306297962e1,
+    1.650270098316988542046e2,
+    4.328810604912902668951e2,
+    4.853903996359136964868e2,
+    1.945506571482613964425e2,
+)
+
+
+def _polynomial(coefficients, x):
+    """Evaluate a polynomial, its highest coefficient first."""
+    total = coefficients[0]
+    for coefficient in coefficients[1:]:
+        total = total * x + coefficient
+    return total
 
 
 def zero_lorentzian(grid, variance, fwhm):
@@ -161,6 +227,7 @@ FUNCTIONS = {
 
 KNOW_THEIR_MEAN = (
     "constant",
+    "power_law",
     "lorentzian",
     "zero_lorentzian",
     "lorentz",

@@ -16,8 +16,17 @@ from pipeline.fit.likelihood import draw
 from pipeline.fit.montecarlo import filled, p_values, simulated
 from pipeline.fit.optimize import Code, Engine, Problem, Spectra, model_power
 from pipeline.fit.profile import find, one_sided
+from pipeline.fit.resolution import (
+    between,
+    near,
+    of_spectra,
+    places,
+    prominences,
+    quality_errors,
+)
 from pipeline.fit.select import ModelFit, Workshop
 from pipeline.models import LORENTZIANS
+from pipeline.prominence import is_narrow
 
 
 @dataclass(frozen=True)
@@ -28,11 +37,15 @@ class Detection:
     ----------
     ratio : array, shape (lanes,)
         Fall of -2 ln L when the peak joins the null model; NaN where there is no fit.
+    frequency, fwhm : array, shape (lanes,)
+        Of the peak that joined, Hz; NaN where there is no fit, or the component has none.
     p_value, error_dex, draws, reached, failed, method
         Of the ratio: see `pipeline.fit.montecarlo.PValues`.
     """
 
     ratio: np.ndarray
+    frequency: np.ndarray
+    fwhm: np.ndarray
     p_value: np.ndarray
     error_dex: np.ndarray
     draws: np.ndarray
@@ -44,6 +57,8 @@ class Detection:
         """Return the columns of the table MODELS of one lane."""
         return {
             "lrt_ratio": float(self.ratio[lane]),
+            "lrt_frequency": float(self.frequency[lane]),
+            "lrt_fwhm": float(self.fwhm[lane]),
             "lrt_p_value": float(self.p_value[lane]),
             "lrt_p_error": float(self.error_dex[lane]),
             "lrt_draws": int(self.draws[lane]),
@@ -53,7 +68,17 @@ class Detection:
         }
 
 
-def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, slot, n_starts=4):
+def likelihood_ratio(
+    engine: Engine,
+    spectra: Spectra,
+    widths,
+    start,
+    without,
+    slot,
+    n_starts=4,
+    places_of=None,
+    around=None,
+):
     """Fit without and with one of the components of a model, a peak.
 
     Parameters
@@ -72,15 +97,26 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, s
         Number of the peak.
     n_starts : int, optional
         Starts tried for the peak.
+    places_of : array, shape (P, lanes), optional
+        Where the other peaks are, and stay in both fits (`pipeline.fit.resolution.near`); by default they are
+        free.
+    around : pair of array, shape (lanes,), optional
+        Between which frequencies the peak is looked for, Hz; NaN, and by default, everywhere.
 
     Returns
     -------
     ratio : array, shape (lanes,)
         Fall of the deviance, at least 0; NaN where a fit failed.
-    null : array, shape (P, lanes)
-        The fit without the peak.
+    null, full : array, shape (P, lanes)
+        The fits without and with the peak.
     """
     shop = Workshop(engine, spectra, widths)
+    if places_of is not None:
+        others = engine.model, without, places_of
+        shop.lower, shop.upper = near(*others, shop.lower, shop.upper)
+        start = np.clip(start, shop.lower, shop.upper)
+    if around is not None:
+        shop.lower, shop.upper = between(engine.model, slot, *around, shop.lower, shop.upper)
     with_peak = without.copy()
     with_peak[slot] = True
     problem = Problem(start, shop.lower, shop.upper, shop.free(without), without)
@@ -100,7 +136,7 @@ def likelihood_ratio(engine: Engine, spectra: Spectra, widths, start, without, s
     done = (null.code == Code.CONVERGED) & (full.code == Code.CONVERGED)
     with np.errstate(invalid="ignore"):
         ratio = np.where(done, np.maximum(null.deviance - full.deviance, 0.0), np.nan)
-    return ratio, null.u
+    return ratio, null.u, full.u
 
 
 def detect_peak(
@@ -111,6 +147,8 @@ def detect_peak(
     seeds,
     *,
     slot=None,
+    keep_places=False,
+    around=None,
     n_starts=4,
     draws=1000,
     enough=20,
@@ -131,6 +169,12 @@ def detect_peak(
         One a spectrum: its draws do not depend on what else is in the batch.
     slot : int, optional
         Number of the peak, where `null` is of the same model, without it; the last one by default.
+    keep_places : bool, optional
+        Whether the other peaks stay where `null` has them, in the data and in the draws. If they are free, one
+        of them takes the place of the peak that was left out, and what is tested is something else.
+    around : pair of array, shape (lanes,), optional
+        Frequencies, Hz, between which the peak lies that is tested; NaN, and by default, it is the one that
+        helps most. In the draws it is looked for everywhere.
     n_starts : int, optional
         Starts tried for the peak, in the data and in the draws.
     draws : int, optional
@@ -150,8 +194,11 @@ def detect_peak(
     start[: null.fit.u.shape[0]] = null.fit.u
     usable = np.isfinite(null.fit.deviance) & np.isfinite(null.fit.u).all(axis=0)
     start[:, ~usable] = 0.0
-    ratio, u = likelihood_ratio(engine, spectra, widths, start, without, slot, n_starts)
+    kept = start.copy() if keep_places else None
+    told = start, without, slot, n_starts, kept, around
+    ratio, u, full = likelihood_ratio(engine, spectra, widths, *told)
     ratio[~usable] = np.nan
+    found_at = [np.where(np.isfinite(ratio), of[slot], np.nan) for of in places(engine.model, full)]
     generators = [np.random.default_rng(seed) for seed in seeds]
     expected = model_power(engine.model, spectra, without, np.asarray(u, float), engine.block_size)
 
@@ -172,24 +219,27 @@ def detect_peak(
         which, power = which[some], np.hstack(power)[:, some]
         drawn = spectra.take(which)._replace(power=power), widths[:, which]
         told = u[:, which], without[:, which], slot, n_starts
+        told += (None if kept is None else kept[:, which],)
         return likelihood_ratio(engine, *drawn, *told)[0][None, :count]
 
     told = {"draws": draws, "enough": enough, "batch_size": batch_size}
     found = simulated(ratio[None], simulate, **told)
-    return Detection(ratio, *p_values(ratio, [f[0] for f in found], enough, generators))
+    p = p_values(ratio, [f[0] for f in found], enough, generators)
+    return Detection(ratio, *found_at, *p)
 
 
-def peak_to_test(result: ModelFit, min_q) -> np.ndarray:
-    """Return which Lorentzian of a model with peaks a test asks for.
+def peak_to_test(result: ModelFit, spectra: Spectra, widths, min_q) -> np.ndarray:
+    """Return which Lorentzian of a model is its QPO, and a test asks for.
 
-    The one with the most variance of those with Q > `min_q` that are not at a bound of their frequency, or, where there
-    is none, the next that the model may have: so every spectrum is tested, and not only those in which
-    something was found.
+    The most prominent of those that are narrow (`pipeline.prominence`) and whose frequency and variance are
+    not at a bound: as the catalogue has it.
 
     Parameters
     ----------
     result : ModelFit
         Fits.
+    spectra, widths
+        The data, shapes (bins, lanes).
     min_q : float
         Least quality factor.
 
@@ -198,15 +248,16 @@ def peak_to_test(result: ModelFit, min_q) -> np.ndarray:
     int array, shape (lanes,)
         Number of its slot; -1 where there is none.
     """
-    model, values = result.model, result.model.to_values(result.fit.u)
-    size = np.full(result.active.shape, -np.inf)
+    model, u = result.model, np.asarray(result.fit.u, float)
+    q, q_err = quality_errors(model, result.fit, result.covariance)
+    q_err = np.where(result.sound, q_err, np.nan)
+    size = prominences(model, u, *of_spectra(spectra, widths))
     for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
-        if slot.component in LORENTZIANS:
-            variance, place, last = values[list(index)]
-            q = last if slot.component == "lorentzian_numax" else place / last
-            narrow = (q > min_q) & ~result.fit.at_bound[index[1]]
-            # of those that are not there the first, after all that are
-            size[s] = np.where(result.active[s], np.where(narrow, variance, -np.inf), -1.0 - s)
+        held = result.fit.at_bound[list(index[:2])].any(axis=0)
+        with np.errstate(invalid="ignore"):
+            narrow = result.active[s] & is_narrow(q[s], q_err[s], min_q) & ~held
+        may_be = narrow & np.isfinite(size[s]) & (slot.component in LORENTZIANS)
+        size[s] = np.where(may_be, size[s], -np.inf)
     return np.where(np.isfinite(size.max(axis=0)), np.argmax(size, axis=0), -1)
 
 
@@ -257,7 +308,8 @@ def amplitude_limits(
         log = model.is_log[rows][:, None]
         start[rows] = np.where(log, np.log(np.where(log, told, 1.0)), told)
         held = rows[rows != amplitude]
-        active = np.ones((len(model.slots), which.size), bool)
+        active = _null_of(model, null.take(which), None)[1]
+        active[-1] = True
         free = shop.free(active)
         free[held] = False
         shop.lower[held] = shop.upper[held] = start[held]

@@ -9,14 +9,13 @@ from pipeline import columns, tables
 from pipeline.config import FitOptions
 from pipeline.fit import criteria, devices, mcmc, posterior, predictive, prepare, results, samples
 from pipeline.fit.blocks import on_cores
-from pipeline.fit.detect import amplitude_limits, detect_peak, peak_to_test
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, component_power
+from pipeline.fit.qpo_test import columns_of_tests
 from pipeline.fit.seeds import Purpose, seed_words
 from pipeline.fit.select import fit_model
-from pipeline.fit.starts import peaks_along
+from pipeline.fit.shorten import shortened
 from pipeline.fit.weak import add_profiles
-from pipeline.models import LORENTZIANS
 from pipeline.status import HAS_RESULT, Flag, Status
 
 log = logging.getLogger(__name__)
@@ -71,6 +70,7 @@ def fit_rows(rows, options: FitOptions):
     """
     used = devices.configure(options.platform, options.precision, options.compilation_cache)
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
+    rows = [shortened(row, options.max_bins) for row in rows]
     weighted = [prepare.with_errors_only(row, options.likelihood) for row in rows]
     follow = [row.get("errors_follow", False) for row in weighted]
     rows = [{**row, "errors_follow": f} for row, f in zip(rows, follow, strict=True)]
@@ -138,7 +138,11 @@ def _fit_bucket(bucket, rows, options, used):
         )
     # again: a profile may have found a better optimum
     best = _best(list(fits.values()), options.min_delta_bic)
-    tests = _detect(bucket, rows, fits, best, options, used)
+
+    def engine_of(model):  # in single precision: a ratio is wanted to 0.01
+        return _engine(model, bucket, options, used, precision="float32")
+
+    tests = columns_of_tests(bucket, rows, fits, best, options, engine_of)
     for k, (name, result) in enumerate(fits.items()):
         told = result.model, bucket.spectra, result.active, result.fit.u
         power = component_power(*told) if (best == k).any() else None
@@ -205,70 +209,6 @@ def _samples(engine, result, chosen, more, bucket, rows, options):
     return out
 
 
-def _detect(bucket, rows, fits, best, options, used):
-    """Test for a peak, and limit it where there is none; see `DetectionOptions`.
-
-    Returns the columns of MODELS by model and lane of the bucket.
-    """
-    if options.detection is None:
-        return {}
-    if options.without_peaks:
-        return _detect_one_more(bucket, rows, fits, options, used)
-    out = {}
-    for k, (name, result) in enumerate(fits.items()):
-        asked = np.where(best == k, peak_to_test(result, options.detection.min_q), -1)
-        engine = _engine(result.model, bucket, options, used, precision="float32")
-        out[name] = {}
-        for slot in np.unique(asked[asked >= 0]):
-            lanes = np.flatnonzero(asked == slot)
-            found = _tested(engine, bucket, result, lanes, rows, options, slot)
-            for lane, told in found.items():
-                label = result.model.slots[slot].label if result.active[slot, lane] else ""
-                out[name][lane] = {"lrt_component": label, **told}
-    return out
-
-
-def _detect_one_more(bucket, rows, fits, options, used):
-    """Test for one more peak beside the best model without any, and limit it where there is none."""
-    told, out = options.detection, {}
-    nulls = options.without_peaks
-    best = _best([fits[name] for name in nulls], options.min_delta_bic)
-    for k, name in enumerate(nulls):
-        lanes = np.flatnonzero(best == k)
-        if not lanes.size:
-            continue
-        model = Model.from_components(name, [*options.models[name], told.component])
-        engine = _engine(model, bucket, options, used, precision="float32")
-        out[name] = _tested(engine, bucket, fits[name], lanes, rows, options)
-        quiet = np.array([k for k, c in out[name].items() if c["lrt_p_value"] > told.alpha], int)
-        if quiet.size and told.limits and told.component.name in LORENTZIANS:
-            limits = _limits(engine, bucket, fits[name], quiet, rows, options)
-            for lane, columns_of_limits in zip(quiet, limits, strict=True):
-                out[name][lane] |= columns_of_limits
-    return out
-
-
-def _tested(engine, bucket, null, lanes, rows, options, slot=None):
-    """Return the columns of the test of a peak by lane of the bucket.
-
-    The engine is one in single precision: the ratio is wanted to 0.01.
-    """
-    told = options.detection
-    found = detect_peak(
-        engine,
-        bucket.spectra.take(lanes),
-        bucket.widths[:, lanes],
-        null.take(lanes),
-        [seed_words(told.seed, Purpose.DETECTION, rows[lane], engine.model.name) for lane in lanes],
-        slot=slot,
-        n_starts=options.starts,
-        draws=told.draws,
-        enough=told.enough,
-        batch_size=options.batch_size,
-    )
-    return {lane: found.columns(i) for i, lane in enumerate(lanes)}
-
-
 def _check(bucket, rows, result, chosen, options, used):
     """Check a model where it is chosen; yield lanes of the bucket, and the columns of MODELS of each."""
     told, lanes = options.outliers, np.flatnonzero(chosen)
@@ -287,25 +227,6 @@ def _check(bucket, rows, result, chosen, options, used):
     )
     for i, lane in enumerate(lanes):
         yield lane, checked.columns(i)
-
-
-def _limits(engine, bucket, null, lanes, rows, options):
-    """Return the columns of the upper limits of some lanes."""
-    told, declared = options.detection, engine.model.slots[-1].declared
-    spectra = bucket.spectra.take(lanes)
-    frequency, places = peaks_along(declared, spectra, told.limits, told.limit_q)
-    places[:, 0] = amplitude_limits(
-        engine,
-        spectra,
-        bucket.widths[:, lanes],
-        null.take(lanes),
-        places,
-        level=options.upper_limit,
-        batch_size=options.batch_size,
-    )
-    for k, lane in enumerate(lanes):
-        rms = [results.rms_of_lorentzian(declared.name, p, rows[lane]) for p in places[:, :, k]]
-        yield {"limit_frequency": frequency[:, k], "limit_rms": np.array(rms)}
 
 
 def _engine(model, bucket, options, used, precision=None):
@@ -353,6 +274,8 @@ def _rows_of_lane(row, mask, fits, options):
         for model in models:
             if model.get("t_sse_p_value", 1.0) <= options.outliers.alpha:
                 model["flags"] |= int(Flag.POOR_FIT)
+            if model.get("t_sse_low_p_value", 1.0) <= options.outliers.alpha:
+                model["flags"] |= int(Flag.TOO_GOOD_FIT)
     parameters = []
     for k, (model, fit) in enumerate(zip(models, fits, strict=True)):
         model["best"] = k == best

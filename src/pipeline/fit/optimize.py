@@ -214,8 +214,8 @@ class Fit:
         Deviance - 2 ln prior: what was made small.
     iterations, code : int array, shape (lanes,)
         Iterations used, those on coarse bins or in lower precision not counted, and `Code`.
-    at_bound : bool array, shape (P, lanes)
-        Free parameters that ended at a bound.
+    at_bound, at_lower : bool array, shape (P, lanes)
+        Free parameters that ended at a bound, and those of them that did at the lower one.
     """
 
     u: np.ndarray
@@ -224,6 +224,7 @@ class Fit:
     iterations: np.ndarray
     code: np.ndarray
     at_bound: np.ndarray
+    at_lower: np.ndarray
 
     def take(self, lanes) -> "Fit":
         """Return the fits of some lanes."""
@@ -464,6 +465,7 @@ class Engine:
             iterations=state.iterations.astype(np.int32),
             code=state.code.astype(np.int32),
             at_bound=held,
+            at_lower=held & (state.u <= problem.lower),
         )
 
     def try_starts(self, spectra: Spectra, problem: Problem, iterations, which=None):

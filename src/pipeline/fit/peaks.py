@@ -95,7 +95,9 @@ def scores(model, likelihood, declared, tried, spectra, u, active, frequencies, 
     """
     grid = spectra.grid
     power = model.power(u, grid, active)
-    flat = jnp.sum(spectra.power * spectra.weight, axis=0) / jnp.sum(spectra.weight, axis=0)
+    total = jnp.sum(spectra.weight, axis=0)
+    flat, size = (jnp.sum(p * spectra.weight, axis=0) for p in (spectra.power, abs(spectra.power)))
+    flat = jnp.maximum(flat, 1e-3 * size) / total  # powers without their noise may be negative
     power = jnp.where(jnp.any(active, axis=0), power, flat)
     at = terms(likelihood, spectra.power, spectra.weight, power)
     root, residual = standardised(at.score, at.fisher)

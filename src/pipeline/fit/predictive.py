@@ -62,8 +62,8 @@ class Check:
         Draws that were fitted, and those whose fit did not converge.
     origin : list of Origin, length lanes
         Where their parameters come from.
-    p_t_r, p_t_sse, p_outlier : PValues
-        Of the three statistics, from the same draws.
+    p_t_r, p_t_sse, p_outlier, p_low : PValues
+        Of the three statistics, from the same draws; and of so small a T_SSE.
     """
 
     t_r: np.ndarray
@@ -80,6 +80,7 @@ class Check:
     p_t_r: PValues
     p_t_sse: PValues
     p_outlier: PValues
+    p_low: PValues
 
     def columns(self, lane) -> dict:
         """Return the columns of the table MODELS of one lane."""
@@ -100,7 +101,7 @@ class Check:
             out[f"{name}_p_value"] = float(p.p_value[lane])
             out[f"{name}_p_error"] = float(p.error_dex[lane])
             out[f"{name}_method"] = str(p.method[lane])
-        return out
+        return out | {"t_sse_low_p_value": float(self.p_low.p_value[lane])}
 
     @property
     def _p(self):
@@ -230,9 +231,9 @@ def _there(result):
 
 
 def _observed(engine, spectra, widths, result, scales):
-    """Return the statistics of the data, shape (3, lanes), and the fields of a `Check` on the outlier."""
+    """Return the statistics of the data, shape (4, lanes), and the fields of a `Check` on the outlier."""
     lanes, likelihood = spectra.power.shape[1], engine.likelihood
-    observed, frequency, width, p = np.full((3, lanes), np.nan), *np.full((3, lanes), np.nan)
+    observed, frequency, width, p = np.full((4, lanes), np.nan), *np.full((3, lanes), np.nan)
     bins, trials = np.zeros((2, lanes), int)
     model = model_power(engine.model, spectra, result.active, result.fit.u, engine.block_size)
     for k in np.flatnonzero(_there(result)):
@@ -250,7 +251,7 @@ def _observed(engine, spectra, widths, result, scales):
 
 
 def _simulated(engine, spectra, widths, result, block, start, generators, scales):
-    """Draw a spectrum around each start, fit it again, and return its statistics, shape (3, draws)."""
+    """Draw a spectrum around each start, fit it again, and return its statistics, shape (4, draws)."""
     counts = [count for _, count in block]
     some, ends = filled(sum(counts)), np.cumsum(counts)[:-1]
     which, start = np.repeat([k for k, _ in block], counts)[some], start[:, some]
@@ -290,7 +291,7 @@ def _bins(likelihood, weight, power, model):
 
 
 def _statistics(likelihood, weight, power, model, scales):
-    """Return T_R, T_SSE and the outlier of spectra of one source, shape (3, draws)."""
+    """Return T_R, T_SSE, the outlier and -T_SSE of spectra of one source, shape (4, draws)."""
     n, x = _bins(likelihood, weight, power, model)
-    t_r = outliers.t_r(likelihood, n, x, scales)
-    return np.stack([t_r[0], outliers.t_sse(n, x), t_r.max(axis=0)])
+    t_r, t_sse = outliers.t_r(likelihood, n, x, scales), outliers.t_sse(n, x)
+    return np.stack([t_r[0], t_sse, t_r.max(axis=0), -t_sse])

@@ -8,6 +8,8 @@ from pipeline.fit.optimize import Spectra
 
 BUCKETS = (64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 """Lengths spectra are padded to: one compilation each. Longer ones go to multiples of 4096."""
+ALIKE = 1.2
+"""Widths of bins within this factor are those of single ordinates, rounded."""
 MIN_BINS = 8
 """Fewer usable bins than this are not fitted."""
 SAME_SCATTER = 0.3
@@ -200,20 +202,40 @@ def buckets(rows, masks, batch_size, *, average=False) -> list[Bucket]:
         Their usable bins; a spectrum with fewer than `MIN_BINS` is left out.
     batch_size : int
         Most lanes in a bucket.
-    average : bool, optional
-        Whether models are to be averaged over the bins.
+    average : bool or "auto", optional
+        Whether models are to be averaged over the bins; ``auto``: where `averages` says so.
     """
     groups = {}
     for lane, (row, mask) in enumerate(zip(rows, masks, strict=True)):
         bins = int(mask.sum())
         if bins >= MIN_BINS:
-            groups.setdefault((likelihood_of(row), bucket_length(bins)), []).append(lane)
+            over_bins = averages(row, mask) if average == "auto" else bool(average)
+            key = likelihood_of(row), bucket_length(bins), over_bins
+            groups.setdefault(key, []).append(lane)
     out = []
-    for (likelihood, length), lanes in sorted(groups.items()):
+    for (likelihood, length, over_bins), lanes in sorted(groups.items()):
         for start in range(0, len(lanes), batch_size):
             part = np.array(lanes[start : start + batch_size])
-            out.append(_fill(likelihood, length, part, rows, masks, average))
+            out.append(_fill(likelihood, length, part, rows, masks, over_bins))
     return out
+
+
+def averages(row, mask) -> bool:
+    """Return whether a model is to be averaged over the bins of a spectrum.
+
+    It is where bins differ in width by more than `ALIKE`: the wide ones are averages of several
+    ordinates, and a peak between the centres of two of them would not be seen.
+
+    Parameters
+    ----------
+    row : mapping
+        ``frequency_lo`` and ``frequency_hi``, Hz, shape (bins,), and ``widths_known``, False where they
+        were made up from the distances between frequencies.
+    mask : bool array, shape (bins,)
+        Usable bins, one at least.
+    """
+    widths = (row["frequency_hi"] - row["frequency_lo"])[mask]
+    return bool(row.get("widths_known", True) and widths.max() > ALIKE * widths.min())
 
 
 def _fill(likelihood, length, lanes, rows, masks, average) -> Bucket:

@@ -10,7 +10,9 @@ from pipeline.fit.errors import interval
 from pipeline.fit.optimize import Code
 from pipeline.fit.profile import End
 from pipeline.fit.propagation import follow
+from pipeline.fit.resolution import bin_widths, limits_of_data, unresolved
 from pipeline.models import LORENTZIANS
+from pipeline.prominence import prominence
 from pipeline.status import Flag, Status
 
 _CODES = {
@@ -28,7 +30,9 @@ def lane_status(result, lane) -> Status:
         return status
     if not result.sound[lane]:
         return Status.SINGULAR
-    if (result.fit.at_bound & result.free)[:, lane].any():
+    fit = result.fit.take([lane])
+    at_bound = fit.at_bound & ~limits_of_data(result.model, fit)
+    if (at_bound[:, 0] & result.free[:, lane]).any():
         return Status.AT_BOUND
     return Status.OK
 
@@ -44,6 +48,10 @@ def model_row(row, result, lane) -> dict:
         flags |= Flag.ERRORS_FOLLOW_POWER
     if status is Status.AT_BOUND:
         flags |= Flag.AT_BOUND
+    if unresolved_peaks(row, result, lane).any():
+        flags |= Flag.UNRESOLVED
+    if row.get("rebinned"):
+        flags |= Flag.REBINNED
     return {
         "source_id": row["source_id"],
         "product": row["product"],
@@ -63,6 +71,18 @@ def model_row(row, result, lane) -> dict:
         "parameter_names": [result.model.names[p] for p in free],
         "covariance": result.covariance[np.ix_(free, free, [lane])].ravel(),
     }
+
+
+def unresolved_peaks(row, result, lane) -> np.ndarray:
+    """Return which peaks of one lane are narrower than the bins of its SPECTRA row, shape (slots,)."""
+    some = result.active[:, [lane]], result.fit.u[:, [lane]]
+    return unresolved(result.model, *some, *_bins(row))[:, 0]
+
+
+def _bins(row):
+    """Middles and widths of the bins of a row, Hz, shape (bins, 1)."""
+    low, high = (np.asarray(row[name], float)[:, None] for name in ("frequency_lo", "frequency_hi"))
+    return (low + high) / 2, high - low
 
 
 def _labels(model, active) -> list[str]:
@@ -109,6 +129,11 @@ def parameter_rows(row, result, lane) -> list[dict]:
         block = block if result.sound[lane] else np.full_like(block, math.nan)
         quantities = list(derived(slot.component, values[at], block, row))
         told = _follow_component(row, result, slot.component, at, lane) if quantities else {}
+        if slot.component in LORENTZIANS:
+            peak, slopes = lorentzian_of(slot.component, values[at])
+            error = _error(slopes @ block @ slopes.T, (1, 1, -1))
+            unit = slot.parameters[0].unit_in(row["norm"])
+            quantities.append(_peak_power(row, *peak, error, unit))
         for quantity in quantities:
             more = _derived_row(*quantity, kind=result.kind) | told.get(quantity[0], {})
             out.append({**common, "component": slot.label, **more})
@@ -294,6 +319,13 @@ def _of_lorentzian(component, values, covariance, row, to_fraction):
         yield "rms", rms_of_lorentzian(component, values, row), error
 
 
+def _peak_power(row, variance, frequency, fwhm, error, unit):
+    """Frequency times power at the centroid of a peak, by which the QPO is chosen, with its unit."""
+    middle, width = _bins(row)
+    width = bin_widths(np.array([[frequency]]), middle, width)[0, 0] if middle.size else 0.0
+    return "peak_power", float(prominence(variance, frequency, fwhm, width)), error, unit
+
+
 def rms_of_lorentzian(component, values, row) -> float:
     """Return the fractional rms over positive frequencies; NaN where the mean rate is not known.
 
@@ -392,12 +424,14 @@ def _blends(row, result, lane):
         unit = model.slots[members[0]].parameters[0].unit_in(row["norm"])
         rms = math.sqrt(positive * to_fraction / _binning(row, frequency)) if to_fraction else None
         told = _follow_blend(row, result, members, index, lane)
+        error = _error(errors, (1, 1, -1, 0))
         for quantity in (
             ("variance", variance, _root(errors[0, 0]), unit),
             ("frequency", frequency, _root(errors[1, 1])),
             ("fwhm", fwhm, _root(errors[2, 2])),
             ("q", frequency / fwhm, _error(errors, (0, 1, -1, 0))),
             ("rms", rms, 0.5 * _root(errors[3, 3])),
+            _peak_power(row, variance, frequency, fwhm, error, unit),
         ):
             if quantity[1] is not None:
                 yield label, quantity, told.get(quantity[0], {})

@@ -206,6 +206,7 @@ def _flat(shop, start) -> Fit:
         nothing.astype(np.int32),
         nothing.astype(np.int32),
         np.zeros(start.shape, bool),
+        np.zeros(start.shape, bool),
     )
 
 
@@ -215,7 +216,7 @@ def steeper_above(shop, fit) -> Fit:
     Exchanging the two slopes and rescaling the amplitude by bend_frequency^(high - low) leaves the
     power as it was: the likelihood has two optima of the same height.
     """
-    u, at_bound = fit.u.copy(), fit.at_bound.copy()
+    u, at_bound, at_lower = fit.u.copy(), fit.at_bound.copy(), fit.at_lower.copy()
     for slot, index in zip(shop.model.slots, shop.model.index, strict=True):
         told = any(slot.priors) or any(slot.scales)
         if slot.component != "bending_power_law" or told or _in_a_tie(shop.model, index):
@@ -228,8 +229,9 @@ def steeper_above(shop, fit) -> Fit:
         inside = (other >= shop.lower) & (other <= shop.upper)
         swap = (u[low] > u[high]) & inside[rows].all(axis=0) & ~shop.fixed[rows].any()
         u = np.where(swap, other, u)
-        at_bound[[low, high]] = np.where(swap, at_bound[[high, low]], at_bound[[low, high]])
-    return replace(fit, u=u, at_bound=at_bound)
+        for held in (at_bound, at_lower):
+            held[[low, high]] = np.where(swap, held[[high, low]], held[[low, high]])
+    return replace(fit, u=u, at_bound=at_bound, at_lower=at_lower)
 
 
 def _in_a_tie(model, rows) -> bool:

@@ -54,8 +54,9 @@ def data_bounds(model, spectra, widths):
     lowest = _extreme(np.min, spectra.frequency, used, np.inf)
     highest = _extreme(np.max, spectra.frequency, used, 0.0)
     finest = _extreme(np.min, widths, used, np.inf)
-    total = np.sum(np.where(used, spectra.power * widths, 0.0), axis=0)
-    largest = _extreme(np.max, spectra.power, used, 0.0)
+    # of a spectrum without its noise level powers, and their sum, may be negative
+    size = np.where(used, np.abs(spectra.power), 0.0)
+    total, largest = _positive(np.sum(size * widths, axis=0)), _positive(np.max(size, axis=0))
     natural = {
         "level": (1e-9 * largest, 1e3 * largest),
         "variance": (1e-9 * total, 1e3 * total),
@@ -97,6 +98,11 @@ def _fitted(model, row, value):
     return np.log(np.maximum(value, 1e-300)) if model.is_log[row] else value
 
 
+def _positive(size):
+    """Replace the size of a spectrum in which all powers are zero by one."""
+    return np.where(size > 0, size, 1.0)
+
+
 def _extreme(function, values, used, other):
     return function(np.where(used, values, other), axis=0)
 
@@ -120,7 +126,7 @@ def base_starts(model, spectra, count):
     log_f = np.log(np.where(used, spectra.frequency, np.nan))
     first, last = np.nanmin(log_f, axis=0), np.nanmax(log_f, axis=0)
     place = (log_f - first) / np.maximum(last - first, 1e-12)
-    level = _mean_where(spectra.power, used & (place > 0.8) | _last_quarter(used))
+    level = _level(spectra.power, used & (place > 0.8) | _last_quarter(used))
     starts = np.zeros((count, model.size, used.shape[1]))
     for k in range(count):
         slope, low, high, bend = _SHAPES[k % len(_SHAPES)]
@@ -164,9 +170,14 @@ def _mean_where(values, mask):
     return np.sum(np.where(mask, values, 0.0), axis=0) / np.maximum(mask.sum(axis=0), 1)
 
 
+def _level(power, mask):
+    """Mean power, or a small part of its size where that is not positive."""
+    return np.maximum(_mean_where(power, mask), 1e-3 * _mean_where(np.abs(power), mask))
+
+
 def _amplitude(spectra, log_f, level, near, slope):
     """Power at 1 Hz of a power law through the excess over the level at low frequencies."""
-    excess = np.maximum(spectra.power - 0.9 * level, 1e-3 * spectra.power)
+    excess = np.maximum(spectra.power - 0.9 * level, 1e-3 * np.abs(spectra.power))
     at_one = np.log(np.maximum(excess, 1e-300)) + slope * np.nan_to_num(log_f)
     return np.exp(np.clip(_mean_where(at_one, near), -650, 650))
 
@@ -196,7 +207,7 @@ def peaks_along(declared, spectra, count, quality):
     lowest = _extreme(np.min, spectra.frequency, used, np.inf)
     highest = _extreme(np.max, spectra.frequency, used, 0.0)
     centre = np.geomspace(lowest, highest, count + 2)[1:-1]
-    variance = 0.1 * _mean_where(spectra.power, used) * centre / quality
+    variance = 0.1 * _level(spectra.power, used) * centre / quality
     values = peak_values(declared, variance, centre, quality, 0.0)
     return centre, np.stack(list(values.values()), axis=1)
 

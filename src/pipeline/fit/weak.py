@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.fit.optimize import Problem
 from pipeline.fit.profile import profiles
+from pipeline.fit.resolution import of_spectra, unresolved, width_rows
 from pipeline.fit.select import ModelFit, Workshop, finish
 
 WEAK_SIGMA = 0.5
@@ -46,7 +47,7 @@ def add_profiles(
     """Give a fit the profile errors and upper limits that it needs.
 
     Amplitudes of weak components get an upper limit; parameters of weak components get errors from
-    their profiles. Where a profile finds a better optimum the lane is fitted again from there.
+    their profiles. So do those of peaks narrower than their bin, with an upper limit of the width. Where a profile finds a better optimum the lane is fitted again from there.
 
     Profiles follow the peak that was fitted: where a weak one was searched for over many frequencies, its
     interval does not say that another bump of the noise might be it. And limits hold for all spectra
@@ -93,9 +94,13 @@ def add_profiles(
 
 def _profiled(shop, result, which, chosen, told):
     """Profiles of the parameters of a fit that need them."""
-    weak = is_weak(result)[shop.model.slot_of()] & result.free
+    bins = of_spectra(shop.spectra, shop.widths)
+    thin = unresolved(shop.model, result.active, result.fit.u, *bins)
+    weak = (is_weak(result) | thin)[shop.model.slot_of()] & result.free
     wanted = result.free if which == "all" else weak & chosen
     limited = (result.free if which == "all" else weak) & shop.model.is_amplitude[:, None]
+    for s, row in width_rows(shop.model).items():
+        limited[row] |= thin[s] & result.free[row] & chosen
     covariance = np.where(result.sound, result.covariance, 0.0)
     problem = Problem(result.fit.u, shop.lower, shop.upper, result.free, result.active)
     return profiles(

@@ -1,0 +1,89 @@
+"""The p-value is of the QPO of the chosen model; of one more narrow peak where it has none."""
+
+import numpy as np
+import pytest
+
+from pipeline.config import FitOptions, validate
+from pipeline.fit import driver
+
+EDGES = np.geomspace(0.1, 50, 121)
+LOW, HIGH = EDGES[:-1], EDGES[1:]
+N = 300 * (HIGH - LOW)
+MODELS = {"noise": ["constant"], "sum": ["constant", {"lorentzian": {"up_to": 4}}]}
+
+
+def _mean(*peaks):
+    """Power of Lorentzians and a constant, averaged over the bins."""
+    power = np.full(len(LOW), 0.002)
+    for variance, frequency, fwhm in peaks:
+        inside = [np.arctan((edge - frequency) / (fwhm / 2)) for edge in (LOW, HIGH)]
+        power = power + variance / np.pi * (inside[1] - inside[0]) / (HIGH - LOW)
+    return power
+
+
+def _row(name, power, rng):
+    return {
+        "source_id": name,
+        "product": "p",
+        "status": "ok",
+        "reason": "",
+        "norm": "frac",
+        "frequency": (LOW + HIGH) / 2,
+        "frequency_lo": LOW,
+        "frequency_hi": HIGH,
+        "power": rng.gamma(N, power / N),
+        "n": N,
+        "power_err": np.empty(0),
+        "mean_rate": np.nan,
+        "background_rate": np.nan,
+        "dt": np.nan,
+    }
+
+
+@pytest.fixture(scope="module")
+def tested():
+    """Two spectra each of broad noise, of noise with a QPO and its harmonic, and of nothing."""
+    rng = np.random.default_rng(1)
+    broad = (0.06, 0.0, 3.0), (0.01, 4.0, 6.0)
+    qpo = (0.012, 3.0, 0.4), (0.005, 6.0, 0.8)
+    rows = [
+        _row(f"{name}{k}", _mean(*peaks), rng)
+        for name, peaks in (("broad", broad), ("qpo", broad + qpo), ("white", ()))
+        for k in range(2)
+    ]
+    told = {"models": MODELS, "min_delta_bic": 10, "detection": {"draws": 100, "enough": 10}}
+    models, parameters, *_ = driver.fit_rows(rows, validate(told, FitOptions))
+    best = {m["source_id"]: m for m in models if m["best"]}
+    return best, parameters
+
+
+def test_every_spectrum_is_tested_beside_the_model_that_was_chosen(tested):
+    best, _ = tested
+    assert all(np.isfinite(m["lrt_p_value"]) for m in best.values())
+    assert {m["model"] for name, m in best.items() if name[:5] == "white"} == {"noise"}
+
+
+def test_broad_noise_is_no_peak(tested):
+    """By default the peak is narrow; any Lorentzian would be a part of the noise, with the least p there is."""
+    best, _ = tested
+    for name in ("broad0", "broad1", "white0", "white1"):
+        assert best[name]["lrt_component"] == ""
+        assert best[name]["lrt_p_value"] > 0.01
+        assert len(best[name]["limit_rms"]) == 12
+
+
+def test_a_qpo_is_tested_at_its_own_frequency(tested):
+    """Other components may not take its place: with them free, what is left over would be tested."""
+    best, parameters = tested
+    for name in ("qpo0", "qpo1"):
+        model = best[name]
+        found = {
+            p["parameter"]: p["value"]
+            for p in parameters
+            if (p["source_id"], p["component"], p["best"]) == (name, model["lrt_component"], True)
+        }
+        assert found["frequency"] == pytest.approx(3.0, abs=0.1)
+        assert model["lrt_frequency"] == pytest.approx(found["frequency"], abs=0.05)
+        assert model["lrt_fwhm"] == pytest.approx(found["fwhm"], rel=0.3)
+        assert model["lrt_p_value"] < 1e-3
+        assert "limit_rms" not in model
