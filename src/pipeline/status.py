@@ -179,7 +179,8 @@ class Flag(IntFlag):
     )
     NON_STATIONARY = (
         1 << 21,
-        "The power differs between segments by more than chance: p-values and errors are too small.",
+        "The power differs between segments, or between observations that were averaged, by more than chance: "
+        "p-values and errors are too small.",
     )
     POOR_FIT = (
         1 << 22,
