@@ -186,6 +186,38 @@ def test_the_stage_checks_the_chosen_model_and_flags_one_that_does_not_fit():
     assert "t_sse" not in plain
 
 
+def test_a_fit_that_is_better_than_the_data_allow_is_flagged():
+    """Powers that were smoothed, or n that is too small: T_SSE near 0, its p near 1."""
+    rng, grid, n = np.random.default_rng(9), np.linspace(0.5, 20, 60), 60.0
+    rows = [
+        {
+            "source_id": f"s{k}",
+            "product": "p",
+            "status": "ok",
+            "reason": "",
+            "norm": "frac",
+            "frequency": grid,
+            "frequency_lo": grid - 0.16,
+            "frequency_hi": grid + 0.16,
+            "power": rng.gamma(true, 0.004 / true, grid.size),
+            "n": np.full(grid.size, n),
+            "power_err": np.array([]),
+            "mean_rate": np.nan,
+            "background_rate": np.nan,
+            "dt": np.nan,
+        }
+        for k, true in enumerate((n, 10 * n))
+    ]
+    told = {"models": {"noise": ["constant"]}, "outliers": {"draws": 250, "enough": 10}}
+    right, smooth = driver.fit_rows(rows, validate(told, FitOptions))[0]
+    assert right["t_sse_low_p_value"] > 0.01
+    assert not right["flags"] & Flag.TOO_GOOD_FIT
+    assert smooth["t_sse_low_p_value"] < 1e-3
+    assert smooth["t_sse_p_value"] > 0.99
+    assert smooth["flags"] & Flag.TOO_GOOD_FIT
+    assert not smooth["flags"] & Flag.POOR_FIT
+
+
 def test_stingrays_highest_outlier_is_ours_where_ordinates_are_single(draw):
     """The same statistic at the same frequency, and the same p-value within the errors of both."""
     with warnings.catch_warnings(), np.errstate():  # Stingray sets NumPy's for good

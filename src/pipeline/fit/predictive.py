@@ -201,7 +201,7 @@ def _check(engine, spectra, widths, result, seeds, scales, draws, enough, batch_
         p_values(observed[i], [f[i] for f in found], enough, generators)
         for i in range(len(observed))
     ]
-    return [*observed, *places, fitted, failed, origin, *judged]
+    return [*observed[:3], *places, fitted, failed, origin, *judged]
 
 
 def _parameters(shop, result, sampled, generators, draws):
