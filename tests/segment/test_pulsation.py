@@ -1,7 +1,10 @@
 """Strictly periodic signals are told from noise and from QPOs, and their frequency is that of the pulse."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from pipeline.config import SegmentOptions
 from pipeline.segment import phases, pulses
@@ -12,6 +15,7 @@ from pipeline.segment.series import Events
 from pipeline.simulate.timmer_koenig import series as noise
 from pipeline.status import Flag
 
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "archive"
 STEP = 1 / 32
 SEGMENT = 32.0
 
@@ -260,3 +264,22 @@ class TestRows:
         (alone,) = product_rows(lambda i: pulsed, 1, self.OPTIONS)
         assert row["pulse_frequency"] == alone["pulse_frequency"]
         assert row["pulse_p_value"] in (alone["pulse_p_value"], 2 * alone["pulse_p_value"])
+
+
+@pytest.mark.parametrize(
+    ("file", "frequency", "reach"),
+    [
+        ("nicer/ni1020600110_bary.evt", 0.143283, 1e-6),  # most power is at twice that
+        ("rxte/B1509_RXTE_short.fits", 6.5957, 1e-3),  # not barycentred: 1e-4 of it
+    ],
+)
+def test_pulsars_of_the_archive_have_their_published_frequencies(file, frequency, reach):
+    if not (SHARED / file).is_file():
+        pytest.skip("no real data beside this checkout (../shared/data)")
+    with fits.open(SHARED / file) as hdus:
+        time = np.sort(hdus[1].data["TIME"].astype(float))
+        gti = [[float(row[0]), float(row[1])] for row in hdus["GTI"].data]
+    first = min(start for start, _ in gti)
+    pulse = find(time - first, np.array(gti) - first)
+    assert abs(pulse.frequency - frequency) < reach
+    assert pulse.p_value < 1e-9
