@@ -170,6 +170,20 @@ class TestNoPulse:
             p_values.append(p_value(find(time)))
         assert min(p_values) > 1e-3
 
+    @pytest.mark.parametrize("q", [300, 1000])
+    def test_a_phase_that_wanders_slowly_is_none(self, q):
+        """A sine of 30 % whose phase keeps for many cycles, but not for the observation (Lorentzian of Q)."""
+        cells = np.arange(0, 600, 0.01)
+        for seed in range(8):
+            rng = np.random.default_rng([seed, q])
+            drift = rng.normal(0, np.sqrt(2 * np.pi * 3.0 / q * 0.01), len(cells)).cumsum()
+            rate = 100 * (1 + 0.3 * np.sin(2 * np.pi * 3.0 * cells + drift))
+            counts = rng.poisson(rate * 0.01)
+            time = np.sort(
+                (np.repeat(np.arange(len(cells)), counts) + rng.random(counts.sum())) * 0.01
+            )
+            assert p_value(find(time)) > 1e-3
+
     @pytest.mark.parametrize("slope", [1.0, 2.0])
     def test_red_noise_is_none(self, slope):
         p_values = [

@@ -20,6 +20,7 @@ _FEWEST_BLOCKS = 4
 _HARMONICS = 20
 _PARTS = (12, 10, 7, 8, 9)  # of the strongest harmonic, at whose multiples others are looked for
 _LINE = 1e-4
+_PHASE_KEPT = 0.93  # phases that scatter by 0.06 cycles: a wandering phase is a QPO's
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsat
     limited = affordable < len(peaks)
     peaks = peaks[:affordable]
     found = [_coherent(series, frequency[j]) for j in peaks]
-    trials = sum(n for _, _, n in found)
+    trials = sum(n for *_, n in found)
     # A peak was chosen for the power of segments, and so for phases that agree within them: where blocks are
     # shorter, all bins of the periodogram are trials.
     chosen = [series.block(frequency[j]) < series.segment for j in peaks]
@@ -148,7 +149,10 @@ def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsat
 
 
 def _coherent(series, frequency):
-    """Return the frequency near a peak at which phases agree best, log p there, and the trials."""
+    """Return the frequency near a peak at which phases agree best, log p there, and the trials.
+
+    Where the phases are known well enough to see them wander, p is 1.
+    """
     n_cell, cell = series.n_cell, series.cell
     phasors = series.phasors(frequency, cell, n_cell)
     n = fft.next_fast_len(_OVERSAMPLING * n_cell)
@@ -167,7 +171,10 @@ def _coherent(series, frequency):
     # the highest peak of those that agree: the others are its side lobes, of gaps between orbits
     agree = log_p <= 0.5 * log_p.min()
     k = int(np.argmax(np.where(agree, np.abs(blocks.sum(axis=0)), -1)))
-    return frequency + offset[k], float(log_p[k]), len(near)
+    own = turned[:, k] * np.exp(-2j * np.pi * middle * finer[k])
+    kept = phases.concentration(own[own != 0])
+    log_p_kept = 0.0 if kept < _PHASE_KEPT else float(log_p[k])
+    return frequency + offset[k], log_p_kept, len(near)
 
 
 def _climbed(blocks, time, step):
