@@ -275,6 +275,13 @@ class TableOptions(Options):
     average: Count = Field(
         1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
     )
+    rebin: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Logarithmic rebinning of raw powers: width of a bin over its frequency; 0: none. A bin "
+        "holds `average` raw powers, and one independent frequency, at least.",
+    )
     rows: list[RowOptions] = Field(
         default_factory=list,
         description="Rows to keep: those for which all conditions hold, [{column: catflags, op: '<', value: 1}].",
@@ -319,6 +326,8 @@ class TableOptions(Options):
             )
         if self.average > 1 and {"error", "n"} & self.columns.keys():
             raise ValueError("average is for raw powers, which have no column error or n")
+        if self.rebin and {"error", "n"} & self.columns.keys():
+            raise ValueError("rebin is for raw powers, which have no column error or n")
         if self.times and "time" not in self.columns:
             raise ValueError("times needs a column time")
         if {"object", "band"} & self.columns.keys() and self.kind == "spectrum":

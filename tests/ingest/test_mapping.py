@@ -99,6 +99,65 @@ def test_neighbouring_powers_are_averaged_with_their_ordinates(archive):
     assert row["n"].tolist() == [0.5, 0.5]
 
 
+RAW = {"files": "*", "kind": "spectrum", "columns": {"frequency": 1, "power": 2}, "norm": "frac"}
+
+
+def _edges(row):
+    return np.array([row["frequency_lo"], row["frequency_hi"]])
+
+
+def test_raw_powers_are_rebinned_in_bins_as_wide_as_a_part_of_their_frequency(archive):
+    rng, oversampling = np.random.default_rng(4), 3.0
+    frequency = np.arange(1, 2001) / 1000
+    power = rng.exponential(frequency**-1.5)
+    order = rng.permutation(frequency.size)
+    _write(archive, "".join(f"{frequency[i]:.3f} {power[i]:.9e}\n" for i in order))
+    row = archive.read("a.txt", tables=[RAW | {"rebin": 0.1, "oversampling": oversampling}])
+    lo, hi = _edges(row)
+    width = hi - lo
+    assert lo[0] == pytest.approx(0.0005)
+    assert lo[1:] == pytest.approx(hi[:-1])  # nothing is lost, nothing counted twice
+    assert row["n"] * oversampling == pytest.approx(width / 0.001)
+    assert row["power"] @ width == pytest.approx(
+        0.001 * power[: int(row["n"].sum() * 3 + 0.5)].sum()
+    )
+    wide = lo > 0.03  # below, a bin holds the three powers of one independent frequency
+    assert row["n"][~wide].tolist() == [1.0] * (~wide).sum()
+    assert width[wide][:-1] == pytest.approx(0.1 * lo[wide][:-1], abs=0.00061)
+    assert len(lo) < 60
+
+
+def test_a_bin_of_rebinned_powers_reaches_over_no_mask(archive):
+    frequency = np.arange(1, 1001) / 1000
+    power = np.where((frequency > 0.5) & (frequency < 0.504), 1e6, 1.0)
+    _write(archive, "".join(f"{f:.3f} {p}\n" for f, p in zip(frequency, power, strict=True)))
+    told = {"rebin": 0.05, "mask": [[0.496, 0.508]], "average": 4}
+    row = archive.read("a.txt", tables=[RAW | told])
+    lo, hi = _edges(row)
+    assert row["power"] == pytest.approx(1.0)
+    assert not ((lo < 0.508) & (hi > 0.496)).any()
+    assert row["n"].min() == 4
+    assert row["n"] == pytest.approx((hi - lo) / 0.001)
+
+
+def test_a_power_that_is_missing_here_and_there_does_not_end_a_bin(archive):
+    frequency = np.arange(1, 1001) / 1000
+    power = ["nan" if k % 3 == 0 else "2.0" for k in range(1000)]
+    _write(archive, "".join(f"{f:.3f} {p}\n" for f, p in zip(frequency, power, strict=True)))
+    row = archive.read("a.txt", tables=[RAW | {"rebin": 0.1}])
+    lo, hi = _edges(row)
+    high = lo > 0.1
+    assert (hi - lo)[high][:-1] == pytest.approx(0.1 * lo[high][:-1], abs=0.0031)
+    assert row["n"][high] == pytest.approx(2 / 3 * (hi - lo)[high] / 0.001, abs=1.5)
+
+
+def test_too_few_raw_powers_for_a_bin_are_said(archive):
+    _write(archive, "1 1\n2 1\n3 1\n")
+    row = archive.read("a.txt", tables=[RAW | {"rebin": 0.1, "average": 4}])
+    assert row["status"] == "bad_spectrum"
+    assert "lower ingest.tables.average" in row["reason"]
+
+
 def test_powers_with_errors_and_edges(archive):
     _write(archive, "0,1,3,0.3\n1,3,2,0.2\n")
     names = ("frequency_lo", "frequency_hi", "power", "error")
@@ -241,6 +300,10 @@ def test_patterns_of_files(pattern, file, stars):
                 "average": 2,
             },
             "average is for raw powers",
+        ),
+        (
+            {"kind": "spectrum", "columns": {"frequency": 1, "power": 2, "n": 3}, "rebin": 0.1},
+            "rebin is for raw powers",
         ),
     ],
 )

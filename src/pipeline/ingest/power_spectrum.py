@@ -78,10 +78,9 @@ def read(hdu, header, bounds, who, options: IngestOptions) -> dict:
         raw = spectrum.selected(raw, table.frequencies, table.mask)
         if not len(raw.power_err) and not len(raw.n):
             norm_flags |= oversampling.check(raw.power, table.oversampling)
-            size = table.average
-            raw = spectrum.average(raw, size)
+            raw, size = _averaged(raw, table)
             own = said.m if said.m > 0 else 1.0
-            raw = replace(raw, n=np.full(len(raw.power), own * size / table.oversampling))
+            raw = replace(raw, n=own * size / table.oversampling)
         elif said.m > 0 and not len(raw.n) and not _is_rebinned(raw):
             raw = replace(raw, n=np.full(len(raw.power), said.m / table.oversampling))
     result, noise = _with_noise(raw, said, norm, bounds is None, options)
@@ -110,6 +109,15 @@ def _norm(said, table, options) -> tuple[str, bool]:
     contradicted = bool(table.norm and said.norm and table.norm != said.norm)
     told = table.norm or said.norm or options.spectrum_norm
     return chosen, contradicted or not told or (bool(said.unknown) and not table.norm)
+
+
+def _averaged(raw, table) -> tuple[spectrum.Spectrum, np.ndarray]:
+    """Return averages of raw powers as an entry of the configuration wants them, and how many each is of."""
+    if table.rebin:
+        least = max(table.average, round(table.oversampling))
+        return spectrum.rebinned(raw, table.rebin, least)
+    averages = spectrum.average(raw, table.average)
+    return averages, np.full(len(averages.power), float(table.average))
 
 
 def _of_channels(hdu, bounds) -> spectrum.Spectrum:

@@ -14,6 +14,9 @@ _TOLERANCE = 0.01
 _TOLERANCE_OF_TABLES = 0.1
 """The same of edges that people write, to a few digits."""
 
+_HOLE = 0.1
+"""Part of the width of a bin that may be missing between the raw powers that are averaged in it."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -223,6 +226,58 @@ def average(raw: Spectrum, size: int) -> Spectrum:
         for column in (raw.frequency_lo, raw.frequency_hi, raw.power)
     )
     return replace(raw, frequency_lo=lo[:, 0], frequency_hi=hi[:, -1], power=power.mean(axis=1))
+
+
+def rebinned(raw: Spectrum, fraction: float, least: int) -> tuple[Spectrum, np.ndarray]:
+    """Average raw powers in bins whose width grows with their frequency.
+
+    No bin reaches over a hole in the frequencies that is wider than a tenth of the bin, as a mask leaves. What
+    is left at the end, or before a hole, is a bin if it holds `least` raw powers, and else dropped.
+
+    Parameters
+    ----------
+    raw : Spectrum
+        Raw powers at evenly spaced frequencies, in order.
+    fraction : float
+        Width of a bin over the frequency at its start.
+    least : int
+        Raw powers in a bin, at least.
+
+    Returns
+    -------
+    Spectrum
+        Of shape (bins,): the mean of the raw powers in each bin.
+    ndarray, shape (bins,)
+        How many they are.
+
+    Raises
+    ------
+    Rejected
+        BAD_SPECTRUM when no `least` raw powers lie side by side.
+    """
+    lo, hi = raw.frequency_lo, raw.frequency_hi
+    spacing = float(np.median(hi - lo))
+    width = np.maximum(fraction * (lo + hi) / 2, least * spacing)
+    holes = 1 + np.flatnonzero(lo[1:] - hi[:-1] > _HOLE * width[1:])
+    first, last = [], []
+    for start, stop in zip([0, *holes], [*holes, len(lo)], strict=True):
+        at = start
+        while at + least <= stop:
+            # a width that is a whole number of spacings is not to miss its last power by rounding
+            end = np.searchsorted(hi[at:stop], lo[at] + width[at] + spacing / 2, side="right")
+            first.append(at)
+            at = min(at + max(int(end), least), stop)
+            last.append(at)
+    if not first:
+        raise Rejected(
+            Status.BAD_SPECTRUM,
+            f"no {least} raw powers lie side by side: lower ingest.tables.average or oversampling",
+        )
+    first, last = np.array(first), np.array(last)
+    total = np.concatenate([[0.0], np.cumsum(raw.power)])
+    mean = (total[last] - total[first]) / (last - first)
+    bins = replace(raw, frequency_lo=lo[first], frequency_hi=hi[last - 1], power=mean)
+    return bins, last - first
 
 
 def plus(raw: Spectrum, level: float) -> Spectrum:
