@@ -855,6 +855,12 @@ class FitOptions(Options):
         "largest, as where the light curve of a star went through a high-pass filter. Not for spectra in which a "
         "peak stands far above all that is below it.",
     )
+    lines: Literal["keep", "cut"] = Field(
+        "keep",
+        description="`cut`: leave out bins whose power is four times the highest at 4 to 12 % from their frequency, "
+        "on both sides, and more than chance allows, as of an instrumental line beside the modes of a star. Not for "
+        "spectra in which a peak of Q > 10 is looked for.",
+    )
     bin_average: bool | Literal["auto"] = Field(
         "auto",
         description="Whether the model is averaged over each frequency bin, rather than taken at its "

@@ -7,7 +7,17 @@ import numpy as np
 
 from pipeline import columns, tables
 from pipeline.config import FitOptions
-from pipeline.fit import criteria, devices, mcmc, posterior, predictive, prepare, results, samples
+from pipeline.fit import (
+    criteria,
+    devices,
+    lines,
+    mcmc,
+    posterior,
+    predictive,
+    prepare,
+    results,
+    samples,
+)
 from pipeline.fit.blocks import on_cores
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, component_power
@@ -100,6 +110,8 @@ def _mask(row, options):
     if Status(row["status"]) is not Status.OK:
         return np.zeros(len(row["frequency"]), bool)
     good = prepare.usable(row, options.frequency_range)
+    if options.lines == "cut" and len(row["n"]):
+        good[good] = ~lines.alone(*(row[name][good] for name in ("frequency", "power", "n")))
     if options.high_pass == "cut":
         good &= row["frequency"] >= prepare.corner(row, good)
     return good
@@ -262,7 +274,8 @@ def _rows_of_lane(row, mask, fits, options):
         {**results.model_row(row, result, k), "n_bins": bins, **more}
         for result, k, _, more, _ in fits
     ]
-    if bins < prepare.usable(row, options.frequency_range).sum():
+    first = np.argmax(prepare.usable(row, options.frequency_range))
+    if bins and not mask[first]:  # a line is never the first bin
         for model in models:
             model["flags"] |= int(Flag.HIGH_PASSED)
     best = _best_row(models, options.min_delta_bic)

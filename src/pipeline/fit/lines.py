@@ -1,0 +1,53 @@
+"""Lines that stand alone, as an instrument's in the spectrum of a star: a line is no maximum of an envelope."""
+
+import numpy as np
+from scipy.special import fdtrc
+
+BESIDE = (0.04, 0.12)
+"""Distance in ln f of what a bin is compared with, on both sides: an envelope of Q 10 is as high there as beside
+its maximum, and modes of neighbouring orders lie there."""
+STANDS_OUT = 4.0
+"""Times the highest power there that a line has at least."""
+ALPHA = 1e-3
+"""Bins that chance would take for a line in a spectrum."""
+LEAST_APART = 2
+"""Bins between a line and what it is compared with, for its wings."""
+
+
+def alone(frequency, power, n) -> np.ndarray:
+    """Return which bins of a power spectrum stand out of both of their sides.
+
+    A bin is a line where its power is four times the highest at 4 to 12 % from its frequency, on each side, and more
+    above their mean than chance allows (an F test, with 2 n degrees of freedom a bin). The modes of a star stand
+    in a comb, and have their like at that distance; a bin at an end of the spectrum, with nothing on one side, is
+    no line.
+
+    Parameters
+    ----------
+    frequency : ndarray, shape (bins,)
+        Positive frequencies in order, Hz.
+    power, n : ndarray, shape (bins,)
+        Powers, and raw ordinates averaged in each.
+
+    Returns
+    -------
+    ndarray of bool, shape (bins,)
+    """
+    found = np.zeros(frequency.size, bool)
+    place = np.log(frequency)
+    near, far = (
+        (np.searchsorted(place, place - d), np.searchsorted(place, place + d, "right"))
+        for d in BESIDE
+    )
+    for k in range(frequency.size):
+        below = min(near[0][k], k - LEAST_APART + 1)
+        above = max(near[1][k], k + LEAST_APART)
+        low = slice(max(min(far[0][k], below - LEAST_APART), 0), max(below, 0))
+        high = slice(above, max(far[1][k], above + LEAST_APART))
+        sides = np.r_[power[low], power[high]], np.r_[n[low], n[high]]
+        if not (power[low].size and power[high].size) or power[k] < STANDS_OUT * sides[0].max():
+            continue
+        mean = sides[0] @ sides[1] / sides[1].sum()
+        chance = fdtrc(2 * n[k], 2 * sides[1].sum(), power[k] / mean) if mean > 0 else 1.0
+        found[k] = chance < ALPHA / frequency.size
+    return found
