@@ -6,11 +6,12 @@ import pytest
 from pipeline.config import FitOptions, validate
 from pipeline.fit import fit_spectra
 from pipeline.fit.driver import fit_rows
+from pipeline.fit.lines import alone
 from pipeline.fit.model import Model
 from pipeline.fit.prepare import corner
+from pipeline.simulate.stars import DAY, in_bins, periodogram
 from pipeline.status import Flag
 
-DAY = 86400.0
 MODEL = [
     "constant",
     {"harvey": {"up_to": 3, "exponent": {"fixed": 4.0}}},
@@ -18,56 +19,36 @@ MODEL = [
 ]
 
 
-def star(rng, *, spacing=1 / (30 * DAY), highest=8.3e-3):
-    """nu_max of a star, and one draw of its periodogram: granulation, p modes of l = 0, 1 and 2, white noise.
+DAYS = 30.0
+CADENCE = 1 / 1765.5  # of Kepler's long cadence, Hz
 
-    The background is that of Kallinger et al. 2014 (A&A 570, A41), width and separation of the modes those of Mosser
-    et al. 2012 (A&A 537, A30) and Huber et al. 2011 (ApJ 743, 143), with their scatter.
+
+def drawn(stars, seed, lines=(), times=0.0, **told):
+    """True nu_max of stars, shape (stars,), their spectra in bins, and which of those are cut.
+
+    Lines are of one ordinate, so many times the mean power of 100 frequencies around it.
     """
-    frequency = np.arange(1, int(highest / spacing)) * spacing
-    u = np.exp(rng.uniform(np.log(250), np.log(2500)))  # uHz
-    separation = 0.263e-6 * u**0.772
-    sigma = 0.66e-6 * u**0.88 * rng.lognormal(0, 0.15) / 2.3548
-    rms = 3382 * u**-0.609 * rng.lognormal(0, 0.1)
-    power = np.zeros(frequency.size)
-    for turn in (0.317e-6 * u**0.970, 0.948e-6 * u**0.992):
-        turn = turn * rng.lognormal(0, 0.08)
-        power += 2 * np.sqrt(2) / np.pi * rms**2 / turn / (1 + (frequency / turn) ** 4)
-    nu_max = 1e-6 * u
-    height = np.interp(nu_max, frequency, power) * rng.uniform(0.8, 2.5)
-    offset, fwhm = rng.uniform(), 1e-6 * rng.lognormal(0.4, 0.4)
-    for degree, visibility in enumerate((1.0, 1.5, 0.53)):
-        for order in range(1, 60):
-            at = separation * (order + degree / 2 + offset - 0.08 * (degree == 2))
-            if abs(at - nu_max) < 5 * sigma:
-                area = separation * visibility / 3.03
-                area *= height * np.exp(-0.5 * ((at - nu_max) / sigma) ** 2)
-                power += area * fwhm / (2 * np.pi) / ((frequency - at) ** 2 + fwhm**2 / 4)
-    power += height * rng.uniform(0.02, 0.3)
-    return nu_max, frequency, 1e-12 * rng.exponential(power)
+    rng, true, spectra = np.random.default_rng(seed), [], []
+    for _ in range(stars):
+        nu_max, frequency, power = periodogram(rng, days=DAYS, **told)
+        for line in lines:
+            k = round(line * DAYS * DAY) - 1
+            power[k] += times * power[max(0, k - 50) : k + 50].mean()
+        true.append(nu_max)
+        spectra.append(in_bins(frequency, power, 0.03))
+    x, y, n = (np.array(a) for a in zip(*spectra, strict=True))
+    return np.array(true), x, y, n, np.array([alone(*each) for each in spectra])
 
 
-def rebinned(frequency, power, fraction):
-    """Average in bins as wide as a fraction of their frequency."""
-    first, at = [], 0
-    while at < frequency.size:
-        first.append(at)
-        at += max(1, round(fraction * (at + 1)))
-    n = np.diff([*first, frequency.size])
-    return np.add.reduceat(frequency, first) / n, np.add.reduceat(power, first) / n, n
-
-
-def nu_max_of(stars, seed):
+def nu_max_of(stars, seed, **told):
     """True nu_max of stars, fitted ones with their errors, shape (stars,) each."""
-    rng = np.random.default_rng(seed)
-    drawn = [star(rng) for _ in range(stars)]
-    x, y, n = (np.array(a) for a in zip(*(rebinned(f, p, 0.03) for _, f, p in drawn), strict=True))
+    true, x, y, n, cut = drawn(stars, seed, **told)
     model = Model.from_components(
         "star", validate({"models": {"star": MODEL}}, FitOptions).models["star"]
     )
-    width = n / (30 * DAY)
-    told = {"n": n, "width": width, "bin_average": True, "errors": "sandwich"}
-    return np.array([t for t, _, _ in drawn]), fit_spectra(model, y, x, **told)["envelope.1.nu_max"]
+    told = {"width": n / (DAYS * DAY), "bin_average": True, "errors": "sandwich"}
+    found = fit_spectra(model, y, x, n=np.where(cut, 0, n), **told)
+    return true, found["envelope.1.nu_max"]
 
 
 def test_nu_max_is_found_without_a_start_by_anybody():
@@ -84,6 +65,72 @@ def test_errors_of_nu_max_cover():
     covered = np.where(off > 0, off < found.err_lo, -off < found.err_hi).mean()
     assert np.abs(np.log(found.value / true)).max() < 0.2
     assert covered == pytest.approx(0.683, abs=3 * np.sqrt(0.683 * 0.317 / 400))
+
+
+@pytest.mark.parametrize(
+    ("lines", "times"),
+    [
+        ([CADENCE], 150.0),
+        ([CADENCE], 1e4),
+        ([k * CADENCE for k in range(1, 6)], 400.0),
+        ([k * CADENCE for k in range(1, 6)], 1e4),
+        ([7.5e-6], 1e3),
+    ],
+    ids=["weak", "strong", "weak harmonics", "strong harmonics", "low"],
+)
+def test_an_instrumental_line_is_not_nu_max(lines, times):
+    _, without = nu_max_of(8, seed=5)
+    _, found = nu_max_of(8, seed=5, lines=lines, times=times)
+    assert np.abs(found.value - without.value).max() > 0  # there is a line
+    assert (np.abs(found.value - without.value) < without.err_hi).all()
+
+
+def test_modes_are_no_lines():
+    """At most a bin in fifty stars is cut, and no bin of a star that does not oscillate."""
+    assert drawn(100, seed=9)[-1].sum() <= 2
+    assert drawn(50, seed=10, oscillates=False)[-1].sum() == 0
+
+
+def test_a_bin_with_nothing_on_one_side_is_no_line():
+    frequency = np.geomspace(1e-4, 1e-3, 80)
+    for k in range(80):
+        power = np.ones(80)
+        power[k] = 50.0
+        found = alone(frequency, power, np.full(80, 30.0))
+        assert found.sum() == found[k]
+        assert found[k] == (2 <= k < 78)
+    assert not alone(frequency[:1], power[:1], np.ones(1)).any()
+    assert not alone(frequency[:0], power[:0], np.ones(0)).any()
+
+
+def row_of(x, y, n):
+    """Row of SPECTRA."""
+    half = n / (2 * DAYS * DAY)
+    nothing = {"power_err": np.zeros(0), "reason": "", "status": "ok", "norm": "frac", "flags": 0}
+    names = {"source_id": "star", "product": "spectrum", "mean_rate": np.nan, "dt": np.nan}
+    edges = {"frequency_lo": x - half, "frequency_hi": x + half}
+    return nothing | names | edges | {"frequency": x, "power": y, "n": n.astype(float)}
+
+
+def test_granulation_alone_has_no_nu_max():
+    """The model without an envelope is chosen; where one is fitted it is not at an end of its frequencies."""
+    told = {
+        "models": {"background": MODEL[:2], "solar_like": MODEL},
+        "errors": "sandwich",
+        "lines": "cut",
+        "platform": "cpu",
+    }
+    options = validate(told, FitOptions)
+    chosen = {}
+    for oscillates in (True, False):
+        _, x, y, n, _ = drawn(12, seed=6, oscillates=oscillates)
+        rows = [row_of(*each) for each in zip(x, y, n, strict=True)]
+        models, parameters, _, _ = fit_rows(rows, options)
+        chosen[oscillates] = [m["model"] for m in models if m["best"]]
+        best = [p for p in parameters if p["best"] and p["parameter"] == "nu_max"]
+        assert all(2.1 * x[0, 0] < p["value"] < 0.79 * x[0, -1] for p in best)
+    assert chosen[True].count("solar_like") == 12
+    assert chosen[False].count("background") == 12
 
 
 def filtered_row(power, n=8.0, seed=3):
