@@ -857,7 +857,7 @@ class FitOptions(Options):
     )
     lines: Literal["keep", "cut"] = Field(
         "keep",
-        description="`cut`: leave out bins whose power is 1.6 times the highest at 4 to 12 % from their frequency, "
+        description="`cut`: leave out bins whose power is twice the highest at 4 to 12 % from their frequency, "
         "on both sides, and more than chance allows, as of an instrumental line beside the modes of a star. Not for "
         "spectra in which a peak of Q > 10 is looked for.",
     )

@@ -1,16 +1,24 @@
 """Spectra of solar-like stars: the power excess, and what a high-pass filter has taken."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from pipeline.config import FitOptions, validate
+from pipeline.config import FitOptions, load, validate
 from pipeline.fit import fit_spectra
 from pipeline.fit.driver import fit_rows
 from pipeline.fit.lines import alone
 from pipeline.fit.model import Model
 from pipeline.fit.prepare import corner
+from pipeline.ingest.reader import read_products
+from pipeline.ingest.resolve import resolve
+from pipeline.ingest.scan import scan_file
+from pipeline.ingest.walk import find
 from pipeline.simulate.stars import DAY, in_bins, periodogram
-from pipeline.status import Flag
+from pipeline.status import HAS_RESULT, Flag, Status
+
+ROOT = Path(__file__).parents[2]
 
 MODEL = [
     "constant",
@@ -123,14 +131,27 @@ def test_granulation_alone_has_no_nu_max():
     options = validate(told, FitOptions)
     chosen = {}
     for oscillates in (True, False):
-        _, x, y, n, _ = drawn(12, seed=6, oscillates=oscillates)
+        _, x, y, n, _ = drawn(8, seed=6, oscillates=oscillates)
         rows = [row_of(*each) for each in zip(x, y, n, strict=True)]
         models, parameters, _, _ = fit_rows(rows, options)
         chosen[oscillates] = [m["model"] for m in models if m["best"]]
         best = [p for p in parameters if p["best"] and p["parameter"] == "nu_max"]
         assert all(2.1 * x[0, 0] < p["value"] < 0.79 * x[0, -1] for p in best)
-    assert chosen[True].count("solar_like") == 12
-    assert chosen[False].count("background") == 12
+    assert chosen[True].count("solar_like") == 8
+    assert chosen[False].count("background") == 8
+
+
+def test_a_line_is_left_out_where_it_is_wanted():
+    x = np.geomspace(1e-4, 1e-3, 100)
+    y = np.random.default_rng(8).gamma(40, 1 / 40, 100)
+    y[50] = 20.0
+    row = row_of(x, y, np.full(100, 40)) | {"frequency_lo": x * 0.99, "frequency_hi": x * 1.01}
+    for lines, bins, level in (("keep", 100, 1.19), ("cut", 99, 1.0)):
+        told = {"models": {"noise": ["constant"]}, "lines": lines, "platform": "cpu"}
+        (model,), (found,), _, _ = fit_rows([row], validate(told, FitOptions))
+        assert model["n_bins"] == bins
+        assert found["value"] == pytest.approx(level, rel=0.06)
+        assert not model["flags"] & Flag.HIGH_PASSED
 
 
 def filtered_row(power, n=8.0, seed=3):
@@ -179,3 +200,42 @@ def test_what_a_filter_took_is_not_fitted_and_a_flag_says_so():
         assert bool(models[0]["flags"] & Flag.HIGH_PASSED) == cut
         turn = next(p for p in parameters if p["parameter"] == "characteristic_frequency")
         assert (abs(turn["value"] - 4e-4) < 3 * turn["err_hi"]) == cut
+
+
+PUBLISHED = {
+    "1435467_PS.txt": (1382.0, 9.0),
+    "2309595_PS.txt": (643.0, 9.0),
+    "KIC006117517_PS.txt": (120.27, 0.23),
+}
+
+
+@pytest.fixture
+def kepler():
+    """The folder of spectra beside the repository."""
+    folder = ROOT.parent / "shared" / "data" / "timeseries" / "kepler"
+    if not folder.is_dir():
+        pytest.skip("no real data beside this checkout (../shared/data)")
+    return folder
+
+
+def test_stars_of_kepler_oscillate_at_their_published_frequencies(kepler):
+    """nu_max in uHz; the spectra as the example reads them, and its models."""
+    example = load(ROOT / "config/examples/solar_like.yaml")
+    rows = []
+    for item in find(kepler):
+        if item["file"] in PUBLISHED:
+            (entry,) = resolve([scan_file(item, kepler, example.ingest)], "object")
+            (row,) = read_products({"reason": ""} | entry, kepler, example.ingest)
+            middle = (row["frequency_lo"] + row["frequency_hi"]) / 2
+            told = {"source_id": item["file"], "mean_rate": np.nan, "dt": np.nan, "flags": 0}
+            rows.append(row | told | {"frequency": middle})
+    models, parameters, _, _ = fit_rows(rows, example.fit.model_copy(update={"platform": "cpu"}))
+    best = {m["source_id"]: m for m in models if m["best"]}
+    assert {name: best[name]["model"] for name in PUBLISHED} == dict.fromkeys(
+        PUBLISHED, "solar_like"
+    )
+    assert all(Status(m["status"]) in HAS_RESULT for m in best.values())
+    for p in parameters:
+        if p["best"] and p["parameter"] == "nu_max":
+            published, error = PUBLISHED[p["source_id"]]
+            assert abs(1e6 * p["value"] - published) < 2 * np.hypot(1e6 * p["err_hi"], error)

@@ -6,7 +6,7 @@ from scipy.special import fdtrc
 BESIDE = (0.04, 0.12)
 """Distance in ln f of what a bin is compared with, on both sides: an envelope of Q 10 is as high there as beside
 its maximum, and modes of neighbouring orders lie there."""
-STANDS_OUT = 1.6
+STANDS_OUT = 2.0
 """Times the highest power there that a line has at least."""
 ALPHA = 1e-3
 """Bins that chance would take for a line in a spectrum."""
@@ -17,7 +17,7 @@ LEAST_APART = 2
 def alone(frequency, power, n) -> np.ndarray:
     """Return which bins of a power spectrum stand out of both of their sides.
 
-    A bin is a line where its power is 1.6 times the highest at 4 to 12 % from its frequency, on each side, and more
+    A bin is a line where its power is twice the highest at 4 to 12 % from its frequency, on each side, and more
     above their mean than chance allows (an F test, with 2 n degrees of freedom a bin). The modes of a star stand
     in a comb, and have their like at that distance; a bin at an end of the spectrum, with nothing on one side, is
     no line.
