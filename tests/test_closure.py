@@ -22,6 +22,7 @@ def package(tmp_path):
             "from pipe.deep.inner import (  # (first)\n    name,\n    more,\n)\n"
             "from . import beside\nfrom .near import thing\nfrom ..above import thing as that\n"
             "def late():\n    from pipe.lazy import x\n    import pipe.second, pipe.third as three\n"
+            "import pipe.fourth; x = 1; from pipe import fifth\nfrom pipe.sixth import \\\n    x\n"
         ),
         "stage/page.js": "let x;\n",
         "stage/beside.py": "from pipe.beside_of import y\n",
@@ -43,6 +44,9 @@ def package(tmp_path):
         "beside_of",
         "under",
         "of_whole",
+        "fourth",
+        "fifth",
+        "sixth",
     )
     files |= {f"{name}.py": "x = y = z = w = thing = 1\n" for name in names}
     root = tmp_path / "pipe"

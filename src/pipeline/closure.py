@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 """The package."""
 _STATEMENT = re.compile(
-    rb"^[ \t]*((?:from[ \t]+[.\w]+[ \t]+)?import[ \t]+(?:\((?:[^)#]|#[^\n]*)*\)|[^\n]*))",
+    rb"^[ \t]*((?:from[ \t]+[.\w]+[ \t]+)?import[ \t]+(?:\((?:[^)#]|#[^\n]*)*\)|(?:\\\n|[^\n])*))",
     re.MULTILINE,
 )
 """An import, up to the end of its line or its closing bracket; also in a function, or what looks like one."""
@@ -103,10 +103,11 @@ class _Code:
             statement = match[1]
             if name in statement or statement.startswith(b"from ."):
                 try:
-                    (node,) = ast.parse(statement).body
+                    nodes = ast.parse(statement).body
                 except SyntaxError:  # a sentence in a docstring
                     continue
-                out |= self.named(node, file)
+                for node in nodes:  # several where there are semicolons
+                    out |= self.named(node, file)
         self.known[file] = out
         return out
 
@@ -118,6 +119,8 @@ class _Code:
                 first, *path = alias.name.split(".")
                 if first == self.name:
                     out |= self._resolved(path, None)
+            return out
+        if not isinstance(node, ast.ImportFrom):
             return out
         path = node.module.split(".") if node.module else []
         if node.level:

@@ -138,7 +138,7 @@ def _p_value(name, p_value):
         Column(
             f"{name}_method",
             "str",
-            "How it was found: simulated, sequential, extrapolated, below, or none.",
+            "How it was found: simulated, sequential, extrapolated, below (it is an upper limit), or none.",
             ucd="meta.code",
         ),
     )
@@ -169,7 +169,7 @@ DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos
 N_DROPPED = Column(
     "n_dropped",
     "int64",
-    "Bins of light curves that were left out: no finite time or value, or marked bad.",
+    "Bins of light curves that were left out: no finite time or value, or marked bad; events so marked.",
     ucd="meta.number",
 )
 STATUS = Column("status", "str", "What became of it, in a word.", ucd="meta.code.status")
@@ -851,7 +851,7 @@ MODELS = Table(
         Column(
             "lrt_method",
             "str",
-            "How the p-value was found: simulated, sequential, extrapolated, or below.",
+            "How the p-value was found: simulated, sequential, extrapolated, or below (it is an upper limit).",
             ucd="meta.code",
         ),
         Column(

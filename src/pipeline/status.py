@@ -206,8 +206,8 @@ class Flag(IntFlag):
     LEAKAGE = (
         1 << 47,
         "Power of low frequencies may have leaked into the others, which bends slopes steeper than 2 towards 2: it "
-        "was measured, or the power is that steep, or the slope is 2 within its error; no window was used "
-        "(`segment.taper`).",
+        "was measured, or the power is that steep, or the slope is 2 within its error; no window is known "
+        "to have been used (`segment.taper`).",
     )
     SHORT_SEGMENTS = (
         1 << 48,
@@ -250,7 +250,7 @@ class Flag(IntFlag):
     OVERSAMPLED = (
         1 << 38,
         "Raw powers are not oversampled as often as `oversampling` says: neighbours are more alike, or less, than that "
-        "number makes them, and errors and p-values are wrong.",
+        "number makes them, or they are more than the light curve of the same source has. Errors are wrong.",
     )
     UNRESOLVED = (
         1 << 39,

@@ -252,8 +252,8 @@ def _unreadable(path, table, error) -> TableError:
 
 
 def rows_of(data: pa.Table) -> list[dict]:
-    """Return the rows of an Arrow table as dictionaries, with array cells as NumPy arrays."""
-    columns = {}
+    """Return the rows of an Arrow table as dictionaries, with array cells as NumPy arrays and no null."""
+    data, columns = without_nulls(data), {}
     for name in data.column_names:
         column = data.column(name)
         if pa.types.is_list(column.type) and not pa.types.is_string(column.type.value_type):

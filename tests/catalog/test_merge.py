@@ -37,8 +37,7 @@ def parameter(component, name, value, product="p", errors=(0.1, 0.2)):
 
 
 def product(name="p", status="ok", counts=nan, exposure=nan, mean_rate=nan, m=1, **more):
-    return {
-        **empty_row(SEGMENT),
+    return empty_row(SEGMENT) | {
         "source_id": "S",
         "product": name,
         "status": status,

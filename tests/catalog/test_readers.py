@@ -219,6 +219,9 @@ def test_what_is_null_comes_back_into_the_code_as_it_was(folder):
     lo = [row["interval_lo"] for row in rows_of(back)]
     np.testing.assert_array_equal(lo[0], [0.5, nan])
     assert lo[1].size == 0
+    raw = rows_of(pq.read_table(folder / "sources.parquet"))[-1]
+    assert np.isnan(raw["qpo_frequency"])
+    assert (raw["model"], raw["n_free"]) == ("", 0)
     back = read_parquet(folder / "sources.parquet", SOURCES)
     expected = to_arrow(SOURCES, list(sources()))
     for name in ("qpo_frequency", "model", "n_free", "m", "ra"):

@@ -63,6 +63,17 @@ def test_a_product_that_was_split_rejects_the_files_of_the_part_that_failed():
         assert stages(rows) == [("ab"[failed], "segment", "bad_spectrum")]
 
 
+def test_a_length_of_segment_rejects_files_only_where_no_other_length_has_a_result():
+    files, readings = [file("a")], [reading("a")]
+    lengths = [product("p:8s") | {"series": "p"}, product("p:64s") | {"series": "p"}]
+    models = [model("p:8s", "ok"), model("p:64s", "bad_spectrum")]
+    assert rejected_later(files, readings, lengths, models) == []
+    models = [model(name, "bad_spectrum") for name in ("p:8s", "p:64s")]
+    assert stages(rejected_later(files, readings, lengths, models)) == [
+        ("a", "fit", "bad_spectrum")
+    ]
+
+
 def test_a_product_whose_worker_died_rejects_all_its_files():
     files, readings = [file("a"), file("b")], [reading("a"), reading("b")]
     rows = rejected_later(files, readings, [product("p", "worker_died")], [])

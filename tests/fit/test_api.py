@@ -151,6 +151,7 @@ def test_what_is_masked_is_left_out(small):
     gone = fit_spectra(RED, np.where(hidden, np.nan, power), SMALL, n=40)
     masked = np.ma.MaskedArray(np.where(hidden, 1e9, power), hidden)
     same(fit_spectra(RED, masked, SMALL, n=40), gone)
+    same(fit_spectra(RED, list(masked), SMALL, n=40), gone)
     whole = np.ma.MaskedArray(np.where(hidden, -7, 40), hidden)  # of integers, that know no NaN
     same(fit_spectra(RED, power, SMALL, n=whole), gone)
     frequency = np.ma.MaskedArray(np.where(hidden[0], 1e20, SMALL), hidden[0])
@@ -188,6 +189,7 @@ def test_quantities_are_converted_or_refused(small):
     same(fit_spectra(RED, power / units.Hz, SMALL * units.Hz, n=40), result)
     same(fit_spectra(RED, power * 1e-3 / units.mHz, days, n=40 * units.one), result)
     same(fit_spectra(RED, power * units.one, SMALL * 1e6 * units.uHz, n=40), result)
+    same(fit_spectra(RED, [p * 1e-3 / units.mHz for p in power], days, n=40), result)
     errors = 0.2 * power
     told = {"error": errors * 1e-3 / units.mHz}
     same(

@@ -55,4 +55,6 @@ def test_the_peak_is_found_where_the_sum_of_the_powers_is_negative():
     frequency = found["lorentzian.1.frequency"]
     np.testing.assert_allclose(frequency.value, 5.03, atol=0.06)
     assert found["lorentzian.1.variance"].value == pytest.approx(0.01, rel=0.3)
-    assert {str(s) for s in found.status} == {"ok"}  # no white noise is left: a level of zero is no fault
+    assert {str(s) for s in found.status} == {
+        "ok"
+    }  # no white noise is left: a level of zero is no fault

@@ -47,6 +47,7 @@ def test_a_net_rate_beside_its_background_has_it_taken_off_once(archive, make, h
     assert not row["counting"]
     assert np.isnan(row["background_rate"])
     assert _noise(row) == pytest.approx(2 * np.var(row["rate"]), rel=0.1)
+    assert ("its background was not used" in row["reason"]) == (not header.get("BACKAPP"))
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.3])
@@ -235,3 +236,81 @@ def test_bins_with_impossible_errors_are_left_out(archive, make):
     row = _curve(archive, make, {"RATE": counts.astype(float), "ERROR": np.sqrt(counts)})
     assert row["n_dropped"] == 0
     assert row["counting"]
+
+
+def test_rates_without_errors_are_counts_where_their_unit_and_whole_numbers_say_so(archive, make):
+    counts = _rng(13).poisson(7, N)
+    row = _curve(archive, make, {"RATE": (counts * 1.0, "count/s"), "ERROR": np.zeros(N)})
+    assert row["counting"]
+    assert row["rate_err"] == pytest.approx(np.sqrt(counts))
+    assert not _curve(archive, make, {"RATE": counts * 1.0})["counting"]
+    assert not _curve(archive, make, {"RATE": (counts * 1.1, "count/s")})["counting"]
+
+
+def test_a_curve_all_of_whose_bins_are_bad_says_by_which_column_and_what_to_do(archive, make):
+    columns = {"TIME": (TIME, "s"), "RATE": np.ones(N), "QUALITY": np.ones(N, "i2")}
+    archive.add("a.lc", make.table("RATE", columns, OGIP))
+    row = archive.read("a.lc")
+    assert row["status"] == "no_data"
+    assert f"{N} bad by QUALITY" in row["reason"]
+    assert "ingest.tables" in row["reason"]
+
+
+def test_events_that_a_named_column_calls_bad_are_left_out(archive, make):
+    state = (np.arange(N) % 4 == 1).astype("i2")
+    columns = {"TIME": (TIME, "s"), "PI": np.full(N, 100, "i4"), "STATE": state}
+    archive.add("a.evt", make.table("EVENTS", columns, {"TELESCOP": "FOO"}))
+    entry = {"files": "*.evt", "kind": "events", "columns": {"time": "TIME", "quality": "STATE"}}
+    row = archive.read("a.evt", tables=[entry])
+    assert len(row["time"]) == 3 * N // 4
+    assert row["n_dropped"] == N // 4
+    assert row["flags"] & Flag.TIMES_DROPPED
+
+
+def test_the_background_of_bins_hardly_exposed_is_not_in_its_mean(archive, make):
+    """eROSITA's survey: most bins have next to no exposure; counts of background over it are huge."""
+    part = np.where(np.arange(N) % 40 < 2, 0.8, 1e-5)
+    columns = {
+        "COUNTS": _rng(14).poisson(300 * part).astype("i4"),
+        "FRACEXP": part,
+        "BACK_COUNTS": np.full(N, 80.0),
+        "BACKRATIO": np.full(N, 0.1),
+    }
+    row = _curve(archive, make, columns)
+    assert row["background_rate"] == pytest.approx(80 * 0.1 / 0.8)
+    assert np.mean(row["rate"]) == pytest.approx(300, rel=0.02)
+
+
+def test_undefined_times_and_exposures(archive, make):
+    time = 5e8 + TIME
+    time[[3, 700, 2000]] = -999.0
+    columns = {"TIME": (time, "s"), "RATE": np.ones(N), "FRACEXP": np.full(N, np.nan)}
+    row = _curve(archive, make, columns)
+    assert row["t_start"] == 5e8
+    assert len(row["rate"]) == N - 3
+    assert row["n_dropped"] == 3
+
+
+def test_a_column_of_quality_that_cannot_be_read_costs_a_flag_and_not_the_curve(archive):
+    columns = [
+        fits.Column("TIME", "D", unit="s", array=TIME[:64]),
+        fits.Column("RATE", "D", array=np.arange(64) % 7 + 1.0),
+        fits.Column("QUALITY", "PJ()", array=np.array([np.arange(2)] * 64, dtype=object)),
+    ]
+    table = fits.BinTableHDU.from_columns(columns, name="RATE")
+    table.header.update(OGIP)
+    archive.add("a.lc", table)
+    row = archive.read("a.lc")
+    assert len(row["rate"]) == 64
+    assert row["flags"] & Flag.QUALITY_UNKNOWN
+
+
+@pytest.mark.parametrize("number", [-1, -9, -32768])
+def test_negative_counts_stand_for_none(archive, make, number):
+    counts = _rng(15).poisson(3, N).astype("i4")
+    counts[::200] = number
+    row = _curve(archive, make, {"COUNTS": counts})
+    assert row["n_dropped"] == len(counts[::200])
+    assert row["counting"]
+    assert row["flags"] & Flag.STAND_INS
+    assert f"with {number} in COUNTS" in row["reason"]

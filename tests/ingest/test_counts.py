@@ -27,7 +27,10 @@ def _single(x):
 
 @pytest.mark.parametrize("mean", [0.3, 12.0, 3000.0])
 @pytest.mark.parametrize("dt", [1.0, 0.064, 48.384])
-@pytest.mark.parametrize("form", [np.sqrt, _gehrels, _garwood, lambda n: np.sqrt(n + 1)])
+@pytest.mark.parametrize(
+    "form",
+    [np.sqrt, _gehrels, _garwood, lambda n: np.sqrt(n + 1), lambda n: np.sqrt(np.maximum(n, 1))],
+)
 @pytest.mark.parametrize("written", [lambda x: x, _single, lambda x: np.round(x, 5)])
 def test_counts_whatever_estimate_of_their_error_is_written(mean, dt, form, written):
     n = np.random.default_rng(1).poisson(mean, N)
@@ -102,3 +105,33 @@ def test_keywords_that_do_not(no):
 
 def test_hduclas2_says_that_a_curve_is_net():
     assert counts.is_net({"HDUCLAS2": "net "})
+
+
+def test_corrected_counts_with_another_estimate_of_their_error():
+    """The ratio of a rate to its error tells the counts, whatever both were multiplied by."""
+    rng = np.random.default_rng(7)
+    for mean in (2.0, 40.0, 900.0):
+        factor = rng.uniform(1, 1.5, N)
+        n = rng.poisson(mean, N)
+        for form in (_gehrels, _garwood):
+            found = counts.of_curve(_single(factor * n), _single(factor * form(n)), 1.0, EMPTY)
+            assert (found.counting, found.gross) == (False, True)
+            expected = np.mean(factor**2 * n)
+            assert np.mean(found.rate_err**2) == pytest.approx(expected, rel=0.02)
+
+
+def test_ratios_that_are_of_no_counts_are_none():
+    rng = np.random.default_rng(8)
+    rate = rng.uniform(10, 20, N)
+    found = counts.of_curve(rate, rng.uniform(1, 2, N), 1.0, EMPTY)
+    assert not found.gross
+    constant = counts.of_curve(rate, np.full(N, 1.0), 1.0, EMPTY)
+    assert not constant.gross
+
+
+def test_errors_of_whole_counts_that_have_none():
+    n = np.random.default_rng(9).poisson(5.0, N)
+    part = np.linspace(0.5, 1, N)
+    assert counts.errors_of(n / 10, 10.0, EMPTY) == pytest.approx(np.sqrt(n) / 10)
+    assert counts.errors_of(n / 10 / part, 10.0, part) == pytest.approx(np.sqrt(n) / 10 / part)
+    assert not len(counts.errors_of(n / 10 / part, 10.0, EMPTY))

@@ -84,3 +84,24 @@ def test_what_cannot_be_read_says_what_to_do(archive, more, reason):
     path = archive.root / "a.dat"
     with pytest.raises(Rejected, match=reason), open_file(path, "a.dat", options) as hdus:
         hdus[1].read("RATE")
+
+
+def test_an_ecsv_that_nobody_named_keeps_its_masks_its_quality_and_its_limits(archive):
+    """ECSV says itself what it holds: undefined rates and grades, limits among the rates."""
+    words = np.array([f"{c:.0f}" for c in COUNTS], dtype="U8")
+    words[20] = "<3"
+    grade = MaskedColumn(np.where(BAD, "bad", "good"), mask=np.arange(N) == 3)
+    columns = {
+        "TIME": np.arange(N) + 0.5,
+        "RATE": MaskedColumn(words, mask=MASK),
+        "ERROR": np.sqrt(COUNTS),
+        "QUALITY": grade,
+    }
+    table = Table(columns)
+    table.meta.update(TIMEDEL=1.0, TELESCOP="FOO")
+    table.write(archive.root / "a.ecsv", format="ascii.ecsv")
+    row = archive.read("a.ecsv")
+    kept = ~MASK & ~BAD & (np.arange(N) != 20)
+    assert row["rate"].tolist() == COUNTS[kept].tolist()
+    assert row["flags"] & Flag.STAND_INS
+    assert "1 with limits in RATE" in row["reason"]

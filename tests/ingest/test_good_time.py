@@ -268,3 +268,23 @@ def test_shift_of_times_against_their_good_time():
     assert good_time.shift(times + 50.0, GOOD) == pytest.approx(50.0, abs=1.0)
     assert good_time.shift(times[:10] + 50.0, GOOD) is None
     assert good_time.shift(times, np.empty((0, 2))) is None
+
+
+@pytest.mark.parametrize("names", good_time.EDGES)
+def test_columns_of_good_time_by_other_names(archive, make, names):
+    events = make.table("EVENTS", {"TIME": (_times(), "s")}, make.nicer | {"HDUCLAS1": "EVENTS"})
+    start, stop = GOOD.T
+    table = make.table("GTI", {names[0]: (start, "s"), names[1]: (stop, "s")})
+    archive.add("a.evt", events, table)
+    _sound(archive.read("a.evt"), False)
+
+
+def test_keywords_of_the_configuration_are_those_of_the_times(archive, make):
+    """An epoch that the file lacks, said in ingest.tables, by which its good time is found."""
+    events = make.table("EVENTS", {"TIME": (_times(), "s")}, {"TELESCOP": "NICER"})
+    later = EPOCH | {"MJDREFI": EPOCH["MJDREFI"] - 1}
+    archive.add("a.evt", events, make.gti(86400.0 + GOOD, later))
+    table = {"files": "*", "kind": "events", "columns": {"time": "TIME"}, "keywords": EPOCH}
+    row = archive.read("a.evt", tables=[table])
+    _sound(row, False)
+    assert row["mjd_ref"] == 56658

@@ -44,9 +44,46 @@ def page(data: Path) -> str:
         "whose channels are not as wide as the scale's, within a fifth, is one of other channels "
         "(XMM's are 5 to 15 of PI), and the scale is used.",
         _missions(),
+        "## Times",
+        "Units are those of FITS 4.0, OGIP and Astropy with their prefixes as written (`ms` is not `Ms`), the "
+        "names of time formats with their epochs (jd, mjd, unix, unix_tai, gps, cxcsec, galexsec, jyear, "
+        "byear; btjd and bkjd as lightkurve saves them), Julian dates less a number (`BJD - 2457000, days`, "
+        "also with a minus of Unicode) and `seconds since 2001-01-01`; any other unit is `bad_time`, and the "
+        "reason names it. Astropy's columns of two doubles are read to the microsecond. The scale and the "
+        "place of times are those of FITS 4.0 (TIMESYS, TCTYPn; TREFPOS, TRPOSn, beside TIMEREF), the epoch "
+        "MJDREF, JDREF, BJDREF, in one part or two, or DATEREF; TIMEOFFS is added as TIMEZERO is. Seconds "
+        "from an epoch that gives a date before 1900 (MJDREF = 0) have no epoch.",
+        "Good time intervals are brought to the clock of the times, by the headers of both. Where the times "
+        "do not lie in them so, but do from the epoch, with the offset or by the other column of times of "
+        "the file, or by less than 510 s of light time to the barycentre, that is used and flagged "
+        "CLOCKS_DIFFER; else the file is `bad_time`, and the reason says where both lie. What is moved by "
+        "less than some 30 mean spacings of the events cannot be told. Of an event list without good time, gaps "
+        "that chance makes in fewer than one list of 10,000 are not exposure (GTI_FROM_DATA).",
+        "Event times that are whole frames (CCDs; single precision; few decimals) are found by their own "
+        "spacing, to which the barycentric correction belongs, or by TIMEDEL; each bin of the periodogram then "
+        "holds a whole number of frames (WHOLE_FRAMES). Frames of less than a hundredth of a bin do not matter. "
+        "The width of the bins of a light curve without TIMEDEL is the mean spacing over many of them, for "
+        "times may be rounded.",
         "## Light curves that are not OGIP's",
         "The first column that a table has of RATE (or RATE1, RATE2, …), COUNTS, COUNT_RATE and these:",
         _dialects(),
+        "## Noise, bad bins and exposures of light curves",
+        "Rates are counts only where their errors say so, bin by bin: rate × exposure, or (rate / error)², "
+        "is a whole number, and the noise is that of the counts within 0.1 %. Errors that are another "
+        "estimate for N counts (Gehrels 1986, Garwood 1936 as Stingray's, √(N + 1), 1 for no count …) become √N. Everywhere "
+        "else the noise is 2 mean(ERROR²) Δt. A background beside a rate (BACKV, NORM_BG_COUNTS, BACK_COUNTS) is taken off "
+        "its mean only where the rate is of whole counts, so never twice; HDUCLAS2 = NET and BACKAPP = T, 1, 'T', "
+        "'YES' say that it was. A mean within five of its errors has no fraction and no rms (INSIGNIFICANT_MEAN); power below the noise "
+        "level at high frequencies is flagged (NOISE_TOO_HIGH).",
+        "Errors may have two sides (two values a cell; ERROR_LO and ERROR_HI, RATENEG and RATEPOS …), be in percent or "
+        "variances where the unit or the name says so (%, count2/s2, VARIANCE, IVAR).",
+        "No value: NaN, TNULL, blank cells of ASCII tables, words (INDEF, --, …), limits (<0.3), and numbers like "
+        "-999, 99.99 or 1e30 that are there twice and far from all others (STAND_INS). Bad: what a column "
+        "of quality says, whoever's it is (QUALITY, DATA_FLAG, FLAG, DQ, GOOD, MASK …; by a mission's bits where the "
+        "table above has them, else all that is not 0, G, good or OK); `good` and `bad_bits` in `ingest.tables` say it for others. "
+        "`n_dropped` counts what is left out, `reason` of the table of ingest says why.",
+        "COUNTS become rates by FRACEXP, EXPOSURE or TIMEDEL, in units of time, as a fraction, or, as area × time, "
+        "relative to their median.",
         "Cells with several values are bands, each a product (eROSITA, GOES/XRS); science arrays of "
         "RXTE/PCA (Standard 1 and 2, binned modes) are added over detectors and channels, in the bands "
         "of the configuration.",

@@ -192,3 +192,35 @@ def test_a_table_that_fpack_compressed_is_named(archive, make):
     assert row["status"] == "unreadable"
     assert "HDU 1 (EVENTS): column TIME holds arrays of variable length" in row["reason"]
     assert "funpack" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("code", "zero", "kind"), [("B", 0, "u1"), ("I", 0, "i2"), ("J", 0, "i4"), ("I", 32768, "u2")]
+)
+def test_undefined_integers_are_nan(archive, code, zero, kind):
+    """TNULL is of the numbers as they are kept, before TSCAL and TZERO; without one, whole they stay."""
+    stored = np.arange(12).astype(kind)
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("A", code, array=stored, bzero=zero or None),
+            fits.Column("B", code, array=stored),
+        ]
+    )
+    table.header["TNULL1"] = 5 - zero
+    archive.add("a.fits", table)
+    with fits_file.open_fits(archive.root / "a.fits", 10**6) as hdus:
+        values, whole = hdus[1].read("A"), hdus[1].read("B")
+    expected = stored.astype(float)
+    expected[5] = np.nan
+    np.testing.assert_array_equal(values, expected)
+    assert whole.dtype.kind in "iu" or zero
+    np.testing.assert_array_equal(whole, stored if not zero else stored.astype("i2"))
+
+
+def test_undefined_integers_that_are_scaled(archive):
+    stored = np.array([3, -7, 11], "i2")
+    table = fits.BinTableHDU.from_columns([fits.Column("A", "I", array=stored)])
+    table.header.update(TSCAL1=0.5, TZERO1=10.0, TNULL1=-7)
+    archive.add("a.fits", table)
+    with fits_file.open_fits(archive.root / "a.fits", 10**6) as hdus:
+        np.testing.assert_array_equal(hdus[1].read("A"), [11.5, np.nan, 15.5])

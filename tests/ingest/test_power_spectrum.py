@@ -72,18 +72,19 @@ def test_a_single_periodogram_of_stingrays_has_one_ordinate_a_bin(archive, monke
     assert row["noise"] == 2.0
 
 
-def test_text_for_flx2xsp_is_power_times_width(archive):
-    spectrum = _stingray("frac", True)
-    width = spectrum.freq * 0.05
-    columns = (spectrum.freq - width / 2, spectrum.freq + width / 2)
-    columns += (spectrum.power * width, spectrum.power_err * width)
-    np.savetxt(archive.root / "a.txt", np.column_stack(columns))
+@pytest.mark.parametrize("rebinned", [False, True])
+def test_text_for_flx2xsp_is_power_times_width(archive, rebinned, monkeypatch):
+    spectrum = _stingray("frac", rebinned)
+    monkeypatch.chdir(archive.root)
+    with pytest.raises(RuntimeError, match="HEASOFT"):
+        spectrum.save_as_xspec("a")  # it leaves the text
     names = dict(zip(("frequency_lo", "frequency_hi", "power", "error"), (1, 2, 3, 4), strict=True))
     table = {"files": "*", "kind": "spectrum", "columns": names, "norm": "frac", "integrated": True}
     row = archive.read("a.txt", tables=[table])
     np.testing.assert_allclose(row["power"], spectrum.power)
-    single = spectrum.k == 1
-    np.testing.assert_allclose(row["n"][single], spectrum.m[single], rtol=1e-6)
+    single = np.broadcast_to(spectrum.k, spectrum.freq.shape) == 1
+    m = np.broadcast_to(spectrum.m, spectrum.freq.shape)
+    np.testing.assert_allclose(row["n"][single], m[single], rtol=1e-6)
     np.testing.assert_allclose(row["n"], spectrum.m, rtol=0.2)  # its errors are propagated
 
 
@@ -217,6 +218,14 @@ def test_the_mean_at_frequency_zero_is_no_power_and_cycles_a_day_are_a_frequency
     np.testing.assert_allclose(row["power"], 3e-6)
     fits.setval(archive.root / "a.fits", "TUNIT1", value="keV", ext=1)
     assert archive.read("a.fits")["status"] == "bad_spectrum"
+
+
+def test_two_bins_at_one_frequency_are_a_reason(archive):
+    np.savetxt(archive.root / "a.txt", [[1, 2, 4.0], [2, 3, 4.0], [2, 3, 5.0], [3, 4, 4.0]])
+    columns = {"frequency_lo": 1, "frequency_hi": 2, "power": 3}
+    row = archive.read("a.txt", tables=[{"files": "*", "kind": "spectrum", "columns": columns}])
+    assert row["status"] == "bad_spectrum"
+    assert "bins overlap: 2-3 and 2-3 Hz" in row["reason"]
 
 
 def test_stingrays_unnormalised_powers_become_leahys(archive, monkeypatch):

@@ -80,3 +80,13 @@ def test_what_cannot_be_used_is_named_with_what_is_in_it(hdus, words):
         recognise(hdus)
     assert caught.value.status == "unrecognised"
     assert words in caught.value.reason
+
+
+def test_a_light_curve_of_the_background_is_set_aside():
+    """As XSELECT and nuproducts write beside that of the source, of the same OBJECT."""
+    columns = ("TIME", "RATE", "ERROR")
+    source = Hdu("RATE", {"HDUCLAS1": "LIGHTCURVE", "HDUCLAS2": "TOTAL"}, columns)
+    background = Hdu("RATE", {"HDUCLAS1": "LIGHTCURVE", "HDUCLAS2": "BKG"}, columns)
+    alone = recognise([Hdu("", {}), background])
+    assert (alone.kind, alone.what) == ("other", "a light curve of the background")
+    assert recognise([Hdu("", {}), background, source]).index == 2

@@ -215,6 +215,7 @@ def test_times_are_kept_and_cut_the_good_time_of_events(archive, make):
 
 def test_words_and_ranges():
     assert words(np.array([b"zg ", b"zr"])).tolist() == ["zg", "zr"]
+    assert words(np.array(["a\x07b", " c "])).tolist() == ["a b", "c"]
     assert words(np.array([3.0, 2.5])).tolist() == ["3", "2.5"]
     assert words(np.array([IDS[1]])).tolist() == [str(IDS[1])]
     assert intersection(np.empty((0, 2)), [(1, 2)]).tolist() == [[1, 2]]

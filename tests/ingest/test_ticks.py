@@ -138,4 +138,4 @@ def test_the_frames_of_one_detector_where_all_together_have_none(archive, make):
 def test_single_precision_itself_is_a_tick(archive, make):
     time = np.sort(np.random.default_rng(10).uniform(7e4, 1e5, 5000)).astype("f4")
     row = _list(archive, make, time, intervals=[[7e4, 1e5]])
-    assert row["tick"] == pytest.approx(2.0**-7)
+    assert row["tick"] == row["dt"] == pytest.approx(2.0**-7)

@@ -87,6 +87,23 @@ def test_interpolated_gaps_are_not_taken_for_errors_that_are_too_large(lightcurv
     assert not row["flags"] & Flag.NOISE_TOO_HIGH
 
 
+def test_errors_twice_too_large_are_seen_beside_filled_gaps(lightcurve):
+    rate = np.random.default_rng(4).normal(100, 1, 8192)
+    columns = {"counting": False, "rate_err": np.full(8192, 1.4)}
+    row = _row(lightcurve(rate, missing=np.arange(5, 8192, 14), **columns))
+    assert row["flags"] & Flag.GAPS_FILLED
+    assert row["flags"] & Flag.NOISE_TOO_HIGH
+
+
+def test_a_burst_of_few_counts_is_not_judged(lightcurve):
+    """All counts in one of many segments: their power scatters like that of one segment."""
+    for seed in range(20):
+        counts = np.zeros(4096)
+        counts[700:760] = np.random.default_rng(seed).poisson(1.0, 60)
+        row = _row(lightcurve(counts), segment_size=128.0)
+        assert not row["flags"] & Flag.NOISE_TOO_HIGH
+
+
 def test_chance_of_power_below_the_noise_level_is_uniform():
     """Of white noise of two observations; the level is known, as from errors."""
     rng, found = np.random.default_rng(5), []

@@ -161,3 +161,37 @@ def test_a_table_of_another_kind_is_refused(tmp_path, events):
 def test_a_source_without_a_row_is_a_bug():
     with pytest.raises(RuntimeError, match="'b'"):
         list(driver._counted(Counter(), {"a", "b"}, [{"source_id": "a", "status": Status.OK}]))
+
+
+def test_raw_powers_are_held_against_the_light_curve_of_their_source(tmp_path, observation):
+    """27 d, and a spectrum of five ordinates an independent frequency that are taken for one."""
+    span, rng = 27.0 * 86400, np.random.default_rng(4)
+    time = (np.arange(2048) + 0.5) * span / 2048
+    who = {"mission": "kepler", "object": "KIC 1"}
+    rows = [
+        observation(
+            "lightcurve",
+            time=time,
+            rate=rng.normal(1, 0.1, 2048),
+            rate_err=np.full(2048, 0.1),
+            fracexp=np.ones(2048),
+            gti_start=np.zeros(1),
+            gti_stop=np.array([span]),
+            exposure=span,
+            **(who | {"dt": span / 2048, "counting": False}),
+        )
+    ]
+    edges = 50 * np.arange(101) / (5 * span)
+    for source, oversampling in (("copied", 1.0), ("right", 5.0)):
+        one = {"frequency_lo": edges[:-1], "frequency_hi": edges[1:], "norm": "frac"}
+        one |= {"n": np.full(100, 50 / oversampling), "power": rng.gamma(10, 0.1, 100)}
+        spectrum = observation("spectrum", noise=np.nan, **one, **who)
+        rows += [row | {"source_id": source, "file": source} for row in (spectrum, rows[0])]
+    shard = _write(tmp_path / "in.parquet", rows[1:])
+    driver.run(input=shard, output=tmp_path / "out.parquet", options=OPTIONS, cluster=CLUSTER)
+    flagged = {
+        key
+        for key, row in _read(tmp_path / "out.parquet").items()
+        if row["flags"] & Flag.OVERSAMPLED
+    }
+    assert flagged == {("copied", "spectrum/mission")}

@@ -10,7 +10,7 @@ from pipeline.simulate.timmer_koenig import series
 
 N, PERIOD = 2700, 12.6
 
-SEGMENT = SegmentOptions(segment_size="whole", rebin=0.01)
+SEGMENT = SegmentOptions(segment_size="whole", rebin=0.01, pulsations=None)
 FIT = {
     "models": {
         "power_law": ["constant", "power_law"],

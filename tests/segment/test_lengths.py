@@ -117,3 +117,9 @@ def test_products_of_other_bins_have_lengths_of_their_own(lightcurve):
 def test_lengths_that_are_none_are_refused(size):
     with pytest.raises(ConfigError, match="segment_size"):
         validate({"segment_size": size}, SegmentOptions)
+
+
+def test_a_segment_too_long_to_be_transformed_is_a_reason(events):
+    (row,) = _rows(events() | {"gti_stop": np.array([1e7])}, segment_size="whole", dt=1 / 256)
+    assert row["status"] == Status.BAD_TIME
+    assert "raise segment.dt" in row["reason"]

@@ -129,3 +129,17 @@ def test_ordinates_that_are_kept(window, detrend, first):
     assert kept[0] == first
     assert set(np.diff(kept)) == {1 if window == "none" else 2}
     assert len(taper.ordinates(6, "hann")) == 0
+
+
+@pytest.mark.parametrize(
+    ("configured", "leaks", "expected"),
+    [
+        (("auto", "auto"), False, ("none", "constant")),
+        (("auto", "auto"), True, ("hann", "linear")),
+        (("none", "auto"), True, ("none", "linear")),
+        (("auto", "constant"), True, ("hann", "constant")),
+        (("dpss", "quadratic"), False, ("dpss", "quadratic")),
+    ],
+)
+def test_auto_is_a_window_and_a_line_where_power_leaks(configured, leaks, expected):
+    assert taper.treatment(*configured, N, leaks) == expected

@@ -43,8 +43,11 @@ def rejected_later(
         if reading["status"] != Status.OK and reading["file"] in sound:
             reject(reading, reading, "ingest")
     fitted = {m["product"] for m in models if Status(m["status"]) in HAS_RESULT}
+    shown = {_series(p) for p in products if p["product"] in fitted}
     for product in products:
         name = product["product"]
+        if _series(product) in shown - {name}:  # another length of segment has a result
+            continue
         stage, cause = "segment", product
         if product["status"] == Status.OK:
             if name in fitted:
@@ -62,12 +65,17 @@ def _averaged(readings: Sequence[Mapping], product: Mapping) -> list[Mapping]:
     ``product#2`` and so on: the observations tell which of the product's files they are of.
     """
     usable = [r for r in readings if r["status"] == Status.OK]
-    series = product.get("series") or product["product"]  # of which it is a length of segment
+    series = _series(product)
     name, sign, number = series.rpartition("#")
     whole = {series, name if sign and number.isdecimal() else series}
     members = [r for r in usable if r["product"] in whole]
     observed = set(product["observation_ids"])
     return [r for r in members if r["observation_id"] in observed] if observed else members
+
+
+def _series(product: Mapping) -> str:
+    """Return the name of the product that a product is a length of segment of."""
+    return product.get("series") or product["product"]
 
 
 def _row(what: Mapping, cause: Mapping, stage: str) -> dict:

@@ -17,7 +17,8 @@ def numbers(name, given, unit=None):
     name : str
         What it is: ``power``, ``frequency``, ``n``, ``error`` or ``width``.
     given : array-like
-        Numbers; a masked array; an Astropy `Quantity`, `Column` or `Masked` quantity, or a quantity of Pint.
+        Numbers; a masked array; an Astropy `Quantity`, `Column` or `Masked` quantity, a quantity of Pint, or a
+        list of these.
     unit : str, optional
         Unit to convert a quantity to; by default one of `UNITS`.
 
@@ -31,6 +32,8 @@ def numbers(name, given, unit=None):
     ValueError
         For what is no array of real numbers, or has a unit that cannot be converted.
     """
+    if isinstance(given, (list, tuple)) and any(map(_is_more, given)):
+        given = [numbers(name, one, unit) for one in given]
     mask = getattr(given, "mask", None)
     plain = _without_unit(name, given, UNITS.get(name, ("",)) if unit is None else (unit,))
     plain = getattr(plain, "unmasked", plain)
@@ -61,12 +64,19 @@ def _as_array(name, given, dtype=None):
 
 def unit_of(name, given):
     """Return the unit that a quantity is converted to by `numbers`, None for plain numbers."""
+    if isinstance(given, (list, tuple)) and given:
+        given = given[0]
     if _unit(given) is None:
         return None
     for unit in UNITS[name]:
         if _converted(given, unit) is not None:
             return unit
     return None
+
+
+def _is_more(given):
+    """Whether an item of a list has a mask or a unit, which an array of it would lose."""
+    return isinstance(getattr(given, "mask", None), np.ndarray) or _unit(given) is not None
 
 
 def _unit(given):

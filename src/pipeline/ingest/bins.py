@@ -1,6 +1,7 @@
 """The columns of a light curve: which series a table holds, in which dialect, and their bands."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,7 +25,11 @@ from pipeline.status import Flag, Status
 
 _EMPTY = np.empty(0)
 _EVEN = 0.05
+_LEAST_EXPOSED = 0.5
 _NO_FLAG = Flag(0)
+_COUNTS_A_SECOND = re.compile(
+    r"\s*(counts?|cts?|photons?|ph)\s*(/|\*{0,2}\s*|\.)\s*s", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,13 @@ def _series(table, name, number, dt, known) -> Series:
     if len(error) and dialect.raw in table.names and dialect.error in table.names:
         raw = table.first_of((dialect.raw,), number)
         error = np.abs(np.divide(rate, raw, out=np.full(table.n, np.nan), where=raw != 0)) * error
+    if len(error) and not np.any(error > 0):
+        error = _EMPTY
     of_counts = name == "COUNTS"
+    negative = rate < 0
+    if of_counts and negative.any() and _stand_for_none(rate, negative):
+        table.found[name][f"{rate[negative][0]:g}"] = int(np.count_nonzero(negative))
+        rate = np.where(negative, np.nan, rate)
     exposed = _exposure(table, number, dt)
     whole = of_counts and counts.are_counts(rate)
     scale, even = _scale(exposed.fraction, dt) if of_counts else (1.0, True)
@@ -159,6 +170,8 @@ def _series(table, name, number, dt, known) -> Series:
         error = counts.of_curve(rate, error, 1.0, _EMPTY).rate_err
     elif whole and not even:
         error = np.sqrt(rate)
+    if "RATE" in name and not len(error) and _COUNTS_A_SECOND.match(table.hdu.unit(name)):
+        error = counts.errors_of(rate, dt, _EMPTY if exposed.relative else exposed.fraction)
     counting = False
     if "RATE" in name or (of_counts and len(error)):
         counting = None
@@ -177,11 +190,19 @@ def _series(table, name, number, dt, known) -> Series:
         rate_err=error,
         fracexp=fracexp,
         bad=bad | impossible,
-        background_rate=_background(table, number, of_counts, scale),
+        background_rate=_background(
+            table, number, of_counts, scale, np.isfinite(rate) & ~bad & _exposed(exposed.fraction)
+        ),
         counting=counting,
         left_out=(*reasons, *stand_ins),
         flags=flags | stood_in,
     )
+
+
+def _stand_for_none(values, negative) -> bool:
+    """Return whether the negative ones of numbers stand for none: one number, amid whole counts."""
+    alone = len(np.unique(values[negative])) == 1 and np.mean(negative) < 0.5
+    return alone and counts.are_counts(values[~negative])
 
 
 def _exposure(table, number, dt) -> exposure.Exposure:
@@ -211,9 +232,15 @@ def _bad(table, dialect, known) -> tuple[np.ndarray, list[str], Flag]:
     bad, reasons, flags = np.zeros(table.n, dtype=bool), [], _NO_FLAG
     asked = getattr(table.hdu, "table", None)
     for name in own or quality.columns_of(table.hdu.columns):
-        values = table.hdu.read_any(name)
+        try:
+            values = table.hdu.read_any(name)
+        except Rejected:
+            if asked:
+                raise
+            values = _EMPTY
         values = values.ravel() if values.size == table.n else values
         if len(values) != table.n:
+            flags |= Flag.QUALITY_UNKNOWN
             continue
         called = table.hdu.called(name) if asked else name
         bits = known.quality_bits if known and not dialect.any_bit else 0
@@ -229,8 +256,20 @@ def _bad(table, dialect, known) -> tuple[np.ndarray, list[str], Flag]:
     return bad, reasons, flags
 
 
-def _background(table, number, of_counts, scale) -> float:
-    """Return the mean background rate, NaN if unknown."""
+def bad_events(hdu: Hdu, known: missions.Mission | None) -> np.ndarray | None:
+    """Return which events are bad by the column that the configuration names; None if it names none."""
+    if not getattr(hdu, "table", None) or "QUALITY" not in hdu.columns:
+        return None
+    return _bad(_Columns(hdu, len(hdu.read("TIME"))), missions.dialect(""), known)[0]
+
+
+def _exposed(fraction) -> np.ndarray | bool:
+    """Return which bins are exposed well enough for a rate of their few counts to be one."""
+    return fraction >= _LEAST_EXPOSED if len(fraction) else True
+
+
+def _background(table, number, of_counts, scale, used) -> float:
+    """Return the mean background rate in the bins that are used, NaN if unknown."""
     if not of_counts:
         rate = table.first_of(("BACKV",), number)
     elif {"BACK_COUNTS", "BACKRATIO"} <= table.names:
@@ -239,7 +278,8 @@ def _background(table, number, of_counts, scale) -> float:
     else:
         background = table.first_of(("NORM_BG_COUNTS",), number)
         rate = background * scale if len(background) else background
-    return float(np.nanmean(rate)) if np.isfinite(rate).any() else math.nan
+    known = rate[used & np.isfinite(rate)] if len(rate) else rate
+    return float(np.mean(known)) if len(known) else math.nan
 
 
 def _named(bands, n) -> list[Band]:

@@ -1,5 +1,6 @@
 """Whether rates are counts, by their errors: a background, a weight or a correction shows in them."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ _TELLING = 0.2
 
 _SINGLE = 1e-6
 """Relative precision of numbers that were once in single precision, and were multiplied since."""
+
+_FEW = 20_000
+"""Counts in a bin up to which neighbouring numbers are told from a ratio in single precision."""
 
 _ONE_SIGMA = float(ndtr(1.0))
 
@@ -73,6 +77,7 @@ def is_net(header: Mapping) -> bool:
     return said == "NET" or any(is_true(header.get(key)) for key in _SUBTRACTED)
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndarray) -> Noise:
     """Tell from the errors of rates whether they are Poisson counts.
 
@@ -91,7 +96,7 @@ def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndar
 
     Notes
     -----
-    Estimates of the error of N counts that are known: the square roots of N, N + 1/4, N + 3/4 and
+    Estimates of the error of N counts that are known, for rates that are multiplied by a correction too: the square roots of N, N + 1/4, N + 3/4 and
     N + 1; 1 + sqrt(N + 3/4) (Gehrels 1986, ApJ 303, 336); 1/2 + sqrt(N + 1/4); and half the 68.3 %
     interval of Garwood (1936), as Stingray's. All but the first overstate the noise: 2 mean(error^2)
     would be 1.8 times too much at N = 10 by Gehrels's.
@@ -114,19 +119,74 @@ def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndar
         blur = 0.6 * _resolution(error) * exposure
         form = next((f for f in _FORMS if _agree(error * exposure, f(np.rint(number)), blur)), None)
         if form is not None:
-            exact = rate_err
+            exact = _none_of_nothing(rate, rate_err)
             if form is not np.sqrt or np.any(blur > _ALIKE * np.sqrt(number)):
                 whole = dt * (np.where(fracexp > 0, fracexp, np.nan) if len(fraction) > 1 else 1.0)
                 exact = np.sqrt(np.maximum(rate, 0.0) / whole)
             return Noise(_is_alike(rate[some], exact[some], dt), True, exact)
-    gross = _are_whole((value / error) ** 2, np.zeros(1))
-    return Noise(False, gross, rate_err)
+    if _are_whole((value / error) ** 2, np.zeros(1)):
+        return Noise(False, True, _none_of_nothing(rate, rate_err))
+    for form in _FORMS[1:]:
+        if np.mean(_number_by(form, value / error) > 0) >= _MOST:
+            number = _number_by(form, rate / np.where(rate_err > 0, rate_err, np.nan))
+            exact = np.where(number > 0, rate / np.sqrt(number), rate_err)
+            return Noise(False, True, _none_of_nothing(rate, exact))
+    return Noise(False, False, rate_err)
 
 
+def _none_of_nothing(rate, rate_err) -> np.ndarray:
+    """Return errors of counts that are 0 where there is none: a mean of N is the mean of its variance."""
+    nothing = (rate == 0) & (rate_err > 0)
+    return np.where(nothing, 0.0, rate_err) if nothing.any() else rate_err
+
+
+@functools.lru_cache(maxsize=16)
+def _ratios(form) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers of counts, and each in errors by an estimate, which increases with it."""
+    number = np.arange(1.0, _FEW)
+    return number, number / form(number)
+
+
+def _number_by(form, ratio: np.ndarray) -> np.ndarray:
+    """Return the counts whose ratio to their error by an estimate is as given; NaN where it is of none.
+
+    A correction does not change the ratio. Those of neighbouring numbers differ by some 1/(2 N), so
+    that up to `_FEW` counts can be told.
+    """
+    number, known = _ratios(form)
+    place = np.clip(np.searchsorted(known, ratio), 1, len(known) - 1)
+    place -= np.abs(known[place - 1] - ratio) <= np.abs(known[place] - ratio)
+    apart = np.abs(known[place] - ratio) / known[place]
+    alike = apart <= np.minimum(_ALIKE, _TELLING / 4 / number[place])
+    return np.where(alike, number[place], np.nan)
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def are_counts(values: np.ndarray) -> bool:
     """Return whether finite values are whole numbers and none of them negative, not all zero."""
     known = values[np.isfinite(values)]
-    return bool(len(known)) and not (known < 0).any() and _are_whole(known[known > 0], np.zeros(1))
+    whole = len(known) and not (known < 0).any() and _are_whole(known[known > 0], np.zeros(1))
+    return bool(whole)
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def errors_of(rate: np.ndarray, dt: float, fracexp: np.ndarray) -> np.ndarray:
+    """Return the errors of rates that are whole numbers of counts in their bins; empty if they are not.
+
+    Parameters
+    ----------
+    rate, fracexp : ndarray, shape (n,), or (0,) for the exposed fraction where it is unknown
+        ct/s.
+    dt : float
+        Width of a bin, s.
+    """
+    exposed = [np.ones(1)]
+    if len(fracexp):
+        exposed.append(np.where(fracexp > 0, fracexp, np.nan))
+    for fraction in exposed:
+        if are_counts(rate * dt * fraction):
+            return np.sqrt(rate / (dt * fraction))
+    return np.empty(0)
 
 
 def _resolution(values) -> float:

@@ -92,6 +92,8 @@ def read(content: bytes) -> list[Hdu]:
         values[name.upper()] = (
             np.asarray(column.astype(float).filled(np.nan)) if masked else np.asarray(column.data)
         )
+        if column.dtype.kind == "U" and np.ma.is_masked(column):
+            values[name.upper()] = column.filled("")
         units[name.upper()] = str(table[name].unit or "")
     hdus = [Hdu("PRIMARY", {}), EcsvHdu("", _of_stingray(header), tuple(values), values, units)]
     intervals = np.asarray(table.meta.get("gti", ()), dtype=float)

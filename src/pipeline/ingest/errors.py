@@ -21,6 +21,7 @@ _PERCENT = frozenset({"%", "percent", "per cent", "pct"})
 _VARIANCE = frozenset({"variance", "var", "sigma2", "sigma^2", "sigma**2"})
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def of_rate(table, name: str, number: int, dialect) -> np.ndarray:
     """Return the standard errors of a band of a column.
 
@@ -103,6 +104,7 @@ def _is_square(unit: str, of: str) -> bool:
         return False
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def are_none(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndarray) -> np.ndarray:
     """Return which bins have an error that no measurement has, so that they are none.
 

@@ -58,17 +58,16 @@ def of_column(name: str, values: np.ndarray, unit: str, dt: float) -> Exposure:
     """
     values = values.astype(float, copy=False)
     unit = unit.strip()
-    if name == "FRACEXP" and unit not in _PERCENT and not np.fmax.reduce(values) > _PERCENTS:
+    if name == "FRACEXP" and unit not in _PERCENT and np.fmax.reduce(values) <= _PERCENTS:
         return Exposure(values)
     known = values[np.isfinite(values) & (values > 0)]
-    if not len(known):
-        return Exposure(values)
+    if not len(known):  # nothing is said, or that nothing was exposed
+        return Exposure(values if np.any(values == 0) else np.empty(0))
     middle = float(np.median(known))
     if name == "FRACEXP":
         percent = unit in _PERCENT or middle > _PERCENTS
         return Exposure(values / 100 if percent else values)
-    known_unit = time_units.parse(unit)
-    seconds = known_unit.seconds if known_unit else None
+    seconds = _seconds(unit)
     if seconds is None and unit:
         return Exposure(_relative(values, middle), relative=True)
     if seconds is None and name == "EXPOSURE" and known.max() <= 1 and dt >= 2:
@@ -77,6 +76,12 @@ def of_column(name: str, values: np.ndarray, unit: str, dt: float) -> Exposure:
     if middle * (seconds or 1.0) <= _OVER * dt:
         return Exposure(fraction)
     return Exposure(_relative(values, middle), relative=True)
+
+
+def _seconds(unit) -> float | None:
+    """Return the seconds in a unit of time, None if it is empty or is not one."""
+    found = time_units.parse(unit) if unit.strip() else None
+    return None if found is None or found.epoch else found.seconds
 
 
 def _relative(values, middle) -> np.ndarray:
@@ -103,5 +108,4 @@ def bin_width(values: np.ndarray, unit: str, header_unit: float) -> float | None
     middle = float(np.median(known))
     if np.mean(np.abs(known - middle) > 0.05 * middle) > 0.05:
         return None
-    own = time_units.parse(unit)
-    return middle * (own.seconds if own else header_unit) / header_unit
+    return middle * (_seconds(unit) or header_unit) / header_unit

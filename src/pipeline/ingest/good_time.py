@@ -18,6 +18,12 @@ DETECTORS = (
 """Columns, and keywords of good time intervals, with the number of a detector; others are found by their
 values."""
 
+EDGES = (
+    *(("START", "STOP"), ("TSTART", "TSTOP"), ("START", "END"), ("START_TIME", "STOP_TIME")),
+    *(("START_TIME", "END_TIME"), ("TIME_START", "TIME_STOP"), ("GTI_START", "GTI_STOP")),
+)
+"""Columns of a table of good time intervals: OGIP's, and others in use."""
+
 MOST_DETECTORS = 64
 
 LIGHT_TIME = 510.0
@@ -86,13 +92,7 @@ def read(
     Rejected
         BAD_TIME, saying where times and intervals lie, if on no such clock they agree.
     """
-    data = data.inside if hasattr(getattr(data, "inside", None), "columns") else data
-    tables = [
-        hdu
-        for hdu in hdus
-        if {"START", "STOP"} <= set(hdu.columns)
-        and ("GTI" in hdu.name.upper() or str(hdu.header.get("HDUCLAS1", "")).strip() == "GTI")
-    ]
+    tables = [hdu for hdu in hdus if is_table(hdu)]
     chosen, apart = _of_detectors([tables[i] for i in gti.standard([t.name for t in tables])], data)
     times = _in_order(seconds)
     if not chosen or not len(times):
@@ -122,6 +122,17 @@ def read(
     if moved is not None and abs(moved) <= LIGHT_TIME and by_light:
         return GoodTime(stated + moved, clock, Flag.CLOCKS_DIFFER)
     raise Rejected(Status.BAD_TIME, _disagreement(times, stated, moved, chosen[0].name))
+
+
+def is_table(hdu) -> bool:
+    """Return whether an HDU is a table of good time intervals."""
+    named = "GTI" in hdu.name.upper() or str(hdu.header.get("HDUCLAS1", "")).strip() == "GTI"
+    return named and edge_columns(hdu) is not None
+
+
+def edge_columns(hdu) -> tuple[str, str] | None:
+    """Return the columns with starts and stops, None if there are none."""
+    return next((pair for pair in EDGES if set(pair) <= set(hdu.columns)), None)
 
 
 def _part_inside(seconds, intervals) -> float:
@@ -211,23 +222,22 @@ def _table(hdu, clock, header) -> _Table:
     A table without TIMEZERO of its own shares that of the data, as RXTE's do, unless that moves it away
     from them: NuSTAR's light curves count from TIMEZERO, their intervals do not.
     """
+    names = edge_columns(hdu)
     try:
         own_header = fits_time.keywords(
-            hdu.header, {"TIMESYS": header.get("TIMESYS", "")}, hdu.number("START")
+            hdu.header, {"TIMESYS": header.get("TIMESYS", "")}, hdu.number(names[0])
         )
-        unit = hdu.unit("START")
-        edges = [hdu.read(name) for name in ("START", "STOP")]
-        own = fits_time.clock(own_header, unit, "START", edges[0])
+        unit = hdu.unit(names[0])
+        edges = [hdu.read(name) for name in names]
+        own = fits_time.clock(own_header, unit, names[0], edges[0])
         if (pairs := fits_time.of_pairs(edges[0], own)) is not None:
             first, own_stop = pairs, fits_time.of_pairs(edges[1], own)
             edges = [first[0], own_stop[0] + own_stop[1].since(first[1]) / fits_time.DAY]
             own = first[1]
         edges = [edge.ravel().astype(float) for edge in edges]
         if len(edges[0]) != len(edges[1]):
-            reason = (
-                f"{len(edges[0])} values of START, {len(edges[1])} of STOP: fetch the file again"
-            )
-            raise Rejected(Status.BAD_TIME, reason)
+            lengths = f"{len(edges[0])} values of {names[0]}, {len(edges[1])} of {names[1]}"
+            raise Rejected(Status.BAD_TIME, f"{lengths}: fetch the file again")
     except Rejected as rejected:
         reason = f"its good time intervals ({hdu.name}): {rejected.reason}"
         raise Rejected(rejected.status, reason) from rejected
@@ -285,6 +295,7 @@ def _of_detectors(tables, data) -> tuple[list, bool]:
     """
     if not tables:
         return tables, False
+    data = data.inside if hasattr(getattr(data, "inside", None), "columns") else data
     by_name = [gti.detector(hdu.name) for hdu in tables]
     by_key = [_first_number(hdu.header) for hdu in tables]
     for name in _integer_columns(data):

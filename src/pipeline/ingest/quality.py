@@ -34,7 +34,9 @@ def columns_of(names: Sequence[str]) -> list[str]:
 
 
 _GOOD_WORDS = frozenset({"g", "good", "ok", "okay", "0", "00", "000", "0000", "", "none", "valid"})
-_BAD_WORDS = frozenset({"b", "bad", "x", "poor", "invalid", "reject", "rejected", "1"})
+_BAD_WORDS = frozenset(
+    {"b", "bad", "x", "poor", "invalid", "reject", "rejected", "1", "<", ">", "ul"}
+)
 _TRUE, _FALSE = frozenset({"t", "true", "y", "yes"}), frozenset({"f", "false", "n", "no"})
 
 
@@ -108,7 +110,8 @@ def of_column(
                 "which are good",
             )
         return Quality(np.zeros(len(values), dtype=bool), known=False)
-    return Quality(result.bad.reshape(len(values), -1).any(axis=1), result.known)
+    bad = result.bad
+    return Quality(bad.any(axis=tuple(range(1, bad.ndim))), result.known)
 
 
 def _of_numbers(name, values, bad_bits) -> Quality | None:
@@ -118,6 +121,7 @@ def _of_numbers(name, values, bad_bits) -> Quality | None:
     if not np.all(values[defined] == np.rint(values[defined])):
         return None
     if bad_bits:
+        defined &= np.abs(values.astype(float)) < 2.0**63
         number = np.where(defined, values, 0).astype(np.int64)
         return Quality(((number & bad_bits) > 0) | ~defined)
     if _called(name, _GOOD):

@@ -29,8 +29,9 @@ from pipeline.ingest import (
     rxte,
     selection,
     ticks,
+    undefined,
 )
-from pipeline.ingest.bins import bands_of, of_array, of_table
+from pipeline.ingest.bins import bad_events, bands_of, of_array, of_table
 from pipeline.ingest.copies import Copies, locate
 from pipeline.ingest.recognise import has_frequencies, recognise, time_column
 from pipeline.ingest.reject import Rejected
@@ -151,6 +152,10 @@ def _read_events(hdus, index, who, entry, archive, options) -> list[dict]:
     photon, energy = _energies(hdus, hdu, who, clock, seconds, entry, archive, options)
     if energy is not None and len(energy) != len(seconds):
         energy = None
+    bad = bad_events(hdu, missions.find(who.mission, who.instrument))
+    if bad is not None:
+        photon = ~bad if photon is None else photon & ~bad
+    dropped = 0 if bad is None else int(np.count_nonzero(bad))
     tick, seconds = frames.centred(hdu, header, seconds, photon, kept)
     good = good_time.read(hdus, hdu, clock, seconds, other=_other_times(hdus, hdu, clock))
     clock = good.clock
@@ -163,10 +168,11 @@ def _read_events(hdus, index, who, entry, archive, options) -> list[dict]:
         result = events.select(seconds, energy, good.intervals, limits, tick)
         common = _timing(who, clock, header, result, wanted)
         return common | {
-            "flags": common["flags"] | good.flags,
+            "flags": common["flags"] | good.flags | Flag.TIMES_DROPPED * bool(dropped),
+            "n_dropped": dropped,
             "exposure": gti.total(result.gti),
             "energy": result.energy,
-            "dt": fits_time.resolution(header),
+            "dt": fits_time.resolution(header) or tick,
             "tick": tick,
             "counting": True,
         }
@@ -273,23 +279,35 @@ def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
     marks = Flag.NO_TIMEDEL * measured | Flag.TIMES_ROUNDED * rounded
 
     def make(curve):
-        result = lightcurve.select(
-            seconds,
-            curve.rate,
-            curve.rate_err,
-            curve.fracexp,
-            curve.bad,
-            good.intervals,
-            dt,
-            options.min_fracexp,
-        )
+        try:
+            result = lightcurve.select(
+                seconds,
+                curve.rate,
+                curve.rate_err,
+                curve.fracexp,
+                curve.bad,
+                good.intervals,
+                dt,
+                options.min_fracexp,
+            )
+        except Rejected as rejected:
+            raise Rejected(rejected.status, rejected.reason + _and_why(curve.left_out)) from None
         common = _timing(who, clock, header, result, curve.band)
         counting, gross, errors = curve.counting, curve.counting, result.rate_err
         if counting is None and not net:
             noise = counts.of_curve(result.rate, errors, dt, result.fracexp)
             counting, gross, errors = noise.counting, noise.gross, noise.rate_err
+        why = [*curve.left_out]
+        if hidden := int(np.count_nonzero(curve.fracexp < options.min_fracexp)):
+            why.append(f"{hidden} exposed less than {options.min_fracexp:g} (ingest.min_fracexp)")
+        remarks = [_left_out(result.dropped, len(seconds), why)]
+        if math.isfinite(curve.background_rate) and not (gross or net):
+            remarks.append(
+                "its background was not used: nothing says that it is still in the rate, whose errors are "
+                "not those of counts"
+            )
         return common | {
-            "reason": _left_out(result.dropped, len(seconds), curve.left_out),
+            "reason": "; ".join(filter(None, remarks)),
             "n_dropped": result.dropped,
             "flags": common["flags"] | good.flags | marks | curve.flags,
             "exposure": result.exposure,
@@ -314,6 +332,14 @@ def _left_out(dropped, total, why) -> str:
     return f"{dropped} of {total} rows were left out{': ' * bool(why)}{', '.join(why)}"
 
 
+def _and_why(why) -> str:
+    """Say why no row is left, where something is known of it."""
+    if not why:
+        return ""
+    remedy = "; if they are good, say so in ingest.tables (good, bad_bits, or no quality)"
+    return f": {', '.join(why)}{remedy * any(' bad by ' in one for one in why)}"
+
+
 def _times(hdus, index):
     """Return the time keywords of a table, its clock, its times in seconds, and how finely they are kept."""
     hdu = hdus[index]
@@ -324,7 +350,7 @@ def _times(hdus, index):
     number = hdu.number(name)
     header = fits_time.keywords(hdu.header, hdus[0].header, number)
     unit = hdu.unit(name) or str(hdu.header.get(f"TCUNI{number}", "")).strip()
-    values = hdu.read(name)
+    values = undefined.clean(hdu.read(name)).values
     clock = fits_time.clock(header, unit, name, values)
     if (pairs := fits_time.of_pairs(values, clock)) is not None:
         values, clock = pairs

@@ -36,12 +36,14 @@ _SET_ASIDE = (
     ("a region", ("REGION",), ({"SHAPE", "X", "Y", "R"},)),
     ("a list of sources", ("SRCLIST", "SRC_LIST", "CATALOG"), ({"RA", "DEC", "ML_ID_SRC"},)),
     ("good time intervals", ("GTI",), ({"START", "STOP"},)),
+    ("a light curve of the background", ("BKG", "BACKGROUND"), ()),
 )
 """Sound tables that are no observation, the most telling first."""
 
 _EVENT_COLUMNS = frozenset(
     {"PI", "PHA", "ENERGY", "CHANNEL", "EVENT", "RAWX", "DETX", "DET_ID", "EVENT_ID", "PULSE_PHASE"}
 )
+_BACKGROUND = frozenset({"BKG", "BACKGROUND"})
 _NO_TELESCOPE = frozenset({"", "NONE", "N/A", "UNKNOWN"})
 
 
@@ -141,6 +143,9 @@ def _declared(hdu: Hdu) -> str:
         return ""
     name = hdu.name.strip().upper()
     hduclas1 = str(hdu.header.get("HDUCLAS1", "")).replace(" ", "").upper()
+    hduclas2 = str(hdu.header.get("HDUCLAS2", "")).strip().upper()
+    if hduclas1.startswith("LIGHTCURVE") and hduclas2 in _BACKGROUND:
+        return "other"
     for word, kind in (
         ("EVENT", "events"),
         ("LIGHTCURVE", "lightcurve"),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.config import RowOptions, TableOptions
-from pipeline.ingest.reject import Rejected
+from pipeline.ingest.reject import Rejected, one_line
 from pipeline.status import Status
 
 ROLES = ("object", "band", "ra", "dec")
@@ -59,7 +59,7 @@ def named(row: Mapping, part: str) -> dict:
 
 
 def words(values: np.ndarray) -> np.ndarray:
-    """Return a column as text without blanks around it; whole numbers without a point."""
+    """Return a column as text that can be printed, in one line; whole numbers without a point."""
     values = np.asarray(values)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
@@ -68,7 +68,10 @@ def words(values: np.ndarray) -> np.ndarray:
         text = values.astype(str)
         text[whole] = values[whole].astype(np.int64).astype(str)
         return text
-    return np.char.strip(values.astype(str))
+    text = np.char.strip(values.astype(str))
+    for i in [i for i, word in enumerate(text.tolist()) if not word.isprintable()]:
+        text[i] = one_line(text[i])
+    return text
 
 
 def chosen(inside, table: TableOptions, part: str, own: Mapping[str, str]) -> np.ndarray | None:

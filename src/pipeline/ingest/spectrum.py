@@ -11,6 +11,9 @@ _NOTHING = np.zeros(0)
 _TOLERANCE = 0.01
 """Part of its width that a bin may reach into the next one, as edges are rounded."""
 
+_TOLERANCE_OF_TABLES = 0.1
+"""The same of edges that people write, to a few digits."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -87,14 +90,7 @@ def convert(
     width = (hi - lo)[good]
     by_frequency = np.argsort(lo[good], kind="stable")
     start, stop = lo[good][by_frequency], hi[good][by_frequency]
-    overlaps = np.flatnonzero(stop[:-1] - start[1:] > _TOLERANCE * width[by_frequency][1:])
-    if len(overlaps):
-        i = overlaps[0]
-        raise Rejected(
-            Status.BAD_SPECTRUM,
-            f"bins overlap: {start[i]:g}-{stop[i]:g} and {start[i + 1]:g}-{stop[i + 1]:g} Hz; mend "
-            "EBOUNDS of the response",
-        )
+    _refuse_overlaps(start, stop, "mend EBOUNDS of the response")
     columns = (lo[good], hi[good], counts[good] / width + (noise or 0.0), error[good] / width)
     flags = Flag(0) if good.all() else Flag.TIMES_DROPPED
     return Spectrum(*(c[by_frequency] for c in columns), flags)
@@ -143,6 +139,7 @@ def with_frequencies(
             "column of errors, a positive error",
         )
     order = np.flatnonzero(good)[np.argsort(lo[good], kind="stable")]
+    _refuse_overlaps(lo[order], hi[order], "mend its frequencies", _TOLERANCE_OF_TABLES)
     columns = (
         np.maximum(lo[order], 0.0),
         hi[order],
@@ -152,6 +149,18 @@ def with_frequencies(
     flags = Flag(0) if good.all() else Flag.TIMES_DROPPED
     beside = (column[order] if len(column) else np.zeros(0) for column in (n, noise))
     return Spectrum(*columns, flags, *(np.asarray(column, float) for column in beside))
+
+
+def _refuse_overlaps(start, stop, remedy, tolerance=_TOLERANCE) -> None:
+    """Raise Rejected where a bin, of those in order, reaches into the next one."""
+    width = np.minimum(stop[1:] - start[1:], stop[:-1] - start[:-1])
+    overlaps = np.flatnonzero(stop[:-1] - start[1:] > tolerance * width)
+    if len(overlaps):
+        i = overlaps[0]
+        raise Rejected(
+            Status.BAD_SPECTRUM,
+            f"bins overlap: {start[i]:g}-{stop[i]:g} and {start[i + 1]:g}-{stop[i + 1]:g} Hz; {remedy}",
+        )
 
 
 def about(frequency, half_width) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:

@@ -103,7 +103,7 @@ def read(header: Mapping, unit: str = "") -> Said:
     norm, subtracted = norm_of(text)
     of_unit, factor = unit_of(unit)
     rate = next((v for key in _RATE_KEYS if (v := _positive(header, key)) > 0), math.nan)
-    m = _positive(header, "M")
+    m = _positive(header, "M") if {"NPHOTS", "DF"} & header.keys() else math.nan
     if "NPHOTS" in header:  # Stingray: photons a segment of N bins of DT
         duration = _positive(header, "N") * _positive(header, "DT")
         poisson = str(header.get("ERR_DIST", "poisson")).strip().lower() == "poisson"

@@ -47,6 +47,9 @@ _HUGE = 1e20
 
 _REPEATED = 2
 
+_APART = 3
+"""Least of all other whole numbers for which -1 is none of them."""
+
 _EXTREMES = frozenset({32767, 32768, 65535, 2147483647, 2147483648, 4294967295})
 
 _FEW = 8
@@ -128,8 +131,8 @@ def _is_out(value, count, low, high, whole) -> bool:
     width = high - low
     if value > high:
         return value > high + max(width, abs(high)) and (value != 99 or count > _REPEATED)
-    if value == -1 and whole:  # the difference of two counts may be
-        return value < low - width / 3
+    if value == -1 and whole:  # the difference of two counts may be, where others are as small
+        return low >= _APART or value < low - width / 3
     return value < low - width or value < 4 * min(low, 0.0)
 
 

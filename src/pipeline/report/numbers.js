@@ -38,6 +38,13 @@ function measuredNumber(value, lo, hi) {
   if (value === null) return document.createTextNode("");
   const errors = [lo, hi].filter((error) => error !== null && error > 0);
   if (!errors.length) return document.createTextNode(plainNumber(value));
+  const signed = (sign, error) => (error === "open" ? error : `${sign}${error}`);
+  const stack = (low, high) =>
+    h("span", { class: "error" }, h("span", {}, signed("+", high)), h("span", {}, signed("−", low)));
+  if (Math.max(...errors) > 100 * Math.min(...errors)) {
+    const own = (error) => (error === null ? "open" : plainNumber(error, 2)); // no power of ten suits both
+    return h("span", {}, plainNumber(value, 3), stack(own(lo), own(hi)));
+  }
   const top = exponentOf(Math.max(Math.abs(value), ...errors));
   const shift = top < -3 || top > 5 ? top : 0;
   const decimals = Math.min(12, Math.max(0, 1 - exponentOf(Math.min(...errors)) + shift));
@@ -48,9 +55,7 @@ function measuredNumber(value, lo, hi) {
   if (low === high) {
     return h("span", {}, text(value), h("span", { class: "symmetric" }, ` ± ${high}`), power);
   }
-  const signed = (sign, error) => (error === "open" ? error : `${sign}${error}`);
-  const stacked = h("span", { class: "error" }, h("span", {}, signed("+", high)), h("span", {}, signed("−", low)));
-  return h("span", {}, text(value), stacked, power);
+  return h("span", {}, text(value), stack(low, high), power);
 }
 
 function wholeNumber(value) {

@@ -11,8 +11,16 @@ from pipeline.segment.variability import excess_variance
 SIGNIFICANT = 5.0
 """Errors of a mean net rate that it has to be for a fraction of it to mean something."""
 
-DEFICIT = 0.99
+DEFICIT = 0.97
 """Power at high frequencies, in noise levels, below which a deficit is worth a flag."""
+
+DEFICIT_FILLED = 0.75
+"""The same where gaps were filled: interpolation takes up to a fifth of the power there."""
+
+
+_BY_CHANCE = 1e-4
+_SPARSE = 20.0
+"""Counts in a segment, on average, below which its power at high frequencies is not judged."""
 
 
 def has_fraction(one: Periodogram) -> bool:
@@ -49,6 +57,18 @@ def below_noise(periodograms: Sequence[Periodogram]) -> tuple[float, float]:
         total += float(n[upper] @ one.power[upper]) / one.noise
         number += n[upper].sum()
     return total / number, float(gammainc(number, total))
+
+
+def noise_is_too_high(periodograms: Sequence[Periodogram], gaps_filled: bool) -> bool:
+    """Return whether the power at high frequencies is below the noise level by more than chance.
+
+    That of few counts scatters by more than its number of ordinates says, as they may be in a few
+    segments: it is not judged, nor should be that of a source that is not stationary.
+    """
+    if any(p.counts < _SPARSE * p.m for p in periodograms):
+        return False
+    ratio, chance = below_noise(periodograms)
+    return ratio < (DEFICIT_FILLED if gaps_filled else DEFICIT) and chance < _BY_CHANCE
 
 
 def factor(norm, mean_rate, background_rate=0.0):

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pipeline.cluster import connect, isolating_map
 from pipeline.columns import INGEST, SEGMENT
 from pipeline.config import ClusterOptions, SegmentOptions
+from pipeline.segment import oversampled
 from pipeline.segment.rows import IDENTITY, failed_row, product_rows
 from pipeline.status import Fault, Flag, Status
 from pipeline.tables import (
@@ -115,7 +116,8 @@ def segment_shard(
             if not outcome.value and not item.epoch:
                 incomplete.add(item.source_id)
         counts, sources = Counter(), {row["source_id"] for row in index}
-        rows = _counted(counts, sources, _joined(done, failed, parts, incomplete))
+        rows = _joined(done, failed, parts, incomplete)
+        rows = _counted(counts, sources, _flagged(rows, _overstated(input, index)))
         write_parquet(output, SEGMENT, rows, rows_per_group=ROWS_PER_GROUP)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
@@ -211,6 +213,25 @@ def _joined(items, failed, parts, incomplete) -> Iterator[dict]:
             if row["status"] == Status.OK and source_id in incomplete and not row["epoch"]:
                 row["flags"] |= Flag.PARTIAL
             yield row
+
+
+def _overstated(input, index) -> set[tuple[str, str]]:
+    """Return the sources and products whose raw powers their light curves contradict."""
+    names = ("gti_start", "gti_stop", "frequency_lo", "frequency_hi", "n", "power_err")
+    table = pq.ParquetFile(input) if index else None
+
+    def read(number):
+        return rows_of(unpacked(INGEST, table.read_row_group(number, columns=list(names))))[0]
+
+    return oversampled.overstated(index, read)
+
+
+def _flagged(rows, overstated) -> Iterator[dict]:
+    """Yield the rows, those of `overstated` with the flag."""
+    for row in rows:
+        if (row["source_id"], row["product"].partition("@")[0].partition("#")[0]) in overstated:
+            row["flags"] |= Flag.OVERSAMPLED
+        yield row
 
 
 def _counted(counts, sources, rows) -> Iterator[dict]:

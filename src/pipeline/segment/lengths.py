@@ -2,6 +2,11 @@
 
 import numpy as np
 
+from pipeline.config import SegmentOptions
+from pipeline.segment import gti
+from pipeline.segment.unusable import Unusable
+from pipeline.status import Status
+
 PRIMES = (2, 3, 5, 7)
 """Lengths whose prime factors are these are transformed fast."""
 
@@ -14,8 +19,8 @@ SHORTER = 0.75
 SEVERAL = 8
 """Ratio of the numbers of segments aimed at, from one length to the next under `several`."""
 
-MOST_SEGMENT_BINS = 1 << 27
-"""Bins of one segment that still can be transformed in the memory of a worker: 1 GiB of rates."""
+MOST_SEGMENT_BINS = 1 << 25
+"""Bins of one segment that still can be transformed in the memory of a worker: 256 MiB of rates."""
 
 
 def smooth_numbers(lo: int, hi: int) -> np.ndarray:
@@ -121,3 +126,61 @@ def wanted(segment_size, min_segments: int) -> list[tuple]:
         return [("auto", aim) for aim in aims]
     sizes = segment_size if isinstance(segment_size, (list, tuple)) else [segment_size]
     return [(size, min_segments) for size in sizes]
+
+
+def segment_bins(bins, steps, options: SegmentOptions, size, aim: int, file: str) -> int:
+    """Return the number of bins in a segment, common to all observations.
+
+    Parameters
+    ----------
+    bins : sequence of ndarray of int
+        Whole bins in each uninterrupted interval, an array an observation.
+    steps : sequence of float
+        Width of a bin of each observation, s.
+    options : SegmentOptions
+        Range of lengths.
+    size, aim
+        One of `wanted`.
+    file : str
+        That with the longest interval, for the reason.
+
+    Raises
+    ------
+    Unusable
+        Where no interval holds such a segment, or it or their number is too large.
+    """
+    longest = [int(np.max(b, initial=0)) for b in bins]
+    i = int(np.argmax(longest))
+    step = steps[i]
+    remedy = "lower segment.min_bins"
+    if size == "auto":
+        n_bin = auto_bins(np.concatenate(bins), options.min_bins, options.max_bins, aim)
+    elif size == "whole":
+        n_bin = max(options.min_bins, whole_bins(bins))
+    else:
+        n_bin, remedy = round(size / steps[0]), "change segment.segment_size"
+        if n_bin < 2:
+            raise Unusable(
+                Status.TOO_SHORT,
+                f"{file}: a segment of {size:g} s is shorter than two bins of {step:g} s: {remedy}",
+            )
+    if longest[i] < n_bin:
+        raise Unusable(
+            Status.TOO_SHORT,
+            f"{file}: the longest good time interval holds {longest[i] * step:g} s, "
+            f"a segment needs {n_bin * step:g} s ({n_bin} bins of {step:g} s): {remedy}",
+        )
+    segments = sum(float(np.sum(b // n_bin)) for b in bins)
+    if segments > gti.MOST_SEGMENTS or segments * n_bin > gti.MOST_BINS:
+        raise Unusable(
+            Status.BAD_TIME,
+            f"{file}: its good time intervals hold {segments:.3g} segments of {n_bin} bins of "
+            f"{step:g} s: mend the intervals, or raise segment.dt or segment.segment_size",
+        )
+    if n_bin > MOST_SEGMENT_BINS:
+        raise Unusable(
+            Status.BAD_TIME,
+            f"{file}: a segment of {n_bin:.3g} bins of {step:g} s is too long to be transformed: raise "
+            "segment.dt, or set segment.segment_size to a shorter one",
+        )
+    return n_bin

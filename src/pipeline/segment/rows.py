@@ -11,7 +11,6 @@ from pipeline.segment import (
     average,
     coarsen,
     frames,
-    gti,
     leakage,
     lengths,
     observed,
@@ -24,6 +23,7 @@ from pipeline.segment import (
 )
 from pipeline.segment.rebin import Spectrum
 from pipeline.segment.series import Events, LightCurve
+from pipeline.segment.unusable import Unusable
 from pipeline.status import Flag, Status
 from pipeline.tables import empty_row
 
@@ -41,28 +41,11 @@ DAY = 86400.0
 NON_STATIONARY = 1e-3
 """Probability of the scatter of the segments' power below which a source is flagged."""
 
-_BELOW_NOISE = 1e-4
-"""Probability of power as far below the noise level by chance below which a source is flagged."""
-
 _WEAK = f"its mean net rate is less than {average.SIGNIFICANT:g} of its errors"
 
 NO_FLAG = Flag(0)
 
-UNTREATED = "none", "constant"
-"""Window and trend under `auto` where nothing leaks."""
-
-LEAST_WINDOWED = 12
-"""Ordinates that a window must leave for it to be used under `auto`: fewer cannot be fitted."""
-
 Reader = Callable[[int], dict]
-
-
-class Unusable(Exception):
-    """There is no spectrum: why, and what to do."""
-
-    def __init__(self, status: Status, reason: str):
-        super().__init__(reason)
-        self.status = status
 
 
 def product_rows(read: Reader, count: int, options: SegmentOptions) -> list[dict]:
@@ -183,10 +166,11 @@ def _limited(row, options):
 def _timing_row(read, count, options, size, aim):
     """Average the periodograms of event lists or light curves."""
     steps = _time_steps(read, count, options.dt)
-    n_bin, longest = _segment_bins(read, steps, options, size, aim)
+    bins = [_series(read(i), dt, options.max_gap).bins for i, dt in enumerate(steps)]
+    longest = int(np.argmax([np.max(b, initial=0) for b in bins]))
+    n_bin = lengths.segment_bins(bins, steps, options, size, aim, read(longest)["file"])
     used, periodograms, pulsations, unused, weak = [], [], [], [], []
-    treated = [options.taper, options.detrend]
-    treated = [a if a != "auto" else b for a, b in zip(treated, UNTREATED, strict=True)]
+    treated = taper.treatment(options.taper, options.detrend, n_bin, leaks=False)
     for i, dt in enumerate(steps):
         row = read(i)
         series = _series(row, dt, options.max_gap)
@@ -215,7 +199,7 @@ def _timing_row(read, count, options, size, aim):
         )
     p_leak, leaks = _leakage(periodograms)
     if leaks and "auto" in (options.taper, options.detrend):
-        treated = _treated(options, n_bin)
+        treated = taper.treatment(options.taper, options.detrend, n_bin, leaks=True)
         periodograms = [
             _periodogram(row, _series(row, steps[i], options.max_gap), n_bin, *treated)
             for i, row in ((i, read(i)) for i, _ in used)
@@ -224,10 +208,14 @@ def _timing_row(read, count, options, size, aim):
     measured = _averaged(periodograms, pulsations, n_bin, steps[0], options, *treated)
     flags = row["flags"] | measured["flags"]
     flags |= Flag.LEAKAGE if leaks and treated[0] == "none" else NO_FLAG
-    if flags & Flag.GAPS_FILLED:  # interpolation takes power from high frequencies
-        flags &= ~Flag.NOISE_TOO_HIGH
+    if not flags & Flag.NON_STATIONARY:
+        high = average.noise_is_too_high(periodograms, bool(flags & Flag.GAPS_FILLED))
+        flags |= Flag.NOISE_TOO_HIGH if high else NO_FLAG
     flag, remark = pulses.remarks(pulsations)
-    row |= {"leakage_p": p_leak, "longest_interval": longest} | pulses.columns(pulsations)
+    row |= {
+        "leakage_p": p_leak,
+        "longest_interval": bins[longest].max() * steps[longest],
+    } | pulses.columns(pulsations)
     row["reason"] = "; ".join(filter(None, (row["reason"], remark)))
     return row | measured | {"flags": flags | flag}
 
@@ -239,15 +227,6 @@ def _leakage(periodograms):
     compared = [(p.compared, f) for p, f in zip(periodograms, factors, strict=True) if p.compared]
     assessed = leakage.assess(compared)
     return assessed.p_value, assessed.leaks
-
-
-def _treated(options, n_bin):
-    """Return the window and the trend for segments in which power leaks."""
-    detrend = "linear" if options.detrend == "auto" else options.detrend
-    window = "hann" if options.taper == "auto" else options.taper
-    if options.taper == "auto" and len(taper.ordinates(n_bin, window, detrend)) < LEAST_WINDOWED:
-        window = "none"
-    return window, detrend
 
 
 def _time_steps(read, count, requested):
@@ -268,46 +247,6 @@ def _series(row, dt, max_gap):
         return Events.cut(row["time"], row["gti_start"], row["gti_stop"], dt, row["tick"])
     columns = ("time", "rate", "rate_err", "fracexp", "gti_start", "gti_stop")
     return LightCurve.cut(*(row[c] for c in columns), dt, row["counting"], max_gap)
-
-
-def _segment_bins(read, steps, options, size, aim):
-    """Return the bins in a segment, common to all observations, and the longest interval, s."""
-    bins = [_series(read(i), dt, options.max_gap).bins for i, dt in enumerate(steps)]
-    longest = [int(b.max(initial=0)) for b in bins]
-    i = int(np.argmax(longest))
-    if size == "auto":
-        limits = options.min_bins, options.max_bins, aim
-        n_bin, remedy = lengths.auto_bins(np.concatenate(bins), *limits), "lower segment.min_bins"
-    elif size == "whole":
-        n_bin, remedy = max(options.min_bins, lengths.whole_bins(bins)), "lower segment.min_bins"
-    else:
-        n_bin, remedy = round(size / steps[0]), "change segment.segment_size"
-        if n_bin < 2:
-            raise Unusable(
-                Status.TOO_SHORT,
-                f"{read(0)['file']}: a segment of {size:g} s is shorter than two bins "
-                f"of {steps[0]:g} s: {remedy}",
-            )
-    if longest[i] < n_bin:
-        raise Unusable(
-            Status.TOO_SHORT,
-            f"{read(i)['file']}: the longest good time interval holds {longest[i] * steps[i]:g} s, "
-            f"a segment needs {n_bin * steps[i]:g} s ({n_bin} bins of {steps[i]:g} s): {remedy}",
-        )
-    if n_bin > lengths.MOST_SEGMENT_BINS:
-        raise Unusable(
-            Status.BAD_TIME,
-            f"{read(i)['file']}: a segment of {n_bin:.3g} bins of {steps[i]:g} s is too long to be "
-            "transformed: mend the good time intervals, raise segment.dt, or lower segment.segment_size",
-        )
-    segments = sum(float(np.sum(b // n_bin)) for b in bins)
-    if segments > gti.MOST_SEGMENTS or segments * n_bin > gti.MOST_BINS:
-        raise Unusable(
-            Status.BAD_TIME,
-            f"{read(i)['file']}: its good time intervals hold {segments:.3g} segments of {n_bin} bins of "
-            f"{steps[i]:g} s: mend the intervals, or raise segment.dt or segment.segment_size",
-        )
-    return n_bin, longest[i] * steps[i]
 
 
 def _periodogram(row, series, n_bin, window, detrend):
@@ -346,9 +285,6 @@ def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
     stationary = stationarity.p_value(chi2, dof)
     if stationary < NON_STATIONARY:
         flags |= Flag.NON_STATIONARY
-    ratio, chance = average.below_noise(periodograms)
-    if ratio < average.DEFICIT and chance < _BELOW_NOISE:
-        flags |= Flag.NOISE_TOO_HIGH
     columns = {
         "stationarity_p": stationary,
         "dt": dt,

@@ -46,6 +46,29 @@ TAPERS = {"none": Taper(1, 1), "hann": Taper(4, 2), "dpss": Taper(4, 2, 1 / (1 +
 DEGREES = {"constant": 0, "linear": 1, "quadratic": 2}
 """Degree of the polynomial that is subtracted from each segment."""
 
+LEAST = 12
+"""Ordinates that a window must leave for it to be used under ``auto``: fewer cannot be fitted."""
+
+
+def treatment(taper: str, detrend: str, n_bin: int, leaks: bool) -> tuple[str, str]:
+    """Return the window and the trend that ``auto`` stands for.
+
+    Parameters
+    ----------
+    taper, detrend : str
+        As configured.
+    n_bin : int
+        Bins in a segment.
+    leaks : bool
+        Whether power leaks without a window, see `pipeline.segment.leakage`.
+    """
+    if detrend == "auto":
+        detrend = "linear" if leaks else "constant"
+    if taper == "auto":
+        enough = len(ordinates(n_bin, "hann", detrend)) >= LEAST
+        taper = "hann" if leaks and enough else "none"
+    return taper, detrend
+
 
 @lru_cache(maxsize=2)
 def window(name: str, n_bin: int) -> np.ndarray:

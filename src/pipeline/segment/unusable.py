@@ -1,0 +1,11 @@
+"""Why there is no power spectrum."""
+
+from pipeline.status import Status
+
+
+class Unusable(Exception):
+    """There is no spectrum: why, and what to do."""
+
+    def __init__(self, status: Status, reason: str):
+        super().__init__(reason)
+        self.status = status
