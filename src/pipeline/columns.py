@@ -201,7 +201,7 @@ BAND_HI = Column(
 STATIONARITY_P = Column(
     "stationarity_p",
     "float64",
-    "Probability of the scatter of power between segments where the source is stationary.",
+    "Probability of the scatter of power between segments and observations of a stationary source.",
     "",
     "stat.probability",
 )

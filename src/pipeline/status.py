@@ -179,7 +179,8 @@ class Flag(IntFlag):
     )
     NON_STATIONARY = (
         1 << 21,
-        "The power differs between segments by more than chance: p-values and errors are too small.",
+        "The power differs between segments, or between observations that were averaged, by more than chance: "
+        "p-values and errors are too small.",
     )
     POOR_FIT = (
         1 << 22,
@@ -311,4 +312,9 @@ class Flag(IntFlag):
     HIGH_PASSED = (
         1 << 51,
         "A high-pass filter has taken the power of the lowest frequencies, which were left out of the fit.",
+    )
+    UNDETERMINED = (
+        1 << 52,
+        "The data do not determine some parameters of the chosen model, as of a component that adds nothing: these "
+        "have no errors.",
     )

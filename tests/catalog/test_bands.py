@@ -95,6 +95,32 @@ def test_one_band_is_what_it_was():
     assert epoch["observation_id"] == "1"
 
 
+def test_a_pulsation_is_of_the_band_that_shows_it_best():
+    pulse = {"pulse_frequency": 0.143, "pulse_p_value": 1e-9, "flags": int(Flag.PULSATION)}
+    row, epochs = merged(
+        [band(ALL, 9e5, pulse_p_value=0.3), band(HARD, 3e5, **pulse), band(SOFT, 6e5)],
+        fitted(ALL),
+        fitted(HARD),
+        fitted(SOFT),
+    )
+    assert (row["product"], row["pulse_frequency"]) == (ALL, 0.143)
+    assert row["pulse_p_value"] == pytest.approx(combine([0.3, 1e-9]))
+    assert row["flags"] & Flag.PULSATION
+    assert [e["pulse_p_value"] for e in epochs[:2]] == [0.3, 1e-9]
+
+
+@pytest.mark.parametrize(
+    ("qpo", "fwhm", "named"), [(2.01, 0.02, False), (2.01, 0.5, True), (3.3, 0.02, True)]
+)
+def test_what_is_left_of_a_pulse_is_no_qpo(qpo, fwhm, named):
+    """A pulse of 1 Hz in segments of 64 s: narrow peaks at its harmonics are its own."""
+    models, parameters = fitted(ALL, qpo=qpo)
+    parameters = [p | {"value": fwhm} if p["parameter"] == "fwhm" else p for p in parameters]
+    pulsed = band(ALL, 9e5, pulse_frequency=1.0, pulse_p_value=1e-9, segment_size=64.0)
+    row, _ = merged([pulsed], (models, parameters))
+    assert isfinite(row["qpo_frequency"]) == named
+
+
 class TestEpochs:
     FILES = (file("a", observation_id="1"), file("b", observation_id="2"))
 

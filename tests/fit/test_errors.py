@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from pipeline.fit import Engine, Model, Spectra
-from pipeline.fit.errors import covariance, expected_diagonal, interval
+from pipeline.fit import Engine, Model, Spectra, fit_spectra
+from pipeline.fit.errors import _determined, covariance, expected_diagonal, interval
+from pipeline.status import Status
 
 GRID = np.linspace(0.1, 30, 150)
 TRUTH = [2, 1.4, 3, 6, 1, 2]
@@ -121,3 +122,30 @@ def test_a_lorentzian_and_noise_have_little_bias(draw, problem):
         values = np.expm1(biases[name])
         assert 3 * values.std() / np.sqrt(lanes) < largest  # enough spectra to see such a bias
         assert abs(values.mean()) < largest, name
+
+
+def test_what_the_data_determine_has_errors_beside_what_they_do_not():
+    """A power law that is flat beside a constant: of the peak everything is known, of the two nothing."""
+    rng = np.random.default_rng(8)
+    expected = 2 + 3 * 0.5 / np.pi / (0.5**2 + (GRID - 6) ** 2)
+    power = rng.gamma(200, expected / 200, (40, GRID.size))
+    least, more = (
+        fit_spectra(model, power, GRID, n=200)
+        for model in (["constant", "lorentzian"], ["constant", "power_law", "lorentzian"])
+    )
+    flat = np.isnan(more["power_law.1.amplitude"].err_hi)
+    for name in ("variance", "frequency", "fwhm"):
+        alone, beside = least[f"lorentzian.1.{name}"], more[f"lorentzian.1.{name}"]
+        assert np.isfinite(beside.err_hi).all()
+        np.testing.assert_allclose(beside.err_hi[flat], alone.err_hi[flat], rtol=0.15)
+    assert set(more.status) <= {Status.OK, Status.AT_BOUND}
+
+
+def test_a_flat_direction_leaves_the_covariance_of_the_others():
+    """The information of a, b in a + b and of c alone, which is a and c's: by hand."""
+    matrix = np.array([[4.0, 4.0, 0.0], [4.0, 4.0, 0.0], [0.0, 0.0, 25.0]])
+    found, sound = _determined(matrix, np.ones(3, bool))
+    np.testing.assert_allclose(found, np.diag([0, 0, 1 / 25]), atol=1e-12)
+    assert sound
+    assert not _determined(np.diag([1.0, -1.0, 1.0]), np.ones(3, bool))[1]  # a saddle
+    assert not _determined(np.zeros((3, 3)), np.ones(3, bool))[1]

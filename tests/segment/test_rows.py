@@ -125,7 +125,8 @@ def test_observations_are_averaged_by_their_segments(events):
     assert (both["m"], both["n_observations"]) == (30, 2)
     assert both["observation_ids"] == ["1", "2"]
     np.testing.assert_allclose(both["power"], (first["power"] + 2 * second["power"]) / 3)
-    np.testing.assert_allclose(both["n"], first["n"] + second["n"])
+    # one has twice the noise of the other: (10 x 2 + 20)^2 / (10 x 2^2 + 20) segments, not 30
+    np.testing.assert_allclose(both["n"] / first["n"] * 10, 80 / 3, rtol=0.05)
     assert both["noise"] == pytest.approx((first["noise"] + 2 * second["noise"]) / 3)
     assert both["counts"] == first["counts"] + second["counts"]
     assert (both["mjd_start"], both["mjd_stop"]) == pytest.approx((50000, 50001 + 1280 / 86400))
@@ -268,3 +269,21 @@ def test_segments_too_many_to_hold_are_a_reason(events):
     row = _row(events() | {"gti_stop": np.array([1e8])}, dt=1.0, segment_size=2.0)
     assert row["status"] == Status.BAD_TIME
     assert "5e+07 segments of 2 bins" in row["reason"]
+
+
+def test_an_average_of_observations_of_other_power_is_flagged(lightcurve):
+    """Red noise of the same power in two of them; in the third the same or nine times as much."""
+    from pipeline.simulate.timmer_koenig import series
+
+    def observation(seed, rms):
+        rng = np.random.default_rng(seed)
+        curve = series(lambda f: 0.1 * rms**2 / f, 4096, 1.0, rng)
+        rate = rng.poisson(np.clip(500 * (1 + curve), 0, None))
+        return lightcurve(rate.astype(float), observation_id=str(seed))
+
+    alike = _row(*(observation(seed, 0.1) for seed in range(3)), max_bins=512)
+    unlike = _row(*(observation(s, r) for s, r in ((0, 0.1), (1, 0.1), (2, 0.3))), max_bins=512)
+    assert alike["stationarity_p"] > 1e-3
+    assert unlike["stationarity_p"] < 1e-6
+    assert unlike["flags"] & Flag.NON_STATIONARY
+    assert not alike["flags"] & Flag.NON_STATIONARY

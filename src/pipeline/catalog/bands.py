@@ -3,17 +3,17 @@
 import functools
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf, isfinite
+from math import inf, isfinite, nan
 
 from pipeline.catalog.merge import source_row, with_open_intervals
-from pipeline.columns import EPOCHS, SOURCES
+from pipeline.columns import EPOCHS, PULSE, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.models import LORENTZIANS
 from pipeline.pvalues import combine
 from pipeline.status import HAS_RESULT, Flag, Status
 
 _QPO = tuple(n for n in SOURCES.names if n.startswith("qpo_"))
-_PULSE = tuple(n for n in SOURCES.names if n.startswith("pulse"))
+_PULSE = tuple(column.name for column in PULSE)
 _OF_QPO = functools.reduce(
     operator.or_, (f for f in Flag if f.name.startswith("QPO_")), Flag.NO_P_VALUE
 )
@@ -90,18 +90,19 @@ def across_bands(
     )
     if best is not None:
         row |= {name: best[name] for name in _QPO}
-        flags = (row["flags"] & ~_OF_QPO) | (best["flags"] & _OF_QPO)
+        flags = (row["flags"] & ~_OF_QPO) | (best["flags"] & (_OF_QPO | Flag.UNRESOLVED))
         row |= {
             "qpo_product": best["product"] if with_qpo else "",
             "qpo_p_product": best["qpo_p_value"],
-            "qpo_p_value": combine(p_values),
+            "qpo_p_value": combine(p_values) if isfinite(best["qpo_p_value"]) else nan,
             "qpo_p_trials": sum(map(isfinite, p_values)),
             "flags": int(flags),
         }
-    pulsed = [b for b in bands if isfinite(b.get("pulse_p_value", inf))]
+    pulsed = [b for b in bands if isfinite(b["pulse_p_value"])]
     if pulsed:
         strongest = min(pulsed, key=lambda b: b["pulse_p_value"])
         row |= {name: strongest[name] for name in _PULSE}
+        row["pulse_p_value"] = combine([b["pulse_p_value"] for b in pulsed])
         row["flags"] = int(row["flags"] | (strongest["flags"] & Flag.PULSATION))
     return row | {"flags": with_open_intervals(row)}
 

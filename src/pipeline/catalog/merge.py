@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 
 from pipeline.catalog.lengths import leaked, too_short
+from pipeline.catalog.pulses import without_pulse
 from pipeline.catalog.qpo import (
     AMBIGUOUS_RATIO,
     Parameters,
@@ -67,7 +68,7 @@ def source_row(
     own = index(p for p in parameters if p["product"] == product["product"])
     row |= {n: fit[n] for n in (*_FROM_FIT, *_FROM_CHECK, "status", "reason")}
     row |= {"n_products": len(fits)} | runner_up(rivals) | _continuum(own)
-    name, qpo, qpo_flags = _qpo(own, options)
+    name, qpo, qpo_flags = _qpo(without_pulse(own, product), options)
     test = _test(rivals, own, name)
     if name and not isfinite(test.get("qpo_p_value", nan)):
         qpo_flags |= Flag.QPO_UNTESTED if test else Flag.NO_P_VALUE

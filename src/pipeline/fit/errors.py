@@ -11,6 +11,13 @@ from pipeline.fit import linear
 from pipeline.fit.blocks import in_blocks
 from pipeline.fit.curvature import information
 
+LEAST_INFORMATION = 1e-4
+"""Information of a parameter below which the data say nothing of it: an error of 100 in a logarithm."""
+FLAT = 1e-9
+"""Eigenvalue of the information, scaled to a unit diagonal, below which a direction is flat."""
+NOT_MOVED = 1e-3
+"""Squared part of a flat direction below which it does not move a parameter."""
+
 
 class Covariance(NamedTuple):
     """Covariances of the fitted variables; the last axis is the lane.
@@ -99,6 +106,62 @@ def covariance(
     function = partial(_covariance, kind, model, likelihood)
     arrays = spectra.on_device(u.dtype), active, u, moved
     return Covariance(*in_blocks(function, arrays, block_size))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _information(kind, model, likelihood, spectra, active, u):
+    """Information of a block, as its one result."""
+    return (information(kind, model, likelihood, spectra, active, u),)
+
+
+def of_the_determined(model, likelihood, spectra, active, u, moved, block_size=64) -> Covariance:
+    """Return the covariance of the parameters that the data determine, where they do not determine all.
+
+    Two flat components of a model, or a component that adds nothing, leave directions in which the likelihood does
+    not change. Parameters that such a direction moves have no error; those of the others follow from the
+    pseudo-inverse of the observed information (Barrett & Gray 1994, J. Comp. Graph. Stat. 3, 1, on estimable functions).
+
+    Parameters
+    ----------
+    model, likelihood, spectra, active, u, moved, block_size
+        See `covariance`.
+
+    Returns
+    -------
+    Covariance
+        Zero in rows of parameters that are not determined; not `sound` where none is, or where the
+        likelihood is no maximum.
+    """
+    function = partial(_information, "observed", model, likelihood)
+    matrix = in_blocks(function, (spectra.on_device(u.dtype), active, u), block_size)[0]
+    found = [_determined(matrix[:, :, k], moved[:, k]) for k in range(u.shape[1])]
+    return Covariance(
+        np.stack([f[0] for f in found], axis=-1), np.array([f[1] for f in found], bool)
+    )
+
+
+def _determined(matrix, moved):
+    """Pseudo-inverse of one information matrix where it is determined, and whether there is one."""
+    size = matrix.shape[0]
+    diagonal = np.diag(matrix)
+    out, place = np.zeros((size, size)), np.flatnonzero(moved & (diagonal > LEAST_INFORMATION))
+    lost = moved & ~(diagonal > LEAST_INFORMATION)
+    if (
+        not place.size
+        or not np.isfinite(matrix).all()
+        or (diagonal[lost] < -LEAST_INFORMATION).any()
+    ):
+        return out, False
+    scale = np.sqrt(diagonal[place])
+    values, vectors = np.linalg.eigh(matrix[np.ix_(place, place)] / np.outer(scale, scale))
+    flat = values < FLAT
+    if (values < -FLAT).any() or flat.all():
+        return out, False
+    loads = (vectors[:, flat] ** 2).sum(axis=1)
+    inverse = (vectors[:, ~flat] / values[~flat]) @ vectors[:, ~flat].T / np.outer(scale, scale)
+    kept = loads < NOT_MOVED
+    out[np.ix_(place[kept], place[kept])] = inverse[np.ix_(kept, kept)]
+    return out, bool(kept.any())
 
 
 def interval(u, sigma, is_log):

@@ -50,6 +50,8 @@ def model_row(row, result, lane) -> dict:
         flags |= Flag.AT_BOUND
     if unresolved_peaks(row, result, lane).any():
         flags |= Flag.UNRESOLVED
+    if result.undetermined[:, lane].any():
+        flags |= Flag.UNDETERMINED
     if row.get("rebinned"):
         flags |= Flag.REBINNED
     return {
@@ -126,7 +128,8 @@ def parameter_rows(row, result, lane) -> list[dict]:
             )
         at = list(index)
         block = _of_logs(matrix[np.ix_(at, at)], values[at], model.is_log[at])
-        block = block if result.sound[lane] else np.full_like(block, math.nan)
+        if not result.sound[lane] or result.undetermined[at, lane].any():
+            block = np.full_like(block, math.nan)
         quantities = list(derived(slot.component, values[at], block, row))
         told = _follow_component(row, result, slot.component, at, lane) if quantities else {}
         if slot.component in LORENTZIANS:
@@ -393,8 +396,8 @@ def _blends(row, result, lane):
     With each quantity come the columns that profiles and bounds of its members decide.
     """
     model, matrix = result.model, result.covariance[:, :, lane]
-    if not result.sound[lane]:
-        matrix = np.full_like(matrix, math.nan)
+    lost = result.undetermined[:, lane] | ~result.sound[lane]
+    matrix = np.where(lost[:, None] | lost, math.nan, matrix)
     slots = [
         s
         for s, slot in enumerate(model.slots)

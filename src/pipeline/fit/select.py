@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.fit import starts
 from pipeline.fit.decompose import Criterion, Rivals, add, by_bic, prune
-from pipeline.fit.errors import covariance
+from pipeline.fit.errors import Covariance, covariance, of_the_determined
 from pipeline.fit.likelihood import sample_size, saturated
 from pipeline.fit.model import Model
 from pipeline.fit.optimize import Engine, Fit, Problem, Spectra, put
@@ -76,6 +76,12 @@ class ModelFit:
         arrays = *_BESIDE_FIT, "rival", "rival_bic"
         rest = {name: getattr(self, name)[..., lanes] for name in arrays}
         return replace(self, fit=self.fit.take(lanes), profiles=None, **rest)
+
+    @property
+    def undetermined(self) -> np.ndarray:
+        """Free parameters of which the data say nothing, shape (P, lanes)."""
+        known = np.einsum("iil->il", self.covariance) > 0
+        return self.free & self.sound & ~self.fit.at_bound & ~known
 
     @property
     def n_free(self) -> np.ndarray:
@@ -234,6 +240,19 @@ def steeper_above(shop, fit) -> Fit:
     return replace(fit, u=u, at_bound=at_bound, at_lower=at_lower)
 
 
+def _with_the_determined(shop, fit, active, moved, errors) -> Covariance:
+    """Give lanes without a covariance that of the parameters which the data determine."""
+    lanes = np.flatnonzero(~errors.sound & np.isfinite(fit.deviance))
+    if not lanes.size:
+        return errors
+    some = shop.spectra.take(lanes), active[:, lanes], fit.u[:, lanes], moved[:, lanes]
+    found = of_the_determined(shop.model, shop.engine.likelihood, *some)
+    lanes, good = lanes[found.sound], found.sound
+    matrix, sound = np.array(errors.matrix), np.array(errors.sound)
+    matrix[:, :, lanes], sound[lanes] = found.matrix[:, :, good], True
+    return Covariance(matrix, sound)
+
+
 def _in_a_tie(model, rows) -> bool:
     """Whether one of these parameters is tied to another, or another to it."""
     return any(tie.row in rows or tie.target in rows for tie in model.ties)
@@ -254,6 +273,7 @@ def finish(shop, fit, active, kind="observed", rivals=None) -> ModelFit:
         free & ~fit.at_bound,
         kind=kind,
     )
+    errors = _with_the_determined(shop, fit, active, free & ~fit.at_bound, errors)
     constant = saturated(engine.likelihood, shop.spectra.power, shop.spectra.weight)
     statistic = fit.deviance + constant
     count = free.sum(axis=0)

@@ -19,16 +19,17 @@ def is_weak(result) -> np.ndarray:
     """Return which components of a fit are weak, shape (slots, lanes).
 
     A component is weak where the error of the logarithm of its amplitude is above `WEAK_SIGMA`, where one
-    of its parameters is at a bound, or where the lane has no covariance.
+    of its parameters is at a bound or is not determined by the data, or where the lane has no covariance.
     """
     weak = np.zeros(result.active.shape, bool)
     sigma = np.sqrt(np.maximum(np.einsum("iil->il", result.covariance), 0.0))
     bound = result.fit.at_bound & result.free
-    strength = result.model.is_amplitude
+    strength, lost = result.model.is_amplitude, result.undetermined
     for s, index in enumerate(result.model.index):
         rows = list(index)
         poor = (sigma[rows] > WEAK_SIGMA) & strength[rows, None] & result.free[rows]
-        weak[s] = result.active[s] & (bound[rows].any(axis=0) | poor.any(axis=0) | ~result.sound)
+        open_ = bound[rows] | lost[rows] | poor
+        weak[s] = result.active[s] & (open_.any(axis=0) | ~result.sound)
     return weak
 
 

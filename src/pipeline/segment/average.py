@@ -124,6 +124,13 @@ def combine(periodograms: Sequence[Periodogram], norm: str):
     return power, noise
 
 
+def normalised(periodograms: Sequence[Periodogram], norm: str):
+    """Return powers, shape (observations, n_frequency), and noise levels, each by its own mean."""
+    factors = [factor(norm, p.mean_rate, p.background_rate) for p in periodograms]
+    power = np.array([f * p.power for f, p in zip(factors, periodograms, strict=True)])
+    return power, np.array([f * p.noise for f, p in zip(factors, periodograms, strict=True)])
+
+
 def combined_excess_variance(periodograms: Sequence[Periodogram]):
     """Return the normalised excess variance and its error, averaged over observations by bins."""
     n = np.array([p.n_variance for p in periodograms], float)

@@ -46,8 +46,8 @@ def logarithmic(frequency, weight, power, m, df, fraction):
         Weight of each ordinate; see `pipeline.segment.periodogram.frequencies`.
     power : ndarray, shape (n_frequency,)
         Power averaged over segments.
-    m : int
-        Segments.
+    m : float or ndarray, shape (n_frequency,)
+        Segments, or how many like ones those are worth that were averaged.
     df : float
         Spacing of the frequencies, Hz.
     fraction : float
@@ -69,7 +69,7 @@ def logarithmic(frequency, weight, power, m, df, fraction):
         frequency_lo=frequency[first] - df / 2,
         frequency_hi=frequency[last] + df * (weight[last] - 0.5),
         power=np.add.reduceat(weight * power, first) / total,
-        n=m * total,
+        n=np.add.reduceat(weight * m, first),
         power_err=np.zeros(0),
     )
 

@@ -7,8 +7,10 @@ import numpy as np
 
 from pipeline.columns import SEGMENT
 from pipeline.config import SegmentOptions
+from pipeline.pvalues import combine
 from pipeline.segment import (
     average,
+    between,
     coarsen,
     frames,
     leakage,
@@ -276,13 +278,16 @@ def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
     kept = taper.TAPERS[window]
     df = kept.spacing / (n_bin * dt)
     m = np.array([p.m for p in periodograms])
-    n = m.sum() * kept.ordinates * weight[inside]
+    worth = between.effective_segments(*average.normalised(periodograms, norm), m) * kept.ordinates
+    n = worth[inside] * weight[inside]
     backgrounds = np.array([p.background_rate for p in periodograms])
     flags = Flag.BACKGROUND if backgrounds.any() else NO_FLAG
     if m.sum() < options.min_segments:
         flags |= Flag.FEW_SEGMENTS
     chi2, dof = np.sum([p.scatter for p in periodograms], axis=0)
-    stationary = stationarity.p_value(chi2, dof)
+    each = average.normalised(periodograms, average.feasible_norm("frac", periodograms))
+    apart = between.scatter(*each, m * kept.ordinates)
+    stationary = combine([stationarity.p_value(chi2, dof), stationarity.p_value(*apart)])
     if stationary < NON_STATIONARY:
         flags |= Flag.NON_STATIONARY
     columns = {
@@ -312,7 +317,7 @@ def _averaged(periodograms, pulsations, n_bin, dt, options, window, detrend):
             frequency[inside],
             weight[inside],
             power[inside],
-            columns["m"] * kept.ordinates,
+            worth[inside],
             df,
             options.rebin,
         ),

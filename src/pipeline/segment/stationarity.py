@@ -35,9 +35,12 @@ def bands(power):
     -------
     ndarray, shape (…, bands)
     """
-    count = power.shape[-1]
-    first = np.unique(np.round(np.geomspace(1, count + 1, BANDS + 1)).astype(int))[:-1] - 1
-    return np.add.reduceat(power, first, axis=-1)
+    return np.add.reduceat(power, band_starts(power.shape[-1]), axis=-1)
+
+
+def band_starts(count):
+    """Return the first ordinate of each band, of so many ordinates."""
+    return np.unique(np.round(np.geomspace(1, count + 1, BANDS + 1)).astype(int))[:-1] - 1
 
 
 def windowed(transform):
