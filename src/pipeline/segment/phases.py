@@ -8,6 +8,9 @@ from scipy.special import ive
 CHUNK = 1 << 20
 """Events whose phases are computed at a time."""
 
+KNOWN, FEWEST_KNOWN = 4.0, 6
+"""Length of a phasor over its noise at which its phase is known; and phases that must be, to say how they agree."""
+
 _PHASE_BINS = 128
 _CONCENTRATIONS = np.geomspace(1e-2, 1e5, 141)
 
@@ -174,6 +177,38 @@ def agreement(phasors):
     for kappa in _CONCENTRATIONS:
         bound = np.minimum(bound, _log_i0(kappa * step).sum(axis=0) - _log_i0(kappa * total))
     return bound if bound.ndim else float(bound)
+
+
+def concentration(phasors):
+    """Return how well the phases of blocks agree that each are known: 1 for a strict period.
+
+    A QPO whose phase wanders slowly, over many blocks, leaves phases that agree better than chance, but
+    not as well as they are known. Neighbouring blocks are added until their phase is known to
+    1 / (`KNOWN` sqrt(2)) rad; what is returned is the length of the sum of the added phasors over the
+    sum of their lengths (Mardia & Jupp 2000, "Directional Statistics", section 2.3).
+
+    Parameters
+    ----------
+    phasors : ndarray of complex, shape (n_block,)
+        One a block of time, in order.
+
+    Returns
+    -------
+    float
+        NaN where the phases of fewer than `FEWEST_KNOWN` times are known.
+    """
+    if len(phasors) < FEWEST_KNOWN:
+        return np.nan
+    neighbours = float(np.mean((phasors[:-1] * np.conj(phasors[1:])).real))
+    noise = float(np.mean(np.abs(phasors) ** 2)) - neighbours
+    if not neighbours > 0:
+        return np.nan
+    together = max(1, int(np.ceil(KNOWN**2 * noise / neighbours)))
+    count = len(phasors) // together
+    if count < FEWEST_KNOWN:
+        return np.nan
+    added = phasors[: count * together].reshape(count, together).sum(axis=1)
+    return float(np.abs(added.sum()) / np.abs(added).sum())
 
 
 def _log_i0(x):

@@ -18,8 +18,9 @@ _OVERSAMPLING = 2
 _PEAKS = 8  # of the coherent power of a candidate, that are looked at
 _FEWEST_BLOCKS = 4
 _HARMONICS = 20
-_FRACTIONS = (3, 4, 6, 8, 9, 12, 15, 16, 18, 20, 21, 24)  # twelfths: 1/4, 1/3, 1/2, 2/3 ... 2
+_PARTS = (12, 10, 7, 8, 9)  # of the strongest harmonic, at whose multiples others are looked for
 _LINE = 1e-4
+_PHASE_KEPT = 0.93  # phases that scatter by 0.06 cycles: a wandering phase is a QPO's
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsat
     limited = affordable < len(peaks)
     peaks = peaks[:affordable]
     found = [_coherent(series, frequency[j]) for j in peaks]
-    trials = sum(n for _, _, n in found)
+    trials = sum(n for *_, n in found)
     # A peak was chosen for the power of segments, and so for phases that agree within them: where blocks are
     # shorter, all bins of the periodogram are trials.
     chosen = [series.block(frequency[j]) < series.segment for j in peaks]
@@ -148,7 +149,10 @@ def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsat
 
 
 def _coherent(series, frequency):
-    """Return the frequency near a peak at which phases agree best, log p there, and the trials."""
+    """Return the frequency near a peak at which phases agree best, log p there, and the trials.
+
+    Where the phases are known well enough to see them wander, p is 1.
+    """
     n_cell, cell = series.n_cell, series.cell
     phasors = series.phasors(frequency, cell, n_cell)
     n = fft.next_fast_len(_OVERSAMPLING * n_cell)
@@ -167,7 +171,10 @@ def _coherent(series, frequency):
     # the highest peak of those that agree: the others are its side lobes, of gaps between orbits
     agree = log_p <= 0.5 * log_p.min()
     k = int(np.argmax(np.where(agree, np.abs(blocks.sum(axis=0)), -1)))
-    return frequency + offset[k], float(log_p[k]), len(near)
+    own = turned[:, k] * np.exp(-2j * np.pi * middle * finer[k])
+    kept = phases.concentration(own[own != 0])
+    log_p_kept = 0.0 if kept < _PHASE_KEPT else float(log_p[k])
+    return frequency + offset[k], log_p_kept, len(near)
 
 
 def _climbed(blocks, time, step):
@@ -191,17 +198,22 @@ def _summed(phasors, block):
 def _fundamental(series, frequency):
     """Return the frequency of the pulse, given that of one of its harmonics.
 
-    Power is looked for at the multiples of a quarter and a third of it, up to twice: the pulse is the
-    largest frequency of which all that have it are multiples.
+    Power is looked for at the multiples of its parts, a half to a twelfth, up to twice: the pulse is the largest
+    frequency of which all that have it are multiples.
     """
     folded, _, middle = series.folded(frequency, 1)
     frequency += _offset(folded, middle, np.ones(1))
-    folded, _, middle = series.folded(frequency / 12, 24)
-    log_p = phases.agreement(_summed(folded, series.blocks(frequency, middle)))
-    highest = 24 if series.resolution == 0 else 6 / (series.resolution * frequency)
-    fractions = [h for h in _FRACTIONS if h <= highest]
-    found = [h for h in fractions if log_p[h - 1] < np.log(_LINE / len(fractions))]
-    return frequency / lcm(*(12 // gcd(h, 12) for h in found))
+    denominators = [1]
+    for parts in _PARTS:
+        reach = 2.0 if series.resolution == 0 else min(2.0, 0.5 / (series.resolution * frequency))
+        multiples = np.array([k for k in range(1, int(reach * parts) + 1) if k % parts])
+        if not len(multiples):
+            continue
+        folded, _, middle = series.folded(frequency / parts, 2 * parts)
+        log_p = phases.agreement(_summed(folded, series.blocks(frequency, middle)))
+        found = multiples[log_p[multiples - 1] < np.log(_LINE / len(multiples))]
+        denominators += [parts // gcd(int(k), parts) for k in found]
+    return frequency / lcm(*denominators)
 
 
 def _offset(folded, middle, weight):
@@ -239,6 +251,8 @@ def _pulse(series, frequency, background) -> Pulsation:
     signal = np.maximum(squares - 2 * level, 0)
     rms = np.sqrt(signal.sum() / n)
     error = np.sqrt(np.sum(level**2 + level * signal)) / (n * rms)
+    sandwich = _sandwich(_turned(folded[:, : best + 1], middle, offset), counts, middle, level)
+    error = max(error, sandwich[1] / (n**2 * rms))
     at = np.average(middle, weights=counts)
     spread = np.sqrt(np.average((middle - at) ** 2, weights=counts))
     excess = signal / level * series.segment / series.exposure  # over the level, of a segment
@@ -246,13 +260,29 @@ def _pulse(series, frequency, background) -> Pulsation:
     return Pulsation(
         p_value=np.nan,
         frequency=float(frequency + offset),
-        frequency_err=float(1 / (2 * np.pi * spread * np.sqrt(np.sum(k**2 * signal / level)))),
+        frequency_err=max(
+            float(1 / (2 * np.pi * spread * np.sqrt(np.sum(k**2 * signal / level)))), sandwich[0]
+        ),
         h=float(statistic[best]),
         harmonics=best + 1,
         fraction=float(rms / (1 - background)),
         fraction_err=float(error / (1 - background)),
         lines=np.column_stack([k * (frequency + offset), reach]),
     )
+
+
+def _sandwich(phasors, counts, middle, level):
+    """Return the errors of the frequency and of the power from the scatter of the cells.
+
+    Where most counts are pulsed, the noise of the harmonics is not independent.
+    """
+    k, total = np.arange(1, phasors.shape[1] + 1), phasors.sum(axis=0)
+    since = 2 * np.pi * (middle - np.average(middle, weights=counts))
+    along = 2 * np.conj(total) * phasors
+    slope = since * (along.imag @ (k / level))
+    bend = 2 * np.average(since**2, weights=counts) * (np.abs(total) ** 2 @ (k**2 / level))
+    power = along.real.sum(axis=1) - counts / counts.sum() * along.real.sum()
+    return float(np.sqrt(np.sum(slope**2)) / bend), float(np.sqrt(np.sum(power**2)))
 
 
 def _levels(folded, counts, block):
