@@ -171,7 +171,8 @@ class Flag(IntFlag):
     )
     NO_EXCESS = (
         1 << 19,
-        "The variance is not above that of the noise, so the rms is NaN; see the excess variance.",
+        "Noise alone has as large a variance by chance (three errors), so there is no rms but `rms_limit`; see the "
+        "excess variance.",
     )
     QPO_BLEND = (
         1 << 20,
