@@ -2,7 +2,6 @@
 
 import numpy as np
 
-
 SIGNIFICANT = 3.0
 """Errors of the variance of noise alone that an excess must have for there to be an rms."""
 ONE_SIDED = 1.6449
