@@ -179,6 +179,12 @@ FLAGS = Column(
     "Caveats, a bit each; header (FITS), INFO (VOTable) and metadata (Parquet) say what each means.",
     ucd="meta.code",
 )
+RMS_LIMIT = Column(
+    "rms_limit",
+    "float64",
+    "95 % upper limit of rms, where the variance is less than three errors of that of noise alone.",
+    ucd="src.var.amplitude;stat.max",
+)
 REASON = Column("reason", "str", "Why there is no result, and what to do.", ucd="meta.note")
 PRODUCT = Column(
     "product",
@@ -614,6 +620,7 @@ SEGMENT = Table(
             "src.var.amplitude",
             "Fractional rms over the spectrum's frequencies, noise subtracted.",
         ),
+        RMS_LIMIT,
         Column(
             "excess_variance",
             "float64",
@@ -1193,6 +1200,7 @@ SOURCES = Table(
             "stat.fourier",
         ),
         *_measured("rms", "", "src.var.amplitude", "Fractional rms, noise subtracted."),
+        RMS_LIMIT,
         Column(
             "excess_variance",
             "float64",

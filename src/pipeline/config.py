@@ -843,12 +843,6 @@ class FitOptions(Options):
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to fit, Hz: [lo, hi]; null: all."
     )
-    max_bins: int = Field(
-        16384,
-        ge=64,
-        description="Frequency bins that a spectrum may have; of longer ones neighbours are averaged, the more "
-        "the higher their frequency.",
-    )
     high_pass: Literal["keep", "cut"] = Field(
         "keep",
         description="`cut`: leave out the lowest frequencies where their power is less than a tenth of the "
@@ -978,11 +972,6 @@ class FitOptions(Options):
             except ValueError as error:
                 raise ValueError(f"model {name!r}: {error}") from error
         return models
-
-    @property
-    def without_peaks(self) -> list[str]:
-        """Names of the models that have no peak."""
-        return [n for n, m in self.models.items() if not any(find(c.name).peak for c in m)]
 
     @property
     def user_components(self) -> list:

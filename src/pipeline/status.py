@@ -171,7 +171,8 @@ class Flag(IntFlag):
     )
     NO_EXCESS = (
         1 << 19,
-        "The variance is not above that of the noise, so the rms is NaN; see the excess variance.",
+        "Noise alone has as large a variance by chance (three errors), so there is no rms but `rms_limit`; see the "
+        "excess variance.",
     )
     QPO_BLEND = (
         1 << 20,
@@ -199,22 +200,6 @@ class Flag(IntFlag):
         "The chains of the posterior have not mixed (R-hat above 1.01, or fewer than 400 effective draws): "
         "its kept draws are not to be believed.",
     )
-    COARSENED = (
-        1 << 46,
-        "The power spectrum had more bins than `segment.max_frequencies`: neighbours were averaged, and "
-        "outliers kept apart.",
-    )
-    LEAKAGE = (
-        1 << 47,
-        "Power of low frequencies may have leaked into the others, which bends slopes steeper than 2 towards 2: it "
-        "was measured, or the power is that steep, or the slope is 2 within its error; no window is known "
-        "to have been used (`segment.taper`).",
-    )
-    SHORT_SEGMENTS = (
-        1 << 48,
-        "A component is narrower than the frequency resolution or bends below the lowest frequency, and good "
-        "time intervals hold segments twice as long: lengthen `segment.segment_size`.",
-    )
     WHOLE_FRAMES = (
         1 << 26,
         "Times of events are whole frames of the detector: bins hold a whole number of frames, which may "
@@ -234,6 +219,25 @@ class Flag(IntFlag):
         1 << 29,
         "Times of the bins are rounded by a good part of a bin: they were put back on the regular grid that "
         "they are of.",
+    )
+    INSIGNIFICANT_MEAN = (
+        1 << 31,
+        "The mean net rate is less than five of its errors: a fraction of it means nothing, so there is "
+        "no rms.",
+    )
+    QUALITY_UNKNOWN = (
+        1 << 32,
+        "Which values of a column of quality are good is not known (say it in `ingest.tables`): it was not "
+        "used, or the commoner of two values was taken for good.",
+    )
+    STAND_INS = (
+        1 << 33,
+        "Limits, words or numbers such as -999 in the place of values were left out.",
+    )
+    NOISE_TOO_HIGH = (
+        1 << 34,
+        "The power at high frequencies is below the noise level, as of errors that are too large or of "
+        "dead time: the rms is too small.",
     )
     NOISE_ESTIMATED = (
         1 << 35,
@@ -267,10 +271,6 @@ class Flag(IntFlag):
         "The p-value that was computed is of another peak than the QPO: see `qpo_p_component` and "
         "`qpo_p_frequency`.",
     )
-    REBINNED = (
-        1 << 42,
-        "The power spectrum had more bins than `fit.max_bins`: neighbours were averaged before the fit.",
-    )
     ERRORS_FOLLOW_POWER = (
         1 << 43,
         "Only errors of the power are known, and they fluctuate with it, which would make the fit too low: it "
@@ -281,6 +281,22 @@ class Flag(IntFlag):
         "The interval of a measured quantity has no end on one side: its error there is null, and its column "
         "`_limit` says what is known.",
     )
+    COARSENED = (
+        1 << 46,
+        "The power spectrum had more bins than `segment.max_frequencies`: neighbours were averaged, and "
+        "outliers kept apart.",
+    )
+    LEAKAGE = (
+        1 << 47,
+        "Power of low frequencies may have leaked into the others, which bends slopes steeper than 2 towards 2: it "
+        "was measured, or the power is that steep, or the slope is 2 within its error; no window is known "
+        "to have been used (`segment.taper`).",
+    )
+    SHORT_SEGMENTS = (
+        1 << 48,
+        "A component is narrower than the frequency resolution or bends below the lowest frequency, and good "
+        "time intervals hold segments twice as long: lengthen `segment.segment_size`.",
+    )
     PULSATION = (
         1 << 49,
         "A strictly periodic signal, of a pulsar, a rotation or an instrument: see `pulse_frequency`. It is "
@@ -289,25 +305,6 @@ class Flag(IntFlag):
     QPO_IN_EPOCH = (
         1 << 50,
         "The average of the source's observations has no QPO, but one of them has: see the table EPOCHS.",
-    )
-    INSIGNIFICANT_MEAN = (
-        1 << 31,
-        "The mean net rate is less than five of its errors: a fraction of it means nothing, so there is "
-        "no rms.",
-    )
-    QUALITY_UNKNOWN = (
-        1 << 32,
-        "Which values of a column of quality are good is not known (say it in `ingest.tables`): it was not "
-        "used, or the commoner of two values was taken for good.",
-    )
-    STAND_INS = (
-        1 << 33,
-        "Limits, words or numbers such as -999 in the place of values were left out.",
-    )
-    NOISE_TOO_HIGH = (
-        1 << 34,
-        "The power at high frequencies is below the noise level, as of errors that are too large or of "
-        "dead time: the rms is too small.",
     )
     HIGH_PASSED = (
         1 << 51,

@@ -181,6 +181,8 @@ def test_a_blend_follows_the_profiles_of_its_members():
     ]
     assert {"variance", "frequency", "fwhm", "q", "rms"} <= found[0].keys()
     for name, by_covariance in found[0].items():
+        if name == "peak_power":  # by which the QPO is chosen: it has no profile
+            continue
         by_profile = found[1][name]
         assert by_profile["value"] == by_covariance["value"]
         assert by_profile["error_method"] == "profile"

@@ -243,6 +243,7 @@ def test_a_blend_is_the_same_however_its_peaks_are_normalised():
             active=np.ones((2, 1), bool),
             free=np.ones((6, 1), bool),
             profiles=None,
+            undetermined=np.zeros((6, 1), bool),
         )
         found[component] = {q[0]: q[1:3] for _, q, _ in results._blends(row, fitted, 0)}
     assert found["lorentz"].keys() == {"variance", "frequency", "fwhm", "q", "rms", "peak_power"}

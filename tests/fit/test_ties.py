@@ -175,6 +175,7 @@ def test_a_lorentzian_of_given_q_has_no_error_of_its_q(draw):
     spectra, _ = draw(model, [0.01, 0.02, 4.0, 0.4], GRID, 100, 3, seed=5)
     result = fit_model(Engine(model, block_size=8), spectra, np.gradient(spectra.frequency, axis=0))
     row = {"source_id": "s", "product": "p", "norm": "frac", "dt": np.nan}
+    row |= {"frequency_lo": GRID[:-1], "frequency_hi": GRID[1:]}
     found = {p["parameter"]: p for p in parameter_rows(row, result, 0)}
     assert found["q"]["value"] == pytest.approx(10.0)
     assert np.isnan(found["q"]["err_hi"])

@@ -16,12 +16,12 @@ def test_rms_errors_cover_the_true_rms():
     frequency, weight = periodogram.frequencies(256, 0.5)
     width = weight * frequency[0]
     noise, n = 0.2, 20 * weight
-    signal = 0.05 / (1 + (frequency / 0.05) ** 2)
+    signal = 2 / (1 + (frequency / 0.05) ** 2)
     truth = np.sqrt(np.sum(signal * width))
     covered = 0
     for _ in range(DRAWS):
         power = (signal + noise) * rng.gamma(n) / n
-        value, lo, hi = variability.rms(power, noise, n, width)
+        value, lo, hi, _ = variability.rms(power, noise, n, width)
         covered += value - lo <= truth <= value + hi
     assert abs(covered / DRAWS - 0.683) < 3 * SIGMA
 
@@ -29,15 +29,37 @@ def test_rms_errors_cover_the_true_rms():
 def test_rms_error_tends_to_the_linear_one_for_a_strong_signal():
     n, width = np.full(1000, 50.0), np.full(1000, 0.01)
     power = np.full(1000, 3.0)
-    value, lo, hi = variability.rms(power, 1.0, n, width)
+    value, lo, hi, limit = variability.rms(power, 1.0, n, width)
+    assert np.isnan(limit)
     assert value == pytest.approx(np.sqrt(2 * 10))
     linear = np.sqrt(np.sum((power * width) ** 2 / n)) / (2 * value)
     assert lo == pytest.approx(linear, rel=0.02)
     assert hi == pytest.approx(linear, rel=0.02)
 
 
-def test_there_is_no_rms_below_the_noise():
-    assert np.isnan(variability.rms(np.ones(5), 2.0, np.ones(5), np.ones(5))).all()
+def test_there_is_no_rms_of_noise_alone_but_a_limit():
+    """A steady source: 1 in 740 gets an rms, and the limit of a true variance holds in 95 %."""
+    rng = np.random.default_rng(14)
+    n, width = np.full(500, 20.0), np.full(500, 0.01)
+    for truth, most in ((0.0, 0.01), (0.02, 0.2)):
+        found = []
+        for _ in range(DRAWS):
+            power = (0.2 + truth / 5) * rng.gamma(n) / n
+            found.append(variability.rms(power, 0.2, n, width))
+        value, _, _, limit = np.transpose(found)
+        assert np.mean(np.isfinite(value)) < most
+        assert np.array_equal(np.isnan(value), np.isfinite(limit))
+        below = limit[np.isfinite(limit)] ** 2 >= truth
+        assert np.mean(below) == pytest.approx(0.95, abs=0.03) or truth == 0
+
+
+def test_a_signal_of_one_segment_has_an_rms_however_uncertain():
+    n, power = np.ones(500), np.full(500, 0.2)
+    power[3] = 500.0
+    value, lo, hi, _ = variability.rms(power, 0.2, n, np.full(500, 0.01))
+    assert value == pytest.approx(np.sqrt(5), rel=0.01)
+    assert lo > value / 3
+    assert hi > value / 4
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.2])

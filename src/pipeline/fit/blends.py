@@ -7,18 +7,20 @@ Lorentzians to fit. Neither of them is the QPO: its frequency is their common ce
 import numpy as np
 
 from pipeline.fit.components import positive_fraction
+from pipeline.prominence import prominence
 
 NARROW = 2.0
 """Q above which a Lorentzian is narrow (by convention: van der Klis 2006, CUP)."""
 COMPARABLE = 3.0
-"""Peaks of one blend have heights within this factor; a shoulder under a peak is not part of it."""
+"""Peaks of one blend are as prominent within this factor; a shoulder under a peak is not part of it."""
 _STEPS = 2001
 
 
 def find(peaks):
     """Return the blends among the peaks of a model.
 
-    Two narrow peaks blend if their half-maximum ranges overlap and their heights are comparable.
+    Two narrow peaks blend if their half-maximum ranges overlap and they are comparably prominent
+    (`pipeline.prominence`).
 
     Parameters
     ----------
@@ -32,7 +34,7 @@ def find(peaks):
     """
     variance, frequency, fwhm = np.asarray(peaks, float).reshape(-1, 3).T
     order = [k for k in np.argsort(frequency) if frequency[k] > NARROW * fwhm[k]]
-    height = variance / fwhm
+    height = prominence(variance, frequency, fwhm)
     groups = []
     for k in order:
         for group in groups:

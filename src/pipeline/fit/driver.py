@@ -24,7 +24,6 @@ from pipeline.fit.optimize import Engine, component_power
 from pipeline.fit.qpo_test import columns_of_tests
 from pipeline.fit.seeds import Purpose, seed_words
 from pipeline.fit.select import fit_model
-from pipeline.fit.shorten import shortened
 from pipeline.fit.weak import add_profiles
 from pipeline.status import HAS_RESULT, Flag, Status
 
@@ -80,7 +79,6 @@ def fit_rows(rows, options: FitOptions):
     """
     used = devices.configure(options.platform, options.precision, options.compilation_cache)
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
-    rows = [shortened(row, options.max_bins) for row in rows]
     weighted = [prepare.with_errors_only(row, options.likelihood) for row in rows]
     follow = [row.get("errors_follow", False) for row in weighted]
     rows = [{**row, "errors_follow": f} for row, f in zip(rows, follow, strict=True)]

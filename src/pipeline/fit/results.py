@@ -52,8 +52,6 @@ def model_row(row, result, lane) -> dict:
         flags |= Flag.UNRESOLVED
     if result.undetermined[:, lane].any():
         flags |= Flag.UNDETERMINED
-    if row.get("rebinned"):
-        flags |= Flag.REBINNED
     return {
         "source_id": row["source_id"],
         "product": row["product"],

@@ -364,9 +364,10 @@ def _rms(power, noise, n, width, flags):
     """Return the columns of the fractional rms, with a flag where there is none."""
     if np.isnan(noise):
         return {"flags": flags | Flag.RMS_UNKNOWN}
-    value, lo, hi = variability.rms(power, noise, n, width)
+    value, lo, hi, limit = variability.rms(power, noise, n, width)
     flags |= Flag.NO_EXCESS if np.isnan(value) else NO_FLAG
-    return {"rms": value, "rms_err_lo": lo, "rms_err_hi": hi, "flags": flags}
+    told = {"rms": value, "rms_err_lo": lo, "rms_err_hi": hi, "rms_limit": limit}
+    return told | {"flags": flags}
 
 
 def _bins(spectrum, options):

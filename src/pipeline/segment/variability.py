@@ -2,6 +2,11 @@
 
 import numpy as np
 
+SIGNIFICANT = 3.0
+"""Errors of the variance of noise alone that an excess must have for there to be an rms."""
+ONE_SIDED = 1.6449
+"""Errors above the value of a 95 % upper limit."""
+
 
 def scatter(rate, missing=None, coarse=1):
     """Sum the squared deviations of rates from the mean of their own segment.
@@ -76,8 +81,11 @@ def rms(power, noise, n, width):
     -------
     value, err_lo, err_hi : float
         The interval of the variance, variance ± its error, carried over to its square root, where
-        it reaches 0 at the least; for a strong signal both errors are sigma / (2 rms). NaN when
-        the variance is not positive.
+        it reaches 0 at the least; for a strong signal both errors are sigma / (2 rms). NaN where noise alone
+        would have as large a variance by chance, that is within `SIGNIFICANT` of its errors: the root
+        of a chance excess would look like a measurement.
+    limit : float
+        The 95 % upper limit there; NaN where there is a value.
 
     Notes
     -----
@@ -85,9 +93,9 @@ def rms(power, noise, n, width):
     unbiased estimate of that.
     """
     variance = np.sum((power - noise) * width)
-    if not variance > 0:
-        return np.nan, np.nan, np.nan
     error = np.sqrt(np.sum((power * width) ** 2 / (n + 1)))
-    value = np.sqrt(variance)
-    low = np.sqrt(max(variance - error, 0.0))
-    return float(value), float(value - low), float(np.sqrt(variance + error) - value)
+    by_chance = noise * np.sqrt(np.sum(width**2 / n))
+    if not variance > SIGNIFICANT * by_chance:
+        return np.nan, np.nan, np.nan, float(np.sqrt(max(variance, 0.0) + ONE_SIDED * error))
+    value, low, high = np.sqrt([variance, max(variance - error, 0.0), variance + error])
+    return float(value), float(value - low), float(high - value), np.nan
