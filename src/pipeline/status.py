@@ -220,6 +220,11 @@ class Flag(IntFlag):
         "Times of the bins are rounded by a good part of a bin: they were put back on the regular grid that "
         "they are of.",
     )
+    LINES_CUT = (
+        1 << 30,
+        "Bins that stand alone above both of their sides, as an instrumental line does, were left out of the fit "
+        "(`fit.lines`).",
+    )
     INSIGNIFICANT_MEAN = (
         1 << 31,
         "The mean net rate is less than five of its errors: a fraction of it means nothing, so there is "

@@ -152,6 +152,7 @@ def test_a_line_is_left_out_where_it_is_wanted():
         assert model["n_bins"] == bins
         assert found["value"] == pytest.approx(level, rel=0.06)
         assert not model["flags"] & Flag.HIGH_PASSED
+        assert bool(model["flags"] & Flag.LINES_CUT) == (lines == "cut")
 
 
 def filtered_row(power, n=8.0, seed=3):

@@ -115,6 +115,13 @@ def _mask(row, options):
     return good
 
 
+def _cut(usable, mask) -> Flag:
+    """Return the flags of usable bins that were left out: below the first that is fitted, and above it."""
+    first = np.argmax(mask)
+    filtered = Flag.HIGH_PASSED if usable[:first].any() else Flag(0)
+    return filtered | (Flag.LINES_CUT if (usable & ~mask)[first:].any() else Flag(0))
+
+
 def _fit_bucket(bucket, rows, options, used):
     """Fit each model of the survey to a bucket; yield each with what is known of it beside.
 
@@ -272,10 +279,9 @@ def _rows_of_lane(row, mask, fits, options):
         {**results.model_row(row, result, k), "n_bins": bins, **more}
         for result, k, _, more, _ in fits
     ]
-    first = np.argmax(prepare.usable(row, options.frequency_range))
-    if bins and not mask[first]:  # a line is never the first bin
-        for model in models:
-            model["flags"] |= int(Flag.HIGH_PASSED)
+    cut = _cut(prepare.usable(row, options.frequency_range), mask)
+    for model in models:
+        model["flags"] |= int(cut)
     best = _best_row(models, options.min_delta_bic)
     if options.evidence:
         told = [[m["log_evidence"] for m in models], [m["pareto_k"] for m in models]]
