@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+import subprocess
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +15,24 @@ import numpy as np
 from pipeline.fit import Grid, Spectra
 
 PACKAGES = ("jax", "jaxlib", "numpy", "stingray", "scipy", "astropy", "dask", "snakemake")
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def survey(config, archive, directory) -> float:
+    """Run the survey of a configuration file on an archive, and return the seconds it took."""
+    start = time.perf_counter()
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pipeline", "run", "--config", config),
+            *("--archive", archive, "--directory", directory),
+        ],
+        check=True,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - start
 
 
 def hardware() -> str:

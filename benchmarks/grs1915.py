@@ -7,40 +7,22 @@ narrow component in red noise that has none.
 """
 
 import csv
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import yaml
-from _common import report, simulate
+from _common import ROOT, report, simulate, survey
 
 from pipeline import columns, tables
 from pipeline.config import CatalogOptions, FitOptions, validate
 from pipeline.fit import Engine, Model, configure, fit_model
 from pipeline.fit.detect import peak_to_test
 
-ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "config" / "examples" / "grs1915.yaml"
 PEER = 4.0
 """Spectra a second of fifty lines of scipy that fit the same model greedily."""
-
-
-def survey(data, directory):
-    """Run the survey and return the seconds it took."""
-    start = time.perf_counter()
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pipeline", "run"),
-            *("--config", ROOT / "config" / "examples" / "grs1915.yaml"),
-            *("--archive", data / "grs1915_pds", "--directory", directory),
-        ],
-        check=True,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-    )
-    return time.perf_counter() - start
 
 
 def compare(data, directory):
@@ -113,7 +95,7 @@ def main():
     if not data.is_dir():
         sys.exit(f"grs1915: {data} is not a folder; give the folder of the data as an argument")
     with tempfile.TemporaryDirectory() as directory:
-        seconds = survey(data, directory)
+        seconds = survey(EXAMPLE, data / "grs1915_pds", directory)
         pairs, found = compare(data, directory)
     if len(sys.argv) > 2:
         plot(pairs, sys.argv[2])

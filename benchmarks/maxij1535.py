@@ -6,38 +6,20 @@ most 1 %. The folder with the data is ../shared/data, or the first argument.
 """
 
 import csv
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from _common import report
+from _common import ROOT, report, survey
 
 from pipeline import columns, tables
 from pipeline.status import HAS_RESULT
 
-ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "config" / "examples" / "maxij1535.yaml"
 RATE = 0.01
 """False-discovery rate at which there is a QPO."""
-
-
-def survey(data, directory):
-    """Run the survey and return the seconds it took."""
-    start = time.perf_counter()
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pipeline", "run"),
-            *("--config", ROOT / "config" / "examples" / "maxij1535.yaml"),
-            *("--archive", data / "maxij1535_pds", "--directory", directory),
-        ],
-        check=True,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-    )
-    return time.perf_counter() - start
 
 
 def compare(sources, published) -> dict:
@@ -77,7 +59,7 @@ def main():
     if not data.is_dir():
         sys.exit(f"maxij1535: {data} is not a folder; give the folder of the data as an argument")
     with tempfile.TemporaryDirectory() as directory:
-        seconds = survey(data, directory)
+        seconds = survey(EXAMPLE, data / "maxij1535_pds", directory)
         catalogue = Path(directory) / "results" / "catalog" / "sources.parquet"
         rows = tables.rows_of(tables.read_parquet(catalogue, columns.SOURCES))
     with open(data / "published" / "maxij1535_qpo.csv", encoding="utf-8") as file:

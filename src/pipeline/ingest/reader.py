@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -242,41 +243,62 @@ def _bounds_in_archive(entry, archive, options):
         raise
 
 
+class _Bins(NamedTuple):
+    """Light curves in bins: middles (s), width (s), the curves, the time keywords, and flags of the times."""
+
+    seconds: np.ndarray
+    dt: float
+    curves: list
+    header: dict
+    flags: Flag
+
+
+def _bins_of_array(hdu, header, clock, seconds, options) -> _Bins:
+    """Return the bins of a science array of RXTE, of which a row has many."""
+    mjd = clock.mjd(float(seconds[0])) if len(seconds) else math.nan
+    wanted = [b for b in band.of_events(options.band, options.bands) if math.isfinite(b.lo)]
+    dt, bins, curves = of_array(hdu, header, mjd, wanted)
+    seconds = (seconds[:, np.newaxis] + dt * (np.arange(bins) + 0.5)).ravel()
+    return _Bins(seconds, dt, curves, header, Flag(0))
+
+
+def _bins_of_table(hdus, hdu, header, clock, seconds, who, entry) -> _Bins:
+    """Return the bins of a table with a row each."""
+    rounded, finite = False, seconds
+    if not gti.in_order(seconds):
+        finite = np.sort(seconds[np.isfinite(seconds)])
+    if "TIMEDEL" in hdu.columns and not fits_time.number(header, "TIMEDEL"):
+        column = hdu.read("TIMEDEL"), hdu.unit("TIMEDEL")
+        width = exposure.bin_width(*column, fits_time.header_unit(header))
+        header = header | ({"TIMEDEL": width} if width else {})
+    dt, measured = fits_time.bin_width(header, finite, clock.unit)
+    if finite is seconds:
+        seconds, rounded = cadence.unrounded(seconds, dt)
+    if len(finite) and not dt > 0:
+        reason = "one time and no keyword TIMEDEL: the bin width is not known"
+        raise Rejected(Status.BAD_TIME, reason)
+    known = missions.find(who.mission, who.instrument)
+    stem = identity.stem(entry["file"])
+    bands = bands_of(hdus, hdu.header, who.mission, who.instrument, stem)
+    curves = of_table(hdu, len(seconds), dt, known, bands)
+    seconds = fits_time.bin_centres(seconds, dt, header)
+    flags = Flag.NO_TIMEDEL * measured | Flag.TIMES_ROUNDED * rounded
+    return _Bins(seconds, dt, curves, header, flags)
+
+
 def _read_light_curve(hdus, index, who, entry, archive, options) -> list[dict]:
     """Read a light curve, a row a band."""
     hdu = hdus[index]
     header, clock, seconds, _ = _times(hdus, index)
-    measured = rounded = False
     if hdu.name.strip().upper() == rxte.ARRAY:
-        mjd = clock.mjd(float(seconds[0])) if len(seconds) else math.nan
-        wanted = [b for b in band.of_events(options.band, options.bands) if math.isfinite(b.lo)]
-        dt, bins, curves = of_array(hdu, header, mjd, wanted)
-        seconds = (seconds[:, np.newaxis] + dt * (np.arange(bins) + 0.5)).ravel()
+        bins = _bins_of_array(hdu, header, clock, seconds, options)
     else:
-        finite = seconds
-        if not gti.in_order(seconds):
-            finite = np.sort(seconds[np.isfinite(seconds)])
-        if "TIMEDEL" in hdu.columns and not fits_time.number(header, "TIMEDEL"):
-            column = hdu.read("TIMEDEL"), hdu.unit("TIMEDEL")
-            width = exposure.bin_width(*column, fits_time.header_unit(header))
-            header = header | ({"TIMEDEL": width} if width else {})
-        dt, measured = fits_time.bin_width(header, finite, clock.unit)
-        if finite is seconds:
-            seconds, rounded = cadence.unrounded(seconds, dt)
-        if len(finite) and not dt > 0:
-            raise Rejected(
-                Status.BAD_TIME, "one time and no keyword TIMEDEL: the bin width is not known"
-            )
-        known = missions.find(who.mission, who.instrument)
-        stem = identity.stem(entry["file"])
-        bands = bands_of(hdus, hdu.header, who.mission, who.instrument, stem)
-        curves = of_table(hdu, len(seconds), dt, known, bands)
-        seconds = fits_time.bin_centres(seconds, dt, header)
+        bins = _bins_of_table(hdus, hdu, header, clock, seconds, who, entry)
+    seconds, dt, curves, header, marks = bins
     usable = np.where(np.isfinite(curves[0].rate), seconds, np.nan) if curves else seconds
     other = _other_times(hdus, hdu, clock)
     good, net = good_time.read(hdus, hdu, clock, usable, dt, other), counts.is_net(hdu.header)
     clock = good.clock
-    marks = Flag.NO_TIMEDEL * measured | Flag.TIMES_ROUNDED * rounded
 
     def make(curve):
         try:
