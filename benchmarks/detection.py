@@ -5,6 +5,7 @@
   scaled to 1,000.
 - 2,000 sources (the first argument: fewer) without a peak: Kolmogorov and Smirnov's p of their p-values, spread over
   the steps between those that are possible, and the rate of false alarms at 0.01.
+- The same of surveys through the fit stage: a model is chosen, and its QPO or one more narrow peak is tested.
 - The fraction of 100 sources found at p < 0.01 against the amplitude of a peak, and a figure of it in
   `docs/detection_power.svg` if the second argument is its folder.
 """
@@ -14,14 +15,16 @@ import time
 import warnings
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 
 import numpy as np
 from _common import report, simulate, spread
 from scipy import stats
 
-from pipeline.config import ComponentOptions
+from pipeline.config import FitOptions, validate
 from pipeline.fit import Engine, Model, configure, fit_model
-from pipeline.fit.detect import detect_peak, peak_to_test
+from pipeline.fit.detect import detect_peak
+from pipeline.fit.driver import fit_rows
 
 GRID = np.linspace(0.1, 25.0, 250)
 RED, BENT = ["power_law", "constant"], ["bending_power_law", "constant"]
@@ -33,7 +36,6 @@ DRAWS, ENOUGH, PEERS = 1000, 20, 3
 AMPLITUDES = 0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0
 """Variance of the peak at 6 Hz, FWHM 0.6 Hz, beside noise of level 2 and n = 50."""
 ALPHA = 0.01
-MIN_Q = 2.0
 
 
 def tests(components, spectra, seed, **options):
@@ -116,43 +118,67 @@ def uniformity(sources):
             )
 
 
-def uniformity_among_peaks(sources):
-    """Print the line of sums of broad Lorentzians, where the strongest narrow one, or one more, is tested."""
-    broad = ["constant", "lorentzian", "lorentzian"]
-    spectra = drawn(broad, [2.0, 8.0, 0.5, 1.0, 30.0, 7.0, 8.0], 50, sources, 300)
-    told = [ComponentOptions.model_validate(c) for c in ("constant", {"lorentzian": {"up_to": 4}})]
-    model = Model.from_components("sum", told)
-    widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    result = fit_model(Engine(model), spectra, widths, min_delta_bic=10)
-    slots, p_value = peak_to_test(result, MIN_Q), np.full(sources, np.nan)
-    engine = Engine(model, precision="float32")
-    for slot in np.unique(slots[slots >= 0]):
-        lanes = np.flatnonzero(slots == slot)
-        found = detect_peak(
-            engine,
-            spectra.take(lanes),
-            widths[:, lanes],
-            result.take(lanes),
-            [[5, lane] for lane in lanes],
-            slot=slot,
-            draws=DRAWS // 2,
-            enough=ENOUGH,
-        )
-        p_value[lanes] = spread(found, ENOUGH)
-    there = np.isfinite(p_value)
-    alarms = int((p_value[there] <= ALPHA).sum())
+def of_a_survey(name, powers, n, models, sources):
+    """Print the line of a survey of spectra without a QPO: model chosen, QPO or one more peak tested."""
+    edges = np.geomspace(0.1, 50, len(n) + 1)
+    rng = np.random.default_rng(300)
+    nothing = {"status": "ok", "reason": "", "norm": "frac", "product": "p"}
+    nothing |= dict.fromkeys(("mean_rate", "background_rate", "dt"), np.nan)
+    rows = [
+        {
+            **nothing,
+            "source_id": f"{name} {k}",
+            "frequency": (edges[1:] + edges[:-1]) / 2,
+            "frequency_lo": edges[:-1],
+            "frequency_hi": edges[1:],
+            "power": rng.gamma(n, powers / n),
+            "n": n,
+            "power_err": np.empty(0),
+        }
+        for k in range(sources)
+    ]
+    told = {"models": models, "detection": {"draws": DRAWS // 2, "enough": ENOUGH, "limits": 0}}
+    fitted, *_ = fit_rows(rows, validate(told, FitOptions))
+    best = [row for row in fitted if row["best"]]
+    found = SimpleNamespace(
+        p_value=np.array([row["lrt_p_value"] for row in best]),
+        draws=np.array([row["lrt_draws"] for row in best]),
+        reached=np.array([row["lrt_reached"] for row in best]),
+        method=[row["lrt_method"] for row in best],
+    )
+    there = np.isfinite(found.p_value)
+    alarms = int((found.p_value[there] <= ALPHA).sum())
+    p_value = spread(found, ENOUGH)[there]
     report(
         "detection",
-        f"p-values of {sources} sources without a narrow peak: up to 4 Lorentzians + constant, n = 50",
+        f"p-values of a survey of {sources} sources without a QPO: {name}",
         "KS p",
-        float(stats.kstest(p_value[there], "uniform").pvalue),
+        float(stats.kstest(p_value, "uniform").pvalue),
         floor=0.01,
         floor_name="the least that is accepted",
         tested=int(there.sum()),
-        narrow_found=int(result.active[slots, np.arange(sources)].sum()),
+        qpos_of_the_chosen_models=sum(row["lrt_component"] != "" for row in best),
         false_alarms=alarms,
+        expected_alarms=ALPHA * int(there.sum()),
         binomial_p=float(stats.binomtest(alarms, int(there.sum()), ALPHA).pvalue),
+        below=[float(np.mean(p_value <= level)) for level in (0.5, 0.1, 0.05)],
     )
+
+
+def surveys(sources):
+    """Print the lines of surveys of red noise, and of sums of broad Lorentzians."""
+    edges = np.geomspace(0.1, 50, 151)
+    low, high = edges[:-1], edges[1:]
+    n, middle = np.maximum(50 * (high - low) / 0.1, 1), (low + high) / 2
+    red = {"noise": ["constant"], "power_law": ["constant", "power_law"]}
+    red["qpo"] = [*red["power_law"], "lorentzian"]
+    of_a_survey("power law + constant", 0.002 + 0.001 * middle**-1.4, n, red, sources)
+    broad = np.full(len(n), 0.002)
+    for variance, frequency, fwhm in ((0.06, 0.0, 3.0), (0.02, 4.0, 7.0)):
+        inside = [np.arctan((edge - frequency) / (fwhm / 2)) for edge in (low, high)]
+        broad = broad + variance / np.pi * (inside[1] - inside[0]) / (high - low)
+    models = {"noise": ["constant"], "sum": ["constant", {"lorentzian": {"up_to": 4}}]}
+    of_a_survey("two broad Lorentzians + constant", broad, n, models, sources)
 
 
 def power(folder):
@@ -192,7 +218,7 @@ def main():
     configure()
     speed()
     uniformity(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
-    uniformity_among_peaks(max(int(sys.argv[1]) // 4 if len(sys.argv) > 1 else 500, 1))
+    surveys(max(int(sys.argv[1]) // 4 if len(sys.argv) > 1 else 500, 1))
     power(sys.argv[2] if len(sys.argv) > 2 else None)
 
 
