@@ -10,7 +10,7 @@ from astropy.io.votable.ucd import check_ucd
 
 from pipeline.columns import CATALOGUE, MODELS, REJECTED, SEGMENT, SOURCES, TABLES
 from pipeline.models import COMPONENTS
-from pipeline.status import HAS_RESULT, Fault, Flag, Status
+from pipeline.status import HAS_RESULT, Fault, Flag, Status, without
 from pipeline.tables import (
     TableError,
     ahead,
@@ -170,6 +170,13 @@ def test_flags_are_single_bits_that_leave_room_for_users():
     bits = [flag.value for flag in Flag]
     assert all(bit.bit_count() == 1 for bit in bits)
     assert sum(bits) < 1 << 53
+
+
+def test_flags_are_taken_away_and_all_others_stay():
+    everything = Flag(sum(flag.value for flag in Flag))
+    for flag in Flag:
+        left = without(int(everything), flag)
+        assert set(Flag) - {other for other in Flag if other & left} == {flag}
 
 
 def test_the_next_item_is_made_ahead_and_an_error_comes_where_it_belongs():

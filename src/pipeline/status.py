@@ -320,3 +320,8 @@ class Flag(IntFlag):
         "The data do not determine some parameters of the chosen model, as of a component that adds nothing: these "
         "have no errors.",
     )
+
+
+def without(flags: int, unwanted: Flag) -> Flag:
+    """Return flags less some; before Python 3.11.4 the inverse of a flag (``~``) has not all the others."""
+    return Flag(int(flags) & ~int(unwanted))

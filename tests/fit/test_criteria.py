@@ -48,6 +48,7 @@ def test_each_lane_has_its_own_best_model():
     assert choose(bic, n_free).tolist() == [1, 0, -1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variance", [0.0, 0.4, 1.0])
 def test_the_choice_hardly_moves_when_the_same_data_are_rebinned(variance):
     """4,096 frequencies of 16 segments, and the same in some 200 bins."""

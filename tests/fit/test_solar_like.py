@@ -120,6 +120,7 @@ def row_of(x, y, n):
     return nothing | names | edges | {"frequency": x, "power": y, "n": n.astype(float)}
 
 
+@pytest.mark.slow
 def test_granulation_alone_has_no_nu_max():
     """The model without an envelope is chosen; where one is fitted it is not at an end of its frequencies."""
     told = {
@@ -219,6 +220,7 @@ def kepler():
     return folder
 
 
+@pytest.mark.slow
 def test_stars_of_kepler_oscillate_at_their_published_frequencies(kepler):
     """nu_max in uHz; the spectra as the example reads them, and its models."""
     example = load(ROOT / "config/examples/solar_like.yaml")

@@ -52,6 +52,7 @@ def _p_values(lightcurve, curves):
     return np.array([found[row["source_id"]] for row in rows]), rows
 
 
+@pytest.mark.slow
 def test_a_pulsation_on_a_flare_is_found(lightcurve):
     """Of three per cent of the flare, in red noise of slope 2 whose rms is 13 times that of the white noise."""
     rng = np.random.default_rng(91)

@@ -10,7 +10,7 @@ from pipeline.columns import EPOCHS, PULSE, SOURCES
 from pipeline.config import CatalogOptions
 from pipeline.models import LORENTZIANS
 from pipeline.pvalues import combine
-from pipeline.status import HAS_RESULT, Flag, Status
+from pipeline.status import HAS_RESULT, Flag, Status, without
 
 _QPO = tuple(n for n in SOURCES.names if n.startswith("qpo_"))
 _PULSE = tuple(column.name for column in PULSE)
@@ -90,7 +90,7 @@ def across_bands(
     )
     if best is not None:
         row |= {name: best[name] for name in _QPO}
-        flags = (row["flags"] & ~_OF_QPO) | (best["flags"] & (_OF_QPO | Flag.UNRESOLVED))
+        flags = without(row["flags"], _OF_QPO) | (best["flags"] & (_OF_QPO | Flag.UNRESOLVED))
         row |= {
             "qpo_product": best["product"] if with_qpo else "",
             "qpo_p_product": best["qpo_p_value"],

@@ -18,7 +18,7 @@ from pipeline.catalog.qpo import (
 )
 from pipeline.columns import FITTED, SEGMENT, SOURCES
 from pipeline.config import CatalogOptions
-from pipeline.status import HAS_RESULT, Fault, Flag, Status
+from pipeline.status import HAS_RESULT, Fault, Flag, Status, without
 from pipeline.tables import empty_row
 
 _IDENTITY = ("object", "mission", "instrument", "ra", "dec", "kind")
@@ -88,7 +88,7 @@ def source_row(
 def with_open_intervals(row: Mapping) -> int:
     """Return the flags of a row of SOURCES, with that of open intervals where it has one."""
     is_open = any(row.get(f"{name}_open_{side}") for name in FITTED for side in ("lo", "hi"))
-    flags = Flag(row["flags"]) & ~Flag.OPEN_INTERVAL
+    flags = without(row["flags"], Flag.OPEN_INTERVAL)
     return int(flags | (Flag.OPEN_INTERVAL if is_open else 0))
 
 
