@@ -149,6 +149,7 @@ def of_a_survey(name, powers, n, models, sources):
     there = np.isfinite(found.p_value)
     alarms = int((found.p_value[there] <= ALPHA).sum())
     p_value = spread(found, ENOUGH)[there]
+    sizes = np.array([len(row["components"]) for row in best])
     report(
         "detection",
         f"p-values of a survey of {sources} sources without a QPO: {name}",
@@ -162,6 +163,13 @@ def of_a_survey(name, powers, n, models, sources):
         expected_alarms=ALPHA * int(there.sum()),
         binomial_p=float(stats.binomtest(alarms, int(there.sum()), ALPHA).pvalue),
         below=[float(np.mean(p_value <= level)) for level in (0.5, 0.1, 0.05)],
+        by_components={
+            size: [
+                int(np.sum(there & (sizes == size))),
+                int(np.sum(found.p_value[there & (sizes == size)] <= ALPHA)),
+            ]
+            for size in np.unique(sizes).tolist()
+        },
     )
 
 

@@ -254,9 +254,13 @@ def _with_q_values(sources: pa.Table) -> pa.Table:
         if f"{name}_q_value" not in sources.column_names:
             continue
         column = sources.column_names.index(f"{name}_q_value")
-        rates = q_values(sources.column(f"{name}_p_value").to_numpy())
-        if name == "qpo":  # tests of one more peak count, but there is no QPO to discover
-            rates[~np.isfinite(sources.column("qpo_frequency").to_numpy())] = np.nan
+        p_values = sources.column(f"{name}_p_value").to_numpy(zero_copy_only=False)
+        if name == "qpo":  # a test of one more peak counts, but there is no QPO to discover
+            without = ~np.isfinite(sources.column("qpo_frequency").to_numpy(zero_copy_only=False))
+            p_values = np.where(without & np.isfinite(p_values), 1.0, p_values)
+        rates = q_values(p_values)
+        if name == "qpo":
+            rates[without] = np.nan
         sources = sources.set_column(column, sources.schema.field(column), pa.array(rates))
     return sources
 
