@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pipeline.pvalues import combine, one_of
+from pipeline.pvalues import combine
 
 
 @pytest.mark.parametrize("count", [2, 3, 6, 12, 40])
@@ -44,12 +44,3 @@ def test_the_ends_of_the_scale_are_kept():
     assert combine([1.0, 1.0]) == 1.0
     assert 1e-300 <= combine([1e-300, 1e-300]) < 2e-300
     assert combine([1e-10, 1e-10, 1e-10]) >= 1e-10
-
-
-def test_the_smallest_of_independent_ones_is_uniform():
-    rng = np.random.default_rng(3)
-    smallest = rng.random((50_000, 7)).min(axis=1)
-    counts = np.histogram(one_of(smallest, 7), np.linspace(0, 1, 11))[0]
-    assert np.sum((counts - 5000) ** 2 / 5000) < 27.9  # chi2, 9 degrees of freedom, p = 0.001
-    assert one_of(1e-20, 1e6) == pytest.approx(1e-14)
-    assert one_of(1.0, 5) == 1.0

@@ -41,20 +41,3 @@ def combine(p_values, axis=None):
         result = np.clip((1 + np.log2(k) / 10) * combined, least, 1)
     result = np.where(k > 1, result, np.where(k == 1, least, np.nan))
     return result if result.ndim else float(result)
-
-
-def one_of(p_values, trials):
-    """Return the p-value of the smallest of so many independent ones (Sidak 1967, JASA 62, 626).
-
-    Where they depend on one another as measurements with common noise do, it is conservative.
-
-    Parameters
-    ----------
-    p_values : array_like
-        The smallest p-value of each set.
-    trials : array_like
-        How many there are in each set; need not be whole.
-    """
-    with np.errstate(divide="ignore"):
-        result = -np.expm1(np.asarray(trials) * np.log1p(-np.asarray(p_values, float)))
-    return result if np.ndim(result) else float(result)
