@@ -56,7 +56,7 @@ def simulate(model, truth, grid, n, lanes, rng):
 
 
 def spread(found, enough):
-    """Spread p-values of `pipeline.fit.montecarlo` over the steps between those that are possible."""
+    """Spread p-values of `pipeline.fit.significance.montecarlo` over the steps between those that are possible."""
     sequential = np.array([method == "sequential" for method in found.method])
     lower = np.where(sequential, enough / (found.draws + 1), found.reached / (found.draws + 1))
     return np.random.default_rng(0).uniform(np.minimum(lower, found.p_value), found.p_value)

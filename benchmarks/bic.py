@@ -12,7 +12,7 @@ import numpy as np
 from _common import report
 
 from pipeline.fit import Engine, Model, Spectra, configure, fit_model
-from pipeline.fit.criteria import choose
+from pipeline.fit.significance.criteria import choose
 from pipeline.segment.rebin import logarithmic
 
 SEGMENTS, FREQUENCIES, LENGTH, REBIN = 16, 4096, 128.0, 0.02

@@ -14,8 +14,8 @@ from _common import report, simulate
 
 from pipeline.config import ComponentOptions
 from pipeline.fit import Engine, Model, add_profiles, configure, fit_model
-from pipeline.fit.profile import End
-from pipeline.fit.weak import is_weak
+from pipeline.fit.uncertainty.intervals import is_weak
+from pipeline.fit.uncertainty.profile import End
 
 FIXED = {"lorentzian": {"frequency": {"fixed": 6.0}, "fwhm": {"fixed": 1.0}}}
 NOMINAL, TARGET, PER_BATCH = 68.27, 1.5, 2500

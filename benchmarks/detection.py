@@ -23,8 +23,8 @@ from scipy import stats
 
 from pipeline.config import FitOptions, validate
 from pipeline.fit import Engine, Model, configure, fit_model
-from pipeline.fit.detect import detect_peak
 from pipeline.fit.driver import fit_rows
+from pipeline.fit.significance.detection import detect_peak
 
 GRID = np.linspace(0.1, 25.0, 250)
 RED, BENT = ["power_law", "constant"], ["bending_power_law", "constant"]

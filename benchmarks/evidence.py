@@ -13,7 +13,7 @@ from scipy.special import gammaln
 
 from pipeline.config import ComponentOptions
 from pipeline.fit import Engine, Model, configure, fit_model
-from pipeline.fit.posterior import sample
+from pipeline.fit.uncertainty.importance import sample
 
 GRID = np.linspace(0.1, 12.8, 128)
 RED = {"amplitude": [0.1, 50.0], "slope": (0.2, 3.0), "level": [0.2, 20.0]}

@@ -18,8 +18,8 @@ import numpy as np
 from _common import report, simulate, timed
 
 from pipeline.fit import Engine, Model, Problem, Spectra, configure
-from pipeline.fit.errors import covariance
-from pipeline.fit.optimize import Code
+from pipeline.fit.engine.optimize import Code
+from pipeline.fit.uncertainty.covariance import covariance
 
 BINS, N, SPECTRA, PEERS = 1024, 32, 8192, 12
 BLOCK, REPEATS = 64, 7

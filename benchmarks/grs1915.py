@@ -18,7 +18,7 @@ from _common import ROOT, report, simulate, survey
 from pipeline import columns, tables
 from pipeline.config import CatalogOptions, FitOptions, validate
 from pipeline.fit import Engine, Model, configure, fit_model
-from pipeline.fit.detect import peak_to_test
+from pipeline.fit.significance.detection import peak_to_test
 
 EXAMPLE = ROOT / "config" / "examples" / "grs1915.yaml"
 PEER = 4.0

@@ -29,10 +29,13 @@ from _common import report, timed
 from astropy.io import fits
 
 from pipeline.config import IngestOptions
-from pipeline.ingest import driver, fits_file, gti, reader
-from pipeline.ingest.resolve import resolve
-from pipeline.ingest.scan import scan_file
-from pipeline.ingest.walk import find
+from pipeline.ingest import driver
+from pipeline.ingest.archive.walk import find
+from pipeline.ingest.files import fits_file
+from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.read import reader
+from pipeline.ingest.times import gti
 from pipeline.simulate.dialects import Target, event_list, rate_curve_xmm
 
 EVENTS, BINS, SEED = 1_700_000, 1_000_000, 20
@@ -143,9 +146,9 @@ import sys
 from pathlib import Path
 from pipeline.config import IngestOptions
 from pipeline.ingest import driver, reader
-from pipeline.ingest.resolve import resolve
-from pipeline.ingest.scan import scan_file
-from pipeline.ingest.walk import find
+from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.archive.walk import find
 
 task, folder, file = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 options = IngestOptions()

@@ -18,7 +18,7 @@ from _common import report, simulate, spread
 from scipy import stats
 
 from pipeline.fit import Engine, Model, configure, fit_model
-from pipeline.fit.predictive import check
+from pipeline.fit.significance.predictive import check
 
 GRID = np.linspace(0.1, 25.0, 250)
 NULLS = {

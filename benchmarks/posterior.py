@@ -17,10 +17,10 @@ import numpy as np
 from _common import report, simulate, timed
 
 from pipeline.fit import Engine, Model, Spectra, configure, fit_model
-from pipeline.fit.curvature import objective_at
-from pipeline.fit.diagnostics import diagnose
-from pipeline.fit.mcmc import CHAINS, sample_chains
-from pipeline.fit.posterior import GOOD_K, sample
+from pipeline.fit.objectives.power_spectrum import objective_at
+from pipeline.fit.uncertainty.diagnostics import diagnose
+from pipeline.fit.uncertainty.hmc import CHAINS, sample_chains
+from pipeline.fit.uncertainty.importance import GOOD_K, sample
 
 SOURCES, DRAWS, N = 256, 1024, 50
 GRID = np.linspace(0.1, 25.0, 250)

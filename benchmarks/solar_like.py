@@ -17,8 +17,8 @@ from _common import report
 from pipeline import columns, tables
 from pipeline.config import load
 from pipeline.fit import fit_spectra
-from pipeline.fit.lines import alone
-from pipeline.fit.model import Model
+from pipeline.fit.model.model import Model
+from pipeline.fit.tables.lines import alone
 from pipeline.simulate.stars import DAY, in_bins, periodogram
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.fit import Grid, Model, Problem, Spectra, configure
-from pipeline.fit.montecarlo import Method
+from pipeline.fit.significance.montecarlo import Method
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,13 +8,13 @@ import pytest
 from pipeline.config import FitOptions, load, validate
 from pipeline.fit import fit_spectra
 from pipeline.fit.driver import fit_rows
-from pipeline.fit.lines import alone
-from pipeline.fit.model import Model
-from pipeline.fit.prepare import corner
-from pipeline.ingest.reader import read_products
-from pipeline.ingest.resolve import resolve
-from pipeline.ingest.scan import scan_file
-from pipeline.ingest.walk import find
+from pipeline.fit.model.model import Model
+from pipeline.fit.tables.buckets import corner
+from pipeline.fit.tables.lines import alone
+from pipeline.ingest.archive.walk import find
+from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.read.reader import read_products
 from pipeline.simulate.stars import DAY, in_bins, periodogram
 from pipeline.status import HAS_RESULT, Flag, Status
 

@@ -8,9 +8,9 @@ import pytest
 from pipeline import columns, tables
 from pipeline.config import ComponentOptions, FitOptions, validate
 from pipeline.fit import Engine, Grid, Model, driver, fit_model
-from pipeline.fit.curvature import information
-from pipeline.fit.likelihood import terms
-from pipeline.fit.results import parameter_rows
+from pipeline.fit.model.likelihood import terms
+from pipeline.fit.objectives.power_spectrum import information
+from pipeline.fit.tables.results import parameter_rows
 
 GRID = np.geomspace(0.3, 40, 160)
 HARMONIC = {"to": "lorentzian.1.frequency", "factor": 2}

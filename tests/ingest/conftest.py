@@ -10,11 +10,11 @@ import pytest
 from astropy.io import fits
 
 from pipeline.config import IngestOptions
-from pipeline.ingest.fits_file import sha256
-from pipeline.ingest.reader import read_products
-from pipeline.ingest.resolve import resolve
-from pipeline.ingest.scan import scan_file
-from pipeline.ingest.walk import find
+from pipeline.ingest.archive.walk import find
+from pipeline.ingest.files.fits_file import sha256
+from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.read.reader import read_products
 
 NICER = {
     "TELESCOP": "NICER",

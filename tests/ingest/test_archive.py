@@ -9,8 +9,10 @@ from astropy.timeseries import BoxLeastSquares, LombScargle
 
 from pipeline.columns import INGEST, MANIFEST
 from pipeline.config import ClusterOptions, ConfigError, IngestOptions, SourceOptions
-from pipeline.ingest import driver, fits_file, shard
-from pipeline.ingest.reader import read_products
+from pipeline.ingest import driver
+from pipeline.ingest.files import fits_file
+from pipeline.ingest.plan import shard
+from pipeline.ingest.read.reader import read_products
 from pipeline.status import Fault, Flag, Status
 from pipeline.tables import read_parquet, rows_of, to_arrow
 

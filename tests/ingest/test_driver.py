@@ -8,9 +8,11 @@ import pytest
 
 from pipeline.columns import INGEST, MANIFEST
 from pipeline.config import ClusterOptions, ConfigError, IngestOptions, SourceOptions, shard_of
-from pipeline.ingest import driver, fits_file, shard
-from pipeline.ingest.reader import read_products
-from pipeline.ingest.walk import find
+from pipeline.ingest import driver
+from pipeline.ingest.archive.walk import find
+from pipeline.ingest.files import fits_file
+from pipeline.ingest.plan import shard
+from pipeline.ingest.read.reader import read_products
 from pipeline.tables import read_parquet, rows_of
 
 CLUSTER = ClusterOptions(workers=2)

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from pipeline.ingest import band, calibration
+from pipeline.ingest.missions import band, calibration
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it recommends numba

@@ -15,10 +15,10 @@ import pytest
 
 from pipeline.columns import INGEST, MANIFEST, SEGMENT
 from pipeline.config import IngestOptions, SegmentOptions
-from pipeline.ingest.reader import read_products
-from pipeline.ingest.resolve import resolve
-from pipeline.ingest.scan import scan_file
-from pipeline.ingest.walk import find
+from pipeline.ingest.archive.walk import find
+from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.read.reader import read_products
 from pipeline.segment import gti as segment_gti
 from pipeline.segment.rows import product_rows
 from pipeline.simulate import dialects

@@ -12,8 +12,10 @@ import numpy as np
 
 from pipeline.columns import MANIFEST
 from pipeline.config import ClusterOptions, load
-from pipeline.ingest import driver, missions, shard
-from pipeline.ingest.reader import read_products
+from pipeline.ingest import driver
+from pipeline.ingest.missions import registry
+from pipeline.ingest.plan import shard
+from pipeline.ingest.read.reader import read_products
 from pipeline.status import Flag, Status
 from pipeline.tables import read_parquet, rows_of
 
@@ -100,7 +102,7 @@ def _missions() -> str:
         "| TELESCOP | INSTRUME | keV of PI | bad quality bits | source |",
         "|---|---|---|---|---|",
     ]
-    for line in missions.MISSIONS:
+    for line in registry.MISSIONS:
         scale = f"{line.pi[0]:g} + {line.pi[1]:.6g} PI" if line.pi else ""
         bits = line.quality_bits or ""
         instrument = f"{line.instrument}…" if line.instrument else ""
@@ -110,7 +112,7 @@ def _missions() -> str:
 
 def _dialects() -> str:
     rows = ["| flux | error | quality | who |", "|---|---|---|---|"]
-    for d in missions.DIALECTS:
+    for d in registry.DIALECTS:
         error = d.error or f"{d.flux}_ERR"
         error += f" × {d.flux} / {d.raw}" if d.raw else ""
         quality = d.quality or "SAP_QUALITY, QUALITY"

@@ -17,10 +17,10 @@ from astropy.io import fits
 
 import pipeline
 from pipeline.config import ConfigError, IngestOptions, load
-from pipeline.ingest import fits_file
-from pipeline.ingest.reader import read_products
-from pipeline.ingest.scan import scan_file
-from pipeline.ingest.walk import find
+from pipeline.ingest.archive.walk import find
+from pipeline.ingest.files import fits_file
+from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.read.reader import read_products
 
 MODULES = sorted(Path(pipeline.__file__).parent.rglob("*.py"))
 PEAK = 30_000_000

@@ -50,7 +50,7 @@ def choose_qpo(
     -------
     component : str or None
         Name of the QPO's component, None if there is none. A blend of Lorentzians is named
-        ``lorentzian.2+lorentzian.3`` (`pipeline.fit.blends`) and stands for all of them.
+        ``lorentzian.2+lorentzian.3`` (`pipeline.fit.tables.blends`) and stands for all of them.
     rival : str
         The next most prominent of them, empty if there is none.
     ratio : float

@@ -1,12 +1,12 @@
 """Batched fits of power spectra: JAX, NumPy, SciPy and a priors library, nothing else."""
 
 from pipeline.fit.api import Parameter, Result, fit_spectra
-from pipeline.fit.components import Grid
-from pipeline.fit.devices import configure
-from pipeline.fit.model import Model
-from pipeline.fit.optimize import Code, Engine, Fit, Problem, Spectra
-from pipeline.fit.select import ModelFit, fit_model
-from pipeline.fit.weak import add_profiles
+from pipeline.fit.engine.devices import configure
+from pipeline.fit.engine.optimize import Code, Engine, Fit, Problem, Spectra
+from pipeline.fit.model.components import Grid
+from pipeline.fit.model.model import Model
+from pipeline.fit.search.fit_model import ModelFit, fit_model
+from pipeline.fit.uncertainty.intervals import add_profiles
 
 __all__ = [
     "Code",

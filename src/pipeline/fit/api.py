@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.fit import given, prepare, results
-from pipeline.fit.devices import borrowed
-from pipeline.fit.model import Model
-from pipeline.fit.optimize import Engine
-from pipeline.fit.select import fit_model
-from pipeline.fit.weak import add_profiles
+from pipeline.fit import given
+from pipeline.fit.engine.devices import borrowed
+from pipeline.fit.engine.optimize import Engine
+from pipeline.fit.model.model import Model
+from pipeline.fit.search.fit_model import fit_model
+from pipeline.fit.tables import buckets, results
+from pipeline.fit.uncertainty.intervals import add_profiles
 from pipeline.status import Status
 
 BATCH_SIZE = 4096
@@ -151,8 +152,8 @@ def fit_spectra(
     width : array-like, optional
         Widths of the bins, Hz; by default from the distances between the frequencies.
     likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}, optional
-        See `pipeline.fit.likelihood.terms`; by default ``gamma`` with `n`, and with `error` what suits it:
-        see `pipeline.fit.prepare.with_errors_only`.
+        See `pipeline.fit.model.likelihood.terms`; by default ``gamma`` with `n`, and with `error` what suits it:
+        see `pipeline.fit.tables.buckets.with_errors_only`.
     bin_average : bool or "auto", optional
         Whether the model is averaged over each bin, rather than taken at its frequency; ``auto``: where
         `width` is given, or comes with the spectra, and differs from bin to bin.
@@ -184,11 +185,11 @@ def fit_spectra(
     if not isinstance(model, Model):
         model = Model.from_components(*given.as_models(model))
     rows = _rows(power, frequency, n, error, width, likelihood)
-    rows = [prepare.with_errors_only(row) for row in rows]
-    masks = [prepare.usable(row) for row in rows]
+    rows = [buckets.with_errors_only(row) for row in rows]
+    masks = [buckets.usable(row) for row in rows]
     out = _empty(model, masks)
     with borrowed(platform, precision) as devices:
-        for bucket in prepare.buckets(rows, masks, BATCH_SIZE, average=bin_average):
+        for bucket in buckets.in_buckets(rows, masks, BATCH_SIZE, average=bin_average):
             engine = Engine(
                 model,
                 bucket.likelihood,
@@ -204,7 +205,7 @@ def fit_spectra(
 
 
 def _rows(power, frequency, n, error, width, likelihood):
-    """Return one row a spectrum, as `pipeline.fit.prepare` takes them."""
+    """Return one row a spectrum, as `pipeline.fit.tables.buckets` takes them."""
     many = power if isinstance(power, (list, tuple)) else [power]
     if many and all(hasattr(s, "power") and hasattr(s, "freq") for s in many):
         if any(a is not None for a in (frequency, n, error, width)):
@@ -295,7 +296,7 @@ def _empty(model, masks):
         out[name] = np.full(count, np.nan)
     out["iterations"] = np.zeros(count, int)
     out["status"] = [Status.BAD_SPECTRUM] * count
-    least = prepare.MIN_BINS
+    least = buckets.MIN_BINS
     out["reason"] = [f"{int(m.sum())} usable frequency bins, {least} are needed" for m in masks]
     return out
 

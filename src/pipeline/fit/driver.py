@@ -7,24 +7,17 @@ import numpy as np
 
 from pipeline import columns, tables
 from pipeline.config import FitOptions
-from pipeline.fit import (
-    criteria,
-    devices,
-    lines,
-    mcmc,
-    posterior,
-    predictive,
-    prepare,
-    results,
-    samples,
-)
-from pipeline.fit.blocks import on_cores
-from pipeline.fit.model import Model
-from pipeline.fit.optimize import Engine, component_power
-from pipeline.fit.qpo_test import columns_of_tests
-from pipeline.fit.seeds import Purpose, seed_words
-from pipeline.fit.select import fit_model
-from pipeline.fit.weak import add_profiles
+from pipeline.fit.engine import devices
+from pipeline.fit.engine.blocks import on_cores
+from pipeline.fit.engine.optimize import Engine, component_power
+from pipeline.fit.model.model import Model
+from pipeline.fit.search.fit_model import fit_model
+from pipeline.fit.significance import criteria, predictive
+from pipeline.fit.significance.qpo_test import columns_of_tests
+from pipeline.fit.tables import buckets, lines, results, samples
+from pipeline.fit.tables.seeds import Purpose, seed_words
+from pipeline.fit.uncertainty import hmc, importance
+from pipeline.fit.uncertainty.intervals import add_profiles
 from pipeline.status import HAS_RESULT, Flag, Status
 
 log = logging.getLogger(__name__)
@@ -79,18 +72,18 @@ def fit_rows(rows, options: FitOptions):
     """
     used = devices.configure(options.platform, options.precision, options.compilation_cache)
     log.info("fitting %d spectra on %d x %s", len(rows), len(used), used[0].platform)
-    weighted = [prepare.with_errors_only(row, options.likelihood) for row in rows]
+    weighted = [buckets.with_errors_only(row, options.likelihood) for row in rows]
     follow = [row.get("errors_follow", False) for row in weighted]
     rows = [{**row, "errors_follow": f} for row, f in zip(rows, follow, strict=True)]
     masks = [_mask(row, options) for row in weighted]
     fits = {lane: [] for lane in range(len(rows))}
-    buckets = prepare.buckets(weighted, masks, options.batch_size, average=options.bin_average)
+    filled = buckets.in_buckets(weighted, masks, options.batch_size, average=options.bin_average)
 
     def fit(bucket):
         return list(_fit_bucket(bucket, [rows[lane] for lane in bucket.lanes], options, used))
 
     # side by side on CPUs, where programs for one length compile on one core; one device stands for all
-    for bucket, fitted in zip(buckets, on_cores(fit, buckets, used[:1]), strict=True):
+    for bucket, fitted in zip(filled, on_cores(fit, filled, used[:1]), strict=True):
         for result, power, more, draws in fitted:
             for k, lane in enumerate(bucket.lanes):
                 fits[lane].append((result, k, power, more[k], draws[k]))
@@ -107,11 +100,11 @@ def _mask(row, options):
     """Usable bins of a row; none where an earlier stage gave up on it."""
     if Status(row["status"]) is not Status.OK:
         return np.zeros(len(row["frequency"]), bool)
-    good = prepare.usable(row, options.frequency_range)
+    good = buckets.usable(row, options.frequency_range)
     if options.lines == "cut" and len(row["n"]):
         good[good] = ~lines.alone(*(row[name][good] for name in ("frequency", "power", "n")))
     if options.high_pass == "cut":
-        good &= row["frequency"] >= prepare.corner(row, good)
+        good &= row["frequency"] >= buckets.corner(row, good)
     return good
 
 
@@ -198,7 +191,7 @@ def _evidence(engine, result, bucket, rows, options):
         seed_words(options.evidence.seed, Purpose.EVIDENCE, row, result.model.name) for row in rows
     ]
     told = engine, bucket.spectra, bucket.widths, result, words
-    found = posterior.sample(*told, draws=options.evidence.draws)
+    found = importance.sample(*told, draws=options.evidence.draws)
     return [found.columns(lane) for lane in range(len(rows))]
 
 
@@ -211,7 +204,7 @@ def _samples(engine, result, chosen, more, bucket, rows, options):
     told, out = options.samples, [[] for _ in rows]
     if told is None:
         return out
-    doubtful = [told.flagged and m.get("pareto_k", 0.0) > posterior.GOOD_K for m in more]
+    doubtful = [told.flagged and m.get("pareto_k", 0.0) > importance.GOOD_K for m in more]
     named = [told.names(row["source_id"]) for row in rows]
     lanes = np.flatnonzero(chosen & (np.array(named) | doubtful) & (result.n_free > 0))
     if lanes.size:
@@ -219,7 +212,7 @@ def _samples(engine, result, chosen, more, bucket, rows, options):
         name = result.model.name
         seeds = [seed_words(told.seed, Purpose.SAMPLES, rows[lane], name) for lane in lanes]
         data = bucket.spectra.take(lanes), bucket.widths[:, lanes]
-        chains = mcmc.sample_chains(engine, *data, some, seeds, draws=told.draws)
+        chains = hmc.sample_chains(engine, *data, some, seeds, draws=told.draws)
         for k, lane in enumerate(lanes):
             out[lane] = samples.sample_rows(rows[lane], some, chains, k)
             more[lane] |= samples.columns(chains, k)
@@ -263,7 +256,7 @@ def _engine(model, bucket, options, used, precision=None):
 
 
 def _best(fits, min_delta_bic):
-    """Number of the model that `pipeline.fit.criteria.choose` takes in each lane, -1 where there is none, shape (lanes,)."""
+    """Number of the model that `pipeline.fit.significance.criteria.choose` takes in each lane, -1 where there is none, shape (lanes,)."""
     lanes = range(fits[0].bic.size)
     known = [[results.lane_status(f, lane) in HAS_RESULT for lane in lanes] for f in fits]
     bic = np.where(known, [f.bic for f in fits], np.nan)
@@ -279,13 +272,13 @@ def _rows_of_lane(row, mask, fits, options):
         {**results.model_row(row, result, k), "n_bins": bins, **more}
         for result, k, _, more, _ in fits
     ]
-    cut = _cut(prepare.usable(row, options.frequency_range), mask)
+    cut = _cut(buckets.usable(row, options.frequency_range), mask)
     for model in models:
         model["flags"] |= int(cut)
     best = _best_row(models, options.min_delta_bic)
     if options.evidence:
         told = [[m["log_evidence"] for m in models], [m["pareto_k"] for m in models]]
-        for model, probability in zip(models, posterior.probabilities(*told), strict=True):
+        for model, probability in zip(models, importance.probabilities(*told), strict=True):
             model["probability"] = float(probability)
     if options.outliers:
         for model in models:
@@ -306,7 +299,7 @@ def _rows_of_lane(row, mask, fits, options):
 
 
 def _best_row(models, min_delta_bic):
-    """Number of the MODELS row that `pipeline.fit.criteria.choose` takes, or None where none has a result."""
+    """Number of the MODELS row that `pipeline.fit.significance.criteria.choose` takes, or None where none has a result."""
     bic = [[m["bic"] if m["status"] in HAS_RESULT else np.nan] for m in models]
     n_free = np.array([[m["n_free"]] for m in models])
     (best,) = criteria.choose(np.array(bic), n_free, min_delta_bic)
@@ -319,7 +312,7 @@ def _no_fit(row, bins):
     if status is Status.OK:
         status = Status.BAD_SPECTRUM
         reason = (
-            f"{bins} usable frequency bins, {prepare.MIN_BINS} are needed: lengthen segment.segment_size"
+            f"{bins} usable frequency bins, {buckets.MIN_BINS} are needed: lengthen segment.segment_size"
             " or widen fit.frequency_range"
         )
     return {

@@ -26,16 +26,18 @@ from pipeline.config import (
     shard_name,
     shard_of,
 )
-from pipeline.ingest import cache as scan_cache
-from pipeline.ingest import fits_file, identity, shard
-from pipeline.ingest import receipts as download_receipts
-from pipeline.ingest.copies import Copies
-from pipeline.ingest.reader import carried, read_products
+from pipeline.ingest.archive import receipts as download_receipts
+from pipeline.ingest.archive.copies import Copies
+from pipeline.ingest.archive.walk import find
+from pipeline.ingest.files import fits_file
+from pipeline.ingest.files.selection import path_of
+from pipeline.ingest.missions import identity
+from pipeline.ingest.plan import cache as scan_cache
+from pipeline.ingest.plan import shard
+from pipeline.ingest.plan.resolve import alike, resolve, same_positions
+from pipeline.ingest.plan.scan import failed, parts_of, scan_file
+from pipeline.ingest.read.reader import carried, read_products
 from pipeline.ingest.reject import Rejected, one_line
-from pipeline.ingest.resolve import alike, resolve, same_positions
-from pipeline.ingest.scan import failed, parts_of, scan_file
-from pipeline.ingest.selection import path_of
-from pipeline.ingest.walk import find
 from pipeline.status import Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
@@ -64,7 +66,7 @@ def list_archive(*, archive: str, output: Path, options: RemoteOptions) -> None:
     ConnectionError
         When it cannot be listed for now.
     """
-    from pipeline.ingest.remote import RemoteArchive
+    from pipeline.ingest.archive.remote import RemoteArchive
 
     try:
         rows = RemoteArchive(archive, options, output.parent).find()
@@ -193,7 +195,7 @@ def _scan_remote(archive, listing, copies, known, options, remote) -> list[dict]
 
     Those that may be copies of one another are downloaded to tell.
     """
-    from pipeline.ingest.remote import RemoteArchive, each
+    from pipeline.ingest.archive.remote import RemoteArchive, each
 
     server = RemoteArchive(archive, remote, copies)
     items = {item["file"]: item for item in rows_of(read_parquet(listing, LISTING))}
@@ -246,7 +248,7 @@ def download(
     options
         Section of the configuration.
     """
-    from pipeline.ingest.remote import RemoteArchive, each
+    from pipeline.ingest.archive.remote import RemoteArchive, each
 
     server = RemoteArchive(archive, options, copies)
     wanted = _needed(shard.read(plan))

@@ -1,0 +1,1 @@
+"""The optimiser: batches of lanes on cores and devices."""

@@ -1,0 +1,172 @@
+"""Where the fits run: set once for a job, before JAX looks for its devices; for a caller's fit, lent and given back."""
+
+import contextlib
+import hashlib
+import os
+import platform as host
+import tempfile
+import threading
+from pathlib import Path
+
+import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+PLATFORMS = ("auto", "cpu", "gpu")
+PRECISIONS = ("float64", "float32")
+COMPILE_SECONDS = 0.3
+"""Programs that take longer to compile are kept."""
+_CACHE = (
+    "jax_compilation_cache_dir",
+    "jax_persistent_cache_min_compile_time_secs",
+    "jax_persistent_cache_min_entry_size_bytes",
+)
+_ONE_AT_A_TIME = threading.RLock()
+"""JAX's settings are the process's: fits in several threads take turns."""
+
+
+def configure(platform="auto", precision="float64", cache=None, cpu_devices=1):
+    """Choose platform, floating-point type and compilation cache, and return the devices.
+
+    On CPUs blocks of spectra run side by side, a thread a core (`pipeline.fit.engine.blocks.on_cores`); on
+    GPUs they are spread over the GPUs.
+
+    Parameters
+    ----------
+    platform : {"auto", "cpu", "gpu"}
+        ``auto``: a GPU where there is one.
+    precision : {"float64", "float32"}
+        Type the fits run in.
+    cache : path-like, optional
+        Folder of the compilation cache; one under the system's temporary folder by default, named for
+        processor and version because compiled programs do not travel.
+    cpu_devices : int, optional
+        CPU devices to make of this machine, for tests. Ignored once JAX has started.
+
+    Raises
+    ------
+    ValueError
+        For a platform or precision that does not exist.
+    RuntimeError
+        When the platform asked for is not there.
+    """
+    _check(platform, precision)
+    before = jax.config.jax_platforms
+    if platform != "auto":
+        jax.config.update("jax_platforms", "cuda" if platform == "gpu" else "cpu")
+    # dispatched asynchronously, programs for the CPU would run one after the other
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    with contextlib.suppress(RuntimeError):  # JAX has started: its devices stay as they are
+        jax.config.update("jax_num_cpu_devices", cpu_devices)
+    try:
+        found = devices_of(platform)
+    except RuntimeError:
+        jax.config.update("jax_platforms", before)
+        found = devices_of(platform)  # again: what there is can be said now
+    if found[0].platform != jax.devices()[0].platform:
+        jax.config.update("jax_default_device", found[0])
+    if precision == "float64":
+        jax.config.update("jax_enable_x64", True)
+    folder = Path(cache) if cache else default_cache()
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", COMPILE_SECONDS)
+    return found
+
+
+@contextlib.contextmanager
+def borrowed(platform="auto", precision="float64"):
+    """Use the JAX of a program that has its own settings: give the devices, and leave JAX as it was.
+
+    Nothing that JAX reads only when it starts is changed: it starts as the program has it. Where the program
+    has no compilation cache, `default_cache` serves meanwhile.
+
+    Parameters
+    ----------
+    platform, precision
+        See `configure`.
+
+    Yields
+    ------
+    list of jax.Device
+        What to fit on.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        See `configure`.
+    """
+    _check(platform, precision)
+    with _ONE_AT_A_TIME:
+        found = devices_of(platform)
+        names = ["jax_enable_x64", "jax_default_device"]
+        cache = not jax.config.jax_compilation_cache_dir
+        names += _CACHE if cache else ()
+        before = {name: getattr(jax.config, name) for name in names}
+        try:
+            jax.config.update("jax_enable_x64", precision == "float64")
+            if found[0].platform != jax.devices()[0].platform:
+                jax.config.update("jax_default_device", found[0])
+            if cache:
+                compilation_cache.reset_cache()
+                jax.config.update("jax_compilation_cache_dir", str(default_cache()))
+                jax.config.update("jax_persistent_cache_min_compile_time_secs", COMPILE_SECONDS)
+            yield found
+        finally:
+            for name, value in before.items():
+                jax.config.update(name, value)
+            if cache:
+                compilation_cache.reset_cache()
+
+
+def devices_of(platform="auto") -> list:
+    """Return the devices of a platform; ``auto``: those that JAX takes by itself, or was told to.
+
+    Raises
+    ------
+    RuntimeError
+        When there are none.
+    """
+    told = jax.config.jax_default_device
+    if platform == "auto" and told is None:
+        return jax.devices()
+    if platform == "auto":
+        return jax.devices(told if isinstance(told, str) else told.platform)
+    try:
+        return jax.devices(platform)
+    except RuntimeError as error:
+        there = ", ".join(sorted({d.platform for d in _any_devices()})) or "none"
+        remedy = "install jax[cuda12] on a machine with one, or " if platform == "gpu" else ""
+        raise RuntimeError(
+            f"platform {platform!r}: JAX finds no such device here (it has: {there}); {remedy}"
+            "use platform='auto'"
+        ) from error
+
+
+def _any_devices() -> list:
+    """Devices that JAX has, none where it cannot start."""
+    try:
+        return jax.devices()
+    except RuntimeError:
+        return []
+
+
+def _check(platform, precision):
+    """Raise ValueError for a platform or precision that does not exist."""
+    for name, value, allowed in (
+        ("platform", platform, PLATFORMS),
+        ("precision", precision, PRECISIONS),
+    ):
+        if value not in allowed:
+            raise ValueError(f"no {name} {value!r}; there are {', '.join(allowed)}")
+
+
+def default_cache() -> Path:
+    """Return a folder for compiled programs that is this user's and this processor's alone."""
+    try:
+        processor = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+        processor = "".join(
+            line for line in processor.splitlines() if line.startswith(("model name", "flags"))
+        )
+    except OSError:
+        processor = host.processor()
+    key = hashlib.sha256(f"{jax.__version__} {processor}".encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"pipeline-jax-{os.getuid()}" / key

@@ -1,0 +1,1 @@
+"""Models of power spectra: components, priors, and the likelihood of their powers."""

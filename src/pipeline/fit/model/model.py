@@ -1,0 +1,367 @@
+"""A power-spectral model: components in order, and the vector of their parameters.
+
+The optimiser works with the vector u of shape (P, lanes): the natural logarithm of parameters that
+are declared on a log scale, the value itself of the others. Frequencies have shape (bins, lanes) or
+(bins, 1). The last axis is always the lane (a spectrum, or one start of it): reductions over bins then
+vectorise across lanes.
+"""
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pipeline.fit.model.components import evaluate
+from pipeline.fit.model.priors import log_prior
+from pipeline.models import Component, find
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One component in a model, with what is said of its parameters.
+
+    Slots that differ in bounds, starts and fixed values alone are equal: they share compiled programs,
+    which get these as numbers.
+
+    Attributes
+    ----------
+    declared : pipeline.models.Component
+        The component.
+    number : int
+        1 for the first of its kind in the model, 2 for the next.
+    bounds : tuple of (lo, hi) or None
+        One a parameter; None: the default of the declaration, narrowed to the data.
+    priors : tuple of (name, arguments) or None
+        One a parameter; None: flat in u inside the bounds.
+    starts, fixed : tuple of float or None
+        One a parameter; None: found from the data, and free.
+    scales : tuple of {"log", "linear"} or None
+        One a parameter; None: as declared.
+    ties : tuple of (name, factor) or None
+        One a parameter: it is `factor` times the parameter of that name in the model; None: untied.
+    optional : bool
+        Whether the copy is added only if it lowers the criterion.
+    """
+
+    declared: Component
+    number: int
+    bounds: tuple = field(compare=False)
+    priors: tuple
+    starts: tuple = field(compare=False)
+    fixed: tuple = field(compare=False)
+    scales: tuple
+    ties: tuple
+    optional: bool = field(default=False, compare=False)
+
+    @property
+    def component(self) -> str:
+        """Name of the component."""
+        return self.declared.name
+
+    @property
+    def label(self) -> str:
+        """Name in the catalogue: ``lorentzian.1``."""
+        return f"{self.component}.{self.number}"
+
+    @property
+    def parameters(self):
+        """Declarations of the parameters, in order."""
+        return self.declared.parameters
+
+
+class Tie(NamedTuple):
+    """A parameter that is another one times a factor.
+
+    Attributes
+    ----------
+    row, target : int
+        Rows of u: of the parameter, and of the one that it is tied to.
+    factor : float
+        How many times the target it is.
+    slope : float
+        Derivative of its row of u by the target's.
+    """
+
+    row: int
+    target: int
+    factor: float
+    slope: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """Slots in order. Hashable by value, but for the name: one compilation a model and shape."""
+
+    name: str = field(compare=False)
+    slots: tuple[Slot, ...]
+
+    @classmethod
+    def from_components(cls, name, components) -> "Model":
+        """Build a model from component names or the configuration's component options.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        components : sequence of str, Component, mapping or ComponentOptions
+            Names, declarations, mappings as in a configuration (``{"lorentzian": {"up_to": 3}}``), or
+            objects with ``name``, ``up_to`` and ``parameters``.
+
+        Raises
+        ------
+        pipeline.models.ComponentError
+            For a component that does not exist.
+        pipeline.config.ConfigError
+            For a mapping that says something that is not allowed; a ValueError.
+        KeyError
+            For a parameter that is tied to one that does not exist.
+        """
+        slots, count = [], {}
+        for component in components:
+            if isinstance(component, dict):
+                component = _options(component)
+            bare = isinstance(component, (str, Component))
+            kind = component if bare else component.name
+            told = {} if bare else component.parameters
+            declared = kind if isinstance(kind, Component) else find(kind)
+            for copy in range(1 if bare else component.up_to):
+                number = count[declared.name] = count.get(declared.name, 0) + 1
+                slots.append(_slot(declared, number, told, optional=copy > 0))
+        model = cls(name, tuple(slots))
+        _ = model.ties  # a tie to nothing is an error here, not in the middle of a fit
+        return model
+
+    @cached_property
+    def index(self) -> tuple[tuple[int, ...], ...]:
+        """For each slot, the rows of u that are its parameters."""
+        out, start = [], 0
+        for slot in self.slots:
+            out.append(tuple(range(start, start + len(slot.parameters))))
+            start = out[-1][-1] + 1
+        return tuple(out)
+
+    @property
+    def size(self) -> int:
+        """Number of parameters, P."""
+        return self.index[-1][-1] + 1
+
+    @cached_property
+    def is_log(self) -> np.ndarray:
+        """Which rows of u are logarithms, shape (P,); a tied row is what the other one is."""
+        scales = [
+            scale or p.scale
+            for slot in self.slots
+            for scale, p in zip(slot.scales, slot.parameters, strict=True)
+        ]
+        out = np.array([scale == "log" for scale in scales])
+        for row, target, _ in self._tied_rows:
+            out[row] = out[target]
+        return out
+
+    @cached_property
+    def is_amplitude(self) -> np.ndarray:
+        """Which parameters the power of their component is proportional to, shape (P,)."""
+        return np.array([p.is_amplitude for slot in self.slots for p in slot.parameters])
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters: ``lorentzian.1.frequency``."""
+        return tuple(f"{s.label}.{p.name}" for s in self.slots for p in s.parameters)
+
+    @cached_property
+    def _tied_rows(self):
+        """Row, target and factor of each tied parameter."""
+        rows = {name: row for row, name in enumerate(self.names)}
+        ties = [tie for slot in self.slots for tie in slot.ties]
+        return tuple((row, rows[tie[0]], tie[1]) for row, tie in enumerate(ties) if tie)
+
+    @cached_property
+    def ties(self) -> tuple[Tie, ...]:
+        """The tied parameters; none is tied to another tied one.
+
+        Raises
+        ------
+        KeyError
+            Where a parameter is tied to one that is not in the model.
+        """
+        return tuple(
+            Tie(row, target, factor, 1.0 if self.is_log[target] else factor)
+            for row, target, factor in self._tied_rows
+        )
+
+    @cached_property
+    def enters(self) -> np.ndarray:
+        """Which components each parameter enters, shape (P, slots), by ties too; a tied one has none."""
+        out = self.slot_of()[:, None] == np.arange(len(self.slots))
+        for tie in self.ties:
+            out[tie.target] |= out[tie.row]
+        out[[tie.row for tie in self.ties]] = False
+        return out
+
+    def free(self, active):
+        """Return which parameters have a degree of freedom of their own, shape (P, lanes).
+
+        ``active``, shape (slots, lanes), says which components there are.
+        """
+        return self.enters @ np.asarray(active, bool)
+
+    def tied(self, u):
+        """Return u, shape (P, …), with the rows of tied parameters set from those they are tied to."""
+        if not self.ties:
+            return u
+        u = np.array(u)
+        for tie in self.ties:
+            u[tie.row] = self._tied_value(u, tie)
+        return u
+
+    def tied_covariance(self, matrix):
+        """Return the covariance, shape (P, P, lanes), with the rows of tied parameters filled in."""
+        if not self.ties:
+            return matrix
+        slopes = np.eye(self.size)
+        for tie in self.ties:
+            slopes[tie.row] = tie.slope * slopes[tie.target]
+        return np.einsum("ik,klm,jl->ijm", slopes, matrix, slopes)
+
+    def to_values(self, u):
+        """Turn u, shape (P, …), into parameter values, those of tied parameters included."""
+        u = self.tied(u)
+        log = self.is_log.reshape(-1, *[1] * (np.ndim(u) - 1))
+        return np.where(log, np.exp(np.where(log, u, 0.0)), u)
+
+    def slot_of(self) -> np.ndarray:
+        """For each parameter the number of its slot, shape (P,)."""
+        return np.repeat(np.arange(len(self.slots)), [len(i) for i in self.index])
+
+    def component_power(self, u, grid, active):
+        """Return the power of each component, a list of arrays of shape (bins, lanes).
+
+        ``active``, shape (slots, lanes), switches components off lane by lane.
+        """
+        rows = self._rows(u)
+        return [
+            jnp.where(active[s], self._component(s, [rows[i] for i in index], grid), 0.0)
+            for s, index in enumerate(self.index)
+        ]
+
+    def power(self, u, grid, active):
+        """Return the sum of the components, shape (bins, lanes)."""
+        return sum(self.component_power(u, grid, active))
+
+    def power_and_tangents(self, u, grid, active):
+        """Return the power and its derivative by each row of u, a list of P arrays.
+
+        A parameter enters one component only, so each tangent costs one component. That of a tied
+        parameter goes to the one it is tied to, and its own is zero.
+        """
+        total, tangents, all_rows = 0.0, [], self._rows(u)
+        for s, index in enumerate(self.index):
+            rows = [all_rows[i] for i in index]
+            value = self._component(s, rows, grid)
+            for k in range(len(rows)):
+                tangents.append(jnp.where(active[s], self._tangent(s, rows, k, grid), 0.0))
+            total = total + jnp.where(active[s], value, 0.0)
+        for tie in self.ties:
+            tangents[tie.target] = tangents[tie.target] + tie.slope * tangents[tie.row]
+            tangents[tie.row] = jnp.zeros_like(tangents[tie.row])
+        return total, tangents
+
+    def second_tangents(self, u, grid, active):
+        """Return {(i, j): d2 power / du_i du_j} for i <= j, where it is not zero throughout."""
+        out, all_rows = {}, self._rows(u)
+        ties = {tie.row: tie for tie in self.ties}
+        for s, index in enumerate(self.index):
+            rows = [all_rows[i] for i in index]
+            for a in range(len(rows)):
+                for b in range(a, len(rows)):
+                    second = jnp.where(active[s], self._second(s, rows, a, b, grid), 0.0)
+                    pair, times = [index[a], index[b]], 1.0
+                    for k, row in enumerate(pair):
+                        if row in ties:
+                            pair[k], times = ties[row].target, times * ties[row].slope
+                    if pair[0] == pair[1] and a != b:  # both d2/du_a du_b and d2/du_b du_a
+                        times *= 2
+                    i, j = sorted(pair)
+                    out[i, j] = out.get((i, j), 0.0) + (second if times == 1 else times * second)
+        return out
+
+    def log_prior(self, u):
+        """Return the logarithm of the prior density of u, and its two derivatives, shape (P, lanes).
+
+        A prior is stated for the parameter; its density is carried over to u, so a log-uniform prior
+        is flat in u and the most probable value under it is the most likely one.
+        """
+        rows = []
+        for slot, index in zip(self.slots, self.index, strict=True):
+            for i, prior in zip(index, slot.priors, strict=True):
+                density = log_prior(prior, bool(self.is_log[i]))
+                first = jax.grad(lambda x, f=density: jnp.sum(f(x)))
+                second = jax.grad(lambda x, f=first: jnp.sum(f(x)))
+                rows.append((density(u[i]), first(u[i]), second(u[i])))
+        return tuple(jnp.stack(column) for column in zip(*rows, strict=True))
+
+    def _tied_value(self, rows, tie):
+        """Row of u of a tied parameter."""
+        if self.is_log[tie.target]:
+            return rows[tie.target] + math.log(tie.factor)
+        return rows[tie.target] * tie.factor
+
+    def _rows(self, u):
+        """Rows of u, those of tied parameters set from those they are tied to."""
+        rows = list(u) if self.ties else u
+        for tie in self.ties:
+            rows[tie.row] = self._tied_value(rows, tie)
+        return rows
+
+    def _component(self, s, rows, grid):
+        log = [self.is_log[i] for i in self.index[s]]
+        values = [jnp.exp(r) if is_log else r for r, is_log in zip(rows, log, strict=True)]
+        return evaluate(self.slots[s].declared, grid, *values)
+
+    def _tangent(self, s, rows, k, grid):
+        def along(x):
+            return self._component(s, [*rows[:k], x, *rows[k + 1 :]], grid)
+
+        return jax.jvp(along, (rows[k],), (jnp.ones_like(rows[k]),))[1]
+
+    def _second(self, s, rows, a, b, grid):
+        for k, other in ((a, b), (b, a)):  # the component is proportional to exp(u_k)
+            if self.slots[s].parameters[k].is_amplitude and self.is_log[self.index[s][k]]:
+                return self._tangent(s, rows, other, grid)
+
+        def along(x):
+            return self._tangent(s, [*rows[:b], x, *rows[b + 1 :]], a, grid)
+
+        return jax.jvp(along, (rows[b],), (jnp.ones_like(rows[b]),))[1]
+
+
+def _options(component):
+    """Component options from a mapping as it stands in a configuration."""
+    from pipeline.config import ComponentOptions, validate  # who gives no mapping needs neither
+
+    return validate(component, ComponentOptions)
+
+
+def _slot(kind, number, told, optional):
+    """Make a slot of a component or its name from what a configuration tells of its parameters."""
+    declared = find(kind) if isinstance(kind, str) else kind
+
+    def each(attribute, change=lambda value: value):
+        values = [getattr(told.get(name), attribute, None) for name in declared.names]
+        return tuple(None if v is None else change(v) for v in values)
+
+    return Slot(
+        declared,
+        number,
+        bounds=each("bounds", tuple),
+        priors=each("prior", lambda prior: next((n, tuple(a)) for n, a in prior.items())),
+        starts=each("start"),
+        fixed=each("fixed"),
+        scales=each("scale"),
+        ties=each("tied", lambda tied: (tied.to, tied.factor)),
+        optional=optional,
+    )

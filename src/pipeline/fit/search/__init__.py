@@ -1,0 +1,1 @@
+"""Fits from nothing: starting values, peaks, decomposition."""

@@ -1,0 +1,305 @@
+"""Starting values and bounds from the data: nobody sets a start by hand.
+
+Arrays follow `pipeline.fit.model.model`: the last axis is the lane. Components that are peaks are proposed
+from the residuals of the model fitted so far; the others start from the level of the power at high
+frequencies and its slope at low ones. A parameter is known by its name; one that has another name than
+those of the built-in components starts at its declaration's `start`, or within its bounds.
+"""
+
+from functools import partial
+
+import jax
+import numpy as np
+
+from pipeline.fit.engine.blocks import in_blocks
+from pipeline.fit.engine.optimize import is_long, rebinned
+from pipeline.fit.model.priors import support
+from pipeline.fit.search.peaks import (
+    CENTRES,
+    FWHM_OF_GAUSSIAN,
+    WIDTHS,
+    on_averaged_bins,
+    otherwise,
+    peak_values,
+    scores,
+    trials,
+)
+
+_scores = jax.jit(scores, static_argnums=(0, 1, 2, 3))
+
+MAX_CANDIDATES = 160
+"""Frequencies at which a peak is tried, at most."""
+ENVELOPE = (2.0, 0.8)
+"""Least and largest nu_max of an envelope over the lowest and the highest frequency."""
+_SHAPES = ((1.5, 0.5, 2.0, 0.5), (1.0, 0.0, 1.5, 0.3), (2.0, 1.0, 3.0, 0.5), (0.5, 0.5, 1.5, 0.7))
+"""Slope of a power law; low slope, high slope and place of the bend (in log f) of a bending one."""
+
+
+def data_bounds(model, spectra, widths):
+    """Return bounds of the fitted variables, shape (P, lanes) each.
+
+    What the configuration gives is kept; a default is narrowed to what the data can tell: a peak lies
+    inside the frequencies and is not narrower than the narrowest bin.
+
+    Parameters
+    ----------
+    model : Model
+        Its slots say which bounds and priors are given.
+    spectra : Spectra
+        Arrays of shape (bins, lanes), weight 0 in the padding.
+    widths : array, shape (bins, lanes)
+        Widths of the bins, Hz.
+    """
+    used = spectra.weight > 0
+    lowest = _extreme(np.min, spectra.frequency, used, np.inf)
+    highest = _extreme(np.max, spectra.frequency, used, 0.0)
+    finest = _extreme(np.min, widths, used, np.inf)
+    # of a spectrum without its noise level powers, and their sum, may be negative
+    size = np.where(used, np.abs(spectra.power), 0.0)
+    total, largest = _positive(np.sum(size * widths, axis=0)), _positive(np.max(size, axis=0))
+    natural = {
+        "level": (1e-9 * largest, 1e3 * largest),
+        "variance": (1e-9 * total, 1e3 * total),
+        "frequency": (lowest, highest),
+        "bend_frequency": (lowest, highest),
+        "characteristic_frequency": (lowest, highest),
+        "nu_max": (lowest, highest),
+        "fwhm": (finest, 10 * highest),
+        "width": (finest / FWHM_OF_GAUSSIAN, 10 * highest),
+        "q": (0.01, highest / finest),
+    }
+    lower = np.empty((model.size, used.shape[1]))
+    upper = np.empty_like(lower)
+    for slot, index in zip(model.slots, model.index, strict=True):
+        found = {} if slot.declared.function else natural  # whose bounds were declared on purpose
+        told = zip(index, slot.parameters, slot.bounds, slot.priors, strict=True)
+        for row, declared, given, prior in told:
+            lo, hi = given or _narrowed(slot.declared, declared, found)
+            least, most = support(prior)
+            lo, hi = np.maximum(lo, least), np.minimum(hi, most)
+            lower[row], upper[row] = _fitted(model, row, lo), _fitted(model, row, hi)
+    return lower, np.maximum(upper, lower)
+
+
+def _narrowed(component, parameter, found):
+    """Default bounds of a parameter, narrowed to those that the data give it.
+
+    An envelope has both of its sides within the frequencies: at an end there is no maximum, but a background
+    that was not described.
+    """
+    lo, hi = found.get(parameter.name, parameter.bounds)
+    if component.name == "envelope" and parameter.name == "nu_max":
+        lo, hi = ENVELOPE[0] * lo, ENVELOPE[1] * hi
+    return np.maximum(lo, parameter.bounds[0]), np.minimum(hi, parameter.bounds[1])
+
+
+def _fitted(model, row, value):
+    """Turn a value of a parameter into the fitted variable."""
+    return np.log(np.maximum(value, 1e-300)) if model.is_log[row] else value
+
+
+def _positive(size):
+    """Replace the size of a spectrum in which all powers are zero by one."""
+    return np.where(size > 0, size, 1.0)
+
+
+def _extreme(function, values, used, other):
+    return function(np.where(used, values, other), axis=0)
+
+
+def base_starts(model, spectra, count):
+    """Return `count` starts for the components that are not peaks, shape (count, P, lanes).
+
+    Rows of peaks hold a neutral value: they are switched off until a peak is proposed.
+
+    Parameters
+    ----------
+    model : Model
+        Its slots say which starting values are given.
+    spectra : Spectra
+        Arrays of shape (bins, lanes), weight 0 in the padding.
+    count : int
+        Starts to return.
+    """
+    spectra = _smooth(spectra)
+    used = spectra.weight > 0
+    log_f = np.log(np.where(used, spectra.frequency, np.nan))
+    first, last = np.nanmin(log_f, axis=0), np.nanmax(log_f, axis=0)
+    place = (log_f - first) / np.maximum(last - first, 1e-12)
+    level = _level(spectra.power, used & (place > 0.8) | _last_quarter(used))
+    starts = np.zeros((count, model.size, used.shape[1]))
+    for k in range(count):
+        slope, low, high, bend = _SHAPES[k % len(_SHAPES)]
+        near = used & (place < (0.35 if k % 2 else 0.6))
+        middle = np.exp(0.5 * (first + last))
+        for slot, index in zip(model.slots, model.index, strict=True):
+            tilt = low if "slope_low" in slot.declared.names else slope
+            values = {
+                "level": level,
+                "slope": slope,
+                "slope_low": low,
+                "slope_high": high,
+                "bend_frequency": np.exp(first + bend * (last - first)),
+                "amplitude": _amplitude(spectra, log_f, level, near, tilt),
+                "frequency": middle,
+                "characteristic_frequency": middle,
+                "nu_max": middle,
+                "fwhm": middle,
+                "width": middle / FWHM_OF_GAUSSIAN,
+                "variance": level,
+            }
+            for row, declared, given in zip(index, slot.parameters, slot.starts, strict=True):
+                value = values.get(declared.name, otherwise(declared, k))
+                first = given is not None and k == 0
+                starts[k, row] = _fitted(model, row, given if first else value)
+    return starts
+
+
+def _smooth(spectra):
+    """Average the bins of long spectra: what is broad is seen there as well, for less."""
+    return rebinned(spectra, np) if is_long(spectra) else spectra
+
+
+def _last_quarter(used):
+    """The last quarter of the used bins, where places in log f may hold too few."""
+    rank = np.cumsum(used, axis=0)
+    return used & (rank > 0.75 * rank[-1])
+
+
+def _mean_where(values, mask):
+    return np.sum(np.where(mask, values, 0.0), axis=0) / np.maximum(mask.sum(axis=0), 1)
+
+
+def _level(power, mask):
+    """Mean power, or a small part of its size where that is not positive."""
+    return np.maximum(_mean_where(power, mask), 1e-3 * _mean_where(np.abs(power), mask))
+
+
+def _amplitude(spectra, log_f, level, near, slope):
+    """Power at 1 Hz of a power law through the excess over the level at low frequencies."""
+    excess = np.maximum(spectra.power - 0.9 * level, 1e-3 * np.abs(spectra.power))
+    at_one = np.log(np.maximum(excess, 1e-300)) + slope * np.nan_to_num(log_f)
+    return np.exp(np.clip(_mean_where(at_one, near), -650, 650))
+
+
+def peaks_along(declared, spectra, count, quality):
+    """Return peaks of one quality factor at frequencies spread evenly in their logarithm.
+
+    Parameters
+    ----------
+    declared : pipeline.models.Component
+        A Lorentzian.
+    spectra : Spectra
+        Arrays of shape (bins, lanes), weight 0 in the padding.
+    count : int
+        How many.
+    quality : float
+        Frequency over FWHM.
+
+    Returns
+    -------
+    frequency : array, shape (count, lanes)
+        Hz.
+    values : array, shape (count, p, lanes)
+        Values of the parameters; the amplitude is a small one.
+    """
+    used = spectra.weight > 0
+    lowest = _extreme(np.min, spectra.frequency, used, np.inf)
+    highest = _extreme(np.max, spectra.frequency, used, 0.0)
+    centre = np.geomspace(lowest, highest, count + 2)[1:-1]
+    variance = 0.1 * _level(spectra.power, used) * centre / quality
+    values = peak_values(declared, variance, centre, quality, 0.0)
+    return centre, np.stack(list(values.values()), axis=1)
+
+
+def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, block_size=64):
+    """Propose `count` starts in which the peak in `slot` joins the components that are active.
+
+    Parameters
+    ----------
+    model, likelihood
+        As fitted.
+    slot : int
+        Number of the slot; its component is a peak.
+    spectra : Spectra
+        Arrays of shape (bins, lanes).
+    u, active : array, shape (P, lanes) and (slots, lanes)
+        The fit so far and its components.
+    lower, upper : array, shape (P, lanes)
+        Bounds; the peak is looked for inside those of its frequency.
+    count : int
+        Starts to return, the most promising first.
+
+    Returns
+    -------
+    array, shape (count, P, lanes)
+        Starts: `u` with the rows of the slot replaced.
+
+    Raises
+    ------
+    ValueError
+        If the component is not a peak.
+    """
+    declared = model.slots[slot].declared
+    if not declared.peak:
+        raise ValueError(f"{declared.name} is not a peak")
+    rows = dict(zip(declared.names, model.index[slot], strict=True))
+    lower, upper = _pinned(model, slot, u, lower, upper)
+    candidates, narrowest = _candidates(model, spectra, rows, lower, upper)
+    tried = np.asarray(trials(declared))
+    broad = on_averaged_bins(declared)
+    narrow = tuple(t for t in trials(declared) if t not in broad)
+    parts = []
+    for some, shapes in ((_smooth(spectra), broad), (spectra, narrow)):
+        if shapes:
+            function = partial(_scores, model, likelihood, declared, shapes)
+            arrays = some, u, active, candidates, narrowest
+            # single precision tells which is best
+            arrays = jax.tree.map(lambda a: a if a.dtype == bool else np.float32(a), arrays)
+            parts.append(in_blocks(function, arrays, block_size))
+    best, where, variance = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    variance = variance.astype(float)
+    order = np.argsort(-best, axis=0)
+    lanes = np.arange(u.shape[1])
+    starts = np.repeat(u[None], count, axis=0)
+    for k in range(count):
+        pick = order[k % tried.size]
+        centre = candidates[where[pick, lanes], lanes]
+        size = np.maximum(variance[pick, lanes], 1e-300) * (1 if k < tried.size else 3)
+        values = peak_values(declared, size, centre, tried[pick], narrowest)
+        for (name, row), given in zip(rows.items(), model.slots[slot].starts, strict=True):
+            value = values[name] if given is None or k else given
+            starts[k, row] = _fitted(model, row, value)
+    return np.clip(starts, lower, upper)
+
+
+def _pinned(model, slot, u, lower, upper):
+    """Bounds in which what is tied to another component is held at the value that it has there."""
+    lower, upper, held = lower.copy(), upper.copy(), model.tied(u)
+    for tie in model.ties:
+        if tie.row in model.index[slot] and tie.target not in model.index[slot]:
+            lower[tie.row] = upper[tie.row] = held[tie.row]
+    return lower, upper
+
+
+def _candidates(model, spectra, rows, lower, upper):
+    """Frequencies to try, shape (candidates, lanes), and the least width of a peak, shape (lanes,)."""
+    bins = spectra.frequency.shape[0]
+    used = spectra.weight > 0
+    counts = used.sum(axis=0)
+    place = np.linspace(0, 1, min(bins, MAX_CANDIDATES))[:, None] * np.maximum(counts - 1, 0)
+    picked = np.take_along_axis(
+        np.sort(np.where(used, spectra.frequency, np.inf), axis=0), place.astype(int), axis=0
+    )
+
+    def values(bound, row):
+        return np.exp(bound[row]) if model.is_log[row] else bound[row]
+
+    for name in CENTRES:
+        if name in rows:
+            picked = np.clip(picked, values(lower, rows[name]), values(upper, rows[name]))
+    narrowest = np.zeros(used.shape[1])
+    for name, factor in WIDTHS.items():
+        if name in rows:
+            narrowest = factor * values(lower, rows[name])
+    return picked, narrowest

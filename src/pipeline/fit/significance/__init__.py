@@ -1,0 +1,1 @@
+"""Tests by simulation: peaks, outliers, and what decides between models."""

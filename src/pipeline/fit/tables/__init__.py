@@ -1,0 +1,1 @@
+"""Rows of tables into lanes, and fitted lanes into rows."""

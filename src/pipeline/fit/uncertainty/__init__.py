@@ -1,0 +1,1 @@
+"""Errors: covariance, profiles, importance sampling and chains."""

@@ -1,0 +1,117 @@
+"""Profile errors and upper limits for what is too weak for the curvature at the best fit."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.fit.engine.optimize import Problem
+from pipeline.fit.search.fit_model import Batch, ModelFit, finish
+from pipeline.fit.uncertainty.profile import profiles
+from pipeline.fit.uncertainty.resolution import of_spectra, unresolved, width_rows
+
+WEAK_SIGMA = 0.5
+"""Error of ln amplitude above which a component is weak: less than two sigma from zero."""
+RESTARTS = 2
+"""Times a lane is fitted again from a better optimum that its profiles found."""
+
+
+def is_weak(result) -> np.ndarray:
+    """Return which components of a fit are weak, shape (slots, lanes).
+
+    A component is weak where the error of the logarithm of its amplitude is above `WEAK_SIGMA`, where one
+    of its parameters is at a bound or is not determined by the data, or where the lane has no covariance.
+    """
+    weak = np.zeros(result.active.shape, bool)
+    sigma = np.sqrt(np.maximum(np.einsum("iil->il", result.covariance), 0.0))
+    bound = result.fit.at_bound & result.free
+    strength, lost = result.model.is_amplitude, result.undetermined
+    for s, index in enumerate(result.model.index):
+        rows = list(index)
+        poor = (sigma[rows] > WEAK_SIGMA) & strength[rows, None] & result.free[rows]
+        open_ = bound[rows] | lost[rows] | poor
+        weak[s] = result.active[s] & (open_.any(axis=0) | ~result.sound)
+    return weak
+
+
+def add_profiles(
+    engine,
+    spectra,
+    widths,
+    result,
+    *,
+    which="weak",
+    chosen=None,
+    levels=(),
+    limit_level=0.95,
+    batch_size=4096,
+) -> ModelFit:
+    """Give a fit the profile errors and upper limits that it needs.
+
+    Amplitudes of weak components get an upper limit; parameters of weak components get errors from
+    their profiles. So do those of peaks narrower than their bin, with an upper limit of the width. Where a profile finds a better optimum the lane is fitted again from there.
+
+    Profiles follow the peak that was fitted: where a weak one was searched for over many frequencies, its
+    interval does not say that another bump of the noise might be it. And limits hold for all spectra
+    together, not for those alone in which the component comes out weak (Feldman & Cousins 1998,
+    Phys. Rev. D 57, 3873, call that flip-flopping); ``all`` gives every amplitude one.
+
+    Parameters
+    ----------
+    engine, spectra, widths
+        As for `pipeline.fit.fit_model`.
+    result : ModelFit
+        What that returned.
+    which : {"weak", "all", "none"}, optional
+        What gets errors from the profile and limits of its amplitude: weak components, every component,
+        or none.
+    chosen : bool array, shape (lanes,), optional
+        Lanes that get errors under ``weak``; the others get upper limits only. All by default.
+    levels : sequence of float, optional
+        Coverage of further intervals, beside 68.3 %.
+    limit_level : float, optional
+        Confidence of the upper limits.
+    batch_size : int, optional
+        Refits at a time.
+    """
+    if which == "none":
+        return result
+    lanes = np.arange(spectra.power.shape[1])
+    chosen = np.ones(lanes.size, bool) if chosen is None else chosen
+    told = {"levels": (0.6827, *levels), "limit_level": limit_level, "batch_size": batch_size}
+    found = None
+    for _ in range(RESTARTS + 1):
+        batch = Batch(engine, spectra.take(lanes), widths[:, lanes])
+        part = _profiled(batch, result.take(lanes), which, chosen[lanes], told)
+        found = part if found is None else found.put(lanes, part)
+        again = np.flatnonzero(part.has_better())
+        if not again.size:
+            break
+        better = part.better[:, again]
+        lanes = lanes[again]
+        batch = Batch(engine, spectra.take(lanes), widths[:, lanes])
+        result = result.put(lanes, _again(batch, result.take(lanes), better))
+    return replace(result, profiles=found)
+
+
+def _profiled(batch, result, which, chosen, told):
+    """Profiles of the parameters of a fit that need them."""
+    bins = of_spectra(batch.spectra, batch.widths)
+    thin = unresolved(batch.model, result.active, result.fit.u, *bins)
+    weak = (is_weak(result) | thin)[batch.model.slot_of()] & result.free
+    wanted = result.free if which == "all" else weak & chosen
+    limited = (result.free if which == "all" else weak) & batch.model.is_amplitude[:, None]
+    for s, row in width_rows(batch.model).items():
+        limited[row] |= thin[s] & result.free[row] & chosen
+    covariance = np.where(result.sound, result.covariance, 0.0)
+    problem = Problem(result.fit.u, batch.lower, batch.upper, result.free, result.active)
+    return profiles(
+        batch.engine, batch.resident, result.fit, problem, covariance, wanted, limited, **told
+    )
+
+
+def _again(batch, result, u) -> ModelFit:
+    """Fit lanes again from a better optimum."""
+    problem = Problem(u, batch.lower, batch.upper, result.free, result.active)
+    fit = batch.engine.fit(batch.resident, problem)
+    fit = replace(fit, iterations=fit.iterations + result.fit.iterations)
+    return finish(batch, fit, result.active, result.kind)

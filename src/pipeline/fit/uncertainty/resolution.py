@@ -1,0 +1,229 @@
+"""Peaks beside the bins of a spectrum: where they are, which of them are resolved, which bounds say nothing.
+
+Arrays follow `pipeline.fit.model.model`: the last axis is the lane.
+"""
+
+import numpy as np
+
+from pipeline.fit.model.components import centroid_and_fwhm
+from pipeline.fit.search.peaks import CENTRES, WIDTHS
+from pipeline.prominence import prominence
+
+NARROW = 2.0
+"""Q above which a peak is narrow (by convention: van der Klis 2006, CUP)."""
+ZERO_CENTRED = 0.5
+"""Q below which a Lorentzian at the lowest frequency is as one that is centred on zero."""
+
+
+def places(model, u):
+    """Return centroid frequency and FWHM of each peak, Hz, shape (slots, lanes) each.
+
+    Parameters
+    ----------
+    model : Model
+        With any number of peaks.
+    u : array, shape (P, lanes)
+        Fitted variables.
+
+    Returns
+    -------
+    frequency, fwhm : array, shape (slots, lanes)
+        NaN for components that have none.
+    """
+    values = model.to_values(np.asarray(u, float))
+    frequency, fwhm = np.full((2, len(model.slots), values.shape[1]), np.nan)
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        if not slot.declared.peak:
+            continue
+        of = dict(zip(slot.declared.names, values[list(index)], strict=True))
+        if {"nu_max", "q"} <= of.keys():
+            frequency[s], fwhm[s] = centroid_and_fwhm(of["nu_max"], of["q"])
+            continue
+        width = next(((of[name] * times) for name, times in WIDTHS.items() if name in of), None)
+        if "frequency" in of and width is not None:
+            frequency[s], fwhm[s] = of["frequency"], width
+    return frequency, fwhm
+
+
+def bin_widths(frequency, grid, widths):
+    """Return the widths of the bins in which frequencies are, shape (slots, lanes).
+
+    Parameters
+    ----------
+    frequency : array, shape (slots, lanes)
+        Hz; NaN stays NaN.
+    grid, widths : array, shape (bins, lanes)
+        Middles and widths of the bins, Hz; NaN in the padding.
+    """
+    out = np.full(frequency.shape, np.nan)
+    for s, each in enumerate(frequency):
+        known = np.isfinite(each)
+        if known.any():
+            far = np.abs(grid[:, known] - each[known])
+            nearest = np.argmin(np.where(np.isfinite(far), far, np.inf), axis=0)
+            out[s, known] = widths[nearest, np.flatnonzero(known)]
+    return out
+
+
+def of_spectra(spectra, widths):
+    """Return middles and widths of the bins, shape (bins, lanes), NaN in the padding."""
+    used = np.broadcast_to(spectra.weight > 0, spectra.power.shape)
+    return tuple(np.where(used, array, np.nan) for array in (spectra.frequency, widths))
+
+
+def prominences(model, u, grid, widths):
+    """Return `pipeline.prominence.prominence` of each peak, shape (slots, lanes); NaN for what is none."""
+    frequency, fwhm = places(model, u)
+    values = model.to_values(np.asarray(u, float))
+    variance = np.full(frequency.shape, np.nan)
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        if "variance" in slot.declared.names:
+            variance[s] = values[index[slot.declared.names.index("variance")]]
+    return prominence(variance, frequency, fwhm, bin_widths(frequency, grid, widths))
+
+
+def unresolved(model, active, u, grid, widths):
+    """Return which narrow peaks are narrower than the bin that they are in, shape (slots, lanes).
+
+    Parameters
+    ----------
+    model, active, u
+        A fit: bool array of shape (slots, lanes), and array of shape (P, lanes).
+    grid, widths
+        See `bin_widths`.
+    """
+    frequency, fwhm = places(model, u)
+    with np.errstate(invalid="ignore"):
+        narrow = frequency > NARROW * fwhm
+        return active & narrow & (fwhm < bin_widths(frequency, grid, widths))
+
+
+def quality_errors(model, fit, covariance):
+    """Return the quality factor of each Lorentzian and its lower error, shape (slots, lanes) each.
+
+    Parameters
+    ----------
+    model : Model
+        What was fitted.
+    fit : Fit
+        Its fits.
+    covariance : array, shape (P, P, lanes)
+        Of the fitted variables; NaN errors where it is not finite.
+    """
+    frequency, fwhm = places(model, fit.u)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        q = frequency / fwhm
+    error = np.full(q.shape, np.nan)
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        of = dict(zip(slot.declared.names, index, strict=True))
+        if "q" in of:
+            variance = covariance[of["q"], of["q"]]
+        elif {"frequency", "fwhm"} <= of.keys():
+            f, w = of["frequency"], of["fwhm"]
+            variance = covariance[f, f] + covariance[w, w] - 2 * covariance[f, w]
+        else:
+            continue
+        with np.errstate(invalid="ignore"):
+            error[s] = -q[s] * np.expm1(-np.sqrt(variance))
+    return q, error
+
+
+def near(model, active, u, lower, upper):
+    """Return bounds within which components keep their places: shape (P, lanes) each.
+
+    The centroid of a peak stays within a quarter of its FWHM, its width and other scales within a factor of
+    1.5, so that it does not take the place of one that is left out.
+
+    Parameters
+    ----------
+    model : Model
+        With any number of peaks.
+    active : bool array, shape (slots, lanes)
+        Those that are to keep their places.
+    u, lower, upper : array, shape (P, lanes)
+        Where they are, and the bounds so far.
+    """
+    lower, upper = lower.copy(), upper.copy()
+    frequency, fwhm = places(model, u)
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        if not slot.declared.peak:
+            continue
+        for name, row in zip(slot.declared.names, index, strict=True):
+            if name not in (*CENTRES, *WIDTHS, "q") or not model.is_log[row]:
+                continue
+            below = above = np.log(1.5)
+            if name == "frequency":
+                reach = np.minimum(0.25 * fwhm[s] / frequency[s], 1e3)
+                above, below = np.log1p(reach), -np.log1p(-np.minimum(reach, 1 - 1e-9))
+            some = active[s]
+            lower[row] = np.where(some, np.maximum(lower[row], u[row] - below), lower[row])
+            upper[row] = np.where(some, np.minimum(upper[row], u[row] + above), upper[row])
+    return lower, np.maximum(upper, lower)
+
+
+def between(model, slot, low, high, lower, upper):
+    """Return bounds within which a peak has its centroid between two frequencies, shape (P, lanes) each.
+
+    Parameters
+    ----------
+    model : Model
+        With the peak.
+    slot : int
+        Its number.
+    low, high : array, shape (lanes,)
+        Hz; NaN: as it was.
+    lower, upper : array, shape (P, lanes)
+        The bounds so far.
+    """
+    lower, upper = lower.copy(), upper.copy()
+    for name, row in zip(model.slots[slot].declared.names, model.index[slot], strict=True):
+        if name in CENTRES:
+            ends = [np.log(end) if model.is_log[row] else end for end in (low, high)]
+            known = np.isfinite(ends).all(axis=0)
+            ends = [np.where(known, end, 0.0) for end in ends]
+            lower[row] = np.where(known, np.clip(ends[0], lower[row], upper[row]), lower[row])
+            upper[row] = np.where(known, np.clip(ends[1], lower[row], upper[row]), upper[row])
+    return lower, upper
+
+
+def width_rows(model) -> dict[int, int]:
+    """Return the slots whose width is a parameter, and its row of u."""
+    rows = {}
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        for name, row in zip(slot.declared.names, index, strict=True):
+            if slot.declared.peak and name in WIDTHS:
+                rows[s] = row
+    return rows
+
+
+def limits_of_data(model, fit):
+    """Return which parameters are at a bound that says nothing against the fit, shape (P, lanes).
+
+    Of bounds that nobody has set: the least width of a narrow peak, which is not resolved then; the lowest
+    frequency of a broad one, which is as one centred on zero; no level of noise, where it has been subtracted.
+
+    Parameters
+    ----------
+    model : Model
+        What was fitted.
+    fit : Fit
+        Its fits.
+    """
+    out = np.zeros(fit.u.shape, bool)
+    frequency, fwhm = places(model, fit.u)
+    with np.errstate(invalid="ignore"):
+        narrow, broad = frequency > NARROW * fwhm, frequency < ZERO_CENTRED * fwhm
+    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+        said = zip(slot.declared.names, index, slot.bounds, slot.priors, strict=True)
+        for name, row, bounds, prior in said:
+            if bounds is not None or prior is not None:
+                continue
+            if name in WIDTHS and slot.declared.peak:
+                out[row] = narrow[s] & fit.at_lower[row]
+            elif name == "q" and slot.declared.peak:
+                out[row] = narrow[s] & ~fit.at_lower[row]
+            elif name in ("frequency", "nu_max") and slot.declared.peak:
+                out[row] = broad[s] & fit.at_lower[row]
+            elif slot.component == "constant":
+                out[row] = fit.at_lower[row]
+    return out & fit.at_bound

@@ -1,0 +1,59 @@
+"""Where a file of an archive is on this machine: in the archive's folder, or a copy of it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.ingest.archive.walk import version_of
+from pipeline.ingest.reject import Rejected
+from pipeline.status import Status
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The copies of a remote archive's files. One that is there is whole and of its version.
+
+    Attributes
+    ----------
+    folder : Path
+        Where they are; several archives may share it.
+    archive : str
+        URL of the archive.
+    """
+
+    folder: Path
+    archive: str
+
+    def path(self, file: str, version: str) -> Path:
+        """Return where the copy of a version of a file is, or is to be."""
+        digest = hashlib.sha256(f"{self.archive}\0{file}\0{version}".encode()).hexdigest()
+        return self.folder / digest[:2] / digest[:32] / PurePosixPath(file).name
+
+    def has(self, file: str, version: str) -> bool:
+        """Return whether the copy of a version of a file is there."""
+        return self.path(file, version).is_file()
+
+
+def locate(archive: Path | Copies, file: str, version: str) -> Path:
+    """Return the path of a file that is still what was planned.
+
+    Raises
+    ------
+    Rejected
+        UNREADABLE where a file is gone or has changed, NOT_DOWNLOADED where a copy is not there.
+    """
+    if isinstance(archive, Copies):
+        path = archive.path(file, version)
+        if not archive.has(file, version):
+            raise Rejected(Status.NOT_DOWNLOADED, f"the copy of {file} is gone: run again")
+        return path
+    path = Path(archive) / file
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise Rejected(
+            Status.UNREADABLE, f"{file} cannot be opened: {error.strerror or error}"
+        ) from error
+    if version_of(about.st_size, about.st_mtime_ns) != version:
+        raise Rejected(Status.UNREADABLE, f"{file} has changed since the plan was made: run again")
+    return path

@@ -1,0 +1,351 @@
+"""Opening files: what they are by their first bytes, decompression with a limit, HDUs that are all there."""
+
+import errno
+import gzip
+import hashlib
+import mmap
+import os
+import re
+import stat
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+
+import numpy as np
+from astropy.io import fits
+
+from pipeline.ingest.files import layout
+from pipeline.ingest.files.layout import Extent
+from pipeline.ingest.files.recognise import Hdu
+from pipeline.ingest.reject import Rejected
+from pipeline.ingest.times import time_units
+from pipeline.status import Status
+
+_BLOCK = 1 << 20
+_ASCII_TABLE = "TABLE"
+_TABLES = frozenset({"BINTABLE", "A3DTABLE", _ASCII_TABLE})
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_FOREIGN = (
+    (b"version https://git-lfs.", "a Git-LFS pointer: run `git lfs pull`"),
+    (b"/annex/objects/", "a git-annex pointer: run `git annex get`"),
+    (b"\x89HDF", "HDF5 or netCDF-4: convert it to FITS"),
+    (b"CDF\x01", "netCDF: convert it to FITS"),
+    (b"CDF\x02", "netCDF: convert it to FITS"),
+    (b"PK\x03\x04", "a zip archive: unpack it"),
+    (b"BZh", "compressed with bzip2: unpack it, or compress it with gzip"),
+    (b"\x1f\x9d", "compressed with compress: unpack it, or compress it with gzip"),
+    (b"\xfd7zXZ", "compressed with xz: unpack it, or compress it with gzip"),
+    (b"PAR1", "a Parquet file: convert it to FITS"),
+)
+_DOCUMENTS = (
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"\x89PNG", "a picture (PNG)"),
+    (b"GIF8", "a picture (GIF)"),
+    (b"\xff\xd8\xff", "a picture (JPEG)"),
+)
+
+
+@contextmanager
+def open_regular(path):
+    """Open a file to be read; what would make its reader wait (a FIFO, a device) is an `OSError`."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(number, "rb") as handle:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file: remove it from the archive", str(path))
+        yield handle
+
+
+def sha256(path) -> str:
+    """Return the SHA-256 of a file."""
+    with open_regular(path) as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class FitsHdu(Hdu):
+    """An HDU of an open file, whose damaged keywords are as good as absent.
+
+    Attributes
+    ----------
+    content : mmap or Slices
+        The whole file.
+    extent : Extent
+        Where in it the HDU lies.
+    """
+
+    content: mmap.mmap | layout.Slices = None
+    extent: Extent = None
+
+    @classmethod
+    def of(cls, index, content, extent) -> "FitsHdu":
+        """Describe the HDU of a number; a compressed image is an image, though it lies in a table."""
+        text = _as_ascii(bytes(content[extent.header : extent.data]))
+        header = _keywords(fits.Header.fromstring(text))
+        kind, columns = str(header.get("XTENSION", "")).strip(), ()
+        if kind in _TABLES and header.get("ZIMAGE") is not True:
+            numbers = range(1, header["TFIELDS"] + 1)
+            columns = tuple(
+                str(header.get(f"TTYPE{i}", f"COL{i}")).strip().upper() for i in numbers
+            )
+        name = str(header.get("EXTNAME", "" if index else "PRIMARY")).strip()
+        return cls(name, header, columns, content, extent)
+
+    def number(self, name: str) -> int:
+        """Return the number of a column, from 1, by its upper-case name."""
+        return self.columns.index(name) + 1
+
+    def unit(self, name: str) -> str:
+        """Return the TUNIT of a column by its upper-case name; empty if there is none."""
+        return str(self.header.get(f"TUNIT{self.columns.index(name) + 1}", "")).strip()
+
+    def read(self, name: str) -> np.ndarray:
+        """Return a column by its upper-case name, in the machine's byte order.
+
+        Plain numbers are copied from the file once; the rest is decoded by Astropy.
+
+        Raises
+        ------
+        Rejected
+            UNREADABLE if the column cannot be decoded or does not hold numbers.
+        """
+        values = self.read_any(name)
+        if values.dtype.kind not in "biuf":
+            raise Rejected(Status.UNREADABLE, f"column {name} does not hold numbers")
+        return np.array(values, values.dtype.newbyteorder("="))
+
+    def read_any(self, name: str) -> np.ndarray:
+        """Return a column that need not hold numbers, as it is in the file.
+
+        Raises
+        ------
+        Rejected
+            UNREADABLE if the column cannot be decoded.
+        """
+        index = self.columns.index(name)
+        try:
+            values = self._numbers(index)
+            if values is None:
+                values = np.asarray(self._table().field(index))
+                if self._is_ascii and values.dtype.kind in "iuf":
+                    values = np.where(self._undefined(index), np.nan, values)
+        except Rejected:
+            raise
+        except Exception as error:  # a damaged header can make Astropy raise anything
+            reason = f"column {name} cannot be read ({error}): fetch the file again"
+            raise Rejected(Status.UNREADABLE, reason) from error
+        return values
+
+    def _numbers(self, index) -> np.ndarray | None:
+        """Return a column of numbers of a binary table, None if it is not one."""
+        if self._is_ascii:
+            return None
+        place = layout.cells(self.header, index)
+        if place.code in "PQ":
+            packed = ", the table was compressed with fpack: run funpack"
+            reason = f"column {self.columns[index]} holds arrays of variable length"
+            raise Rejected(Status.UNREADABLE, reason + packed * (self.header.get("ZTABLE") is True))
+        content, extent = self.content, self.extent
+        if isinstance(content, layout.Slices):
+            content, extent = content[extent.data : extent.end], replace(extent, data=0)
+        return layout.numbers(content, extent, self.header, index)
+
+    def _table(self) -> np.ndarray:
+        """Return the rows of a table as Astropy decodes them."""
+        content = bytes(self.content[self.extent.header : self.extent.end])
+        return (fits.TableHDU if self._is_ascii else fits.BinTableHDU).fromstring(content).data
+
+    @property
+    def _is_ascii(self) -> bool:
+        return str(self.header["XTENSION"]).strip() == _ASCII_TABLE
+
+    def _undefined(self, index) -> np.ndarray:
+        """Return which cells of an ASCII table are TNULL or blank, which Astropy reads as 0."""
+        rows, width = self.header["NAXIS2"], self.header["NAXIS1"]
+        start = self.header[f"TBCOL{index + 1}"] - 1
+        size = int(re.search(r"\d+", str(self.header[f"TFORM{index + 1}"]))[0])
+        data = self.content[self.extent.data : self.extent.data + rows * width]
+        cells = np.frombuffer(data, "S1").reshape(rows, width)[:, start : start + size]
+        words = np.char.strip(np.ascontiguousarray(cells).view(f"S{cells.shape[1]}")[:, 0])
+        null = str(self.header.get(f"TNULL{index + 1}", "")).strip()
+        return (words == b"") | (words == null.encode("ascii", "replace"))
+
+
+def _as_ascii(cards: bytes) -> str:
+    """Return the text of a header, in which a minus or a micro of Unicode is as good as one of ASCII."""
+    if cards.isascii():
+        return cards.decode("ascii")
+    rows = (cards[i : i + layout.CARD] for i in range(0, len(cards), layout.CARD))
+    return "".join(time_units.plain_text(row).ljust(layout.CARD)[: layout.CARD] for row in rows)
+
+
+def _keywords(header) -> dict:
+    """Return the keywords that have a value that can be read."""
+    result = {}
+    for card in header.cards:
+        try:
+            keyword, value = card.keyword, card.value
+        except (fits.VerifyError, ValueError):
+            continue
+        if isinstance(value, (str, bool, int, float)):
+            result.setdefault(keyword, value)
+    return result
+
+
+@contextmanager
+def open_fits(file, max_decompressed: int) -> Iterator[list[FitsHdu]]:
+    """Open a FITS file, gzipped or not, of which every HDU is known to be complete.
+
+    Parameters
+    ----------
+    file : path-like or binary file
+        File, whose name does not matter; or one that is open and can seek.
+    max_decompressed : int
+        Bytes that a gzipped file may grow to.
+
+    Yields
+    ------
+    list of FitsHdu
+        All of them, the primary one first. Astropy's warnings are caught as long as it is open.
+
+    Raises
+    ------
+    Rejected
+        UNREADABLE if it is not FITS, TRUNCATED if it ends early. `Rejected.hdus` are the HDUs
+        whose headers could be read.
+    """
+    local = isinstance(file, (str, os.PathLike))
+    with open_regular(file) if local else nullcontext(file) as handle:
+        if handle.peek(2)[:2] == b"\x1f\x8b":
+            with (
+                _decompressed(handle, max_decompressed) as (content, cut),
+                _hdus_of(content, cut) as hdus,
+            ):
+                yield hdus
+        else:
+            with _hdus_of(handle, "") as hdus:
+                yield hdus
+
+
+@contextmanager
+def _decompressed(handle, limit):
+    """Yield the content of a gzipped file as a file, and how its end is missing, if it is."""
+    cut, size = "", 0
+    with tempfile.TemporaryFile() as content:
+        try:
+            with gzip.GzipFile(fileobj=handle) as stream:
+                while block := stream.read1(_BLOCK):  # what there is before the damage
+                    size += len(block)
+                    if size > limit:
+                        raise Rejected(
+                            Status.UNREADABLE,
+                            f"the file decompresses to more than {limit} bytes: raise "
+                            "ingest.max_decompressed, or unpack it",
+                        )
+                    content.write(block)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            cut = f"its gzip stream is damaged ({error})"
+        content.flush()
+        with open(content.fileno(), "rb", closefd=False) as written:
+            yield written, cut
+
+
+@contextmanager
+def _hdus_of(handle, cut):
+    """Yield the HDUs of an open file, or raise `Rejected`."""
+    handle.seek(0)
+    magic = handle.read(512)
+    handle.seek(0)
+    if not magic.startswith(b"SIMPLE  ="):
+        if not cut and (what := _document(magic)):
+            raise Rejected(Status.SET_ASIDE, f"{what}: not an observation")
+        if cut:
+            raise Rejected(Status.TRUNCATED, f"{cut}: fetch it again")
+        raise Rejected(Status.UNREADABLE, _not_fits(magic))
+    content = _content(handle)
+    places, missing = layout.extents(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            hdus = [FitsHdu.of(index, content, place) for index, place in enumerate(places)]
+        except Rejected:  # of a file that is not on this machine
+            raise
+        except Exception as error:  # a damaged header can make Astropy raise anything
+            reason = f"its FITS headers cannot be read ({type(error).__name__}: {error})"
+            status = Status.TRUNCATED if cut or missing else Status.UNREADABLE
+            raise Rejected(status, f"{reason}: fetch it again") from error
+        if cut or missing:
+            reason = f"the file is cut short: {cut or missing}; fetch it again"
+            raise Rejected(Status.TRUNCATED, reason, hdus)
+        yield hdus
+
+
+def _content(handle) -> mmap.mmap | layout.Slices:
+    """Return the bytes of an open file; they are mapped, if it is a file of this machine."""
+    try:
+        # never closed by hand: whoever holds an array of it may go on reading
+        return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+    except (AttributeError, OSError):
+        return layout.Slices(handle)
+
+
+def _document(magic: bytes) -> str:
+    """Say what a file is that lies beside data, like pictures and notes; empty if it may be data."""
+    for signature, what in _DOCUMENTS:
+        if magic.startswith(signature):
+            return what
+    if not magic.strip() or any(magic.startswith(signature) for signature, _ in _FOREIGN):
+        return ""
+    text = _is_text(magic) and magic.lstrip()[:1] != b"<"
+    return "a text" if text and not any(map(_has_numbers, magic.splitlines())) else ""
+
+
+def _has_numbers(line: bytes) -> bool:
+    """Return whether a line is one of a table: two numbers or more and little else."""
+    cells = line.replace(b",", b" ").split()
+    numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in cells)
+    return numbers >= 2 and 2 * numbers >= len(cells)
+
+
+def _is_text(magic: bytes) -> bool:
+    return all(32 <= byte < 127 or byte in b"\t\r\n" for byte in magic)
+
+
+def _not_fits(magic: bytes) -> str:
+    """Say what a file is that is not FITS."""
+    if not magic.strip(b"\0"):
+        return "the file is empty: fetch it again"
+    for signature, what in _FOREIGN:
+        if magic.startswith(signature):
+            return f"not a FITS file but {what}"
+    start = magic.lstrip()[:64].lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
+        return "not a FITS file but a web page (a failed download?): fetch it again"
+    if _is_text(magic):
+        return (
+            "not a FITS file but text: say in ingest.tables what its columns are, or move it out of "
+            "the archive"
+        )
+    return "not a FITS file (it does not begin with SIMPLE): fetch it again, or move it out"
+
+
+def checksum_fails(hdus: Iterable[FitsHdu]) -> bool:
+    """Return whether a CHECKSUM or DATASUM does not match."""
+    return any(_checksum_fails(hdu) for hdu in hdus if isinstance(hdu, FitsHdu))
+
+
+def _checksum_fails(hdu) -> bool:
+    """Return whether the sum of the data or of the HDU is not what its header says, if it says any."""
+    said, place = hdu.header.get("DATASUM"), hdu.extent
+    if said is None and "CHECKSUM" not in hdu.header:
+        return False
+    data = layout.checksum(hdu.content, place.data, place.end)
+    if said is not None and str(said).strip() != str(data):
+        return True
+    if "CHECKSUM" not in hdu.header:
+        return False
+    header = layout.checksum(hdu.content, place.header, place.data)
+    return (header + data) % 0xFFFFFFFF != 0

@@ -1,0 +1,141 @@
+"""The headers of a FITS file that has nothing unusual, ten times faster than by Astropy.
+
+Whatever is unusual (a damaged or odd card, a compressed image, bytes that are missing or too many) is
+left to `fits_file.open_fits`, which has the last word.
+"""
+
+import math
+import re
+
+from pipeline.ingest.files.recognise import Hdu
+
+_BLOCK, _CARD = 2880, 80
+_LONGEST = 1000  # blocks
+_END = b"END".ljust(_CARD)
+_PLAIN = re.compile(rb"[ -~]*")
+_KEYWORD = re.compile(r"([A-Z0-9_-]{1,8}) *")
+_VALUE = re.compile(
+    r" *(?:'(?P<text>(?:[^']|'')*)'|(?P<bool>[TF])|(?P<int>[+-]?\d+)"
+    r"|(?P<float>[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?)|) *(?:/.*)?"
+)
+_RECORD = re.compile(r"[A-Za-z_][\w.]*: +[-+.\d]")  # Astropy makes keywords of such text
+_NUMBERS = {
+    "bool": "T".__eq__,
+    "int": int,
+    "float": lambda text: float(text.replace("D", "E")),
+}
+_COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
+_TABLES = frozenset({"BINTABLE", "TABLE"})
+
+
+class _UnusualError(Exception):
+    """A card that Astropy has to read."""
+
+
+def read(handle, size: int) -> list[Hdu] | None:
+    """Read the headers of all HDUs.
+
+    Parameters
+    ----------
+    handle : binary file
+        It is left anywhere.
+    size : int
+        Its bytes.
+
+    Returns
+    -------
+    list of Hdu or None
+        What `fits_file.open_fits` yields, without the data; None where it has to be asked.
+    """
+    hdus, place = [], 0
+    while place < size:
+        handle.seek(place)
+        header, length = _header(handle)
+        hdu = None if header is None else _hdu(header, first=not hdus)
+        data = None if hdu is None else _data_size(header)
+        if data is None or place + length + data > size:
+            return None
+        hdus.append(hdu)
+        place += length + -(-data // _BLOCK) * _BLOCK
+    return hdus or None
+
+
+def _header(handle) -> tuple[dict | None, int]:
+    """Return the keywords of the header that begins here, None if it is unusual, and its bytes."""
+    keywords, goes_on = {}, None
+    for number in range(1, _LONGEST):
+        block = handle.read(_BLOCK)
+        if len(block) < _BLOCK or not _PLAIN.fullmatch(block):
+            break
+        for start in range(0, _BLOCK, _CARD):
+            card = block[start : start + _CARD]
+            if card == _END:
+                return keywords, number * _BLOCK
+            try:
+                goes_on = _take(card.decode("ascii"), keywords, goes_on)
+            except _UnusualError:
+                return None, 0
+    return None, 0
+
+
+def _take(card: str, keywords: dict, goes_on: str | None) -> str | None:
+    """Add the keyword of a card, if it is the first of its name.
+
+    Returns
+    -------
+    str or None
+        The keyword whose text may go on in the next card.
+    """
+    if card.startswith("CONTINUE"):
+        value = _VALUE.fullmatch(card, 8)
+        if goes_on is None or value is None or value.lastgroup != "text" or "'" in value["text"]:
+            raise _UnusualError
+        keywords[goes_on] = keywords[goes_on][:-1] + value["text"].rstrip()
+        return goes_on if keywords[goes_on].endswith("&") else None
+    if card[:8].rstrip() in _COMMENTARY:
+        return None
+    keyword, value = _KEYWORD.fullmatch(card, 0, 8), _VALUE.fullmatch(card, 10)
+    if keyword is None or value is None or card[8:10] != "= ":
+        raise _UnusualError
+    name, kind = keyword[1], value.lastgroup
+    if kind == "text":
+        text = value[kind].replace("''", "'").rstrip()
+        if _RECORD.match(text) or (text.endswith("&") and ("'" in text or name in keywords)):
+            raise _UnusualError
+        keywords.setdefault(name, text)
+        return name if text.endswith("&") else None
+    if kind is not None:  # else a keyword without a value
+        keywords.setdefault(name, _NUMBERS[kind](value[kind]))
+    return None
+
+
+def _hdu(header, first) -> Hdu | None:
+    kind = "PRIMARY" if first and header.get("SIMPLE") is True else header.get("XTENSION")
+    if kind not in {"PRIMARY" if first else "IMAGE", *(() if first else _TABLES)}:
+        return None
+    name, columns = header.get("EXTNAME", "PRIMARY" if first else ""), ()
+    if not isinstance(name, str) or "ZIMAGE" in header or "GROUPS" in header:
+        return None
+    if kind in _TABLES:
+        fields = header.get("TFIELDS")
+        if type(fields) is not int or not 0 <= fields < 1000:
+            return None
+        columns = tuple(header.get(f"TTYPE{i}") for i in range(1, fields + 1))
+        formats = (header.get(f"TFORM{i}") for i in range(1, fields + 1))
+        if not all(isinstance(text, str) and text for text in (*columns, *formats)):
+            return None
+        columns = tuple(column.upper() for column in columns)
+    return Hdu(name, header, columns)
+
+
+def _data_size(header) -> int | None:
+    """Return the bytes of the data that follow a header."""
+    axes = header.get("NAXIS")
+    if type(axes) is not int or not 0 <= axes < 1000:
+        return None
+    lengths = [header.get(f"NAXIS{i}") for i in range(1, axes + 1)]
+    numbers = [header.get("BITPIX"), header.get("PCOUNT", 0), header.get("GCOUNT", 1), *lengths]
+    if any(type(number) is not int for number in numbers) or min(numbers[1:]) < 0:
+        return None
+    bits, extra, groups = numbers[:3]
+    return abs(bits) // 8 * groups * (extra + math.prod(lengths)) if axes else 0

@@ -1,0 +1,168 @@
+"""What the columns and keywords of a power spectrum say: OGIP's, XRONOS's, Stingray's and others'."""
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from pipeline.ingest.times import fits_time
+
+COLUMNS = {
+    "frequency": ("FREQUENCY", "FREQ", "FREQUENCIES", "F"),
+    "frequency_lo": ("FREQUENCY_LO", "FREQ_LO", "FREQ_MIN", "FREQUENCY_MIN", "F_MIN", "FMIN"),
+    "frequency_hi": ("FREQUENCY_HI", "FREQ_HI", "FREQ_MAX", "FREQUENCY_MAX", "F_MAX", "FMAX"),
+    "half_width": ("XAX_E", "FREQUENCY_ERR", "FREQ_ERR"),
+    "power": ("POWER", "PSD", "PDS", "POWERS", "POWER_DENSITY", "POWER_SPECTRUM"),
+    "error": (
+        *("ERROR", "POWER_ERR", "STAT_ERR", "STAT_ERROR", "POWER_ERROR", "ERR", "PSD_ERR"),
+        *("PDS_ERR", "E_POWER", "PSD_ERROR", "PDS_ERROR"),
+    ),
+    "n": ("N", "M", "N_AVE", "NAVE", "N_AVG", "NAVG"),
+    "noise": ("NOISE", "NOISE_LEVEL", "POISSON_NOISE", "POISSON_LEVEL"),
+}
+"""What a column of a power spectrum is, and what it may be called, the best first. XAX_E is XRONOS's
+half-width of a bin; M is Stingray's number of periodograms times frequencies."""
+
+_NORM_KEYS = (
+    *("NORM", "NORMALIZ", "NORMALIS", "NORMALIZATION", "NORMALISATION", "NORMTYPE"),
+    *("PSDNORM", "PDSNORM", "POWNORM"),
+)
+_NOISE_KEYS = (
+    *("NOISE", "NOISELEV", "NOISELVL", "NOISE_LEVEL", "PNOISE", "POISNOIS", "POISSON", "POISLEV"),
+    *("POISSON_LEVEL", "POISSON_NOISE", "WNLEVEL", "WHITENOI", "PLEVEL", "NOISEPOW"),
+)
+_SUBTRACTED_KEYS = ("NOISESUB", "NOISE_SUBTRACTED", "SUBNOISE", "POISSUB", "SUBTRACT", "WNSUB")
+_RATE_KEYS = ("AVRGE_1", "MEANRATE", "MEAN_RATE", "AVGRATE", "CTRATE", "COUNTRATE", "RATE")
+_XRONOS_NORMS = {1: "leahy", 2: "frac"}
+_COUNTS = re.compile(r"\b(counts?|cts?|ph|photons?|adu|e-?)(?![a-z])", re.IGNORECASE)
+_IN_PARTS = {"ppm": 1e-12, "ppt": 1e-6, "%": 1e-4, "percent": 1e-4}
+_HERTZ = re.compile(r"([umkμµ]?)hz", re.IGNORECASE)
+_PREFIX = {"": 1.0, "u": 1e-6, "μ": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a power spectrum says of itself.
+
+    Attributes
+    ----------
+    norm : str
+        ``leahy``, ``frac`` or ``abs``; empty where nothing is said.
+    unknown : str
+        Normalisation that is said but is not one of these.
+    factor : float
+        What its powers are to be multiplied by for Hz^-1.
+    noise : float
+        Noise level, in the unit of the powers; NaN where nothing is said.
+    subtracted : bool or None
+        Whether it was subtracted; None where nothing is said.
+    rate : float
+        Mean count rate of counts, 1/s; NaN where nothing is said.
+    m : float
+        Periodograms that were averaged; NaN where nothing is said.
+    """
+
+    norm: str = ""
+    unknown: str = ""
+    factor: float = 1.0
+    noise: float = math.nan
+    subtracted: bool | None = None
+    rate: float = math.nan
+    m: float = math.nan
+
+    def level(self, norm: str) -> float:
+        """Return the noise level: that which is said, else that of counts; NaN if neither is known."""
+        if math.isfinite(self.noise):
+            return self.noise
+        levels = {"leahy": 2.0, "frac": 2 / self.rate if self.rate > 0 else math.nan}
+        return levels.get(norm, 2 * self.rate if self.rate > 0 else math.nan)
+
+
+def columns_of(columns: Collection[str]) -> dict[str, str]:
+    """Return which column is what in a table of powers at frequencies, empty if it is not one."""
+    found = {
+        role: next(name for name in names if name in columns)
+        for role, names in COLUMNS.items()
+        if any(name in columns for name in names)
+    }
+    edges = {"frequency_lo", "frequency_hi"} <= found.keys()
+    return found if "power" in found and ("frequency" in found or edges) else {}
+
+
+def read(header: Mapping, unit: str = "") -> Said:
+    """Read what keywords, and the unit of the powers, say.
+
+    Parameters
+    ----------
+    header : mapping
+        Keywords in upper case, those of the table over those of the primary header.
+    unit : str, optional
+        Unit of the column of powers.
+    """
+    text = next((header[key] for key in _NORM_KEYS if key in header), None)
+    norm, subtracted = norm_of(text)
+    of_unit, factor = unit_of(unit)
+    rate = next((v for key in _RATE_KEYS if (v := _positive(header, key)) > 0), math.nan)
+    m = _positive(header, "M") if {"NPHOTS", "DF"} & header.keys() else math.nan
+    if "NPHOTS" in header:  # Stingray: photons a segment of N bins of DT
+        duration = _positive(header, "N") * _positive(header, "DT")
+        poisson = str(header.get("ERR_DIST", "poisson")).strip().lower() == "poisson"
+        rate = _positive(header, "NPHOTS") / duration if poisson and duration > 0 else math.nan
+        subtracted = False
+        if str(text).strip().lower() == "none" and _positive(header, "NPHOTS") > 0:
+            norm, factor = "leahy", 2 / _positive(header, "NPHOTS")
+    stated = next((header[key] for key in _SUBTRACTED_KEYS if key in header), None)
+    if isinstance(stated, (bool, int)):
+        subtracted = bool(stated)
+    noise = [fits_time.number(header, key) for key in _NOISE_KEYS]
+    return Said(
+        norm=norm or of_unit,
+        unknown="" if norm or text is None else str(text),
+        factor=factor,
+        noise=next((v for v in noise if v is not None and v > 0), math.nan),
+        subtracted=subtracted,
+        rate=rate,
+        m=m,
+    )
+
+
+def norm_of(text) -> tuple[str, bool | None]:
+    """Return the normalisation in a keyword, empty if it is not known, and whether noise is subtracted.
+
+    XRONOS has numbers: 1 is Leahy's, 2 the squared fractional rms a Hz; those below zero are with the
+    expected noise level subtracted.
+    """
+    if isinstance(text, (bool, type(None))):
+        return "", None
+    try:
+        number = float(text)
+    except ValueError:
+        words = str(text).strip().lower()
+        if "leahy" in words:
+            return "leahy", None
+        if "abs" in words:
+            return "abs", None
+        known = ("frac", "rms", "miyamoto", "belloni", "normalised variance")
+        return ("frac" if any(word in words for word in known) else ""), None
+    norm = _XRONOS_NORMS.get(abs(number), "")
+    return norm, (number < 0 if norm else None)
+
+
+def unit_of(unit: str) -> tuple[str, float]:
+    """Return the normalisation that a unit of power tells, empty if none, and its factor to Hz^-1."""
+    text = (unit or "").strip().lower()
+    if "leahy" in text:
+        return "leahy", 1.0
+    hertz = _HERTZ.search(text)
+    if not (hertz and re.search(r"/|-\s*1", text)):
+        return "", 1.0
+    factor = 1 / _PREFIX[hertz[1]]
+    for part, square in _IN_PARTS.items():
+        if part in text:
+            return "frac", square * factor
+    return ("abs" if _COUNTS.search(text) else "frac"), factor
+
+
+def _positive(header, key) -> float:
+    value = fits_time.number(header, key)
+    return value if value is not None and value > 0 else math.nan

@@ -1,0 +1,220 @@
+"""Who was observed, by what, and what the results are called."""
+
+import itertools
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from pipeline.ingest.missions import registry
+from pipeline.ingest.times import fits_time
+
+_NOTHING = frozenset({"", "none", "unknown", "n/a", "na", "null", "undefined"})
+_POSITIONS = (
+    ("RA_OBJ", "DEC_OBJ"),
+    ("RA_TARG", "DEC_TARG"),
+    ("RA_NOM", "DEC_NOM"),
+    ("RA_PNT", "DEC_PNT"),
+)
+_COMPRESSED = frozenset({".gz", ".z", ".bz2", ".xz"})
+_ABBREVIATED = re.compile(r"[0-9]{4}[+-][0-9]{2}$")
+_LONG_NUMBER = re.compile(r"(?<![0-9.])[0-9]{5,}(?![0-9.])")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a header says of an observation; text is empty, numbers are NaN, where it says nothing.
+
+    Attributes
+    ----------
+    mission, instrument : str
+        In lower case.
+    obs_id : str
+        OBS_ID.
+    object : str
+        OBJECT, as the file spells it.
+    ra, dec : float
+        Position, deg.
+    """
+
+    mission: str = ""
+    instrument: str = ""
+    obs_id: str = ""
+    object: str = ""
+    ra: float = field(default=math.nan)
+    dec: float = field(default=math.nan)
+
+
+def identify(header: Mapping, primary: Mapping) -> Identity:
+    """Read the identity of an observation from the header of its table, else from the primary one."""
+    obs_id = _text(header, primary, "OBS_ID")
+    ra, dec = _position(header, primary)
+    return Identity(
+        mission=(_text(header, primary, "TELESCOP") or _text(header, primary, "MISSION")).lower(),
+        instrument=_text(header, primary, "INSTRUME").lower().replace("/", "-"),
+        obs_id="" if set(obs_id) <= {"0"} else obs_id,
+        object=_text(header, primary, "OBJECT"),
+        ra=ra,
+        dec=dec,
+    )
+
+
+def _text(header, primary, key) -> str:
+    """Return a keyword as text with single blanks, empty if neither header says anything."""
+    for place in (header, primary):
+        text = " ".join(str(place.get(key, "")).split())
+        if text.lower() not in _NOTHING:
+            return text
+    return ""
+
+
+def _position(header, primary) -> tuple[float, float]:
+    """Return the first valid position; (0, 0) and numbers out of range stand for none."""
+    for place in (header, primary):
+        for keys in _POSITIONS:
+            ra, dec = (fits_time.number(place, key) for key in keys)
+            if ra is None or dec is None or (ra, dec) == (0.0, 0.0):
+                continue
+            if 0 <= ra < 360 and -90 <= dec <= 90:
+                return ra, dec
+    return math.nan, math.nan
+
+
+def is_known(mission: str) -> bool:
+    """Return whether the dialect of a mission, in lower case, is known."""
+    return mission.partition(" ")[0] in registry.NAMES
+
+
+def stem(file: str) -> str:
+    """Return the name of a file without folders and extensions: ``a/b.lc.gz`` is ``b``."""
+    path = PurePosixPath(file)
+    if path.suffix.lower() in _COMPRESSED:
+        path = path.with_suffix("")
+    return path.stem
+
+
+def normalise(name: str) -> str:
+    """Return the name of an object in upper case without blanks and underscores."""
+    return re.sub(r"[\s_]+", "", name).upper()
+
+
+def observation_ids(files: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Name observations.
+
+    Parameters
+    ----------
+    files : iterable of (str, str)
+        Path of each file and its OBS_ID, empty if it has none.
+
+    Returns
+    -------
+    dict
+        Path to OBS_ID, or else to the file's stem; to its path without extensions where files of
+        other folders have the same stem.
+    """
+    files = list(files)
+    folders = defaultdict(set)
+    for file, obs_id in files:
+        if not obs_id:
+            folders[stem(file)].add(PurePosixPath(file).parent)
+
+    def name(file):
+        path = PurePosixPath(file)
+        return stem(file) if len(folders[stem(file)]) == 1 else str(path.with_name(stem(file)))
+
+    return {file: obs_id or name(file) for file, obs_id in files}
+
+
+def source_of_observation(mission: str, obs_id: str, observation_id: str) -> str:
+    """Return the source of an observation that is one by itself: its OBS_ID, told from other missions'."""
+    return f"{mission}:{obs_id}" if mission and obs_id else observation_id
+
+
+def sources_of_objects(objects: Iterable[str]) -> dict[str, str]:
+    """Map each spelling of an object to the one source it stands for.
+
+    Blanks, underscores and case do not matter. A name by coordinates that is cut after the degrees
+    of its declination (1ES 1927+65) stands for the only name in the archive that it begins
+    (1ES 1927+654), if there is exactly one.
+    """
+    names = {spelt: normalise(spelt) for spelt in objects}
+    full = sorted(set(names.values()))
+
+    def unabbreviated(name):
+        if not _ABBREVIATED.search(name):
+            return name
+        longer = [n for n in full if re.fullmatch(re.escape(name) + "[0-9]{1,2}", n)]
+        return longer[0] if len(longer) == 1 else name
+
+    return {spelt: unabbreviated(name) for spelt, name in names.items()}
+
+
+def product(kind: str, mission: str, instrument: str, band: str = "", dt: float = 0.0) -> str:
+    """Name what is analysed: observations of a source with the same name are averaged.
+
+    Parameters
+    ----------
+    kind, mission, instrument : str
+        As in the table.
+    band : str, optional
+        Label of the band.
+    dt : float, optional
+        Bin width, s, to five digits.
+    """
+    resolution = f"{dt:.5g}s" if dt > 0 else ""
+    return "/".join(part for part in (kind, mission, instrument, band, resolution) if part)
+
+
+def distinct_products(readings: Sequence[Mapping]) -> dict[str, str]:
+    """Tell apart files that would be averaged but hold the same time of the same observation.
+
+    Parameters
+    ----------
+    readings : sequence of mapping
+        ``file``, ``source_id``, ``observation_id``, ``product``, ``start`` and ``stop`` (MJD, or
+        any common scale; NaN if unknown).
+
+    Returns
+    -------
+    dict
+        File and product to the product it gets. Files of one source, observation and product that do not overlap in time
+        are its parts, and share the product. Those that overlap are different views of it (bands
+        that no keyword names, other selections of the same events), and averaging them would count
+        data twice: each product gets what tells its file's name from the others.
+    """
+    groups = defaultdict(list)
+    for reading in readings:
+        key = reading["source_id"], reading["observation_id"], reading["product"]
+        groups[key].append(reading)
+    result = {}
+    for (_, observation_id, name), group in groups.items():
+        files = [r["file"] for r in group]
+        labels = [""] * len(files)
+        if _overlap([(r["start"], r["stop"]) for r in group]):
+            labels = _labels(files, observation_id)
+        for file, label in zip(files, labels, strict=True):
+            result[file, name] = f"{name}/{label}" if label else name
+    return result
+
+
+def _overlap(spans) -> bool:
+    """Return whether any two spans overlap, or may, because an end is unknown."""
+    if len(spans) > 1 and any(math.isnan(end) for span in spans for end in span):
+        return True
+    spans = sorted(spans)
+    return any(after[0] < before[1] for before, after in itertools.pairwise(spans))
+
+
+def _labels(files, observation_id) -> list[str]:
+    """Return short labels that tell files apart: their stems without numbers of observation and date."""
+    short = []
+    for file in files:
+        text = _LONG_NUMBER.sub("", stem(file).replace(observation_id, ""))
+        short.append(re.sub(r"[_\-. ]*_[_\-. ]*", "_", text).strip("_-. "))
+    if len(set(short)) == len(files):
+        return short
+    if len({stem(file) for file in files}) == len(files):
+        return [stem(file) for file in files]
+    return list(files)

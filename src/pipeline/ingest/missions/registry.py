@@ -1,0 +1,163 @@
+"""What has to be known of missions, a line each.
+
+`stingray.mission_support` is the field's table (xselect.mdb and a few conversions); it takes seconds
+to import, in every worker, so what is needed of it is here too, and a test holds the two in step. The
+other lines are what it lacks.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mission:
+    """A mission, or one of its instruments.
+
+    Attributes
+    ----------
+    name : str
+        First word of TELESCOP, in lower case.
+    instrument : str
+        What INSTRUME begins with, in lower case; empty for all that have no line of their own.
+    pi : (float, float) or None
+        Energy of PI channel 0 and width of a channel, keV, where they are fixed by the mission.
+    quality_bits : int
+        Bits of a column of quality that make a bin bad.
+    source : str
+        Where that is said.
+    """
+
+    name: str
+    instrument: str = ""
+    pi: tuple[float, float] | None = None
+    quality_bits: int = 0
+    source: str = ""
+
+
+MISSIONS = (
+    Mission("asca", source="xselect.mdb"),
+    Mission("astro-e2", "xis", (0.0, 0.00365), source="Suzaku ABC Guide: 3.65 eV a channel"),
+    Mission("astro-e2", source="xselect.mdb"),
+    Mission("astro-h", source="xselect.mdb"),
+    Mission("astrosat", "sxt", (0.0, 0.01), source="SXT data analysis guide: 10 eV a channel"),
+    Mission("astrosat", source="xselect.mdb; LAXPC and CZTI have a column Energy"),
+    Mission("axaf", "hrc", source="HRC has next to no energy resolution"),
+    Mission("axaf", "", (-0.0146, 0.0146), source="stingray"),
+    Mission("bbxrt", source="xselect.mdb"),
+    Mission("burstcube", source="xselect.mdb"),
+    Mission("calet", source="xselect.mdb"),
+    Mission("chandra", "hrc", source="HRC has next to no energy resolution"),
+    Mission("chandra", "", (-0.0146, 0.0146), source="stingray, as AXAF"),
+    Mission("einstein", source="xselect.mdb"),
+    Mission("erosita", "", (0.0, 0.001), source="eSASS: PI in eV"),
+    Mission("exosat", source="xselect.mdb"),
+    Mission("fermi", source="LAT: column ENERGY; GBM: EBOUNDS in the file"),
+    Mission("glast", source="LAT: column ENERGY; GBM: EBOUNDS in the file"),
+    Mission("goes", source="SDAC/GSFC XRS files: EDGES in the file"),
+    Mission("halosat", source="xselect.mdb"),
+    Mission("hess", source="GADF: column ENERGY"),
+    Mission("hitomi", "sxs", (0.0, 0.0005), source="Hitomi calibration database: 0.5 eV a channel"),
+    Mission("hitomi", "sxi", (0.0, 0.006), source="Hitomi calibration database: 6 eV a channel"),
+    Mission("hitomi", source="xselect.mdb"),
+    Mission("hxmt", "he", (15.0, 370 / 256), source="HXMTDAS manual"),
+    Mission("hxmt", "me", (3.0, 60 / 1024), source="HXMTDAS manual"),
+    Mission("hxmt", "le", (0.1, 13 / 1536), source="HXMTDAS manual"),
+    Mission("integral", source="xselect.mdb"),
+    Mission("ixpe", "", (0.0, 0.04), source="stingray"),
+    Mission("kepler", quality_bits=1130799, source="KDMC-10008-006, table 2-3"),
+    Mission("maxi", source="xselect.mdb"),
+    Mission("nicer", "", (0.0, 0.01), source="stingray"),
+    Mission("nustar", "", (1.62, 0.04), source="stingray"),
+    Mission("rosat", "psp", (0.0, 0.01), source="ROSAT User's Handbook: PI in 10 eV"),
+    Mission("rosat", source="xselect.mdb"),
+    Mission("sax", source="xselect.mdb"),
+    Mission("spectrum-rg", "", (0.0, 0.001), source="eSASS: PI in eV"),
+    Mission("srg", "", (0.0, 0.001), source="eSASS: PI in eV"),
+    Mission("suzaku", "xis", (0.0, 0.00365), source="Suzaku ABC Guide: 3.65 eV a channel"),
+    Mission("suzaku", source="xselect.mdb"),
+    Mission("swift", "xrt", (0.0, 0.01), source="XRT User's Guide: PI in 10 eV"),
+    Mission("swift", "bat", (0.0, 0.1), source="BAT Ground Analysis Manual: PI in 0.1 keV"),
+    Mission("swift", source="xselect.mdb"),
+    Mission("tess", quality_bits=175, source="EXP-TESS-ARC-ICD-0014, data quality flags"),
+    Mission("xlcalibur1", source="xselect.mdb"),
+    Mission("xmm", "rgs", source="RGS: the energy is in the dispersion"),
+    Mission("xmm", "", (0.0, 0.001), source="stingray"),
+    Mission("xrism", "resolve", (0.0, 0.0005), source="XRISM ABC Guide: 0.5 eV a channel"),
+    Mission("xrism", "xtend", (0.0, 0.006), source="XRISM ABC Guide: 6 eV a channel"),
+    Mission("xrism", source="xselect.mdb"),
+    Mission("xte", source="stingray: PCA channels by epoch; see `pipeline.ingest.missions.rxte`"),
+)
+"""Bits of Kepler: attitude tweak, safe mode, coarse point, Earth point, desaturation, manual exclude,
+detector anomaly, no data, thruster firing. Of TESS: attitude tweak, safe mode, coarse point, Earth
+point, desaturation, manual exclude."""
+
+NAMES = frozenset(mission.name for mission in MISSIONS)
+"""First words of the TELESCOP keywords that are known."""
+
+
+@dataclass(frozen=True)
+class LightCurveDialect:
+    """Columns of light curves that have others than OGIP's.
+
+    Attributes
+    ----------
+    flux : str
+        Column with the flux.
+    error : str
+        Column with its error, where it is not called `flux` + ``_ERR``.
+    quality : str
+        Column with the quality, where it is neither SAP_QUALITY nor QUALITY.
+    raw : str
+        Column that `error` is of, where it is not of the flux: the relative error is the same.
+    any_bit : bool
+        Whether every bin of which the quality is not 0 is bad.
+    source : str
+        Who writes it.
+    """
+
+    flux: str
+    error: str = ""
+    quality: str = ""
+    raw: str = ""
+    any_bit: bool = False
+    source: str = ""
+
+
+DIALECTS = (
+    LightCurveDialect("PDCSAP_FLUX", source="Kepler, K2, TESS SPOC, TESS-SPOC"),
+    LightCurveDialect("SAP_FLUX", source="the same, before systematics are taken out; MIT QLP"),
+    LightCurveDialect("KSPSAP_FLUX", source="MIT QLP"),
+    LightCurveDialect("DET_FLUX", source="MIT QLP from sector 56"),
+    LightCurveDialect("CORR_FLUX", "FLUX_ERR", raw="RAW_FLUX", source="eleanor, GSFC-ELEANOR-LITE"),
+    LightCurveDialect("FLUX_CORR", quality="PIXEL_QUALITY", source="TASOC"),
+    LightCurveDialect("FCOR", quality="MOVING", any_bit=True, source="K2SFF"),
+    LightCurveDialect("CAL_PSF_FLUX", quality="TESS_FLAGS", source="TGLC"),
+    LightCurveDialect("CAL_APER_FLUX", quality="TESS_FLAGS", source="TGLC"),
+    LightCurveDialect("PSF_FLUX_COR", quality="DQUALITY", source="PATHOS"),
+    LightCurveDialect("IFL1", "IFE1", quality="IRQ1", source="CDIPS: aperture 1"),
+    LightCurveDialect("FLUX", source="EVEREST, K2SC, GOES/XRS"),
+)
+"""The first of these that a table has is read, after RATE and COUNTS."""
+
+TIME_COLUMNS = {"TIME": "TIME", "TMID_BJD": "IFL1", "T": "FCOR"}
+"""Column with the times, the first that there is, and the column that has to be beside it: everybody's,
+CDIPS's and K2SFF's."""
+
+
+def find(mission: str, instrument: str = "") -> Mission | None:
+    """Return the line of an instrument, None for a mission that is not known.
+
+    Parameters
+    ----------
+    mission, instrument : str
+        TELESCOP and INSTRUME in lower case.
+    """
+    name = mission.partition(" ")[0]
+    for line in MISSIONS:
+        if line.name == name and instrument.startswith(line.instrument):
+            return line
+    return None
+
+
+def dialect(flux: str) -> LightCurveDialect:
+    """Return the dialect of a column of fluxes; an empty one if it has none of its own."""
+    return next((d for d in DIALECTS if d.flux == flux), LightCurveDialect(flux))

@@ -1,0 +1,1 @@
+"""What an archive holds, whose it is, and in which shard."""

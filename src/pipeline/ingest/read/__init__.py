@@ -1,0 +1,1 @@
+"""One file into a row of INGEST."""

@@ -1,0 +1,192 @@
+"""Light curves: the bins that can be used, their rates, and whether they are counts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.ingest.read.events import NO_TIME
+from pipeline.ingest.reject import Rejected
+from pipeline.ingest.times import gti as good_time
+from pipeline.status import Flag, Status
+
+NO_VALUE = -99999.0
+"""What GOES/XRS writes where it has no data."""
+
+_MOST_EXPOSED = 10.0
+"""Exposed fraction that is none; some are a little more than 1."""
+
+
+@dataclass(frozen=True)
+class LightCurve:
+    """Bins that were kept.
+
+    Attributes
+    ----------
+    start : float
+        Start of the first bin, s from the reference epoch.
+    time : ndarray, shape (n,)
+        Centres of the bins in order, s from `start`.
+    rate, rate_err, fracexp : ndarray, shape (n,) or (0,)
+        As given; empty if unknown.
+    gti : ndarray, shape (m, 2)
+        Good time intervals, s from `start`, those less than a bin apart joined.
+    exposure : float
+        Good time in the bins, s.
+    flags : Flag
+        UNSORTED, TIMES_DROPPED, NO_GTI.
+    dropped : int
+        Bins without a finite time or value, or marked bad.
+    """
+
+    start: float
+    time: np.ndarray
+    rate: np.ndarray
+    rate_err: np.ndarray
+    fracexp: np.ndarray
+    gti: np.ndarray
+    exposure: float
+    flags: Flag
+    dropped: int = 0
+
+
+MOST_BANDS = 64
+
+
+def as_bands(values: np.ndarray, n: int) -> np.ndarray:
+    """Turn cells that hold arrays into one value a band and time.
+
+    Parameters
+    ----------
+    values : ndarray
+        A column: one value a row, several bands a row (eROSITA), or all times in one row (GOES).
+    n : int
+        Number of times.
+
+    Returns
+    -------
+    ndarray, shape (bands, n)
+
+    Raises
+    ------
+    Rejected
+        BAD_TIME when the column does not hold a whole number of values a time, or so many that they
+        cannot be bands.
+    """
+    if not n or values.size % n or not values.size:
+        raise Rejected(
+            Status.BAD_TIME, f"{values.size} values cannot be assigned to {n} times: fetch it again"
+        )
+    if values.size > MOST_BANDS * n:
+        raise Rejected(
+            Status.BAD_TIME,
+            f"{values.size // n} values a time are no energy bands: say in ingest.tables which "
+            "column is the light curve",
+        )
+    return values.reshape(n, -1).T
+
+
+def select(
+    centre: np.ndarray,
+    rate: np.ndarray,
+    rate_err: np.ndarray,
+    fracexp: np.ndarray,
+    bad: np.ndarray,
+    gti: np.ndarray,
+    dt: float,
+    min_fracexp: float,
+) -> LightCurve:
+    """Keep the good bins of a light curve.
+
+    Parameters
+    ----------
+    centre : ndarray, shape (n,)
+        Centres of the bins, s from the reference epoch, in any order.
+    rate : ndarray, shape (n,)
+        Rate or flux.
+    rate_err, fracexp : ndarray, shape (n,) or (0,)
+        Errors, and exposed fractions; empty if unknown.
+    bad : ndarray of bool, shape (n,)
+        Bins that the file marks as bad.
+    gti : ndarray, shape (m, 2)
+        Merged good time intervals of the file. Where there are none, the span of the bins is used
+        instead. A light curve does not resolve what is shorter than a bin: intervals
+        closer than that are joined, and where the file has no FRACEXP they give it.
+    dt : float
+        Width of a bin, s.
+    min_fracexp : float
+        Bins of which less is exposed by FRACEXP are left out.
+
+    Raises
+    ------
+    Rejected
+        BAD_TIME without a finite time, NO_DATA when nothing is left.
+    """
+    columns = (rate, rate_err if np.isfinite(rate_err).any() else np.empty(0), fracexp, bad)
+    count, in_order = len(centre), good_time.in_order(centre)
+    if not (count and in_order):
+        finite = np.isfinite(centre)
+        if not finite.any():
+            raise Rejected(Status.BAD_TIME, NO_TIME)
+        in_order = good_time.in_order(centre[finite])
+        order = np.flatnonzero(finite)[np.argsort(centre[finite], kind="stable")]
+        columns = tuple(c[order] if len(c) else c for c in columns)
+        centre = centre[order]
+    rate, rate_err, fracexp, bad = columns
+    usable = _usable(centre, rate, rate_err, fracexp, min_fracexp) & ~bad
+    if not usable.any():
+        raise Rejected(
+            Status.NO_DATA,
+            f"none of {count} bins has a finite time and value, good quality and an exposed "
+            f"fraction of at least {min_fracexp:g} (ingest.min_fracexp)",
+        )
+    flags = Flag(0) if in_order else Flag.UNSORTED
+    if np.count_nonzero(usable) < count:
+        flags |= Flag.TIMES_DROPPED
+    closed = good_time.close_gaps(gti, dt)
+    kept = usable & good_time.inside_in_order(centre, closed)
+    if kept.any() and not len(fracexp):
+        fracexp = good_time.overlap(centre - dt / 2, centre + dt / 2, gti) / dt
+    elif len(gti) and not kept.any():
+        raise Rejected(
+            Status.NO_DATA,
+            f"none of {np.count_nonzero(usable)} bins with a value lies in the good time intervals "
+            f"({len(gti)} from {gti[0, 0]:.10g} to {gti[-1, 1]:.10g} s): mend them",
+        )
+    elif not kept.any():
+        kept, flags = usable, flags | Flag.NO_GTI
+        closed = np.array([[-np.inf, np.inf]])
+    centre, rate, rate_err, fracexp = (
+        c[kept] if len(c) else c for c in (centre, rate, rate_err, fracexp)
+    )
+    start, stop = centre[0] - dt / 2, centre[-1] + dt / 2
+    return LightCurve(
+        start=start,
+        time=centre - start,
+        rate=rate,
+        rate_err=rate_err,
+        fracexp=fracexp.astype(np.float32),
+        gti=np.clip(closed, start, stop)[(closed[:, 1] > start) & (closed[:, 0] < stop)] - start,
+        exposure=min(
+            float(np.sum(fracexp) if len(fracexp) else len(centre)) * dt, _covered(centre, dt)
+        ),
+        flags=flags,
+        dropped=count - int(np.count_nonzero(usable)),
+    )
+
+
+def _covered(centre, dt) -> float:
+    """Return how long bins are together, s: of those side by side, or that overlap, their span."""
+    spacing = np.diff(centre)
+    beside = spacing <= 1.5 * dt
+    return float(np.sum(spacing[beside])) + dt * (1 + np.count_nonzero(~beside))
+
+
+def _usable(centre, rate, rate_err, fracexp, min_fracexp):
+    """Return which bins have a value, an exposure, and a time of their own, as booleans."""
+    usable = np.isfinite(rate) & (rate != NO_VALUE)
+    if len(rate_err):
+        usable &= np.isfinite(rate_err)
+    if len(fracexp):
+        usable &= (fracexp >= min_fracexp) & (fracexp <= _MOST_EXPOSED)
+    usable[1:] &= np.diff(centre) > 0
+    return usable

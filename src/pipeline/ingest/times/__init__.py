@@ -1,0 +1,1 @@
+"""Clocks, time units, frames and good time intervals."""

@@ -1,0 +1,449 @@
+"""What is published of a fit: derived quantities, blends, rows."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipeline import columns, tables
+from pipeline.catalog.qpo import choose_qpo, index
+from pipeline.config import FitOptions, validate
+from pipeline.fit import Engine, Grid, Model, driver, fit_model
+from pipeline.fit.model.components import positive_fraction
+from pipeline.fit.tables import blends, buckets, results
+from pipeline.status import Flag, Status
+
+GRID = np.geomspace(0.5, 20, 220)
+
+
+def spectrum(power, n=30.0, source="s", status="ok", norm="frac", **more):
+    """A SPECTRA row."""
+    edges = np.sqrt(GRID[1:] * GRID[:-1])
+    row = tables.empty_row(columns.SEGMENT)
+    return {
+        **row,
+        "source_id": source,
+        "product": "p",
+        "status": status,
+        "norm": norm,
+        "frequency": GRID,
+        "frequency_lo": np.concatenate([[GRID[0] * 0.98], edges]),
+        "frequency_hi": np.concatenate([edges, [GRID[-1] * 1.02]]),
+        "power": np.asarray(power, float),
+        "n": np.broadcast_to(np.asarray(n, float), GRID.shape) if np.size(n) else np.array([]),
+        "power_err": np.array([]),
+        **more,
+    }
+
+
+def red(rng, n=30.0):
+    return rng.gamma(n, (0.01 * GRID**-1.3 + 0.004) / n)
+
+
+OPTIONS = validate(
+    {
+        "models": {"noise": ["constant"], "power_law": ["constant", "power_law"]},
+        "platform": "cpu",
+        "block_size": 16,
+    },
+    FitOptions,
+)
+
+
+def _fwhm(component, draws):
+    """Centroid and FWHM of draws of the parameters, by the formulas of Belloni et al. 2002."""
+    if component == "envelope":
+        return draws[:, 1], draws[:, 1] / draws[:, 2] / math.sqrt(8 * math.log(2))
+    if component != "lorentzian_numax":
+        return draws[:, 1], draws[:, 2]
+    half = draws[:, 1] / np.sqrt(1 + 4 * draws[:, 2] ** 2)
+    return 2 * half * draws[:, 2], 2 * half
+
+
+def _positive(component, frequency, width):
+    """Fraction of the variance of a peak that is at positive frequencies."""
+    if component in ("gaussian", "envelope"):
+        return stats.norm.cdf(frequency / width)
+    return 1.0 if component == "lorentz" else np.asarray(positive_fraction(frequency, width))
+
+
+@pytest.mark.parametrize(
+    "component", ["lorentzian", "lorentz", "lorentzian_numax", "gaussian", "envelope"]
+)
+def test_derived_quantities_have_the_errors_of_a_monte_carlo(component):
+    values = np.array([0.02, 5.0, 1.2 if component in ("lorentzian_numax", "envelope") else 4.0])
+    root = np.array([[0.1, 0, 0], [0.01, 0.02, 0], [0.05, -0.03, 0.1]])
+    row = {"norm": "frac", "dt": math.nan}
+    found = {q: (v, e) for q, v, e in results.derived(component, values, root @ root.T, row)}
+    rng = np.random.default_rng(1)
+    draws = values * np.exp(rng.normal(size=(200_000, 3)) @ root.T)
+    frequency, width = _fwhm(component, draws)
+    fwhm = width * (math.sqrt(8 * math.log(2)) if component in ("gaussian", "envelope") else 1.0)
+    expected = {
+        "frequency": frequency,
+        "fwhm": fwhm,
+        "q": frequency / fwhm,
+        "nu_max": np.sqrt(frequency**2 + fwhm**2 / 4),
+        "rms": np.sqrt(draws[:, 0] * _positive(component, frequency, width)),
+    }
+    names = {
+        "lorentzian_numax": {"frequency", "fwhm", "rms"},
+        "gaussian": {"fwhm", "q", "rms"},
+        "envelope": {"fwhm", "rms"},
+    }
+    assert found.keys() == names.get(component, {"q", "nu_max", "rms"})
+    for name, (value, error) in found.items():
+        assert value == pytest.approx(np.median(expected[name]), rel=0.01)
+        assert error == pytest.approx(np.log(expected[name]).std(), rel=0.04)
+
+
+def test_derived_quantities_of_what_is_at_zero_frequency():
+    row = {"norm": "frac", "dt": math.nan}
+    matrix = np.diag([0.04, 0.01, 0.0])
+    harvey = {q: (v, e) for q, v, e in results.derived("harvey", [0.09, 2.0, 4.0], matrix, row)}
+    assert harvey["timescale"] == (pytest.approx(1 / (4 * math.pi)), pytest.approx(0.1))
+    assert harvey["rms"] == (pytest.approx(0.3), pytest.approx(0.1))
+    zero = {q: (v, e) for q, v, e in results.derived("zero_lorentzian", [0.18, 2.0], matrix, row)}
+    assert zero["nu_max"] == (pytest.approx(1.0), pytest.approx(0.1))
+    assert zero["rms"] == (pytest.approx(0.3), pytest.approx(0.1))
+    assert list(results.derived("power_law", [1.0, 2.0], matrix, row)) == []
+
+
+@pytest.mark.slow  # it compiles five models
+def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
+    n = np.full(GRID.size, 400.0)
+    expected = 0.004 + 0.01 * 0.2 / np.pi / (0.2**2 + (GRID - 4.0) ** 2)
+    row = spectrum(np.random.default_rng(11).gamma(n, expected / n), n)
+    options = validate(
+        {
+            "models": {k: ["constant", k] for k in ("lorentzian", "lorentzian_numax")},
+            "platform": "cpu",
+            "block_size": 8,
+            "tolerance": 1e-10,
+        },
+        FitOptions,
+    )
+    models, parameters, *_ = driver.fit_rows([row], options)
+    assert models[0]["bic"] == pytest.approx(models[1]["bic"], abs=1e-6)
+    one, other = (
+        {p["parameter"]: p for p in parameters if p["component"] == f"{kind}.1"}
+        for kind in ("lorentzian", "lorentzian_numax")
+    )
+    assert one.keys() | {"nu_max"} == other.keys()
+    for name in one:
+        for column in ("value", "err_lo", "err_hi"):
+            assert other[name][column] == pytest.approx(one[name][column], rel=1e-3)
+        assert other[name]["unit"] == one[name]["unit"]
+    assert not other["frequency"].get("free", False)
+    assert other["frequency"]["derived"]
+    assert other["nu_max"]["free"]
+    assert choose_qpo(index(other.values()), 2.0)[:2] == ("lorentzian_numax.1", "")
+
+
+def test_rms_needs_the_mean_rate_unless_the_power_is_fractional():
+    values, nothing = np.array([0.02, 5.0, 2.0]), np.zeros((3, 3))
+
+    def rms(**row):
+        row = {"background_rate": math.nan, "mean_rate": math.nan, "dt": math.nan, **row}
+        found = {name: value for name, value, _ in results.derived("lorentz", values, nothing, row)}
+        return found.get("rms")
+
+    assert rms(norm="frac") == pytest.approx(math.sqrt(0.02))
+    assert rms(norm="leahy") is None
+    assert rms(norm="leahy", mean_rate=50.0) == pytest.approx(math.sqrt(0.02 / 50))
+    assert rms(norm="leahy", mean_rate=50.0, background_rate=10.0) == pytest.approx(
+        math.sqrt(0.02 * 50) / 40
+    )
+    assert rms(norm="abs", mean_rate=50.0) == pytest.approx(math.sqrt(0.02) / 50)
+
+
+def test_the_rms_of_an_oscillation_is_that_before_it_was_averaged_over_bins():
+    dt, frequency = 0.05, 4.0
+    phase = 2.0 * np.pi * frequency * dt * np.arange(0.0, 500.0, 0.01)
+    binned = np.sin(phase).reshape(-1, 100).mean(axis=1)
+    values = np.array([binned.var(), frequency, 1e-6])
+    row = {"norm": "frac", "dt": dt}
+    found = {q: v for q, v, _ in results.derived("lorentz", values, np.zeros((3, 3)), row)}
+    assert found["rms"] == pytest.approx(np.sin(phase).std(), rel=1e-3)
+
+
+def test_overlapping_narrow_peaks_of_like_height_blend_and_others_do_not():
+    first, near, shoulder, far = [60, 2.64, 0.2], [53, 2.82, 0.3], [50, 2.9, 1.4], [60, 5.3, 0.4]
+    broad = [60, 2.6, 2.0]
+    assert blends.find([first, near]) == [[0, 1]]
+    assert blends.find([near, far, first]) == [[0, 2]]
+    for other in (shoulder, far, broad):
+        assert blends.find([first, other]) == []
+    assert blends.find(np.zeros((0, 3))) == []
+
+
+def test_a_blend_of_equal_peaks_is_measured_as_their_sum():
+    one = np.log([2.0, 5.0, 0.4])
+    np.testing.assert_allclose(blends.measure(one)[:3], one, atol=1e-4)
+    pair = np.log([1.0, 4.9, 0.4, 1.0, 5.1, 0.4])
+    variance, frequency, fwhm, positive = np.exp(blends.measure(pair))
+    assert variance == pytest.approx(2.0)
+    assert frequency == pytest.approx(5.0)
+    assert 0.4 < fwhm < 0.65
+    assert positive == pytest.approx(2.0 * float(positive_fraction(5.0, 0.4)), rel=1e-3)
+
+
+def test_the_error_of_a_blend_is_that_of_a_monte_carlo():
+    u = np.log([1.0, 4.9, 0.4, 0.8, 5.15, 0.5])
+    rng = np.random.default_rng(2)
+    root = 0.03 * np.tril(rng.normal(size=(6, 6)))
+    root[1::3] *= 0.1
+    _, matrix = blends.covariance(u, root @ root.T)
+    draws = np.array([blends.measure(u + root @ z) for z in rng.normal(size=(3000, 6))])
+    np.testing.assert_allclose(np.sqrt(np.diag(matrix)), draws.std(axis=0), rtol=0.08)
+
+
+def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency():
+    n = np.full(GRID.size, 4000.0)
+    centres = (4.87, 5.13)  # the frequency jumps during the observation
+    drift = sum(0.005 * 0.15 / np.pi / (0.15**2 + (GRID - c) ** 2) for c in centres)
+    power = np.random.default_rng(3).gamma(n, (drift + 0.002) / n)
+    row = spectrum(power, n)
+    model = Model.from_components("pair", ["constant", "lorentzian", "lorentzian"])
+    (bucket,) = buckets.in_buckets([row], [buckets.usable(row)], 8)
+    result = fit_model(Engine(model, block_size=8), bucket.spectra, bucket.widths)
+    found = {
+        r["parameter"]: r
+        for r in results.parameter_rows(row, result, 0)
+        if r["component"] == "lorentzian.1+lorentzian.2"
+    }
+    assert found["frequency"]["value"] == pytest.approx(5.0, abs=0.05)
+    assert found["rms"]["value"] == pytest.approx(0.1, rel=0.1)
+    assert found["frequency"]["derived"]
+
+
+def test_a_blend_is_the_same_however_its_peaks_are_normalised():
+    """XSPEC's Lorentzian has its variance over positive frequencies, the other over all."""
+    row = spectrum(np.ones(GRID.size))
+    found = {}
+    for component in ("lorentzian", "lorentz"):
+        model = Model.from_components("pair", [component, component])
+        values = np.array([0.01, 4.9, 1.4, 0.008, 5.15, 1.5])
+        if component == "lorentz":
+            values[[0, 3]] *= [float(positive_fraction(*values[i : i + 2])) for i in (1, 4)]
+        root = 0.03 * np.tril(np.random.default_rng(2).normal(size=(6, 6)))
+        if component == "lorentz":  # the same errors: of ln V + ln of the fraction
+            slopes = np.eye(6)
+            for i in (0, 3):
+                q = values[i + 1] / values[i + 2]
+                slope = 2 * q / (1 + 4 * q**2) / np.pi / positive_fraction(q, 1)
+                slopes[i, i + 1], slopes[i, i + 2] = slope, -slope
+            root = slopes @ root
+        fitted = SimpleNamespace(
+            model=model,
+            fit=SimpleNamespace(u=np.log(values)[:, None], at_bound=np.zeros((6, 1), bool)),
+            covariance=(root @ root.T)[:, :, None],
+            sound=np.array([True]),
+            active=np.ones((2, 1), bool),
+            free=np.ones((6, 1), bool),
+            profiles=None,
+            undetermined=np.zeros((6, 1), bool),
+        )
+        found[component] = {q[0]: q[1:3] for _, q, _ in results._blends(row, fitted, 0)}
+    assert found["lorentz"].keys() == {"variance", "frequency", "fwhm", "q", "rms", "peak_power"}
+    for name in ("frequency", "fwhm", "q", "rms"):
+        assert found["lorentz"][name] == pytest.approx(found["lorentzian"][name], rel=1e-6)
+    assert found["lorentz"]["variance"][0] == pytest.approx(found["lorentz"]["rms"][0] ** 2)
+
+
+def test_a_spectrum_whose_errors_follow_its_power_is_flagged():
+    power, nothing = red(np.random.default_rng(9), 10.0), np.array([])
+    given = {
+        "follow": (power, power / np.sqrt(10)),
+        "subtracted": (power - 0.004, power / np.sqrt(10)),
+        "own": (power, (0.01 * GRID**-1.3 + 0.004) / np.sqrt(10)),
+    }
+    rows = [
+        spectrum(p, nothing, source=name, power_err=error) for name, (p, error) in given.items()
+    ]
+    models, _, curves, _ = driver.fit_rows(rows, OPTIONS)
+    flags = {m["source_id"]: Flag(m["flags"]) for m in models if m["best"]}
+    assert all(Flag.GAUSSIAN in f for f in flags.values())
+    assert {n for n, f in flags.items() if Flag.ERRORS_FOLLOW_POWER in f} == {
+        "follow",
+        "subtracted",
+    }
+    for curve in curves:  # which show the errors as they are
+        assert np.array_equal(curve["power_err"], given[curve["source_id"]][1])
+
+
+def test_where_nothing_is_best_there_is_no_difference_from_it(monkeypatch):
+    monkeypatch.setattr(driver.criteria, "choose", lambda bic, *_: np.full(bic.shape[1], -1))
+    models, parameters, curves, _ = driver.fit_rows(
+        [spectrum(red(np.random.default_rng(8)))], OPTIONS
+    )
+    assert len(models) == 2
+    assert all(np.isnan(m["delta_bic"]) and not m["best"] for m in models)
+    assert not any(p["best"] for p in parameters)
+    assert curves == []
+
+
+def test_a_bending_power_law_is_written_with_the_steeper_slope_above(draw):
+    model = Model.from_components("bend", ["bending_power_law", "constant"])
+    spectra, u = draw(model, [0.1, 0.5, 2.3, 1.0, 1e-3], GRID, 200, 12, seed=4)
+    widths = np.gradient(spectra.frequency, axis=0)
+    result = fit_model(Engine(model, block_size=8), spectra, widths)
+    assert (result.fit.u[2] > result.fit.u[1]).all()
+    np.testing.assert_allclose(np.median(result.fit.u, axis=1), u[:, 0], atol=0.15)
+    power = np.asarray(model.power(result.fit.u, Grid.of(spectra.frequency), result.active))
+    ratio = spectra.power / power
+    again = np.sum(2 * 200 * (ratio - 1 - np.log(ratio)), axis=0)
+    np.testing.assert_allclose(again, result.fit.deviance, atol=1e-6)
+
+
+def test_every_spectrum_has_a_row_whatever_is_wrong_with_it():
+    rng = np.random.default_rng(5)
+    short = spectrum(red(rng), source="short")
+    for name in ("frequency", "frequency_lo", "frequency_hi", "power", "n"):
+        short[name] = short[name][:4]
+    rows = [
+        spectrum(red(rng), source="good"),
+        short,
+        spectrum(np.full(GRID.size, np.nan), source="nan"),
+        spectrum(red(rng), source="failed", status="too_short", reason="GTIs of 3 s"),
+    ]
+    models, parameters, curves, _ = driver.fit_rows(rows, OPTIONS)
+    status = {m["source_id"]: m["status"] for m in models}
+    assert status == {
+        "good": Status.OK,
+        "short": Status.BAD_SPECTRUM,
+        "nan": Status.BAD_SPECTRUM,
+        "failed": Status.TOO_SHORT,
+    }
+    reasons = {m["source_id"]: m["reason"] for m in models}
+    assert reasons["failed"] == "GTIs of 3 s"
+    assert "4 usable frequency bins" in reasons["short"]
+    assert {p["source_id"] for p in parameters} == {"good"}
+    assert [c["source_id"] for c in curves] == ["good"]
+
+
+def test_the_stage_writes_tables_that_fit_their_declarations(tmp_path):
+    rng = np.random.default_rng(6)
+    rows = [spectrum(red(rng), source=f"s{k}") for k in range(5)]
+    tables.write_parquet(tmp_path / "in.parquet", columns.SEGMENT, rows)
+    out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves", "samples")}
+    driver.run(input=tmp_path / "in.parquet", options=OPTIONS, **out)
+    models = tables.rows_of(tables.read_parquet(out["models"], columns.MODELS))
+    assert len(models) == 10
+    best = [m for m in models if m["best"]]
+    assert [m["model"] for m in best] == ["power_law"] * 5
+    assert all(m["delta_bic"] == 0 for m in best)
+    assert all(m["covariance"].size == m["n_free"] ** 2 for m in models)
+    curve = tables.rows_of(tables.read_parquet(out["curves"], columns.CURVES))[0]
+    parts = curve["component_power"].reshape(2, -1)
+    np.testing.assert_allclose(parts.sum(axis=0), curve["model_power"], rtol=1e-5)
+    parameters = tables.rows_of(tables.read_parquet(out["parameters"], columns.PARAMETERS))
+    slope = [p for p in parameters if p["parameter"] == "slope" and p["best"]]
+    assert all(abs(p["value"] - 1.3) < 5 * p["err_hi"] for p in slope)
+    units = {p["parameter"]: p["unit"] for p in parameters}
+    assert units == {"level": "1/Hz", "amplitude": "1/Hz", "slope": ""}
+
+
+def test_an_empty_shard_gives_empty_tables(tmp_path):
+    tables.write_parquet(tmp_path / "in.parquet", columns.SEGMENT, [])
+    out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves", "samples")}
+    driver.run(input=tmp_path / "in.parquet", options=OPTIONS, **out)
+    assert tables.read_parquet(out["models"], columns.MODELS).num_rows == 0
+
+
+def test_spectra_with_errors_only_are_fitted_with_the_gaussian_likelihood_and_flagged():
+    rng = np.random.default_rng(7)
+    model = 0.01 * GRID**-1.3 + 0.004
+    sigma = 0.05 * model
+    row = spectrum(rng.normal(model, sigma), n=[], power_err=sigma)
+    row["n"] = np.array([])
+    models, parameters, *_ = driver.fit_rows([row], OPTIONS)
+    assert all(m["flags"] & Flag.GAUSSIAN for m in models)
+    slope = next(p for p in parameters if p["parameter"] == "slope")
+    assert slope["value"] == pytest.approx(1.3, abs=4 * slope["err_hi"])
+
+
+def test_buckets_keep_every_usable_lane_once():
+    rng = np.random.default_rng(8)
+    rows = [spectrum(red(rng), source=str(k)) for k in range(7)]
+    masks = [buckets.usable(r, (0.1, 10.0) if k % 2 else None) for k, r in enumerate(rows)]
+    masks[3][:] = False
+    found = buckets.in_buckets(rows, masks, 2)
+    assert sorted(lane for b in found for lane in b.lanes) == [0, 1, 2, 4, 5, 6]
+    for bucket in found:
+        assert bucket.spectra.power.shape[1] <= 2
+        for k, lane in enumerate(bucket.lanes):
+            used = bucket.spectra.weight[:, k] > 0
+            np.testing.assert_array_equal(
+                bucket.spectra.power[used, k], rows[lane]["power"][masks[lane]]
+            )
+
+
+def _rows(**options):
+    """PARAMETERS rows of red noise, by model, component and parameter."""
+    told = {**OPTIONS.model_dump(mode="json", exclude={"models"}), **options}
+    rows = [spectrum(red(np.random.default_rng(9)))]
+    models = told.pop("models", {"power_law": ["constant", "power_law"]})
+    models, parameters, *_ = driver.fit_rows(rows, validate({"models": models, **told}, FitOptions))
+    assert models[0]["best"]
+    tables.to_arrow(columns.PARAMETERS, parameters)
+    return {(p["model"], p["component"], p["parameter"]): p for p in parameters}
+
+
+def test_a_component_that_is_not_there_has_an_upper_limit():
+    names = ["constant", "power_law"]
+    found = _rows(models={"power_law": names, "peak": [*names, "lorentz"]})
+    variance = found["peak", "lorentz.1", "variance"]
+    assert variance["value"] < variance["upper_limit"] < 0.05
+    rms = found["peak", "lorentz.1", "rms"]
+    assert rms["upper_limit"] == pytest.approx(math.sqrt(variance["upper_limit"]))
+    strong = found["power_law", "power_law.1", "amplitude"]
+    assert math.isnan(strong["upper_limit"])
+    assert strong["error_method"] == "observed"
+    # errors from profiles are for the chosen model alone
+    assert "profile" not in {p["error_method"] for p in found.values()}
+
+
+def test_the_kind_of_error_is_said():
+    found = _rows(errors="sandwich", profile="none")
+    assert found["power_law", "power_law.1", "slope"]["error_method"] == "sandwich"
+    assert all(math.isnan(p["upper_limit"]) for p in found.values())
+
+
+def test_profiled_parameters_have_intervals_at_every_level_and_amplitudes_limits():
+    found = _rows(profile="all", levels=[0.9, 0.9545])
+    slope = found["power_law", "power_law.1", "slope"]
+    assert slope["error_method"] == "profile"
+    lo, hi = slope["interval_lo"], slope["interval_hi"]
+    assert lo[1] < lo[0] < slope["value"] - slope["err_lo"]
+    assert slope["value"] + slope["err_hi"] < hi[0] < hi[1]
+    sigma = (slope["err_lo"] + slope["err_hi"]) / 2
+    assert hi[1] - lo[1] == pytest.approx(4 * sigma, rel=0.1)
+    amplitude = found["power_law", "power_law.1", "amplitude"]
+    # 95 % one-sided is 90 % two-sided
+    assert amplitude["upper_limit"] == pytest.approx(amplitude["interval_hi"][0], rel=1e-2)
+
+
+def test_a_chosen_parameter_at_its_bound_has_an_error_on_the_other_side():
+    steep = {"power_law": {"slope": {"bounds": [0.0, 1.2]}}}
+    options = validate({"models": {"m": ["constant", steep]}, "platform": "cpu"}, FitOptions)
+    row = spectrum(red(np.random.default_rng(10), 300.0), n=300.0)
+    models, parameters, *_ = driver.fit_rows([row], options)
+    assert models[0]["status"] == Status.AT_BOUND
+    slope = next(p for p in parameters if p["parameter"] == "slope")
+    assert (slope["error_method"], slope["open_lo"], slope["open_hi"]) == ("profile", False, True)
+    assert 0 < slope["err_lo"] < 0.2
+    assert math.isnan(slope["err_hi"])
+
+
+def test_the_model_is_averaged_over_the_bins_if_that_is_asked_for():
+    rows = [spectrum(red(np.random.default_rng(8)))]
+    curves = [
+        driver.fit_rows(rows, OPTIONS.model_copy(update={"bin_average": average}))[2]
+        for average in (False, True)
+    ]
+    centre, mean = (np.array(c[0]["model_power"]) for c in curves)
+    assert not np.array_equal(centre, mean)
+    np.testing.assert_allclose(mean, centre, rtol=0.05)
