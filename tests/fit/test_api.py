@@ -315,7 +315,8 @@ names = [
 def state():
     return [str(jax.config.values.get(name, getattr(jax.config, name, None))) for name in names]
 before = state()
-from pipeline.fit import devices, fit_spectra
+from pipeline.fit import fit_spectra
+from pipeline.fit.engine import devices
 folder = tempfile.mkdtemp()
 devices.default_cache = lambda: folder
 grid = np.linspace(0.1, 5, 40)
