@@ -5,8 +5,8 @@ import os
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.columns import Column, Table
-from pipeline.config import ClusterOptions
+from pipeline.columns.base import Column, Table
+from pipeline.config.cluster import ClusterOptions
 from pipeline.parts import print_counts, run_items, scratch_folder, write_counted
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 

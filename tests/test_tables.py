@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.columns import Column, Table
+from pipeline.columns.base import Column, Table
 from pipeline.tables import (
     TableError,
     columns_to_arrow,

@@ -22,7 +22,7 @@ from distributed import Client, KilledWorker, LocalCluster, wait
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.config import ClusterOptions
+from pipeline.config.cluster import ClusterOptions
 from pipeline.refusal import error_line
 
 CONNECT_TIMEOUT = 30.0

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.cluster import Outcome, connect, isolating_map
-from pipeline.columns import Table
-from pipeline.config import ClusterOptions
+from pipeline.columns.base import Table
+from pipeline.config.cluster import ClusterOptions
 from pipeline.tables import Row, write_parquet
 
 Item = TypeVar("Item")

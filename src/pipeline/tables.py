@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.columns import Column, Table
+from pipeline.columns.base import Column, Table
 from pipeline.nulls import EMPTY, with_nulls, without_nulls
 
 _ARROW = {

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline.columns import INGEST, SEGMENT
-from pipeline.config import ClusterOptions, SegmentOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.parts import print_counts, run_items, scratch_folder, write_counted
 from pipeline.segment import oversampled
 from pipeline.segment.rows import IDENTITY, failed_row, product_rows
@@ -58,7 +60,7 @@ def run(*, input: Path, output: Path, options: SegmentOptions, cluster: ClusterO
     input : Path
         Table INGEST, one observation a row group.
     output : Path
-        Table SEGMENT: at least one row a source of the input, whatever became of it.
+        Table SPECTRA: at least one row a source of the input, whatever became of it.
     options, cluster
         Sections of the configuration.
 
@@ -82,7 +84,7 @@ def segment_product(item: Item, *, input: Path, parts: Path, options: SegmentOpt
         lambda i: _observation(input, stamp, item.observations[i]), len(item.observations), options
     )
     rows = [_of_epoch(row, item) for row in rows]
-    write_arrow(parts / item.part, SEGMENT, rows)
+    write_arrow(parts / item.part, SPECTRA, rows)
     return all(row["status"] == Status.OK for row in rows)
 
 
@@ -111,7 +113,7 @@ def segment_shard(
                 incomplete.add(item.source_id)
         rows = _flagged(_joined(done, failed, parts, incomplete), _overstated(input, index))
         rows = _complete(rows, {row["source_id"] for row in index})
-        counts = write_counted(output, SEGMENT, rows, rows_per_group=ROWS_PER_GROUP)
+        counts = write_counted(output, SPECTRA, rows, rows_per_group=ROWS_PER_GROUP)
     print_counts(output.stem, counts)
 
 
