@@ -190,11 +190,11 @@ def samples():
 
 def write_survey(folder: Path, rows_of_stages: dict) -> dict:
     """Write the stages' files, spread over two shards, and return the driver's arguments."""
-    names = ("manifest", "ingest", "segment", "fit", "output", "plan")
+    names = ("observations", "ingest", "segment", "fit", "output", "plan")
     paths = {name: folder / name for name in names}
-    paths["manifest"] = folder / "manifest.parquet"
+    paths["observations"] = folder / "observations.parquet"
     paths["plan"].mkdir(parents=True)
-    write_parquet(paths["manifest"], OBSERVATIONS, rows_of_stages["manifest"])
+    write_parquet(paths["observations"], OBSERVATIONS, rows_of_stages["observations"])
     for index in range(SHARDS):
         name = shard_name(index)
 
@@ -206,7 +206,7 @@ def write_survey(folder: Path, rows_of_stages: dict) -> dict:
             ]
 
         lines = ["\t".join(LIST)]
-        for row in mine("manifest"):
+        for row in mine("observations"):
             if row["status"] not in ("duplicate", "set_aside"):
                 lines.append("\t".join(str(row.get(c, "")) for c in LIST))
         (paths["plan"] / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -224,7 +224,7 @@ def write_survey(folder: Path, rows_of_stages: dict) -> dict:
 @pytest.fixture
 def rows_of_stages():
     return {
-        "manifest": manifest_rows(),
+        "observations": manifest_rows(),
         "ingest": readings(),
         "segment": spectra(),
         "models": fits(),
