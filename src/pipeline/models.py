@@ -1,6 +1,6 @@
 """The components a power-spectral model is composed of, declared once, without JAX.
 
-`pipeline.config` validates models against this table, `pipeline.fit.model.components` implements it
+`pipeline.config.models` validates models against this table, `pipeline.fit.model.components` implements it
 (a test holds the two together), and the parameter table of the catalogue takes units from it.
 A component that is not in the table is found by the name of its module: `find`.
 """
