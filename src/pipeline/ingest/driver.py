@@ -30,7 +30,8 @@ from pipeline.ingest.plan import shard
 from pipeline.ingest.plan.resolve import alike, resolve, same_positions
 from pipeline.ingest.plan.scan import failed, parts_of, scan_file
 from pipeline.ingest.read.reader import carried, read_products
-from pipeline.ingest.reject import Rejected, one_line
+from pipeline.ingest.reject import Rejected
+from pipeline.refusal import one_line
 from pipeline.shards import shard_name, shard_of
 from pipeline.status import Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
