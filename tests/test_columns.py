@@ -9,7 +9,7 @@ from astropy import units
 from astropy.io.votable.ucd import check_ucd
 
 from pipeline.columns import CATALOGUE, MODELS, REJECTED, SEGMENT, SOURCES, TABLES
-from pipeline.models import COMPONENTS
+from pipeline.components import COMPONENTS
 from pipeline.status import HAS_RESULT, Fault, Flag, Status, without
 from pipeline.tables import (
     TableError,

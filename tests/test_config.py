@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
+from pipeline.components import COMPONENTS
 from pipeline.config import (
     SECTIONS,
     ConfigError,
@@ -30,7 +31,7 @@ from pipeline.config import (
     validate,
 )
 from pipeline.describe import README_FILE, SCHEMA_FILE, options, readme_text, schema, schema_text
-from pipeline.models import COMPONENTS, PRIORS
+from pipeline.priors import PRIORS
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = [ROOT / "config" / "config.yaml", *sorted((ROOT / "config" / "examples").glob("*.yaml"))]

@@ -20,15 +20,9 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipeline.models import (
-    COMPONENTS,
-    POSITIVE_ARGUMENTS,
-    PRIORS,
-    UNITS,
-    find,
-    scaled_prior,
-    search_in,
-)
+from pipeline.components import COMPONENTS, find, search_in
+from pipeline.priors import POSITIVE_ARGUMENTS, PRIORS, scaled_prior
+from pipeline.units import UNITS
 
 
 class ConfigError(ValueError):

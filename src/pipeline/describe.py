@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.components import COMPONENTS
 from pipeline.config import (
     SECTIONS,
     ComponentOptions,
@@ -14,7 +15,8 @@ from pipeline.config import (
     TableOptions,
     TieOptions,
 )
-from pipeline.models import COMPONENTS, PRIORS, UNITS
+from pipeline.priors import PRIORS
+from pipeline.units import UNITS
 
 SCHEMA_FILE = "workflow/schemas/config.schema.yaml"
 README_FILE = "config/README.md"

@@ -7,8 +7,8 @@ from math import inf, isfinite, nan
 
 from pipeline.catalog.merge import source_row, with_open_intervals
 from pipeline.columns import EPOCHS, PULSE, SOURCES
+from pipeline.components import LORENTZIANS
 from pipeline.config import CatalogOptions
-from pipeline.models import LORENTZIANS
 from pipeline.pvalues import combine
 from pipeline.status import HAS_RESULT, Flag, Status, without
 
