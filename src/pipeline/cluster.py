@@ -22,7 +22,7 @@ from distributed import Client, KilledWorker, LocalCluster, wait
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.config import ClusterOptions
+from pipeline.config.cluster import ClusterOptions
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer, and for a worker to come (back) to it."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.columns import Column, Table
+from pipeline.columns.base import Column, Table
 from pipeline.nulls import EMPTY, with_nulls, without_nulls
 
 _ARROW = {

@@ -12,20 +12,16 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import columns, tables
+from pipeline import tables
 from pipeline.__main__ import main
+from pipeline.columns.spectra import SPECTRA
 from pipeline.components import Component, ComponentError, Parameter, find, user
-from pipeline.config import (
-    ComponentOptions,
-    ConfigError,
-    FitOptions,
-    components_version,
-    load,
-    resolve,
-    section_json,
-    validate,
-)
+from pipeline.config.base import ConfigError, section_json
+from pipeline.config.fit import FitOptions
+from pipeline.config.models import ComponentOptions
+from pipeline.config.survey import load, validate
 from pipeline.fit import Engine, Grid, Model, driver, fit_model
+from pipeline.workflow import components_version, resolve
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "components.md").read_text(encoding="utf-8")
@@ -91,7 +87,7 @@ def test_the_example_of_the_documentation_is_fitted(documented):
     slope = np.where(GRID < 1.5, 0.6, 2.4)
     power = 0.002 + 0.3 * (GRID / 1.5) ** -slope
     edges = np.sqrt(GRID[1:] * GRID[:-1])
-    row = tables.empty_row(columns.SEGMENT) | {
+    row = tables.empty_row(SPECTRA) | {
         **{"source_id": "s", "product": "p", "status": "ok", "norm": "frac", "n": n},
         "frequency": GRID,
         "frequency_lo": np.concatenate([[GRID[0] * 0.98], edges]),

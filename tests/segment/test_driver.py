@@ -6,8 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipeline.columns import INGEST, SEGMENT
-from pipeline.config import ClusterOptions, SegmentOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.segment import driver
 from pipeline.status import Flag, Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
@@ -22,7 +24,7 @@ def _write(path, rows):
 
 
 def _read(path):
-    return {(r["source_id"], r["product"]): r for r in rows_of(read_parquet(path, SEGMENT))}
+    return {(r["source_id"], r["product"]): r for r in rows_of(read_parquet(path, SPECTRA))}
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +151,7 @@ def test_no_cluster_is_started_without_work(tmp_path, events, monkeypatch, faile
 def test_a_table_of_another_kind_is_refused(tmp_path, events):
     output = tmp_path / "out.parquet"
     write_parquet(tmp_path / "one-group.parquet", INGEST, [events(file="1"), events(file="2")])
-    write_parquet(tmp_path / "other.parquet", SEGMENT, [])
+    write_parquet(tmp_path / "other.parquet", SPECTRA, [])
     for name in ("one-group", "other", "absent"):
         with pytest.raises(TableError, match=name):
             driver.run(

@@ -13,19 +13,12 @@ import pyarrow.compute as pc
 
 from pipeline import cluster as dask_cluster
 from pipeline.closure import code_version
-from pipeline.columns import INGEST, LISTING, MANIFEST
-from pipeline.config import (
-    SCANNED_BY,
-    ClusterOptions,
-    ConfigError,
-    IngestOptions,
-    RemoteOptions,
-    SourceOptions,
-    is_remote,
-    section_json,
-    shard_name,
-    shard_of,
-)
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.observations import LISTING, OBSERVATIONS
+from pipeline.config.archive import RemoteOptions, SourceOptions, is_remote
+from pipeline.config.base import ConfigError, section_json
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.ingest import SCANNED_BY, IngestOptions
 from pipeline.ingest.archive import receipts as download_receipts
 from pipeline.ingest.archive.copies import Copies
 from pipeline.ingest.archive.walk import find
@@ -38,6 +31,7 @@ from pipeline.ingest.plan.resolve import alike, resolve, same_positions
 from pipeline.ingest.plan.scan import failed, parts_of, scan_file
 from pipeline.ingest.read.reader import carried, read_products
 from pipeline.ingest.reject import Rejected, one_line
+from pipeline.shards import shard_name, shard_of
 from pipeline.status import Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
@@ -102,7 +96,7 @@ def plan(
     archive : Path or str
         Folder to search, or URL.
     manifest : Path
-        Parquet to write: MANIFEST, a row a file found.
+        Parquet to write: OBSERVATIONS, a row a file found.
     plan : Path
         Folder to write: a list of files a shard.
     cache : Path or None
@@ -140,7 +134,7 @@ def plan(
         shard.write(path, members)
     for leftover in set(plan.glob("shard-*.tsv")) - set(paths):
         leftover.unlink()
-    write_parquet(manifest, MANIFEST, rows)
+    write_parquet(manifest, OBSERVATIONS, rows)
     scan_cache.save(cache, version, scanned)
     _report(f"{len(rows)} files", Counter(str(row["status"]) for row in rows))
 
@@ -295,7 +289,7 @@ def with_failures(*, listing: Path, manifest: Path, downloads: Path) -> list[Pat
     """
     found = [f for f in sorted(downloads.glob("shard-*.tsv")) if download_receipts.read(f)]
     if manifest.is_file():
-        rows = rows_of(read_parquet(manifest, MANIFEST, ["file", "status"]))
+        rows = rows_of(read_parquet(manifest, OBSERVATIONS, ["file", "status"]))
         failed = {path_of(row) for row in rows if row["status"] == Status.NOT_DOWNLOADED}
         rows = rows_of(read_parquet(listing, LISTING, ["file", "problem"]))
         if failed - {row["file"] for row in rows if row["problem"]}:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipeline.cluster import connect, isolating_map
-from pipeline.columns import INGEST, SEGMENT
-from pipeline.config import ClusterOptions, SegmentOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.segment import oversampled
 from pipeline.segment.rows import IDENTITY, failed_row, product_rows
 from pipeline.status import Fault, Flag, Status
@@ -62,7 +64,7 @@ def run(*, input: Path, output: Path, options: SegmentOptions, cluster: ClusterO
     input : Path
         Table INGEST, one observation a row group.
     output : Path
-        Table SEGMENT: at least one row a source of the input, whatever became of it.
+        Table SPECTRA: at least one row a source of the input, whatever became of it.
     options, cluster
         Sections of the configuration.
 
@@ -86,7 +88,7 @@ def segment_product(item: Item, *, input: Path, parts: Path, options: SegmentOpt
         lambda i: _observation(input, stamp, item.observations[i]), len(item.observations), options
     )
     rows = [_of_epoch(row, item) for row in rows]
-    write_arrow(parts / item.part, SEGMENT, rows)
+    write_arrow(parts / item.part, SPECTRA, rows)
     return all(row["status"] == Status.OK for row in rows)
 
 
@@ -118,7 +120,7 @@ def segment_shard(
         counts, sources = Counter(), {row["source_id"] for row in index}
         rows = _joined(done, failed, parts, incomplete)
         rows = _counted(counts, sources, _flagged(rows, _overstated(input, index)))
-        write_parquet(output, SEGMENT, rows, rows_per_group=ROWS_PER_GROUP)
+        write_parquet(output, SPECTRA, rows, rows_per_group=ROWS_PER_GROUP)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
     summary = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from pipeline.config import ParameterOptions
+from pipeline.config.models import ParameterOptions
 from pipeline.fit import Model
 from pipeline.fit.model.model import _slot
 from pipeline.fit.model.priors import distribution, log_prior, support

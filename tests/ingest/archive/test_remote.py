@@ -15,8 +15,12 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from pipeline.cluster import Outcome
-from pipeline.columns import INGEST, LISTING, MANIFEST
-from pipeline.config import ClusterOptions, ConfigError, IngestOptions, RemoteOptions, SourceOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.observations import LISTING, OBSERVATIONS
+from pipeline.config.archive import RemoteOptions, SourceOptions
+from pipeline.config.base import ConfigError
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
 from pipeline.ingest.archive import copies, receipts, remote
 from pipeline.ingest.plan import shard
@@ -179,7 +183,7 @@ class Survey:
             copies=self.copies,
             remote=self.options,
         )
-        rows = rows_of(read_parquet(self.folder / "manifest.parquet", MANIFEST))
+        rows = rows_of(read_parquet(self.folder / "manifest.parquet", OBSERVATIONS))
         return {row["file"]: row for row in rows}
 
     def download(self):

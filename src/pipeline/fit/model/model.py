@@ -115,7 +115,7 @@ class Model:
         ------
         pipeline.components.ComponentError
             For a component that does not exist.
-        pipeline.config.ConfigError
+        pipeline.config.base.ConfigError
             For a mapping that says something that is not allowed; a ValueError.
         KeyError
             For a parameter that is tied to one that does not exist.
@@ -341,9 +341,10 @@ class Model:
 
 def _options(component):
     """Component options from a mapping as it stands in a configuration."""
-    from pipeline.config import ComponentOptions, validate  # who gives no mapping needs neither
+    from pipeline.config.models import ComponentOptions  # who gives no mapping needs neither
+    from pipeline.config.validation import validate_section
 
-    return validate(component, ComponentOptions)
+    return validate_section(component, ComponentOptions)
 
 
 def _slot(kind, number, told, optional):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.config import RowOptions, TableOptions
+from pipeline.config.tables import RowOptions, TableOptions
 from pipeline.ingest.reject import Rejected, one_line
 from pipeline.status import Status
 

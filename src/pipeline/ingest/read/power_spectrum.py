@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 from astropy import units
 
-from pipeline.config import IngestOptions, TableOptions
+from pipeline.config.ingest import IngestOptions
+from pipeline.config.tables import TableOptions
 from pipeline.ingest.files import spectrum_header
 from pipeline.ingest.missions import identity
 from pipeline.ingest.read import noise_level, oversampling, spectrum
