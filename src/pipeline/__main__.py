@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         "plan",
         ("ingest.driver", "plan"),
         "Find the files of an archive and spread its sources over shards.",
-        ("archive", "manifest", "plan", "cache", "listing", "copies"),
+        ("archive", "observations", "plan", "cache", "listing", "copies"),
         [
             ("options", "ingest"),
             ("source", "source"),
@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         "catalog",
         ("catalog.driver", "run"),
         "Merge the shards into the catalogue.",
-        ("manifest", "plan", "ingest", "segment", "fit", "output"),
+        ("observations", "plan", "ingest", "segment", "fit", "output"),
         [("options", "catalog")],
     )
     catalog.add_argument(

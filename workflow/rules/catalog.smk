@@ -4,7 +4,7 @@
 
 rule catalog:
     input:
-        manifest="results/manifest.parquet",
+        observations="results/observations.parquet",
         plan="results/plan",
         ingest=expand("results/ingest/{shard}.parquet", shard=SHARDS),
         segment=expand("results/segment/{shard}.parquet", shard=SHARDS),
@@ -52,6 +52,6 @@ rule catalog:
     conda:
         "../envs/pipeline.yaml"
     shell:
-        "python -m pipeline catalog --manifest {input.manifest} --plan {input.plan}"
+        "python -m pipeline catalog --observations {input.observations} --plan {input.plan}"
         " {params.folders} --options {params.options:q} --survey {params.survey:q}"
         " > {log} 2>&1"

@@ -11,7 +11,7 @@ checkpoint plan:
         # `pipeline run` lists anew; a listing that did not change is left as it is.
         listing=[LISTING] if REMOTE else [],
     output:
-        manifest="results/manifest.parquet",
+        observations="results/observations.parquet",
         plan=directory("results/plan"),
     params:
         archive=survey.archive,
@@ -22,7 +22,7 @@ checkpoint plan:
         shards=survey.shards,
         code=code_version("ingest"),
         # Not a reason to plan again: what depends on threads, input or output is not recorded.
-        cache=lambda wildcards, output: output.manifest.replace("manifest", ".scan"),
+        cache=lambda wildcards, output: output.observations.replace("observations", ".scan"),
         cluster=lambda wildcards, threads: cluster_json(survey, threads),
         remote=lambda wildcards, input: (
             ["--listing", input.listing, "--copies", COPIES]
@@ -37,7 +37,7 @@ checkpoint plan:
         "../envs/pipeline.yaml"
     localrule: REMOTE  # nodes of a cluster often have no network
     shell:
-        "python -m pipeline plan --archive {params.archive:q} --manifest {output.manifest}"
+        "python -m pipeline plan --archive {params.archive:q} --observations {output.observations}"
         " --plan {output.plan} --cache {params.cache} --shards {params.shards}"
         " --options {params.options:q} --source {params.source:q} --cluster {params.cluster:q}"
         " {params.remote:q} > {log} 2>&1"
