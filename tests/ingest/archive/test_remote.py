@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 import threading
-from contextlib import nullcontext
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
@@ -222,12 +221,11 @@ class Survey:
 @pytest.fixture
 def without_workers(monkeypatch):
     """Let files be read in this process."""
-    monkeypatch.setattr(driver.dask_cluster, "connect", lambda options: nullcontext())
 
-    def read_here(client, work, items, *_):
-        yield from (Outcome(index, work(item)) for index, item in enumerate(items))
+    def run_here(work, items, *_):
+        return [Outcome(index, work(item)) for index, item in enumerate(items)]
 
-    monkeypatch.setattr(driver.dask_cluster, "isolating_map", read_here)
+    monkeypatch.setattr(driver, "run_items", run_here)
 
 
 @pytest.fixture
