@@ -18,7 +18,7 @@ SHARDS = 2
 LIST = ("source_id", "observation_id", "file", "version", "kind", "response", "response_version")
 
 
-def manifest_row(file, source_id, status="ok", **more):
+def file_row(file, source_id, status="ok", **more):
     return {
         "file": file,
         "size": 1000,
@@ -106,18 +106,18 @@ def lorentzian_rows(source_id, number, variance, frequency, fwhm, rms=True, **mo
     return rows
 
 
-def manifest_rows():
+def file_rows():
     return [
-        manifest_row("a.evt", "QPO"),
-        manifest_row("b.evt", "QPO", "duplicate", reason="The same as a.evt."),
-        manifest_row("c.evt", "NOISE Ω<b>"),
-        manifest_row("d.evt", "SHORT"),
-        manifest_row("e.evt", "DAMAGED", "truncated", reason="e.evt ends early: fetch it again."),
-        manifest_row("f.evt", "QPO", "bad_time", reason="f.evt, HDU EVENTS: no TIME column."),
-        manifest_row("g.html", "", "unreadable", reason="g.html is a web page."),
-        manifest_row("h.rmf", "", "set_aside"),
-        manifest_row("i.evt", "UNFITTED"),
-        manifest_row("j.evt", "LOST EVENTS"),
+        file_row("a.evt", "QPO"),
+        file_row("b.evt", "QPO", "duplicate", reason="The same as a.evt."),
+        file_row("c.evt", "NOISE Ω<b>"),
+        file_row("d.evt", "SHORT"),
+        file_row("e.evt", "DAMAGED", "truncated", reason="e.evt ends early: fetch it again."),
+        file_row("f.evt", "QPO", "bad_time", reason="f.evt, HDU EVENTS: no TIME column."),
+        file_row("g.html", "", "unreadable", reason="g.html is a web page."),
+        file_row("h.rmf", "", "set_aside"),
+        file_row("i.evt", "UNFITTED"),
+        file_row("j.evt", "LOST EVENTS"),
     ]
 
 
@@ -224,7 +224,7 @@ def write_survey(folder: Path, rows_of_stages: dict) -> dict:
 @pytest.fixture
 def rows_of_stages():
     return {
-        "observations": manifest_rows(),
+        "observations": file_rows(),
         "ingest": readings(),
         "segment": spectra(),
         "models": fits(),

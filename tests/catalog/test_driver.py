@@ -26,7 +26,7 @@ def catalogue(folder, table):
     return rows_of(read_parquet(folder / f"{table.name.lower()}.parquet", table))
 
 
-def test_every_source_of_the_manifest_has_one_row(survey_files):
+def test_every_source_of_the_archive_has_one_row(survey_files):
     assert run(**survey_files) == 0
     rows = catalogue(survey_files["output"], SOURCES)
     assert {row["source_id"]: row["status"] for row in rows} == {

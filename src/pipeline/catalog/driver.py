@@ -81,7 +81,7 @@ def run(
     Raises
     ------
     RowsLost
-        When a observed source is not among those of a stage after it.
+        When a source of OBSERVATIONS is not among those of a stage after it.
     TableError
         When a stage's file cannot be used.
     """
@@ -123,7 +123,7 @@ def merge(
     Parameters
     ----------
     files : list of dict
-        Rows of the manifest, which get the checksums of the files that were read.
+        Rows of OBSERVATIONS, which get the checksums of the files that were read.
     lists : list of Path
         The shards' lists; a shard's files in the stages' folders are named like them.
     folders : tuple of Path

@@ -364,7 +364,7 @@ def test_a_file_that_is_not_given_is_a_row_and_the_next_run_tries_again(filled, 
     assert survey.with_failures() == []
 
 
-def test_a_file_that_cannot_be_looked_at_is_in_the_manifest_and_looked_at_again(
+def test_a_file_that_cannot_be_looked_at_is_in_the_table_of_files_and_looked_at_again(
     filled, pages, survey
 ):
     pages.faults["plain.evt"] = [404, 404]  # HEAD, and GET instead of it
