@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -303,7 +303,7 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
         coming = pool.submit(next, left, end)
         while (item := coming.result()) is not end:
             coming = pool.submit(next, left, end)
-            yield item
+            yield cast(Item, item)
 
 
 def _check(
