@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +16,12 @@ from rich.progress import track
 from pipeline.catalog.bands import source_and_epochs
 from pipeline.catalog.conservation import conserve, expected_sources
 from pipeline.catalog.fdr import q_values
-from pipeline.catalog.fits import write_fits
+from pipeline.catalog.formats import DEFAULT, chosen
+from pipeline.catalog.formats.write_parquet import published_schema, write_parquet_table
 from pipeline.catalog.gate import quality_gate
-from pipeline.catalog.parquet import published_schema, write_parquet_table
 from pipeline.catalog.provenance import provenance
 from pipeline.catalog.rejected import rejected_files, rejected_later
 from pipeline.catalog.shards import Shard, read_shard, shard_lists
-from pipeline.catalog.votable import write_votable
 from pipeline.columns import (
     CATALOGUE,
     EPOCHS,
@@ -31,6 +31,7 @@ from pipeline.columns import (
     REJECTED,
     SAMPLES,
     SOURCES,
+    Table,
 )
 from pipeline.config import CatalogOptions, SamplesOptions, Survey
 from pipeline.nulls import with_nulls
@@ -221,12 +222,12 @@ def _no_rows(table, names) -> pa.Table:
     return schema(table).empty_table().select(names)
 
 
-def publish(output: Path, tables: dict, title: str) -> None:
-    """Write the tables as Parquet, FITS and VOTable, each file whole or not at all."""
-    for table, data in tables.items():
-        write_parquet_table(output / f"{table.name.lower()}.parquet", table, data)
-    write_fits(output / "catalog.fits", tables, title)
-    write_votable(output / "catalog.vot", tables, title)
+def publish(
+    output: Path, tables: Mapping[Table, pa.Table], title: str, formats: Iterable[str] = DEFAULT
+) -> dict[str, dict[str, int]]:
+    """Write the tables in each format, and return the numbers of rows that a format says by itself."""
+    said = {one.name: dict(one.write(output, tables, title)) for one in chosen(formats)}
+    return {name: rows for name, rows in said.items() if rows}
 
 
 def _rows(source_id: str, shard: Shard) -> list[list[dict]]:

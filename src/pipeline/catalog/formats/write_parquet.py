@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.catalog.text import FLAG_BITS, STATUS_WORDS
+from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS
 from pipeline.columns import FLAGS, STATUS, Table
 from pipeline.nulls import with_nulls
 from pipeline.tables import atomic_path, schema, stored_schema
