@@ -23,11 +23,14 @@ run: $(STAMP)  ## run a survey: CONFIG=file, ARCHIVE=folder or URL instead of th
 resume: $(STAMP)  ## finish an interrupted survey: DIR=its folder
 	$(BIN)/python -m pipeline resume --directory "$(DIR)" --cores $(CORES)
 
+# One folder of compiled programs for all processes of the tests, kept from run to run.
+test test-all: export PIPELINE_COMPILATION_CACHE := $(CURDIR)/.cache/jax
+
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
-test-all: $(STAMP)  ## run the tests and the minutes of Monte Carlo
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test-all: $(STAMP)  ## run the tests and the minutes of Monte Carlo; print the coverage of the code
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 bench: $(STAMP)  ## run the benchmarks, or NAME=one
 	@for b in $(if $(NAME),benchmarks/$(NAME).py,$(sort $(wildcard benchmarks/[!_]*.py))); do \
@@ -38,12 +41,13 @@ lock:  ## resolve requirements.lock anew (needs uv)
 	  --no-emit-index-url --no-emit-find-links --python-version 3.11 --group test \
 	  pyproject.toml -o requirements.lock
 
-lint: $(STAMP)  ## check and format the code
+lint: $(STAMP)  ## check and format the code, check its types
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/mypy
 
 clean:  ## remove what was built, not the results
-	rm -rf .venv build .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf .venv .cache build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage* src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## list the targets

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from _common import report
 
-from pipeline.columns import INGEST
-from pipeline.config import FitOptions, SegmentOptions, validate
+from pipeline.columns.ingest import INGEST
+from pipeline.config.fit import FitOptions
+from pipeline.config.segment import SegmentOptions
+from pipeline.config.survey import validate
 from pipeline.fit.driver import fit_rows
 from pipeline.segment.rows import product_rows
 from pipeline.simulate import observatories, observe

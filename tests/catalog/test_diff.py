@@ -12,7 +12,8 @@ from pipeline.__main__ import main
 from pipeline.catalog import changes, diff, driver
 from pipeline.catalog.formats.fits import Fits
 from pipeline.catalog.formats.votable import VOTable
-from pipeline.config import CatalogOptions, Survey
+from pipeline.config.catalog import CatalogOptions
+from pipeline.config.survey import Survey
 
 
 @pytest.fixture

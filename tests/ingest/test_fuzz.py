@@ -13,8 +13,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from pipeline.columns import INGEST, MANIFEST, SEGMENT
-from pipeline.config import IngestOptions, SegmentOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.ingest import IngestOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.ingest.archive.walk import find
 from pipeline.ingest.plan.resolve import resolve
 from pipeline.ingest.plan.scan import scan_file
@@ -121,8 +124,8 @@ def survey(folder, options):
 
 def check(manifest, observations, averaged):
     """Hold rows to what the later stages and their readers rely on."""
-    to_arrow(MANIFEST, manifest)
-    to_arrow(SEGMENT, averaged)
+    to_arrow(OBSERVATIONS, manifest)
+    to_arrow(SPECTRA, averaged)
     for row in [*manifest, *observations, *averaged]:
         status = Status(row["status"])
         assert status not in (Status.ERROR, Status.WORKER_DIED)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from pipeline.columns import INGEST
+from pipeline.columns.ingest import INGEST
 from pipeline.status import Status
 from pipeline.tables import empty_row, rows_of, to_arrow
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.segment import average, periodogram
 from pipeline.segment.rows import product_rows
 from pipeline.status import Flag, Status

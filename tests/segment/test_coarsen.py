@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.segment.coarsen import averaged, coarsen
 from pipeline.segment.rebin import Spectrum
 from pipeline.segment.rows import product_rows

@@ -1,13 +1,14 @@
 """A shard goes in, a shard comes out, whatever its observations do to the workers."""
 
 import os
-from collections import Counter
 
 import numpy as np
 import pytest
 
-from pipeline.columns import INGEST, SEGMENT
-from pipeline.config import ClusterOptions, SegmentOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.segment import driver
 from pipeline.status import Flag, Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
@@ -22,7 +23,7 @@ def _write(path, rows):
 
 
 def _read(path):
-    return {(r["source_id"], r["product"]): r for r in rows_of(read_parquet(path, SEGMENT))}
+    return {(r["source_id"], r["product"]): r for r in rows_of(read_parquet(path, SPECTRA))}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def test_an_epoch_that_is_too_short_by_itself_does_not_make_its_source_partial(t
 
 @pytest.mark.parametrize("failed", [0, 2])
 def test_no_cluster_is_started_without_work(tmp_path, events, monkeypatch, failed):
-    monkeypatch.setattr(driver, "connect", None)
+    monkeypatch.setattr("pipeline.parts.connect", None)
     rows = [
         events(source_id=f"s{i}", file=f"{i}.fits", status=Status.NO_DATA, reason="why")
         for i in range(failed)
@@ -149,7 +150,7 @@ def test_no_cluster_is_started_without_work(tmp_path, events, monkeypatch, faile
 def test_a_table_of_another_kind_is_refused(tmp_path, events):
     output = tmp_path / "out.parquet"
     write_parquet(tmp_path / "one-group.parquet", INGEST, [events(file="1"), events(file="2")])
-    write_parquet(tmp_path / "other.parquet", SEGMENT, [])
+    write_parquet(tmp_path / "other.parquet", SPECTRA, [])
     for name in ("one-group", "other", "absent"):
         with pytest.raises(TableError, match=name):
             driver.run(
@@ -160,7 +161,7 @@ def test_a_table_of_another_kind_is_refused(tmp_path, events):
 
 def test_a_source_without_a_row_is_a_bug():
     with pytest.raises(RuntimeError, match="'b'"):
-        list(driver._counted(Counter(), {"a", "b"}, [{"source_id": "a", "status": Status.OK}]))
+        list(driver._complete([{"source_id": "a"}], {"a", "b"}))
 
 
 def test_raw_powers_are_held_against_the_light_curve_of_their_source(tmp_path, observation):

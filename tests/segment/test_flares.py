@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.config import FitOptions, SegmentOptions, validate
+from pipeline.config.fit import FitOptions
+from pipeline.config.segment import SegmentOptions
+from pipeline.config.survey import validate
 from pipeline.fit.driver import fit_rows
 from pipeline.segment.rows import product_rows
 from pipeline.simulate.timmer_koenig import series

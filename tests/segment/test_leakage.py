@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from pipeline.config import FitOptions, SegmentOptions
+from pipeline.config.fit import FitOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.fit.driver import fit_rows
 from pipeline.segment import leakage, stationarity
 from pipeline.segment.rows import product_rows

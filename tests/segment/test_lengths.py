@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.config import ConfigError, SegmentOptions, validate
+from pipeline.config.base import ConfigError
+from pipeline.config.segment import SegmentOptions
+from pipeline.config.survey import validate
 from pipeline.segment import lengths
 from pipeline.segment.rows import product_rows
 from pipeline.status import Flag, Status

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.segment import phases, pulses
 from pipeline.segment.folding import Series
 from pipeline.segment.pulsation import candidates, search

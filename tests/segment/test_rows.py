@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.segment.rows import product_rows
 from pipeline.status import Flag, Status
 

@@ -53,7 +53,8 @@ def are_too_short(
     hidden : bool array, shape (products,)
         See `are_unresolved`.
     """
-    return hidden & (longest_interval >= LONGER * np.maximum(segment_size, longest))
+    longest = np.where(longest > segment_size, longest, segment_size)
+    return hidden & (longest_interval >= LONGER * longest)
 
 
 def are_unresolved(parameters: Parameters, peaks: Peaks, segment_size: np.ndarray) -> np.ndarray:

@@ -8,15 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.catalog.files import FileFacts, facts_of, files_of_products, is_known
-from pipeline.catalog.groups import NONE, objects, pick, rows_in
+from pipeline.catalog.groups import objects, pick, rows_in
 from pipeline.catalog.lengths import are_too_short
 from pipeline.catalog.models import fits_of
 from pipeline.catalog.parameters import Parameters
 from pipeline.catalog.products import Products, empty_value, products_of
 from pipeline.catalog.reasons import Outcomes, outcomes
 from pipeline.catalog.sources import OF_QPO, Chosen, Epochs, choose, epochs_of
-from pipeline.columns import EPOCHS, FITTED, PULSE, SOURCES
-from pipeline.config import CatalogOptions
+from pipeline.columns.catalogue import EPOCHS, FITTED, SOURCES
+from pipeline.columns.shared import PULSE
+from pipeline.config.catalog import CatalogOptions
 from pipeline.status import Flag
 from pipeline.tables import columns_to_arrow
 
@@ -167,7 +168,9 @@ def _qpo_of_bands(
     """Return the columns of the QPO of the product that shows it best, and of the evidence of all."""
     there = chosen.qpo >= 0
     out = {
-        name: _where(there, pick(products.columns[name], chosen.qpo, empty_value(name)), columns[name])
+        name: _where(
+            there, pick(products.columns[name], chosen.qpo, empty_value(name)), columns[name]
+        )
         for name in _OF_THE_QPO
         if name in products.columns
     }

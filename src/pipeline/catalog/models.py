@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipeline.catalog.groups import best_of, least_of, pick, ranks
 from pipeline.catalog.parameters import is_peak
-from pipeline.catalog.qpo import Tests, tests_of
+from pipeline.catalog.qpo import PeakTests, tests_of
 from pipeline.status import HAS_RESULT
 
 
@@ -32,7 +32,7 @@ class Fits:
         has one, infinity where there is no chosen fit.
     is_constant : bool array, shape (products,)
         Whether the chosen fit has no component except the constant noise level.
-    tests : Tests
+    tests : PeakTests
         The tests for a peak.
     """
 
@@ -42,7 +42,7 @@ class Fits:
     delta_bic: np.ndarray
     fall_of_bic: np.ndarray
     is_constant: np.ndarray
-    tests: Tests
+    tests: PeakTests
 
 
 def fits_of(models: pa.Table, product: np.ndarray, n_products: int) -> Fits:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.catalog.groups import NONE, pick
-from pipeline.models import LORENTZIANS
+from pipeline.components import LORENTZIANS
 
 _OF_A_PEAK = ("frequency", "fwhm", "variance", "q", "rms", "peak_power", "nu_max")
 _PLACED_BY_NU_MAX = "lorentzian_numax"

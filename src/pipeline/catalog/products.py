@@ -19,15 +19,16 @@ from pipeline.catalog.qpo import (
     choose_qpos,
     harmonics,
 )
-from pipeline.columns import SEGMENT, SOURCES
-from pipeline.config import CatalogOptions
+from pipeline.columns.catalogue import SOURCES
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.catalog import CatalogOptions
 from pipeline.nulls import EMPTY
 from pipeline.status import Flag
 
 FROM_FIT = ("model", "n_bins", "norm", "statistic", "deviance", "n_free")
 FROM_CHECK = ("t_sse_p_value", "outlier_frequency", "outlier_p_value")
 _JUDGEMENT = ("status", "flags", "reason")
-FROM_PRODUCT = tuple(n for n in SOURCES.names if n in SEGMENT.names and n not in _JUDGEMENT)
+FROM_PRODUCT = tuple(n for n in SOURCES.names if n in SPECTRA.names and n not in _JUDGEMENT)
 _LIMIT = "below"
 """Method of a p-value that is an upper limit."""
 _CONTINUUM = {
@@ -247,9 +248,7 @@ def _test_columns(
     }
 
 
-def _qpo_flags(
-    peaks: Peaks, qpos: Qpos, p_value: np.ndarray, is_tested: np.ndarray
-) -> np.ndarray:
+def _qpo_flags(peaks: Peaks, qpos: Qpos, p_value: np.ndarray, is_tested: np.ndarray) -> np.ndarray:
     """Return the flags of the QPOs."""
     has_qpo = qpos.peak >= 0
     untested = has_qpo & ~np.isfinite(p_value)

@@ -37,7 +37,7 @@ class Qpos:
 
 
 @dataclass(frozen=True)
-class Tests:
+class PeakTests:
     """The test for a peak of each product that was tested; the other products have row -1.
 
     Attributes
@@ -130,7 +130,7 @@ def _in_a_blend(peaks: Peaks, blends: np.ndarray) -> np.ndarray:
     return np.array([pair in hidden for pair in pairs], bool)
 
 
-def are_of(peaks: Peaks, qpos: Qpos, tests: Tests) -> np.ndarray:
+def are_of(peaks: Peaks, qpos: Qpos, tests: PeakTests) -> np.ndarray:
     """Return in which products the peak that a test found is the QPO: their half-maximum ranges overlap.
 
     Where the place of the tested peak is not known, the name of its component decides.
@@ -196,8 +196,7 @@ def tests_of(
     component: np.ndarray,
     frequency: np.ndarray,
     fwhm: np.ndarray,
-) -> Tests:
+) -> PeakTests:
     """Return the test of each product: that of the first of its models with a p-value."""
     row = first_of(model_product, n_products, np.isfinite(p_value))
-    return Tests(row, pick(component, row, ""), pick(frequency, row, nan), pick(fwhm, row, nan))
-
+    return PeakTests(row, pick(component, row, ""), pick(frequency, row, nan), pick(fwhm, row, nan))

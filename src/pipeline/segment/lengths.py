@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.segment import gti
 from pipeline.segment.unusable import Unusable
 from pipeline.status import Status

@@ -85,7 +85,7 @@ def clean(frequency, found: Sequence[Pulsation | None]) -> np.ndarray:
 
 
 def columns(found: Sequence[Pulsation | None]) -> dict:
-    """Return the columns of SEGMENT for the most significant pulsation of the observations.
+    """Return the columns of SPECTRA for the most significant pulsation of the observations.
 
     Its p-value allows for the number of observations searched. There are none where none was.
     """

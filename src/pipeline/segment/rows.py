@@ -1,12 +1,12 @@
-"""From the observations of a product (rows of INGEST) to its averaged spectra (rows of SEGMENT)."""
+"""From the observations of a product (rows of INGEST) to its averaged spectra (rows of SPECTRA)."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from pipeline.columns import SEGMENT
-from pipeline.config import SegmentOptions
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.segment import SegmentOptions
 from pipeline.pvalues import combine
 from pipeline.segment import (
     average,
@@ -51,7 +51,7 @@ Reader = Callable[[int], dict]
 
 
 def product_rows(read: Reader, count: int, options: SegmentOptions) -> list[dict]:
-    """Return the rows of SEGMENT for a product.
+    """Return the rows of SPECTRA for a product.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def failed_row(first: dict, status: str, reason: str, flags: int = 0) -> dict:
     """Return the row of a product without a result; `first` has at least the IDENTITY columns."""
     identity = {name: first[name] for name in IDENTITY}
     told = {"status": status, "reason": reason, "flags": flags, "series": first["product"]}
-    return empty_row(SEGMENT) | identity | told
+    return empty_row(SPECTRA) | identity | told
 
 
 def _alike(read, count):
@@ -415,7 +415,7 @@ def _summary(row, flags=NO_FLAG):
 
 def _described(used, unused):
     """Return the columns that say which observations were averaged."""
-    row = empty_row(SEGMENT) | {name: used[0][name] for name in IDENTITY}
+    row = empty_row(SPECTRA) | {name: used[0][name] for name in IDENTITY}
     row["series"] = row["product"]
     flags = Flag.PARTIAL if unused else NO_FLAG
     for one in used:

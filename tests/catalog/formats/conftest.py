@@ -2,7 +2,9 @@
 
 import pytest
 
-from pipeline.columns import CATALOGUE, MODELS, SOURCES
+from pipeline.columns.catalogue import SOURCES
+from pipeline.columns.fits import MODELS
+from pipeline.columns.registry import CATALOGUE
 from pipeline.tables import to_arrow
 
 NAME = "GRS 1915+105 ½ \n<&\"'>"

@@ -8,7 +8,7 @@ from astropy import units
 from astropy.io.votable.ucd import check_ucd
 
 from pipeline.catalog.formats import ALWAYS, DEFAULT, FORMATS, chosen, outputs
-from pipeline.columns import CATALOGUE, TABLES
+from pipeline.columns.registry import CATALOGUE, TABLES
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))

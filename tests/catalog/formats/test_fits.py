@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.table import Table as AstropyTable
 
 from pipeline.catalog.formats.write_fits import write_fits
-from pipeline.columns import CATALOGUE
+from pipeline.columns.registry import CATALOGUE
 from pipeline.tables import to_arrow
 
 

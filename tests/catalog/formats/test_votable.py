@@ -8,7 +8,8 @@ from astropy import units
 from astropy.io.votable import parse, validate
 
 from pipeline.catalog.formats.write_votable import encode_rows, write_votable
-from pipeline.columns import CATALOGUE, SOURCES
+from pipeline.columns.catalogue import SOURCES
+from pipeline.columns.registry import CATALOGUE
 from pipeline.tables import to_arrow
 
 

@@ -6,7 +6,7 @@ from pipeline.catalog.formats.base import Format, Output
 from pipeline.catalog.formats.fits import Fits
 from pipeline.catalog.formats.parquet import Parquet
 from pipeline.catalog.formats.votable import VOTable
-from pipeline.columns import Table
+from pipeline.columns.base import Table
 
 FORMATS: dict[str, Format] = {
     one.name: one

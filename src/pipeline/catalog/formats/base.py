@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.columns import Table
+from pipeline.columns.base import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

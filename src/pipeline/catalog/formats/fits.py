@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.catalog.formats.base import Output
-from pipeline.columns import Table
+from pipeline.columns.base import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,6 +13,8 @@ from jax.experimental.compilation_cache import compilation_cache
 
 PLATFORMS = ("auto", "cpu", "gpu")
 PRECISIONS = ("float64", "float32")
+CACHE_VARIABLE = "PIPELINE_COMPILATION_CACHE"
+"""Environment variable with the folder of compiled programs."""
 COMPILE_SECONDS = 0.3
 """Programs that take longer to compile are kept."""
 _CACHE = (
@@ -37,8 +39,8 @@ def configure(platform="auto", precision="float64", cache=None, cpu_devices=1):
     precision : {"float64", "float32"}
         Type the fits run in.
     cache : path-like, optional
-        Folder of the compilation cache; one under the system's temporary folder by default, named for
-        processor and version because compiled programs do not travel.
+        Folder of the compilation cache; by default that of `default_cache`, named for processor and
+        version because compiled programs do not travel.
     cpu_devices : int, optional
         CPU devices to make of this machine, for tests. Ignored once JAX has started.
 
@@ -160,7 +162,10 @@ def _check(platform, precision):
 
 
 def default_cache() -> Path:
-    """Return a folder for compiled programs that is this user's and this processor's alone."""
+    """Return a folder for compiled programs that is this user's and this processor's alone.
+
+    It is under `CACHE_VARIABLE`, where the environment has that, else under the system's temporary folder.
+    """
     try:
         processor = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
         processor = "".join(
@@ -169,4 +174,7 @@ def default_cache() -> Path:
     except OSError:
         processor = host.processor()
     key = hashlib.sha256(f"{jax.__version__} {processor}".encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"pipeline-jax-{os.getuid()}" / key
+    folder = os.environ.get(CACHE_VARIABLE)
+    return (
+        Path(folder) if folder else Path(tempfile.gettempdir()) / f"pipeline-jax-{os.getuid()}"
+    ) / key
