@@ -42,8 +42,8 @@ driver.publish = lambda *_, **__: seen.update(cpu=time.process_time() - start, p
 folder = Path(sys.argv[1])
 folders = {name: folder / name for name in ("plan", "ingest", "segment", "fit", "output")}
 start = time.process_time()
-table = {next(iter(driver.run.__kwdefaults__ or driver.run.__annotations__)): folder / "observations.parquet"}
-driver.run(**table, **folders, options=CatalogOptions(), survey=Survey(archive="archive"))
+observations = folder / "observations.parquet"
+driver.run(observations=observations, **folders, options=CatalogOptions(), survey=Survey(archive="archive"))
 print(json.dumps(seen))
 """
 

@@ -34,7 +34,7 @@ TITLE = "Catalogue of spectral-timing measurements"
 
 def run(
     *,
-    manifest: Path,
+    observations: Path,
     plan: Path,
     ingest: Path,
     segment: Path,
@@ -54,14 +54,14 @@ def run(
     Raises
     ------
     RowsLost
-        When a source of the manifest is not among those of a stage after it.
+        When a source of OBSERVATIONS is not among those of a stage after it.
     TableError
         When a stage's file cannot be used.
     """
     started = datetime.now(UTC)
-    observations = read_parquet(manifest, OBSERVATIONS).sort_by("file")
+    found = read_parquet(observations, OBSERVATIONS).sort_by("file")
     lists, folders = shard_lists(plan), Folders(ingest, segment, fit)
-    tables = join(observations, lists, folders, options, survey.fit.samples)
+    tables = join(found, lists, folders, options, survey.fit.samples)
     sources = tables[SOURCES]
     statuses = sources.column("status").to_pylist()
     refusal = quality_gate(
