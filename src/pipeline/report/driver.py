@@ -20,13 +20,6 @@ from pipeline.report.page import page_data, render, source_details, truth_data
 from pipeline.status import HAS_RESULT
 from pipeline.tables import atomic_path, read_parquet, rows_of, unpacked
 
-_LINKS = (
-    ("catalog.fits", "FITS"),
-    ("catalog.vot", "VOTable"),
-    ("sources.parquet", "Parquet"),
-    ("provenance.json", "provenance"),
-)
-
 
 def run(
     *,
@@ -76,9 +69,15 @@ def run(
     if truth is not None:
         data["truth"] = truth_data(rows_of(sources), rows_of(read_parquet(truth, TRUTH)))
     folder = os.path.relpath(catalog, output.parent)
-    links = {name: f"{folder}/{file}".replace(os.sep, "/") for file, name in _LINKS}
+    links = {name: f"{folder}/{file}".replace(os.sep, "/") for file, name in published(provenance)}
     with atomic_path(output) as temporary:
         temporary.write_text(render(options.title, data, links), encoding="utf-8")
+
+
+def published(provenance: dict) -> list[tuple[str, str]]:
+    """Return the files of the catalogue that the page links, each with its text."""
+    formats = provenance["formats"].values()
+    return [*((one["file"], one["label"]) for one in formats), ("provenance.json", "provenance")]
 
 
 def shown_products(sources: pa.Table, limit: int) -> list[tuple[str, str]]:
