@@ -10,20 +10,19 @@ import sys
 from snakemake.utils import min_version
 
 from pipeline.closure import code_version
-from pipeline.config import (
-    SCANNED_BY,
-    ConfigError,
+from pipeline.config.archive import is_remote
+from pipeline.config.base import ConfigError, section_json
+from pipeline.config.ingest import SCANNED_BY
+from pipeline.config.survey import validate
+from pipeline.shards import shard_name
+from pipeline.workflow import (
     archive_fingerprint,
     check_paths,
     cluster_json,
     components_version,
     fit_threads,
-    is_remote,
     resolve,
-    section_json,
-    shard_name,
     survey_json,
-    validate,
 )
 
 min_version("9.20")

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 from _common import report, simulate
 
-from pipeline.config import ComponentOptions
+from pipeline.config.models import ComponentOptions
 from pipeline.fit import Engine, Model, add_profiles, configure, fit_model
 from pipeline.fit.uncertainty.intervals import is_weak
 from pipeline.fit.uncertainty.profile import End

@@ -21,7 +21,8 @@ import numpy as np
 from _common import report, simulate, spread
 from scipy import stats
 
-from pipeline.config import FitOptions, validate
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Engine, Model, configure, fit_model
 from pipeline.fit.driver import fit_rows
 from pipeline.fit.significance.detection import detect_peak

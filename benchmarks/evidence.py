@@ -11,7 +11,7 @@ import numpy as np
 from _common import report, simulate
 from scipy.special import gammaln
 
-from pipeline.config import ComponentOptions
+from pipeline.config.models import ComponentOptions
 from pipeline.fit import Engine, Model, configure, fit_model
 from pipeline.fit.uncertainty.importance import sample
 

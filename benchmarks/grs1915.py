@@ -15,8 +15,11 @@ import numpy as np
 import yaml
 from _common import ROOT, report, simulate, survey
 
-from pipeline import columns, tables
-from pipeline.config import CatalogOptions, FitOptions, validate
+from pipeline import tables
+from pipeline.columns.catalogue import SOURCES
+from pipeline.config.catalog import CatalogOptions
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Engine, Model, configure, fit_model
 from pipeline.fit.significance.detection import peak_to_test
 
@@ -29,8 +32,7 @@ def compare(data, directory):
     """Return published and own values by column, and how many of them agree."""
     catalogue = Path(directory) / "results" / "catalog" / "sources.parquet"
     sources = {
-        row["source_id"]: row
-        for row in tables.rows_of(tables.read_parquet(catalogue, columns.SOURCES))
+        row["source_id"]: row for row in tables.rows_of(tables.read_parquet(catalogue, SOURCES))
     }
     with open(data / "published" / "grs1915_qpo.csv", encoding="utf-8") as file:
         published = list(csv.DictReader(file))

@@ -28,7 +28,7 @@ import numpy as np
 from _common import report, timed
 from astropy.io import fits
 
-from pipeline.config import IngestOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
 from pipeline.ingest.archive.walk import find
 from pipeline.ingest.files import fits_file
@@ -144,7 +144,7 @@ def floor(path):
 PEAK = """
 import sys
 from pathlib import Path
-from pipeline.config import IngestOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver, reader
 from pipeline.ingest.plan.resolve import resolve
 from pipeline.ingest.plan.scan import scan_file

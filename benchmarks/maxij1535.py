@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from _common import ROOT, report, survey
 
-from pipeline import columns, tables
+from pipeline import tables
+from pipeline.columns.catalogue import SOURCES
 from pipeline.status import HAS_RESULT
 
 EXAMPLE = ROOT / "config" / "examples" / "maxij1535.yaml"
@@ -61,7 +62,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         seconds = survey(EXAMPLE, data / "maxij1535_pds", directory)
         catalogue = Path(directory) / "results" / "catalog" / "sources.parquet"
-        rows = tables.rows_of(tables.read_parquet(catalogue, columns.SOURCES))
+        rows = tables.rows_of(tables.read_parquet(catalogue, SOURCES))
     with open(data / "published" / "maxij1535_qpo.csv", encoding="utf-8") as file:
         published = list(csv.DictReader(file))
     found = compare({row["source_id"]: row for row in rows}, published)

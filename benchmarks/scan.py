@@ -17,7 +17,9 @@ import numpy as np
 from _common import report
 from astropy.io import fits
 
-from pipeline.config import ClusterOptions, IngestOptions, SourceOptions
+from pipeline.config.archive import SourceOptions
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
 
 FILES, FOLDER, ROWS, SAMPLE = 100_000, 1000, 65_536, 1000

@@ -17,12 +17,13 @@ from statistics import median
 import numpy as np
 from _common import report, simulate
 
-from pipeline import columns, tables
+from pipeline import tables
+from pipeline.columns.spectra import SPECTRA
 from pipeline.fit import Model, configure
 
 MODELS = {"power_law_qpo": ["constant", "power_law", "lorentzian"]}
 TRUTH = [2.0, 2.0, 1.5, 10.0, 6.0, 1.0]
-N, REPEATS, TARGET, SPECTRA = 32, 5, 3.0, 8192
+N, REPEATS, TARGET, MANY = 32, 5, 3.0, 8192
 BATCHES = 256, 1024, 4096, 8192
 
 
@@ -34,7 +35,7 @@ def write_spectra(path, lanes, bins):
     width = grid[1] - grid[0]
     rows = [
         {
-            **tables.empty_row(columns.SEGMENT),
+            **tables.empty_row(SPECTRA),
             "source_id": f"s{lane}",
             "product": "all",
             "status": "ok",
@@ -47,7 +48,7 @@ def write_spectra(path, lanes, bins):
         }
         for lane in range(lanes)
     ]
-    tables.write_parquet(path, columns.SEGMENT, rows)
+    tables.write_parquet(path, SPECTRA, rows)
 
 
 PEAK = """
@@ -101,13 +102,13 @@ def main():
             floor_name="interpreter with JAX and SciPy",
             target=TARGET,
         )
-        write_spectra(folder / "many", SPECTRA, 1024)
+        write_spectra(folder / "many", MANY, 1024)
         least = (folder / "many").stat().st_size
         for batch in BATCHES:
             seconds, memory = stage(folder, folder / "many", batch_size=batch)
             report(
                 "shard",
-                f"peak memory, {SPECTRA} spectra of 1,024 bins, batch_size {batch}",
+                f"peak memory, {MANY} spectra of 1,024 bins, batch_size {batch}",
                 "bytes",
                 memory,
                 floor=float(3 * 8 * 1024 * batch),

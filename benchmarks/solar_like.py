@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from _common import report
 
-from pipeline import columns, tables
-from pipeline.config import load
+from pipeline import tables
+from pipeline.columns.fits import MODELS, PARAMETERS
+from pipeline.config.survey import load
 from pipeline.fit import fit_spectra
 from pipeline.fit.model.model import Model
 from pipeline.fit.tables.lines import alone
@@ -63,7 +64,7 @@ def survey(data, directory) -> list[dict]:
     folder = Path(directory) / "results" / "catalog"
     models, parameters = (
         tables.rows_of(tables.read_parquet(folder / f"{name}.parquet", table))
-        for name, table in (("models", columns.MODELS), ("parameters", columns.PARAMETERS))
+        for name, table in (("models", MODELS), ("parameters", PARAMETERS))
     )
     out = []
     for row in models:

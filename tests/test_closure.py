@@ -105,10 +105,31 @@ def test_import_statements_alone_are_what_the_whole_syntax_tree_says():
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_has_the_options_and_the_statuses_that_it_imports(stage):
+def test_a_stage_has_the_tables_and_the_statuses_that_it_imports(stage):
     found = imported([stage])
-    assert {"columns.py", "config.py", "models.py", "status.py", "tables.py"} <= found
+    assert {"columns/base.py", "config/base.py", "status.py", "tables.py"} <= found
     assert not any(f.startswith(f"{other}/") for other in STAGES if other != stage for f in found)
+
+
+@pytest.mark.parametrize(
+    ("stage", "sections", "declared"),
+    [
+        ("ingest", {"archive", "cluster", "ingest", "tables"}, {"ingest", "observations"}),
+        ("segment", {"cluster", "segment"}, {"ingest", "spectra"}),
+        ("fit", {"fit", "models", "validation"}, {"fits", "spectra"}),
+        ("report", {"report"}, {"catalogue", "fits", "observations", "simulate"}),
+    ],
+)
+def test_a_stage_has_the_version_of_its_own_options_and_tables(stage, sections, declared):
+    """What the catalogue is called does not make the fits anew."""
+    found = imported([stage])
+
+    def of(folder):
+        modules = {Path(f).stem for f in found if f.startswith(f"{folder}/")}
+        return modules - {"__init__", "base", "shared"}
+
+    assert of("config") == sections
+    assert of("columns") == declared
 
 
 def test_stages_have_versions_of_their_own():

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pipeline.cluster import connect, isolating_map
-from pipeline.config import ClusterOptions
+from pipeline.config.cluster import ClusterOptions
 
 OPTIONS = ClusterOptions(workers=2, chunk_size=8, item_timeout=3.0)
 

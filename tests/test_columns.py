@@ -8,8 +8,11 @@ import pytest
 from astropy import units
 from astropy.io.votable.ucd import check_ucd
 
-from pipeline.columns import CATALOGUE, MODELS, REJECTED, SEGMENT, SOURCES, TABLES
-from pipeline.models import COMPONENTS
+from pipeline.columns.catalogue import REJECTED, SOURCES
+from pipeline.columns.fits import MODELS
+from pipeline.columns.registry import CATALOGUE, TABLES
+from pipeline.columns.spectra import SPECTRA
+from pipeline.components import COMPONENTS
 from pipeline.status import HAS_RESULT, Fault, Flag, Status, without
 from pipeline.tables import (
     TableError,
@@ -79,8 +82,8 @@ def test_a_row_of_which_nothing_is_known_can_be_written_and_read(table, tmp_path
 def test_values_come_back_as_they_were_written(tmp_path):
     power = np.geomspace(1e-9, 1e9, 7)
     row = {"source_id": "a", "m": 2**40, "power": power, "observation_ids": ["x", "y"], "rms": 0.1}
-    write_parquet(tmp_path / "t.parquet", SEGMENT, [row])
-    (back,) = rows_of(read_parquet(tmp_path / "t.parquet", SEGMENT))
+    write_parquet(tmp_path / "t.parquet", SPECTRA, [row])
+    (back,) = rows_of(read_parquet(tmp_path / "t.parquet", SPECTRA))
     assert back["m"] == 2**40
     assert back["rms"] == 0.1
     assert list(back["observation_ids"]) == ["x", "y"]
@@ -96,7 +99,7 @@ def test_units_and_descriptions_travel_with_the_file(tmp_path):
 
 def test_rows_in_groups_can_be_read_one_by_one(tmp_path):
     rows = ({"source_id": str(i)} for i in range(5))
-    assert write_parquet(tmp_path / "t.parquet", SEGMENT, rows, rows_per_group=2) == 5
+    assert write_parquet(tmp_path / "t.parquet", SPECTRA, rows, rows_per_group=2) == 5
     file = pq.ParquetFile(tmp_path / "t.parquet")
     assert file.num_row_groups == 3
     assert rows_of(file.read_row_group(1))[0]["source_id"] == "2"
@@ -137,9 +140,9 @@ def test_a_file_that_is_cut_short_or_another_table_is_refused(tmp_path):
 
 
 def test_a_selection_of_columns_is_checked_too(tmp_path):
-    write_parquet(tmp_path / "t.parquet", SEGMENT, [{"source_id": "a"}])
+    write_parquet(tmp_path / "t.parquet", SPECTRA, [{"source_id": "a"}])
     columns = ["source_id", "m"]
-    assert read_parquet(tmp_path / "t.parquet", SEGMENT, columns).column_names == columns
+    assert read_parquet(tmp_path / "t.parquet", SPECTRA, columns).column_names == columns
 
 
 def test_the_schema_has_no_nulls():
@@ -192,8 +195,8 @@ def test_the_next_item_is_made_ahead_and_an_error_comes_where_it_belongs():
 
 
 def test_rows_that_a_stage_keeps_for_itself_come_back_as_they_were(tmp_path):
-    rows = [{**empty_row(SEGMENT), "source_id": "a", "power": np.arange(3.0), "flags": Flag.NO_GTI}]
-    write_arrow(tmp_path / "part", SEGMENT, rows)
+    rows = [{**empty_row(SPECTRA), "source_id": "a", "power": np.arange(3.0), "flags": Flag.NO_GTI}]
+    write_arrow(tmp_path / "part", SPECTRA, rows)
     (row,) = rows_of(read_arrow(tmp_path / "part"))
     np.testing.assert_array_equal(row["power"], [0.0, 1.0, 2.0])
     assert (row["source_id"], row["flags"]) == ("a", int(Flag.NO_GTI))

@@ -10,7 +10,9 @@ import pytest
 import pipeline.__main__ as command_line
 from pipeline import __version__
 from pipeline.__main__ import main
-from pipeline.config import ClusterOptions, ConfigError, SegmentOptions
+from pipeline.config.base import ConfigError
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.segment import SegmentOptions
 
 
 @pytest.fixture

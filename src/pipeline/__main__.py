@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 from pipeline import __version__
-from pipeline.config import SECTIONS, ConfigError, Survey, is_remote, validate
+from pipeline.config.archive import is_remote
+from pipeline.config.base import ConfigError
+from pipeline.config.survey import SECTIONS, Survey, validate
 
 EXIT_CONFIG = 2
 EXIT_TRY_AGAIN = 75

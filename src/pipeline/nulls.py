@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.columns import Column, Table
+from pipeline.columns.base import Column, Table
 
 EMPTY = {"str": "", "bool": False, "int32": 0, "int64": 0, "float32": np.nan, "float64": np.nan}
 """How a missing cell looks inside the code."""

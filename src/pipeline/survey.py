@@ -15,8 +15,11 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.config import ConfigError, Survey, check_paths, is_remote, load, resolve
+from pipeline.config.archive import is_remote
+from pipeline.config.base import ConfigError
+from pipeline.config.survey import Survey, load
 from pipeline.describe import write_files, write_options
+from pipeline.workflow import check_paths, resolve
 
 ROOT = Path(__file__).parents[2]
 """The repository: the workflow is not part of an installed package."""
@@ -150,7 +153,7 @@ def summary(directory: Path, truth: str | None) -> str:
 
 def _qpos(sources: Path, record: dict) -> str:
     """Return how many sources have a QPO, and on what evidence."""
-    from pipeline.columns import SOURCES
+    from pipeline.columns.catalogue import SOURCES
     from pipeline.report.evidence import qpo_sentence
     from pipeline.tables import read_parquet
 
@@ -161,7 +164,8 @@ def _qpos(sources: Path, record: dict) -> str:
 
 def _recovered(sources: Path, truth: str) -> str:
     """Return the table of injected against recovered values."""
-    from pipeline.columns import SOURCES, TABLES
+    from pipeline.columns.catalogue import SOURCES
+    from pipeline.columns.registry import TABLES
     from pipeline.report.truth import truth_table
     from pipeline.tables import read_parquet, rows_of
 

@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.columns import INGEST, MANIFEST, MODELS, PARAMETERS, SAMPLES, SEGMENT
-from pipeline.config import CatalogOptions, Survey, shard_name, shard_of
+from pipeline.columns.fits import MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.catalog import CatalogOptions
+from pipeline.config.survey import Survey
+from pipeline.shards import shard_name, shard_of
 from pipeline.status import Flag
 from pipeline.tables import write_parquet
 
@@ -189,7 +194,7 @@ def write_survey(folder: Path, rows_of_stages: dict) -> dict:
     paths = {name: folder / name for name in names}
     paths["manifest"] = folder / "manifest.parquet"
     paths["plan"].mkdir(parents=True)
-    write_parquet(paths["manifest"], MANIFEST, rows_of_stages["manifest"])
+    write_parquet(paths["manifest"], OBSERVATIONS, rows_of_stages["manifest"])
     for index in range(SHARDS):
         name = shard_name(index)
 
@@ -206,7 +211,7 @@ def write_survey(folder: Path, rows_of_stages: dict) -> dict:
                 lines.append("\t".join(str(row.get(c, "")) for c in LIST))
         (paths["plan"] / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         write_parquet(paths["ingest"] / f"{name}.parquet", INGEST, mine("ingest"))
-        write_parquet(paths["segment"] / f"{name}.parquet", SEGMENT, mine("segment"))
+        write_parquet(paths["segment"] / f"{name}.parquet", SPECTRA, mine("segment"))
         write_parquet(paths["fit"] / f"{name}.models.parquet", MODELS, mine("models"))
         write_parquet(paths["fit"] / f"{name}.parameters.parquet", PARAMETERS, mine("parameters"))
         write_parquet(paths["fit"] / f"{name}.samples.parquet", SAMPLES, mine("samples"))

@@ -5,8 +5,8 @@ from math import isfinite, isnan, nan
 import pytest
 
 from pipeline.catalog.bands import source_and_epochs
-from pipeline.columns import EPOCHS, SOURCES
-from pipeline.config import CatalogOptions
+from pipeline.columns.catalogue import EPOCHS, SOURCES
+from pipeline.config.catalog import CatalogOptions
 from pipeline.pvalues import combine
 from pipeline.status import Flag
 from pipeline.tables import to_arrow

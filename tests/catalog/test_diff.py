@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.catalog import changes, diff, driver
-from pipeline.config import CatalogOptions, Survey
+from pipeline.config.catalog import CatalogOptions
+from pipeline.config.survey import Survey
 
 
 @pytest.fixture

@@ -8,8 +8,12 @@ from astropy.io import fits
 
 from pipeline.catalog.conservation import RowsLost
 from pipeline.catalog.driver import run
-from pipeline.columns import CATALOGUE, REJECTED, SAMPLES, SOURCES
-from pipeline.config import CatalogOptions, FitOptions, SamplesOptions, Survey
+from pipeline.columns.catalogue import REJECTED, SOURCES
+from pipeline.columns.fits import SAMPLES
+from pipeline.columns.registry import CATALOGUE
+from pipeline.config.catalog import CatalogOptions
+from pipeline.config.fit import FitOptions, SamplesOptions
+from pipeline.config.survey import Survey
 from pipeline.status import Flag
 from pipeline.tables import TableError, read_parquet, rows_of
 

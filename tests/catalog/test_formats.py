@@ -13,7 +13,9 @@ from astropy.table import Table as AstropyTable
 
 from pipeline.catalog.fits import write_fits
 from pipeline.catalog.votable import encode_rows, write_votable
-from pipeline.columns import CATALOGUE, MODELS, SOURCES, TABLES
+from pipeline.columns.catalogue import SOURCES
+from pipeline.columns.fits import MODELS
+from pipeline.columns.registry import CATALOGUE, TABLES
 from pipeline.tables import to_arrow
 
 NAME = "GRS 1915+105 ½ \n<&\"'>"

@@ -6,8 +6,9 @@ import pytest
 
 from pipeline.catalog.merge import choose_product, runner_up, source_row
 from pipeline.catalog.qpo import choose_qpo, harmonics, index
-from pipeline.columns import FITTED, SEGMENT, SOURCES
-from pipeline.config import CatalogOptions
+from pipeline.columns.catalogue import FITTED, SOURCES
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.catalog import CatalogOptions
 from pipeline.status import Flag
 from pipeline.tables import empty_row
 
@@ -37,7 +38,7 @@ def parameter(component, name, value, product="p", errors=(0.1, 0.2)):
 
 
 def product(name="p", status="ok", counts=nan, exposure=nan, mean_rate=nan, m=1, **more):
-    return empty_row(SEGMENT) | {
+    return empty_row(SPECTRA) | {
         "source_id": "S",
         "product": name,
         "status": status,

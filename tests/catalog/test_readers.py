@@ -14,7 +14,9 @@ from astropy import units
 from astropy.table import QTable
 
 from pipeline.catalog.driver import collect_samples, publish
-from pipeline.columns import CATALOGUE, MODELS, PARAMETERS, SAMPLES, SOURCES
+from pipeline.columns.catalogue import SOURCES
+from pipeline.columns.fits import MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.registry import CATALOGUE
 from pipeline.status import Flag
 from pipeline.tables import read_parquet, rows_of, to_arrow, write_parquet
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from pipeline.config import ComponentOptions
+from pipeline.config.models import ComponentOptions
 from pipeline.fit import Engine, Model, Problem, fit_model
 
 GRID = np.linspace(1 / 16, 32, 256)

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import FitOptions, load, validate
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import load, validate
 from pipeline.fit import fit_spectra
 from pipeline.fit.driver import fit_rows
 from pipeline.fit.model.model import Model

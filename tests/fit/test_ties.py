@@ -5,8 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pipeline import columns, tables
-from pipeline.config import ComponentOptions, FitOptions, validate
+from pipeline import tables
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.fit import FitOptions
+from pipeline.config.models import ComponentOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Engine, Grid, Model, driver, fit_model
 from pipeline.fit.model.likelihood import terms
 from pipeline.fit.objectives.power_spectrum import information
@@ -135,7 +138,7 @@ def test_a_harmonic_is_found_without_starts_and_sharpens_the_frequency(draw):
 
 
 def test_rows_of_the_catalogue_show_a_tied_parameter_as_not_free():
-    row = tables.empty_row(columns.SEGMENT)
+    row = tables.empty_row(SPECTRA)
     edges = np.sqrt(GRID[1:] * GRID[:-1])
     n = np.full(GRID.size, 300.0)
     peaks = [(0.02, 4.0, 0.2), (0.012, 8.0, 0.4)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pipeline.config import IngestOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest.archive.walk import find
 from pipeline.ingest.files.fits_file import sha256
 from pipeline.ingest.plan.resolve import resolve

@@ -7,8 +7,12 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.timeseries import BoxLeastSquares, LombScargle
 
-from pipeline.columns import INGEST, MANIFEST
-from pipeline.config import ClusterOptions, ConfigError, IngestOptions, SourceOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.config.archive import SourceOptions
+from pipeline.config.base import ConfigError
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
 from pipeline.ingest.files import fits_file
 from pipeline.ingest.plan import shard
@@ -29,7 +33,9 @@ def _survey(folder, work, group_by="object", **said):
         cluster=ClusterOptions(),
         shards=1,
     )
-    manifest = {r["file"]: r for r in rows_of(read_parquet(work / "manifest.parquet", MANIFEST))}
+    manifest = {
+        r["file"]: r for r in rows_of(read_parquet(work / "manifest.parquet", OBSERVATIONS))
+    }
     entries = shard.read(work / "plan/shard-0000.tsv")
     rows = {
         e["file"]: read_products(e, folder, IngestOptions(**said))[0]
@@ -154,7 +160,7 @@ def test_an_object_under_two_names_is_one_source_by_position_and_flagged_by_name
         plan(group_by="object", same_position="error")
     assert not (tmp_path / "manifest.parquet").exists()
     plan(group_by="position", same_position="error")
-    rows = rows_of(read_parquet(tmp_path / "manifest.parquet", MANIFEST))
+    rows = rows_of(read_parquet(tmp_path / "manifest.parquet", OBSERVATIONS))
     names = {row["file"]: row["source_id"] for row in rows}
     assert {names[f] for f, r in by_name.items() if r["source_id"] in flagged} == {
         "CRAB",

@@ -6,13 +6,18 @@ import os
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.columns import INGEST, MANIFEST
-from pipeline.config import ClusterOptions, ConfigError, IngestOptions, SourceOptions, shard_of
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.config.archive import SourceOptions
+from pipeline.config.base import ConfigError
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
 from pipeline.ingest.archive.walk import find
 from pipeline.ingest.files import fits_file
 from pipeline.ingest.plan import shard
 from pipeline.ingest.read.reader import read_products
+from pipeline.shards import shard_of
 from pipeline.tables import read_parquet, rows_of
 
 CLUSTER = ClusterOptions(workers=2)
@@ -29,7 +34,7 @@ def _plan(archive, folder, shards=3, cache=None, group_by="observation", **optio
         cluster=CLUSTER,
         shards=shards,
     )
-    return rows_of(read_parquet(folder / "manifest.parquet", MANIFEST))
+    return rows_of(read_parquet(folder / "manifest.parquet", OBSERVATIONS))
 
 
 def _lists(folder):

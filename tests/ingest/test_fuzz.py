@@ -13,14 +13,18 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from pipeline.columns import INGEST, MANIFEST, SEGMENT
-from pipeline.config import IngestOptions, SegmentOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.ingest import IngestOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.ingest.archive.walk import find
 from pipeline.ingest.plan.resolve import resolve
 from pipeline.ingest.plan.scan import scan_file
 from pipeline.ingest.read.reader import read_products
 from pipeline.segment import gti as segment_gti
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations, observation
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.simulate import dialects
 from pipeline.simulate.mutate import mutate
 from pipeline.status import Fault, Status
@@ -114,15 +118,17 @@ def survey(folder, options):
     observations = rows_of(to_arrow(INGEST, read))
     sound = [row for row in observations if row["status"] == Status.OK]
     averaged = [
-        row for one in sound for row in product_rows(lambda i, one=one: one, 1, SegmentOptions())
+        row
+        for one in sound
+        for row in product_rows(Observations.held([observation(one)]), SegmentOptions())
     ]
     return manifest, observations, averaged
 
 
 def check(manifest, observations, averaged):
     """Hold rows to what the later stages and their readers rely on."""
-    to_arrow(MANIFEST, manifest)
-    to_arrow(SEGMENT, averaged)
+    to_arrow(OBSERVATIONS, manifest)
+    to_arrow(SPECTRA, averaged)
     for row in [*manifest, *observations, *averaged]:
         status = Status(row["status"])
         assert status not in (Status.ERROR, Status.WORKER_DIED)

@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from pipeline.columns import MANIFEST
-from pipeline.config import ClusterOptions, load
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.survey import load
 from pipeline.ingest import driver
 from pipeline.ingest.missions import registry
 from pipeline.ingest.plan import shard
@@ -135,7 +136,7 @@ def _folder(folder, survey) -> tuple[str, str]:
             cluster=ClusterOptions(),
             shards=1,
         )
-        found = rows_of(read_parquet(manifest, MANIFEST))
+        found = rows_of(read_parquet(manifest, OBSERVATIONS))
         entries = {e["file"]: e for e in shard.read(Path(work, "plan/shard-0000.tsv"))}
     lines, statuses = [], []
     for row in found:

@@ -16,7 +16,9 @@ import pytest
 from astropy.io import fits
 
 import pipeline
-from pipeline.config import ConfigError, IngestOptions, load
+from pipeline.config.base import ConfigError
+from pipeline.config.ingest import IngestOptions
+from pipeline.config.survey import load
 from pipeline.ingest.archive.walk import find
 from pipeline.ingest.files import fits_file
 from pipeline.ingest.plan.scan import scan_file

@@ -5,17 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.columns import (
-    CURVES,
-    MANIFEST,
-    MODELS,
-    PARAMETERS,
-    REJECTED,
-    SAMPLES,
-    SOURCES,
-    TRUTH,
-)
-from pipeline.config import shard_name, shard_of
+from pipeline.columns.catalogue import REJECTED, SOURCES
+from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.simulate import TRUTH
+from pipeline.shards import shard_name, shard_of
 from pipeline.status import Flag
 from pipeline.tables import write_parquet
 
@@ -76,7 +70,7 @@ def hostile():
 @pytest.fixture
 def catalogue(tmp_path):
     """Write the catalogue and the curves and return the driver's arguments."""
-    tables = {"sources": SOURCES, "observations": MANIFEST, "models": MODELS}
+    tables = {"sources": SOURCES, "observations": OBSERVATIONS, "models": MODELS}
     tables |= {"parameters": PARAMETERS, "rejected": REJECTED, "samples": SAMPLES}
     content = rows()
     for name, table in tables.items():

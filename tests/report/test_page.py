@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 import pytest
 
-from pipeline.config import ReportOptions
+from pipeline.config.report import ReportOptions
 from pipeline.report.driver import run
 from pipeline.report.embed import Grids, compact, floats
 from pipeline.report.evidence import qpo_sentence

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.columns import TRUTH
-from pipeline.config import SimulateOptions
+from pipeline.columns.simulate import TRUTH
+from pipeline.config.simulate import SimulateOptions
 from pipeline.simulate.driver import run
 from pipeline.tables import read_parquet, rows_of
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pipeline.config import ConfigError, SimulateOptions
+from pipeline.config.base import ConfigError
+from pipeline.config.simulate import SimulateOptions
 from pipeline.simulate.driver import run
 
 

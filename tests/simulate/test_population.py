@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.simulate import observatories
 from pipeline.simulate.population import (
     DIALECTS,

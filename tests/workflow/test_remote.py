@@ -7,8 +7,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pipeline.columns import REJECTED
-from pipeline.config import shard_name, shard_of
+from pipeline.columns.catalogue import REJECTED
+from pipeline.shards import shard_name, shard_of
 from pipeline.status import Status
 from pipeline.tables import read_parquet, rows_of
 

@@ -8,8 +8,9 @@ import yaml
 
 from pipeline import survey
 from pipeline.__main__ import main
-from pipeline.columns import SOURCES, TABLES
-from pipeline.config import load
+from pipeline.columns.catalogue import SOURCES
+from pipeline.columns.registry import TABLES
+from pipeline.config.survey import load
 from pipeline.tables import write_parquet
 
 

@@ -11,9 +11,11 @@ from collections import Counter
 
 import pytest
 
-from pipeline.columns import MANIFEST, MODELS, REJECTED
-from pipeline.columns import SOURCES as SOURCES_TABLE
-from pipeline.config import shard_name, shard_of
+from pipeline.columns.catalogue import REJECTED
+from pipeline.columns.catalogue import SOURCES as SOURCES_TABLE
+from pipeline.columns.fits import MODELS
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.shards import shard_name, shard_of
 from pipeline.status import HAS_RESULT, Status
 from pipeline.tables import read_parquet, rows_of
 
@@ -25,7 +27,7 @@ EVERY_JOB = sorted(
 )
 
 COMPONENT = """
-from pipeline.models import Component, Parameter
+from pipeline.components import Component, Parameter
 
 flicker = Component(
     "flicker",
@@ -74,7 +76,7 @@ def test_a_damaged_file_costs_itself(first, workplace):
     assert rejected["file"] == "xmm/cut.lc"
     assert rejected["status"] == Status.TRUNCATED
     assert rejected["reason"]
-    assert len(rows(workplace, MANIFEST)) == len(SOURCES) + 1
+    assert len(rows(workplace, OBSERVATIONS)) == len(SOURCES) + 1
 
 
 def test_the_run_ends_by_saying_where_the_results_are_and_what_they_are(first, workplace):

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import inf, isfinite, nan
 
 from pipeline.catalog.merge import source_row, with_open_intervals
-from pipeline.columns import EPOCHS, PULSE, SOURCES
-from pipeline.config import CatalogOptions
-from pipeline.models import LORENTZIANS
+from pipeline.columns.catalogue import EPOCHS, SOURCES
+from pipeline.columns.shared import PULSE
+from pipeline.components import LORENTZIANS
+from pipeline.config.catalog import CatalogOptions
 from pipeline.pvalues import combine
 from pipeline.status import HAS_RESULT, Flag, Status, without
 

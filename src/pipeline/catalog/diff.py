@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipeline.catalog.changes import changed_files, changed_setting, changed_sources
-from pipeline.config import ConfigError
+from pipeline.config.base import ConfigError
 from pipeline.nulls import without_nulls
 
 _PLACES = ("", "catalog", "results/catalog")

@@ -22,17 +22,13 @@ from pipeline.catalog.provenance import provenance
 from pipeline.catalog.rejected import rejected_files, rejected_later
 from pipeline.catalog.shards import Shard, read_shard, shard_lists
 from pipeline.catalog.votable import write_votable
-from pipeline.columns import (
-    CATALOGUE,
-    EPOCHS,
-    MANIFEST,
-    MODELS,
-    PARAMETERS,
-    REJECTED,
-    SAMPLES,
-    SOURCES,
-)
-from pipeline.config import CatalogOptions, SamplesOptions, Survey
+from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
+from pipeline.columns.fits import MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.registry import CATALOGUE
+from pipeline.config.catalog import CatalogOptions
+from pipeline.config.fit import SamplesOptions
+from pipeline.config.survey import Survey
 from pipeline.nulls import with_nulls
 from pipeline.status import HAS_RESULT, Status
 from pipeline.tables import atomic_path, read_parquet, rows_of, schema, to_arrow
@@ -90,11 +86,11 @@ def run(
         When a stage's file cannot be used.
     """
     started = datetime.now(UTC)
-    observations = read_parquet(manifest, MANIFEST).sort_by("file")
+    observations = read_parquet(manifest, OBSERVATIONS).sort_by("file")
     files = rows_of(observations.select(_FILE_COLUMNS))
     lists, folders = shard_lists(plan), (ingest, segment, fit)
     tables = merge(files, lists, folders, options, survey.fit.samples)
-    tables[MANIFEST] = _with_checksums(observations, files)
+    tables[OBSERVATIONS] = _with_checksums(observations, files)
     sources = tables[SOURCES]
     statuses = sources.column("status").to_pylist()
     refusal = quality_gate(

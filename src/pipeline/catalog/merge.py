@@ -16,14 +16,15 @@ from pipeline.catalog.qpo import (
     is_of,
     quality,
 )
-from pipeline.columns import FITTED, SEGMENT, SOURCES
-from pipeline.config import CatalogOptions
+from pipeline.columns.catalogue import FITTED, SOURCES
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.catalog import CatalogOptions
 from pipeline.status import HAS_RESULT, Fault, Flag, Status, without
 from pipeline.tables import empty_row
 
 _IDENTITY = ("object", "mission", "instrument", "ra", "dec", "kind")
 _JUDGEMENT = ("status", "flags", "reason")
-_FROM_PRODUCT = tuple(n for n in SOURCES.names if n in SEGMENT.names and n not in _JUDGEMENT)
+_FROM_PRODUCT = tuple(n for n in SOURCES.names if n in SPECTRA.names and n not in _JUDGEMENT)
 _FROM_FIT = ("model", "n_bins", "norm", "statistic", "deviance", "n_free")
 _FROM_CHECK = ("t_sse_p_value", "outlier_frequency", "outlier_p_value")
 _LIMIT = "below"

@@ -7,7 +7,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.catalog.text import FLAG_BITS, STATUS_WORDS
-from pipeline.columns import FLAGS, STATUS, Table
+from pipeline.columns.base import Table
+from pipeline.columns.shared import FLAGS, STATUS
 from pipeline.nulls import with_nulls
 from pipeline.tables import atomic_path, schema, stored_schema
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pipeline
 from pipeline.closure import code_version
-from pipeline.config import NOT_IN_CATALOGUE, Survey
+from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
 
 _DISTRIBUTION = "spectral-timing-pipeline"
 

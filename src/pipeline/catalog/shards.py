@@ -9,11 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.columns import INGEST, MODELS, PARAMETERS, SAMPLES, SEGMENT
+from pipeline.columns.fits import MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.spectra import SPECTRA
 from pipeline.tables import read_parquet, rows_of
 
 _READING = ("source_id", "observation_id", "file", "sha256", "product", "status", "reason")
-_SPECTRUM = tuple(c.name for c in SEGMENT.columns if not c.array or c.dtype == "str")
+_SPECTRUM = tuple(c.name for c in SPECTRA.columns if not c.array or c.dtype == "str")
 
 BySource = Mapping[str, list[dict]]
 
@@ -67,7 +69,7 @@ def read_shard(shard_list: Path, ingest: Path, segment: Path, fit: Path) -> Shar
     return Shard(
         planned=planned,
         readings=_by_source(read_parquet(ingest / f"{name}.parquet", INGEST, _READING)),
-        products=_by_source(read_parquet(segment / f"{name}.parquet", SEGMENT, _SPECTRUM)),
+        products=_by_source(read_parquet(segment / f"{name}.parquet", SPECTRA, _SPECTRUM)),
         fits=_by_source(models.drop_columns(["covariance", "parameter_names"])),
         parameters=_by_source(parameters.filter(pc.field("best"))),
         sampled=frozenset((row["source_id"], row["product"]) for row in rows_of(samples)),

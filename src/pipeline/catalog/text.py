@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.columns import Column
+from pipeline.columns.base import Column
 from pipeline.status import Flag, Status
 
 STATUS_WORDS = {s.value: s.sentence for s in Status}

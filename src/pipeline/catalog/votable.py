@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.catalog.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
-from pipeline.columns import STATUS, Column, Table
+from pipeline.columns.base import Column, Table
+from pipeline.columns.shared import STATUS
 from pipeline.nulls import missing
 from pipeline.tables import atomic_path
 

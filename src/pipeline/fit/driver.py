@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import columns, tables
-from pipeline.config import FitOptions
+from pipeline import tables
+from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.fit import FitOptions
 from pipeline.fit.engine import devices
 from pipeline.fit.engine.blocks import on_cores
 from pipeline.fit.engine.optimize import Engine, component_power
@@ -46,13 +48,13 @@ def run(
     """
     with (
         # closed in reverse: where MODELS is, the others are
-        tables.parquet_writer(models, columns.MODELS) as to_models,
-        tables.parquet_writer(parameters, columns.PARAMETERS) as to_parameters,
-        tables.parquet_writer(curves, columns.CURVES) as to_curves,
-        tables.parquet_writer(samples, columns.SAMPLES) as to_samples,
+        tables.parquet_writer(models, MODELS) as to_models,
+        tables.parquet_writer(parameters, PARAMETERS) as to_parameters,
+        tables.parquet_writer(curves, CURVES) as to_curves,
+        tables.parquet_writer(samples, SAMPLES) as to_samples,
     ):
         writers = to_models, to_parameters, to_curves, to_samples
-        batches = tables.read_batches(input, columns.SEGMENT, options.batch_size)
+        batches = tables.read_batches(input, SPECTRA, options.batch_size)
         # while a batch is fitted the next is read and the last one written
         fitted = (fit_rows(rows, options) for rows in tables.ahead(batches))
         for rows_of_tables in tables.ahead(fitted):

@@ -9,17 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.columns import (
-    CURVES,
-    MANIFEST,
-    MODELS,
-    PARAMETERS,
-    REJECTED,
-    SAMPLES,
-    SOURCES,
-    TRUTH,
-)
-from pipeline.config import ReportOptions
+from pipeline.columns.catalogue import REJECTED, SOURCES
+from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.simulate import TRUTH
+from pipeline.config.report import ReportOptions
 from pipeline.report.corner import corner_plot
 from pipeline.report.embed import Grids
 from pipeline.report.page import page_data, render, source_details, truth_data
@@ -63,7 +57,7 @@ def run(
     """
     sources = read_parquet(catalog / "sources.parquet", SOURCES)
     shown = dict(shown_products(sources, options.max_spectra))
-    files = read_parquet(catalog / "observations.parquet", MANIFEST)
+    files = read_parquet(catalog / "observations.parquet", OBSERVATIONS)
     models = read_parquet(catalog / "models.parquet", MODELS)
     parameters = read_parquet(catalog / "parameters.parquet", PARAMETERS).filter(pc.field("best"))
     grids = Grids()

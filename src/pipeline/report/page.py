@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import pyarrow as pa
 
-from pipeline.columns import REJECTED, SOURCES
+from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.report.embed import Grids, columns, compact, records, spectrum
 from pipeline.report.evidence import SIGNIFICANT_Q, qpo_sentence
 from pipeline.report.truth import compare, false_qpos, summary

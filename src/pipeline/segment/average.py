@@ -175,6 +175,4 @@ def combined_excess_variance(periodograms: Sequence[Periodogram]) -> Excess:
         for p in periodograms
     ]
     value, error = np.array([one.value for one in each]), np.array([one.error for one in each])
-    return Excess(
-        float(value @ n / n.sum()), float(np.sqrt((error * n) @ (error * n)) / n.sum())
-    )
+    return Excess(float(value @ n / n.sum()), float(np.sqrt((error * n) @ (error * n)) / n.sum()))

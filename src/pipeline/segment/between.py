@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.segment.stationarity import Scatter, band_starts, bands
+from pipeline.segment.stationarity import NOT_COMPARED, Scatter, band_starts, bands
 
 _VARIES = 4.0
 """Standard errors by which a band has power above the noise, to be compared between observations."""
@@ -41,7 +41,7 @@ def scatter(power: np.ndarray, noise: np.ndarray, m: np.ndarray) -> Scatter:
     m = np.asarray(m)
     found = _strengths(np.asarray(power), np.asarray(noise), m)
     if not found.differ(m):
-        return Scatter()
+        return NOT_COMPARED
     chi2 = np.sum((found.each - found.together) ** 2 / found.variance)
     return Scatter(float(chi2), len(m) - 1)
 

@@ -1,15 +1,16 @@
 """The observations of a series, cut into uninterrupted intervals of bins."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
+from pipeline.refusal import Refusal
 from pipeline.segment import frames, lengths
 from pipeline.segment.kept import Kept
 from pipeline.segment.observation import Header, Observation, Observations
 from pipeline.segment.series import Series, cut
-from pipeline.segment.unusable import Unusable
 from pipeline.status import Status
 
 
@@ -38,7 +39,7 @@ class Cuts:
 
         Raises
         ------
-        Unusable
+        Refusal
             Where the width of the bins of a light curve is not known.
         """
         self._observations = observations
@@ -75,7 +76,7 @@ class Cuts:
         return lengths.segment_bins(self.bins, self.steps, options, length, file)
 
 
-def _steps(headers: list[Header], requested: float) -> list[float]:
+def _steps(headers: Sequence[Header], requested: float) -> list[float]:
     """Return the width of a bin of each observation, s."""
     if headers[0].kind == "events":
         ticks = [header.tick for header in headers]
@@ -83,5 +84,5 @@ def _steps(headers: list[Header], requested: float) -> list[float]:
     for header in headers:
         if not header.dt > 0:
             reason = f"{header.file}: the width of the bins is not known; give it as TIMEDEL"
-            raise Unusable(Status.BAD_TIME, reason)
+            raise Refusal(Status.BAD_TIME, reason)
     return [header.dt for header in headers]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
+from pipeline.refusal import Refusal
 from pipeline.segment import gti
-from pipeline.segment.unusable import Unusable
 from pipeline.status import Status
 
 PRIMES = (2, 3, 5, 7)
@@ -171,7 +171,7 @@ def segment_bins(
 
     Raises
     ------
-    Unusable
+    Refusal
         Where no interval holds such a segment, or it or their number is too large.
     """
     longest = [int(np.max(b, initial=0)) for b in bins]
@@ -186,12 +186,12 @@ def segment_bins(
     else:
         n_bin, remedy = round(size / steps[0]), "change segment.segment_size"
         if n_bin < 2:
-            raise Unusable(
+            raise Refusal(
                 Status.TOO_SHORT,
                 f"{file}: a segment of {size:g} s is shorter than two bins of {step:g} s: {remedy}",
             )
     if longest[i] < n_bin:
-        raise Unusable(
+        raise Refusal(
             Status.TOO_SHORT,
             f"{file}: the longest good time interval holds {longest[i] * step:g} s, "
             f"a segment needs {n_bin * step:g} s ({n_bin} bins of {step:g} s): {remedy}",
@@ -204,13 +204,13 @@ def _refuse_too_many(bins: Sequence[np.ndarray], n_bin: int, step: float, file: 
     """Raise where segments, or their bins, are more than can be transformed."""
     segments = sum(float(np.sum(b // n_bin)) for b in bins)
     if segments > gti.MOST_SEGMENTS or segments * n_bin > gti.MOST_BINS:
-        raise Unusable(
+        raise Refusal(
             Status.BAD_TIME,
             f"{file}: its good time intervals hold {segments:.3g} segments of {n_bin} bins of "
             f"{step:g} s: mend the intervals, or raise segment.dt or segment.segment_size",
         )
     if n_bin > MOST_SEGMENT_BINS:
-        raise Unusable(
+        raise Refusal(
             Status.BAD_TIME,
             f"{file}: a segment of {n_bin:.3g} bins of {step:g} s is too long to be transformed: raise "
             "segment.dt, or set segment.segment_size to a shorter one",

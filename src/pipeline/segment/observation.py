@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.columns import INGEST
+from pipeline.columns.ingest import INGEST
 from pipeline.status import Flag, Status
 from pipeline.tables import TableError, read_parquet, rows_of, unpacked
 
@@ -144,9 +144,7 @@ class Observations:
         by_number = {one.header.number: one for one in observations}
         if len(by_number) < len(observations):
             raise ValueError("two observations have the same number")
-        return cls(
-            [one.header for one in observations], lambda header: by_number[header.number]
-        )
+        return cls([one.header for one in observations], lambda header: by_number[header.number])
 
     def __len__(self) -> int:
         return len(self.headers)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import fft
 
 from pipeline.segment import leakage, stationarity, taper
-from pipeline.segment.stationarity import Scatter
+from pipeline.segment.stationarity import NOT_COMPARED, Scatter
 from pipeline.segment.taper import UNTREATED, Treatment
 from pipeline.segment.variability import Squares, scatter
 
@@ -62,7 +62,7 @@ class Periodogram:
     noise: float = np.nan
     counts: float = np.nan
     background_rate: float = 0.0
-    scatter: Scatter = Scatter()
+    scatter: Scatter = NOT_COMPARED
     window_rate: float = np.nan
     compared: leakage.Compared | None = None
 
@@ -137,9 +137,7 @@ class Block:
     missing: np.ndarray | None = None
 
 
-def event_blocks(
-    time: np.ndarray, start: np.ndarray, n_bin: int, dt: float
-) -> Iterator[Block]:
+def event_blocks(time: np.ndarray, start: np.ndarray, n_bin: int, dt: float) -> Iterator[Block]:
     """Yield the binned rates of segments of an event list, a block of segments at a time.
 
     Parameters
@@ -301,7 +299,7 @@ class _Sums:
     def _scatter(self) -> Scatter:
         """Compare the power of the segments with each other."""
         if not self.compared:
-            return Scatter()
+            return NOT_COMPARED
         expected = np.concatenate(self.noise) if self.counting else None
         return stationarity.scatter_of_power(
             np.concatenate(self.banded), np.asarray(self.windowed / self.m), expected

@@ -37,6 +37,9 @@ class Pulses:
     harmonics: int = 0
 
 
+NOT_SEARCHED = Pulses()
+
+
 def of_observation(
     observation: Observation,
     averaged: Periodogram,
@@ -117,7 +120,7 @@ def summary(found: Sequence[Pulsation | None]) -> Pulses:
     """Return the most significant pulsation of the observations."""
     tested = [pulse for pulse in found if pulse is not None]
     if not tested:
-        return Pulses()
+        return NOT_SEARCHED
     best = min(tested, key=lambda pulse: pulse.p_value)
     p_value = min(1.0, best.p_value * len(tested))
     if not np.isfinite(best.frequency):

@@ -39,6 +39,9 @@ class Scatter:
         return float(chdtrc(self.dof, self.chi2)) if self.dof else np.nan
 
 
+NOT_COMPARED = Scatter()
+
+
 def counting_noise(rate: np.ndarray, dt: float) -> np.ndarray:
     """Return the expected power of Poisson noise in each segment, under the window, shape (segments,).
 
@@ -110,7 +113,7 @@ def scatter_of_power(
     """
     m = len(banded)
     if m < LEAST_SEGMENTS or not (mean > 0).all():
-        return Scatter()
+        return NOT_COMPARED
     variance = bands(mean**2) / bands(mean) ** 2
     off = banded - banded.mean(axis=0)
     if noise is not None:

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import fft
 from scipy.signal.windows import dpss
 
+
 @dataclass(frozen=True)
 class Treatment:
     """What segments go through before they are transformed.

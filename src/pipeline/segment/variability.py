@@ -37,6 +37,10 @@ class Excess:
     error: float = np.nan
 
 
+RMS_UNKNOWN = Rms()
+EXCESS_UNKNOWN = Excess()
+
+
 @dataclass(frozen=True)
 class Squares:
     """The sum of the squared deviations of `bins` rates."""
@@ -66,9 +70,7 @@ def scatter(rate: np.ndarray, missing: np.ndarray | None = None, coarse: int = 1
     return Squares(float((np.where(used, rate - mean, 0) ** 2).sum()), int(bins.sum()))
 
 
-def excess_variance(
-    variance: float, noise_variance: float, net_rate: float, n_bins: int
-) -> Excess:
+def excess_variance(variance: float, noise_variance: float, net_rate: float, n_bins: int) -> Excess:
     """Return the normalised excess variance and its error.
 
     Parameters
@@ -123,7 +125,7 @@ def rms(power: np.ndarray, noise: float, n: np.ndarray, width: np.ndarray) -> Rm
     unbiased estimate of that.
     """
     if np.isnan(noise):
-        return Rms()
+        return RMS_UNKNOWN
     variance = np.sum((power - noise) * width)
     error = np.sqrt(np.sum((power * width) ** 2 / (n + 1)))
     by_chance = noise * np.sqrt(np.sum(width**2 / n))

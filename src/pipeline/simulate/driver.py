@@ -12,8 +12,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.columns import TRUTH
-from pipeline.config import ConfigError, SimulateOptions
+from pipeline.columns.simulate import TRUTH
+from pipeline.config.base import ConfigError
+from pipeline.config.simulate import SimulateOptions
 from pipeline.simulate import damage, dialects
 from pipeline.simulate.observatories import POWER_EDGES, RESPONSE_PATH, observe_source
 from pipeline.simulate.population import DIALECTS, Source, draw_source

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config import ComponentOptions
+from pipeline.config.models import ComponentOptions
 from pipeline.fit import Engine, Model, fit_model
 from pipeline.fit.search.decompose import Rivals, by_bic, prune
 from pipeline.fit.search.fit_model import Batch

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.config import ComponentOptions, FitOptions, validate
+from pipeline.config.fit import FitOptions
+from pipeline.config.models import ComponentOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Engine, Model, fit_model
 from pipeline.fit.tables.results import parameter_rows
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.config import FitOptions, validate
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Engine, Model, driver, fit_model
 from pipeline.fit.significance import detection, montecarlo
 from pipeline.fit.significance.montecarlo import Method

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.columns import MODELS
-from pipeline.config import FitOptions, validate
+from pipeline.columns.fits import MODELS
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Engine, Model, Spectra, driver, fit_model
 from pipeline.fit.significance import predictive
 from pipeline.fit.significance.montecarlo import Method

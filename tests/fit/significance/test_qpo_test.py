@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.config import FitOptions, validate
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import validate
 from pipeline.fit import driver
 
 EDGES = np.geomspace(0.1, 50, 121)

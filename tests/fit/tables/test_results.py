@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline import columns, tables
+from pipeline import tables
 from pipeline.catalog.qpo import choose_qpo, index
-from pipeline.config import FitOptions, validate
+from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Engine, Grid, Model, driver, fit_model
 from pipeline.fit.model.components import positive_fraction
 from pipeline.fit.tables import blends, buckets, results
@@ -21,7 +24,7 @@ GRID = np.geomspace(0.5, 20, 220)
 def spectrum(power, n=30.0, source="s", status="ok", norm="frac", **more):
     """A SPECTRA row."""
     edges = np.sqrt(GRID[1:] * GRID[:-1])
-    row = tables.empty_row(columns.SEGMENT)
+    row = tables.empty_row(SPECTRA)
     return {
         **row,
         "source_id": source,
@@ -327,19 +330,19 @@ def test_every_spectrum_has_a_row_whatever_is_wrong_with_it():
 def test_the_stage_writes_tables_that_fit_their_declarations(tmp_path):
     rng = np.random.default_rng(6)
     rows = [spectrum(red(rng), source=f"s{k}") for k in range(5)]
-    tables.write_parquet(tmp_path / "in.parquet", columns.SEGMENT, rows)
+    tables.write_parquet(tmp_path / "in.parquet", SPECTRA, rows)
     out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves", "samples")}
     driver.run(input=tmp_path / "in.parquet", options=OPTIONS, **out)
-    models = tables.rows_of(tables.read_parquet(out["models"], columns.MODELS))
+    models = tables.rows_of(tables.read_parquet(out["models"], MODELS))
     assert len(models) == 10
     best = [m for m in models if m["best"]]
     assert [m["model"] for m in best] == ["power_law"] * 5
     assert all(m["delta_bic"] == 0 for m in best)
     assert all(m["covariance"].size == m["n_free"] ** 2 for m in models)
-    curve = tables.rows_of(tables.read_parquet(out["curves"], columns.CURVES))[0]
+    curve = tables.rows_of(tables.read_parquet(out["curves"], CURVES))[0]
     parts = curve["component_power"].reshape(2, -1)
     np.testing.assert_allclose(parts.sum(axis=0), curve["model_power"], rtol=1e-5)
-    parameters = tables.rows_of(tables.read_parquet(out["parameters"], columns.PARAMETERS))
+    parameters = tables.rows_of(tables.read_parquet(out["parameters"], PARAMETERS))
     slope = [p for p in parameters if p["parameter"] == "slope" and p["best"]]
     assert all(abs(p["value"] - 1.3) < 5 * p["err_hi"] for p in slope)
     units = {p["parameter"]: p["unit"] for p in parameters}
@@ -347,10 +350,10 @@ def test_the_stage_writes_tables_that_fit_their_declarations(tmp_path):
 
 
 def test_an_empty_shard_gives_empty_tables(tmp_path):
-    tables.write_parquet(tmp_path / "in.parquet", columns.SEGMENT, [])
+    tables.write_parquet(tmp_path / "in.parquet", SPECTRA, [])
     out = {k: tmp_path / f"{k}.parquet" for k in ("models", "parameters", "curves", "samples")}
     driver.run(input=tmp_path / "in.parquet", options=OPTIONS, **out)
-    assert tables.read_parquet(out["models"], columns.MODELS).num_rows == 0
+    assert tables.read_parquet(out["models"], MODELS).num_rows == 0
 
 
 def test_spectra_with_errors_only_are_fitted_with_the_gaussian_likelihood_and_flagged():
@@ -388,7 +391,7 @@ def _rows(**options):
     models = told.pop("models", {"power_law": ["constant", "power_law"]})
     models, parameters, *_ = driver.fit_rows(rows, validate({"models": models, **told}, FitOptions))
     assert models[0]["best"]
-    tables.to_arrow(columns.PARAMETERS, parameters)
+    tables.to_arrow(PARAMETERS, parameters)
     return {(p["model"], p["component"], p["parameter"]): p for p in parameters}
 
 

@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 
-from pipeline import columns, tables
-from pipeline.config import FitOptions, SamplesOptions, validate
+from pipeline import tables
+from pipeline.columns.fits import MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.fit import FitOptions, SamplesOptions
+from pipeline.config.survey import validate
 from pipeline.fit import driver
 from pipeline.fit.tables import samples
 from pipeline.fit.uncertainty import hmc
 from pipeline.status import Flag
 
 GRID = np.linspace(0.1, 12.8, 128)
-MODELS = {"white": ["constant"], "red": ["constant", "power_law"]}
+CONFIGURED = {"white": ["constant"], "red": ["constant", "power_law"]}
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,7 @@ def rows():
     names = "GRS 1915", "GRS 1758", "Cyg X-1", "lost"
     return [
         {
-            **tables.empty_row(columns.SEGMENT),
+            **tables.empty_row(SPECTRA),
             "source_id": name,
             "product": "p",
             "status": "too_short" if name == "lost" else "ok",
@@ -37,16 +40,16 @@ def rows():
 
 
 def _options(**told):
-    return validate({"models": MODELS, **told}, FitOptions)
+    return validate({"models": CONFIGURED, **told}, FitOptions)
 
 
 def test_draws_of_named_sources_are_kept_and_no_others(rows, tmp_path):
-    tables.write_parquet(tmp_path / "in.parquet", columns.SEGMENT, rows)
+    tables.write_parquet(tmp_path / "in.parquet", SPECTRA, rows)
     names = "models", "parameters", "curves", "samples"
     out = {name: tmp_path / f"{name}.parquet" for name in names}
     options = _options(samples={"sources": ["GRS *", "lost"]})
     driver.run(input=tmp_path / "in.parquet", options=options, **out)
-    kept = tables.rows_of(tables.read_parquet(out["samples"], columns.SAMPLES))
+    kept = tables.rows_of(tables.read_parquet(out["samples"], SAMPLES))
     assert [(r["source_id"], r["model"], r["component"], r["parameter"]) for r in kept] == [
         (source, "red", component, parameter)
         for source in ("GRS 1915", "GRS 1758")
@@ -58,7 +61,7 @@ def test_draws_of_named_sources_are_kept_and_no_others(rows, tmp_path):
     ]
     assert [r["scale"] for r in kept[:3]] == ["log", "log", "linear"]
     assert all(len(r["value"]) == 1600 and r["n_chains"] == 4 for r in kept)
-    parameters = tables.rows_of(tables.read_parquet(out["parameters"], columns.PARAMETERS))
+    parameters = tables.rows_of(tables.read_parquet(out["parameters"], PARAMETERS))
     told = {(p["source_id"], p["parameter"]): p for p in parameters if p["best"]}
     for row in kept:
         p = told[row["source_id"], row["parameter"]]
@@ -66,7 +69,7 @@ def test_draws_of_named_sources_are_kept_and_no_others(rows, tmp_path):
         inside = (row["value"] > low) & (row["value"] < high)
         assert inside.mean() == pytest.approx(0.683, abs=0.06)
         assert row["unit"] == p["unit"]
-    models = tables.rows_of(tables.read_parquet(out["models"], columns.MODELS))
+    models = tables.rows_of(tables.read_parquet(out["models"], MODELS))
     for model in models:
         sampled = model["source_id"].startswith("GRS") and model["best"]
         assert np.isfinite(model["r_hat"]) == sampled
@@ -104,7 +107,7 @@ def test_a_fit_without_a_posterior_has_rows_without_draws(rows, monkeypatch):
     assert [r["parameter"] for r in kept] == ["level", "amplitude", "slope"]
     assert all(len(r["value"]) == 0 and np.isnan(r["r_hat"]) for r in kept)
     assert next(m for m in models if m["best"])["flags"] & Flag.POSTERIOR_UNMIXED
-    assert tables.to_arrow(columns.SAMPLES, kept).num_rows == 3
+    assert tables.to_arrow(SAMPLES, kept).num_rows == 3
 
 
 def test_patterns_name_sources():

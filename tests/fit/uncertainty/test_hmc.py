@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.config import ComponentOptions
+from pipeline.config.models import ComponentOptions
 from pipeline.fit import Engine, Grid, Model, Spectra, fit_model
 from pipeline.fit.uncertainty import hmc, importance
 

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline import columns, tables
-from pipeline.config import ComponentOptions, FitOptions, validate
+from pipeline import tables
+from pipeline.columns.fits import MODELS
+from pipeline.columns.spectra import SPECTRA
+from pipeline.config.fit import FitOptions
+from pipeline.config.models import ComponentOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Engine, Grid, Model, Spectra, driver, fit_model
 from pipeline.fit.uncertainty import importance
 
@@ -157,7 +161,7 @@ def test_the_stage_writes_evidences_and_probabilities(draw):
     spectra, _ = draw(red, [2.0, 1.0, 1.4], GRID, 40, 3, seed=77)
     rows = [
         {
-            **tables.empty_row(columns.SEGMENT),
+            **tables.empty_row(SPECTRA),
             "source_id": f"s{lane}",
             "product": "p",
             "status": "ok",
@@ -173,7 +177,7 @@ def test_the_stage_writes_evidences_and_probabilities(draw):
     told = {"models": {"white": ["constant"], "red": ["constant", "power_law"]}}
     options = validate({**told, "evidence": {"draws": 256}}, FitOptions)
     models = driver.fit_rows(rows, options)[0]
-    tables.to_arrow(columns.MODELS, models)
+    tables.to_arrow(MODELS, models)
     for white, red in zip(models[::2], models[1::2], strict=True):
         assert (white["model"], red["model"]) == ("white", "red")
         assert red["probability"] > 0.99

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq, minimize
 from scipy.stats import binom, chi2
 
-from pipeline.config import ComponentOptions
+from pipeline.config.models import ComponentOptions
 from pipeline.fit import Engine, Model, Problem, add_profiles, fit_model
 from pipeline.fit.search.fit_model import Batch
 from pipeline.fit.uncertainty.covariance import covariance

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipeline.config import FitOptions, validate
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Engine, Model, add_profiles, fit_model
 from pipeline.fit.tables import buckets, results
 from pipeline.fit.uncertainty.propagation import follow

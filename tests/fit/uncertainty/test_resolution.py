@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.config import FitOptions, validate
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import validate
 from pipeline.fit import Model, driver
 from pipeline.fit.uncertainty.resolution import bin_widths, places
 from pipeline.status import Flag

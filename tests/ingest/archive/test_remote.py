@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 import threading
-from contextlib import nullcontext
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
@@ -15,8 +14,12 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from pipeline.cluster import Outcome
-from pipeline.columns import INGEST, LISTING, MANIFEST
-from pipeline.config import ClusterOptions, ConfigError, IngestOptions, RemoteOptions, SourceOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.observations import LISTING, OBSERVATIONS
+from pipeline.config.archive import RemoteOptions, SourceOptions
+from pipeline.config.base import ConfigError
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
 from pipeline.ingest.archive import copies, receipts, remote
 from pipeline.ingest.plan import shard
@@ -179,7 +182,7 @@ class Survey:
             copies=self.copies,
             remote=self.options,
         )
-        rows = rows_of(read_parquet(self.folder / "manifest.parquet", MANIFEST))
+        rows = rows_of(read_parquet(self.folder / "manifest.parquet", OBSERVATIONS))
         return {row["file"]: row for row in rows}
 
     def download(self):
@@ -218,12 +221,11 @@ class Survey:
 @pytest.fixture
 def without_workers(monkeypatch):
     """Let files be read in this process."""
-    monkeypatch.setattr(driver.dask_cluster, "connect", lambda options: nullcontext())
 
-    def read_here(client, work, items, *_):
-        yield from (Outcome(index, work(item)) for index, item in enumerate(items))
+    def run_here(work, items, *_):
+        return [Outcome(index, work(item)) for index, item in enumerate(items)]
 
-    monkeypatch.setattr(driver.dask_cluster, "isolating_map", read_here)
+    monkeypatch.setattr(driver, "run_items", run_here)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from pipeline.config import IngestOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest.read.mapping import open_file
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag

@@ -5,8 +5,12 @@ import pytest
 from astropy.table import Table
 from pydantic import ValidationError
 
-from pipeline.columns import INGEST, MANIFEST
-from pipeline.config import ClusterOptions, IngestOptions, RowOptions, SourceOptions, TableOptions
+from pipeline.columns.ingest import INGEST
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.config.archive import SourceOptions
+from pipeline.config.cluster import ClusterOptions
+from pipeline.config.ingest import IngestOptions
+from pipeline.config.tables import RowOptions, TableOptions
 from pipeline.ingest import driver
 from pipeline.ingest.files.selection import intersection, words
 from pipeline.ingest.plan import shard
@@ -55,7 +59,7 @@ def _survey(root, work, group_by="observation", cache=None, **said):
         cluster=ClusterOptions(),
         shards=2,
     )
-    manifest = rows_of(read_parquet(work / "manifest.parquet", MANIFEST))
+    manifest = rows_of(read_parquet(work / "manifest.parquet", OBSERVATIONS))
     entries = [e for path in sorted((work / "plan").glob("*.tsv")) for e in shard.read(path)]
     options = IngestOptions(**said)
     rows = [r for e in entries if e["status"] == "ok" for r in read_products(e, root, options)]

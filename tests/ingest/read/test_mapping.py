@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from astropy.timeseries import LombScargle
 
-from pipeline.config import ConfigError, IngestOptions, load, validate
+from pipeline.config.base import ConfigError
+from pipeline.config.ingest import IngestOptions
+from pipeline.config.survey import load, validate
 from pipeline.ingest.archive.walk import find
 from pipeline.ingest.plan.resolve import resolve
 from pipeline.ingest.plan.scan import scan_file

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pipeline.config import IngestOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest.read.reader import read_products
 from pipeline.status import Flag
 

@@ -29,7 +29,7 @@ import fsspec
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from fsspec.asyn import sync
 
-from pipeline.config import RemoteOptions
+from pipeline.config.archive import RemoteOptions
 from pipeline.ingest.archive.copies import Copies
 from pipeline.ingest.archive.walk import version_of
 from pipeline.ingest.reject import Rejected

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.config import RowOptions, TableOptions
-from pipeline.ingest.reject import Rejected, one_line
+from pipeline.config.tables import RowOptions, TableOptions
+from pipeline.ingest.reject import Rejected
+from pipeline.refusal import one_line
 from pipeline.status import Status
 
 ROLES = ("object", "band", "ra", "dec")

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
-from pipeline.config import TableOptions
+from pipeline.config.tables import TableOptions
 from pipeline.ingest.files import fits_file, undefined
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status

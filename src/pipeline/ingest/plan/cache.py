@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline.columns import MANIFEST
+from pipeline.columns.observations import OBSERVATIONS
 from pipeline.ingest.files.selection import path_of
 from pipeline.tables import TableError, atomic_path, read_parquet, rows_of, to_arrow
 
@@ -24,7 +24,7 @@ def load(path: Path | None, version: str) -> dict[tuple, list[dict]]:
     if path is None or not path.is_file():
         return {}
     try:
-        table = read_parquet(path, MANIFEST)
+        table = read_parquet(path, OBSERVATIONS)
     except TableError:
         return {}
     if table.schema.metadata.get(b"version") != version.encode():
@@ -47,7 +47,7 @@ def save(path: Path | None, version: str, rows: Iterable[Mapping]) -> None:
     """
     if path is None:
         return
-    table = to_arrow(MANIFEST, [row for row in rows if row["version"]])
+    table = to_arrow(OBSERVATIONS, [row for row in rows if row["version"]])
     metadata = {**table.schema.metadata, b"version": version.encode()}
     with atomic_path(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")

@@ -11,7 +11,7 @@ from pipeline.ingest.files.recognise import KINDS, is_power_spectrum
 from pipeline.ingest.files.selection import path_of
 from pipeline.ingest.missions import identity
 from pipeline.ingest.plan import position
-from pipeline.ingest.reject import one_line
+from pipeline.refusal import one_line
 from pipeline.status import Flag, Status
 
 
@@ -30,7 +30,7 @@ def resolve(rows: Iterable[Mapping], group_by: str, radius: float = 10.0) -> lis
     Returns
     -------
     list of dict
-        Rows of MANIFEST in the order of their files. Every file that is worth reading has a source;
+        Rows of OBSERVATIONS in the order of their files. Every file that is worth reading has a source;
         so has a file that is not, if it is recognisably an observation and says of what.
     """
     rows = sorted((dict(row) for row in rows), key=lambda row: row["file"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from pipeline.config import IngestOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest.files import fits_file, headers, selection
 from pipeline.ingest.files.recognise import KINDS, Recognised, has_frequencies, recognise
 from pipeline.ingest.missions import identity
@@ -34,7 +34,7 @@ def scan_file(item: Mapping, archive: Path, options: IngestOptions) -> dict:
     Returns
     -------
     dict
-        Row of MANIFEST, as far as one file by itself can tell: ``observation_id`` is OBS_ID,
+        Row of OBSERVATIONS, as far as one file by itself can tell: ``observation_id`` is OBS_ID,
         ``response`` is RESPFILE, ``source_id`` is empty; ``version`` is empty where the file itself
         could not be read, and looking again may help.
     """

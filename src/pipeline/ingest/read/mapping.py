@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.config import IngestOptions, TableOptions
+from pipeline.config.ingest import IngestOptions
+from pipeline.config.tables import TableOptions
 from pipeline.ingest.files import ecsv, fits_file, formats, selection, text, undefined
 from pipeline.ingest.files.recognise import Hdu
 from pipeline.ingest.reject import Rejected

@@ -7,14 +7,15 @@ from dataclasses import replace
 import numpy as np
 from astropy import units
 
-from pipeline.config import IngestOptions, TableOptions
+from pipeline.config.ingest import IngestOptions
+from pipeline.config.tables import TableOptions
 from pipeline.ingest.files import spectrum_header
 from pipeline.ingest.missions import identity
 from pipeline.ingest.read import noise_level, oversampling, spectrum
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times import fits_time
-from pipeline.models import UNITS
 from pipeline.status import Flag, Status
+from pipeline.units import UNITS
 
 LEAHY_LEVELS = (1.0, 4.0)
 """Noise levels that a power spectrum of Leahy's normalisation has: 2, less by dead time, or more."""

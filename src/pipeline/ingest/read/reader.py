@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.config import IngestOptions
+from pipeline.config.ingest import IngestOptions
 from pipeline.ingest.archive.copies import Copies, locate
 from pipeline.ingest.files import fits_file, selection, undefined
 from pipeline.ingest.files.recognise import has_frequencies, recognise, time_column

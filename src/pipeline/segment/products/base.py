@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.columns import Table
+from pipeline.columns.base import Table
 from pipeline.status import Flag, Status
 
 if TYPE_CHECKING:
-    from pipeline.config import SegmentOptions
+    from pipeline.config.segment import SegmentOptions
     from pipeline.segment.observation import Header, Read
 
 IDENTITY = (
@@ -20,6 +20,9 @@ IDENTITY = (
     *("ra", "dec", "band_lo", "band_hi"),
 )
 """Columns that a row takes over from its first observation; every table of a product has them."""
+
+
+NO_FLAG = Flag(0)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Item:
         the same segments.
     flags : Flag
         Flags that every row of the item gets.
+    number : int
+        Its place among the items of the shard, of all products; the driver gives it.
     """
 
     maker: str
@@ -46,7 +51,8 @@ class Item:
     product: str
     epoch: str
     series: tuple[tuple[Header, ...], ...]
-    flags: Flag = Flag(0)
+    flags: Flag = NO_FLAG
+    number: int = 0
 
     @property
     def first(self) -> Header:
@@ -77,6 +83,10 @@ class Product(ABC):
     table: Table
     Options: type | None = None
 
+    def options(self, section: SegmentOptions) -> Any:
+        """Return the product's own options out of the section; None if it has none."""
+        return getattr(section, self.name, None)
+
     @abstractmethod
     def takes(self, header: Header) -> bool:
         """Return whether an observation with data goes into this product."""
@@ -96,9 +106,7 @@ class Product(ABC):
             Section ``segment`` of the configuration.
         """
 
-    def items(
-        self, index: Sequence[Header], path: Path, options: SegmentOptions
-    ) -> list[Item]:
+    def items(self, index: Sequence[Header], path: Path, options: SegmentOptions) -> list[Item]:
         """Return the items of a shard: one a source and series, and one for each of several observations.
 
         Parameters
@@ -133,9 +141,7 @@ class Product(ABC):
                 return Status(header.status), header.reason
         return Status.NO_DATA, f"no observation that {self.name} are made of"
 
-    def failed_row(
-        self, first: Header, status: str, reason: str, flags: int = 0
-    ) -> dict[str, Any]:
+    def failed_row(self, first: Header, status: str, reason: str, flags: int = 0) -> dict[str, Any]:
         """Return the row of an item without a result, whose first observation has the header `first`."""
         from pipeline.tables import empty_row
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.columns import SEGMENT
+from pipeline.columns.spectra import SPECTRA
 from pipeline.segment.products.base import Item, Product
 from pipeline.status import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.config import SegmentOptions
+    from pipeline.config.segment import SegmentOptions
     from pipeline.segment.observation import Header, Read
 
 
@@ -22,7 +22,7 @@ class PowerSpectra(Product):
 
     name = "power_spectra"
     summary = "Averaged power spectra, which the fit works on."
-    table = SEGMENT
+    table = SPECTRA
 
     def takes(self, header: Header) -> bool:
         """Take every observation: power spectra that come ready-made are averaged too."""
@@ -30,9 +30,10 @@ class PowerSpectra(Product):
 
     def items(self, index: Sequence[Header], path: Path, options: SegmentOptions) -> list[Item]:
         """Return the items, flagged where raw powers contradict the light curve of their source."""
+        from pipeline.segment.observation import read_arrays
         from pipeline.segment.products.power_spectra.oversampled import overstated
 
-        found = overstated(index, path)
+        found = overstated(index, lambda number, names: read_arrays(path, number, names))
         return [
             replace(item, flags=Flag.OVERSAMPLED)
             if (item.source_id, item.first.product) in found

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.columns import SEGMENT
+from pipeline.columns.spectra import SPECTRA
+from pipeline.refusal import Refusal
 from pipeline.segment.observation import Header, Observation, all_flags
-from pipeline.segment.products.base import IDENTITY
-from pipeline.segment.pulses import Pulses
+from pipeline.segment.products.base import IDENTITY, NO_FLAG
+from pipeline.segment.pulses import NOT_SEARCHED, Pulses
 from pipeline.segment.rebin import Spectrum
-from pipeline.segment.unusable import Unusable
-from pipeline.segment.variability import Excess, Rms
+from pipeline.segment.variability import EXCESS_UNKNOWN, RMS_UNKNOWN, Excess, Rms
 from pipeline.status import Flag, Status
 from pipeline.tables import empty_row
 
@@ -36,7 +36,7 @@ class Member:
     flags: Flag
 
     @classmethod
-    def of(cls, observation: Observation, flags: Flag = Flag(0)) -> "Member":
+    def of(cls, observation: Observation, flags: Flag = NO_FLAG) -> "Member":
         """Return what is kept of an observation, with more flags."""
         header = observation.header
         return cls(header, observation.mjd_stop, Flag(header.flags) | flags)
@@ -60,8 +60,8 @@ class Timing:
     counts: float
     mean_rate: float
     background_rate: float
-    excess: Excess = Excess()
-    pulses: Pulses = Pulses()
+    excess: Excess = EXCESS_UNKNOWN
+    pulses: Pulses = NOT_SEARCHED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +96,12 @@ class Averaged:
     spectrum: Spectrum
     norm: str
     noise: float
-    rms: Rms = Rms()
+    rms: Rms = RMS_UNKNOWN
     timing: Timing | None = None
     mark: str = ""
 
 
-Result = Averaged | Unusable
+Result = Averaged | Refusal
 
 
 def row(result: Result, headers: Sequence[Header], mark: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def row(result: Result, headers: Sequence[Header], mark: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    result : Averaged or Unusable
+    result : Averaged or Refusal
         What became of the observations.
     headers : sequence of Header
         All observations that were to be averaged.
@@ -117,9 +117,9 @@ def row(result: Result, headers: Sequence[Header], mark: str) -> dict[str, Any]:
         Appended to the names of product and series.
     """
     first = result.members[0].header if isinstance(result, Averaged) else headers[0]
-    cells = empty_row(SEGMENT) | {name: getattr(first, name) for name in IDENTITY}
+    cells = empty_row(SPECTRA) | {name: getattr(first, name) for name in IDENTITY}
     cells["series"] = first.product + mark
-    if isinstance(result, Unusable):
+    if isinstance(result, Refusal):
         return cells | {
             "product": first.product + mark,
             "status": result.status,

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
+from pipeline.refusal import Refusal
 from pipeline.segment.products.power_spectra import coarsen
 from pipeline.segment.rebin import Spectrum
-from pipeline.segment.unusable import Unusable
 from pipeline.status import Flag, Status
 
 
@@ -25,7 +25,7 @@ def limited(spectrum: Spectrum, options: SegmentOptions) -> tuple[Spectrum, Flag
 
     Raises
     ------
-    Unusable
+    Refusal
         Where there is none.
     """
     if len(spectrum.n):
@@ -35,6 +35,6 @@ def limited(spectrum: Spectrum, options: SegmentOptions) -> tuple[Spectrum, Flag
         at = ""
         if wanted:
             at = f" between {wanted[0]:g} and {wanted[1]:g} Hz (segment.frequency_range)"
-        raise Unusable(Status.BAD_SPECTRUM, f"no bin with a positive power and error{at}")
+        raise Refusal(Status.BAD_SPECTRUM, f"no bin with a positive power and error{at}")
     less = coarsen.coarsen(spectrum, options.max_frequencies)
     return less, Flag(0) if less is spectrum else Flag.COARSENED

@@ -4,24 +4,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
+from pipeline.refusal import Refusal
 from pipeline.segment import variability
 from pipeline.segment.observation import Observation, Observations
+from pipeline.segment.products.base import NO_FLAG
 from pipeline.segment.products.power_spectra import ranges
 from pipeline.segment.products.power_spectra.columns import Averaged, Member
 from pipeline.segment.rebin import Spectrum
-from pipeline.segment.unusable import Unusable
 from pipeline.status import Flag, Status
 
 LEAST_ERROR = 1e-9
 """Relative error below which it is none: that of an average of 10^18 ordinates."""
 
 
-def averaged(observations: Observations, options: SegmentOptions) -> Averaged | Unusable:
+def averaged(observations: Observations, options: SegmentOptions) -> Averaged | Refusal:
     """Average power spectra of the same frequency bins, or say why there is no average."""
     try:
         return _averaged(observations, options)
-    except Unusable as error:
+    except Refusal as error:
         return error
 
 
@@ -32,7 +33,7 @@ def _averaged(observations: Observations, options: SegmentOptions) -> Averaged:
             used.append(one)
         else:
             reason = f"{one.header.file}: the powers have no errors; give them as STAT_ERR"
-            unused.append(Unusable(Status.BAD_SPECTRUM, reason))
+            unused.append(Refusal(Status.BAD_SPECTRUM, reason))
     if not used:
         raise unused[0]
     spectra = [spectrum(one) for one in used]
@@ -42,16 +43,16 @@ def _averaged(observations: Observations, options: SegmentOptions) -> Averaged:
     known = any(len(one.n) for one in used)
     together = combine(spectra, None if known else [one.header.exposure for one in used])
     together = together.keep(ranges.inside(together.frequency, options))
-    rms = variability.Rms()
+    rms = variability.RMS_UNKNOWN
     if norm == "frac" and np.isfinite(noise):
         width = together.frequency_hi - together.frequency_lo
         rms = variability.rms(together.power, noise, together.n, width)
-    flags = Flag(0) if len(together.n) else Flag.GAUSSIAN
+    flags = NO_FLAG if len(together.n) else Flag.GAUSSIAN
     together, coarsened = ranges.limited(together, options)
     return Averaged(
         members=[Member.of(one) for one in used],
         reason=f"{len(unused)} observations not used; {unused[0]}" if unused else "",
-        flags=flags | coarsened | rms.flag | (Flag.PARTIAL if unused else Flag(0)),
+        flags=flags | coarsened | rms.flag | (Flag.PARTIAL if unused else NO_FLAG),
         spectrum=together,
         norm=norm,
         noise=float(noise),
@@ -141,9 +142,7 @@ def from_ordinates(
     )
 
 
-def combine(
-    spectra: Sequence[Spectrum], exposures: Sequence[float] | None = None
-) -> Spectrum:
+def combine(spectra: Sequence[Spectrum], exposures: Sequence[float] | None = None) -> Spectrum:
     """Average spectra of the same bins, each with one weight for all its bins.
 
     Errors that come from the data follow the power: weighted by 1 / error^2, or by (power / error)^2, bins

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.segment.kept import Kept
 from pipeline.segment.observation import Header, Observation, Observations
 from pipeline.segment.products.power_spectra import columns, readymade, timing

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.config import SegmentOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.pvalues import combine
+from pipeline.refusal import Refusal
 from pipeline.segment import (
     average,
     between,
@@ -22,12 +23,12 @@ from pipeline.segment import (
 from pipeline.segment.cuts import Cuts
 from pipeline.segment.observation import Observation, Observations
 from pipeline.segment.periodogram import Periodogram
+from pipeline.segment.products.base import NO_FLAG
 from pipeline.segment.products.power_spectra import ranges
 from pipeline.segment.products.power_spectra.columns import Averaged, Member, Timing
 from pipeline.segment.pulsation import Pulsation
 from pipeline.segment.series import Series
 from pipeline.segment.taper import Treatment
-from pipeline.segment.unusable import Unusable
 from pipeline.status import Flag, Status
 
 NON_STATIONARY = 1e-3
@@ -58,34 +59,33 @@ class Part:
     pulsation: Pulsation | None
 
 
-def averages(observations: Observations, options: SegmentOptions) -> list[Averaged | Unusable]:
+def averages(observations: Observations, options: SegmentOptions) -> list[Averaged | Refusal]:
     """Average observations that are alike: once, or once for each length of a segment that fits.
 
     Returns
     -------
-    list of Averaged or Unusable
+    list of Averaged or Refusal
         Of several lengths, those that fit; where none fits, the first one's reason.
     """
     try:
         cuts = Cuts(observations, options.dt, options.max_gap)
-    except Unusable as error:
+    except Refusal as error:
         return [error]
-    results: dict[float | str, Averaged | Unusable] = {}
+    results: dict[float | str, Averaged | Refusal] = {}
     for length in lengths.wanted(options.segment_size, options.min_segments):
         try:
-            result: Averaged | Unusable = _average(cuts, options, length)
-            key: float | str = _segment_size(result)
-        except Unusable as error:
-            result, key = error, length.size
-        # two of them may come to the same length, and all that fail to none
-        results.setdefault(key, result)
+            averaged = _average(cuts, options, length)
+            # two of them may come to the same length, and all that fail to none
+            results.setdefault(_segment_size(averaged), averaged)
+        except Refusal as error:
+            results.setdefault(length.size, error)
     good = [result for result in results.values() if isinstance(result, Averaged)]
     if len(results) == 1 or not good:
         return [next(iter(results.values()))]
     failed = [
         f"segments of {size} s: {result}"
         for size, result in results.items()
-        if isinstance(result, Unusable)
+        if isinstance(result, Refusal)
     ]
     return [
         replace(
@@ -108,7 +108,7 @@ def _average(cuts: Cuts, options: SegmentOptions, length: lengths.Length) -> Ave
 
     Raises
     ------
-    Unusable
+    Refusal
         Where none of them has such a segment with data.
     """
     n_bin = cuts.segment_bins(options, length)
@@ -119,7 +119,7 @@ def _average(cuts: Cuts, options: SegmentOptions, length: lengths.Length) -> Ave
         treatment = taper.treatment(options.taper, options.detrend, n_bin, leaks=True)
         parts = [_again(part, cuts, n_bin, treatment) for part in parts]
     result = _combined(parts, n_bin, cuts.steps[0], treatment, options)
-    flags = result.flags | (Flag.PARTIAL if unused else Flag(0))
+    flags = result.flags | (Flag.PARTIAL if unused else NO_FLAG)
     if assessed.leaks and treatment.window == "none":
         flags |= Flag.LEAKAGE
     everything = flags | _flags_of(parts)
@@ -143,7 +143,7 @@ def _average(cuts: Cuts, options: SegmentOptions, length: lengths.Length) -> Ave
 
 def _flags_of(parts: Sequence[Part]) -> Flag:
     """Return the flags of the observations in an average."""
-    together = Flag(0)
+    together = NO_FLAG
     for part in parts:
         together |= part.member.flags
     return together
@@ -151,12 +151,12 @@ def _flags_of(parts: Sequence[Part]) -> Flag:
 
 def _parts(
     cuts: Cuts, n_bin: int, treatment: Treatment, alpha: float | None
-) -> tuple[list[Part], list[Unusable]]:
+) -> tuple[list[Part], list[Refusal]]:
     """Return the observations that can be averaged, and why the others cannot.
 
     Raises
     ------
-    Unusable
+    Refusal
         Where none can.
     """
     parts, unused = [], []
@@ -164,7 +164,7 @@ def _parts(
         observation, series = cuts[position]
         try:
             parts.append(_part(position, observation, series, n_bin, treatment, alpha))
-        except Unusable as error:
+        except Refusal as error:
             unused.append(error)
     if not parts:
         raise unused[0]
@@ -174,7 +174,7 @@ def _parts(
         files = [
             part.member.header.file for part in parts if not average.has_fraction(part.periodogram)
         ]
-        unused += [Unusable(Status.NO_DATA, f"{file}: {_WEAK}") for file in files]
+        unused += [Refusal(Status.NO_DATA, f"{file}: {_WEAK}") for file in files]
         parts = strong
     return parts, unused
 
@@ -189,12 +189,10 @@ def _part(
 ) -> Part:
     """Average the segments of one observation, and look for a pulsation in it."""
     averaged = _periodogram(observation, series, n_bin, treatment)
-    flags = Flag.GAPS_FILLED if series.gaps_filled else Flag(0)
-    flags |= Flag.WHOLE_FRAMES if series.whole_frames else Flag(0)
+    flags = Flag.GAPS_FILLED if series.gaps_filled else NO_FLAG
+    flags |= Flag.WHOLE_FRAMES if series.whole_frames else NO_FLAG
     frequency = periodogram.frequencies(n_bin, series.dt, treatment).frequency
-    pulsation = pulses.of_observation(
-        observation, averaged, frequency, n_bin * series.dt, alpha
-    )
+    pulsation = pulses.of_observation(observation, averaged, frequency, n_bin * series.dt, alpha)
     return Part(position, Member.of(observation, flags), averaged, pulsation)
 
 
@@ -210,16 +208,16 @@ def _periodogram(
     """Return the averaged periodogram of one observation, with its background."""
     file = observation.header.file
     if not (series.bins >= n_bin).any():
-        raise Unusable(
+        raise Refusal(
             Status.TOO_SHORT, f"{file}: no good time interval holds a segment of {n_bin} bins"
         )
     result = series.average(n_bin, treatment)
     if result is None or not result.mean_rate:
-        raise Unusable(Status.NO_DATA, f"{file}: every rate in its segments is 0")
+        raise Refusal(Status.NO_DATA, f"{file}: every rate in its segments is 0")
     if not result.power.sum() / (n_bin * series.dt) > (1e-12 * result.mean_rate) ** 2:
         trend = treatment.detrend
         left = "" if trend == "constant" else f", but for a {trend} trend (segment.detrend)"
-        raise Unusable(Status.NO_DATA, f"{file}: the rate is the same in every bin{left}")
+        raise Refusal(Status.NO_DATA, f"{file}: the rate is the same in every bin{left}")
     if observation.header.background_rate > 0:
         return replace(result, background_rate=observation.header.background_rate)
     return result
@@ -251,13 +249,13 @@ def _combined(
     each = average.normalised(periodograms, norm)
     worth = between.effective_segments(each.power, each.noise, m) * kept.ordinates
     inside = ranges.inside(ordinates.frequency, options)
-    flags = Flag.FEW_SEGMENTS if m.sum() < options.min_segments else Flag(0)
+    flags = Flag.FEW_SEGMENTS if m.sum() < options.min_segments else NO_FLAG
     stationary = _stationarity(periodograms, m * kept.ordinates)
-    flags |= Flag.NON_STATIONARY if stationary < NON_STATIONARY else Flag(0)
+    flags |= Flag.NON_STATIONARY if stationary < NON_STATIONARY else NO_FLAG
     backgrounds = np.array([one.background_rate for one in periodograms])
     background_rate = m @ backgrounds / m.sum() if backgrounds.any() else np.nan
-    flags |= Flag.BACKGROUND if backgrounds.any() else Flag(0)
-    rms, excess = variability.Rms(), variability.Excess()
+    flags |= Flag.BACKGROUND if backgrounds.any() else NO_FLAG
+    rms, excess = variability.RMS_UNKNOWN, variability.EXCESS_UNKNOWN
     if average.feasible_norm("frac", periodograms) == "frac":
         squared = average.combine(periodograms, "frac")
         rms = variability.rms(
@@ -308,7 +306,7 @@ def _combined(
 
 def _stationarity(periodograms: Sequence[Periodogram], m: np.ndarray) -> float:
     """Return the probability that the power is as different between segments, and between observations."""
-    within = stationarity.Scatter()
+    within = stationarity.NOT_COMPARED
     for one in periodograms:
         within += one.scatter
     norm = average.feasible_norm("frac", periodograms)

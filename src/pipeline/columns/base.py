@@ -1,0 +1,76 @@
+"""What a column and a table are."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+        Its name in every format.
+    dtype : str
+        NumPy name of the element type: ``str``, ``bool``, ``int32``, ``int64``, ``float32``, ``float64``.
+    description : str
+        One sentence.
+    unit : str
+        Unit in the FITS and VOUnit convention; empty when dimensionless.
+    ucd : str
+        IVOA UCD1+.
+    array : bool
+        Whether a cell holds a list instead of a scalar.
+    vector : bool, optional
+        Whether the lists of a catalogue are all of one length, or empty.
+    null : str, float, int or None, optional
+        The value that means that there is none, which is null in files: NaN of numbers with a fraction, empty
+        text. By default whole numbers and truth values have none; None: every value is one.
+    of : str, optional
+        Name of the column that this one says something about: where that has no value, this has none.
+    """
+
+    name: str
+    dtype: str
+    description: str
+    unit: str = ""
+    ucd: str = "meta.note"
+    array: bool = False
+    vector: bool = False
+    null: object = ...
+    of: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its name, a sentence, its columns in order, and what makes a row unique."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    def column(self, name: str) -> Column:
+        """Return the column called `name`; raises KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(c.name for c in self.columns)
+
+
+def measured(name, unit, ucd, description, dtype="float64"):
+    """A value with its lower and upper 68.3 % errors."""
+    return (
+        Column(name, dtype, description, unit, ucd),
+        Column(
+            f"{name}_err_lo", dtype, f"Lower 68.3 % error of {name}.", unit, f"stat.error;{ucd}"
+        ),
+        Column(
+            f"{name}_err_hi", dtype, f"Upper 68.3 % error of {name}.", unit, f"stat.error;{ucd}"
+        ),
+    )

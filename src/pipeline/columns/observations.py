@@ -1,0 +1,110 @@
+"""Tables of the files of an archive: what was found, and what its server lists."""
+
+from pipeline.columns.base import Column, Table
+from pipeline.columns.shared import (
+    DEC,
+    EXPOSURE,
+    FILE,
+    FLAGS,
+    INSTRUMENT,
+    KIND,
+    MISSION,
+    OBJECT,
+    OBSERVATION_ID,
+    RA,
+    REASON,
+    SHA256,
+    SOURCE_ID,
+    STATUS,
+    VERSION,
+)
+
+OBSERVATIONS = Table(
+    "OBSERVATIONS",
+    "Every file that was found in the archive.",
+    (
+        FILE,
+        Column(
+            "part",
+            "str",
+            "Object in a file of several that this row is of, which `file` has behind a #; or empty.",
+            ucd="meta.id.part",
+        ),
+        Column("size", "int64", "Size of the file.", "byte", "phys.size;meta.file", null=-1),
+        Column(
+            "mtime_ns",
+            "int64",
+            "Time of the last change, ns since 1970.",
+            "ns",
+            "time.epoch",
+            null=0,
+        ),
+        VERSION,
+        SHA256,
+        KIND,
+        Column("hdu", "str", "HDU the data are in, by name or number.", ucd="meta.id.part"),
+        MISSION,
+        INSTRUMENT,
+        OBSERVATION_ID,
+        OBJECT,
+        RA,
+        DEC,
+        Column(
+            "mjd_start",
+            "float64",
+            "Start (MJD in the file's time system), NaN if unknown.",
+            "d",
+            "time.start",
+        ),
+        Column(
+            "mjd_stop",
+            "float64",
+            "End (MJD in the file's time system), NaN if unknown.",
+            "d",
+            "time.end",
+        ),
+        EXPOSURE,
+        Column(
+            "response",
+            "str",
+            "Response file inside the archive that it needs, or empty.",
+            ucd="meta.ref",
+        ),
+        Column("response_version", "str", "Version of that response file.", ucd="meta.version"),
+        SOURCE_ID,
+        STATUS,
+        FLAGS,
+        REASON,
+    ),
+    key=("file",),
+)
+
+LISTING = Table(
+    "LISTING",
+    "Every file that the server of an archive lists.",
+    (
+        FILE,
+        Column(
+            "size",
+            "int64",
+            "Size of the file, -1 if unknown.",
+            "byte",
+            "phys.size;meta.file",
+            null=-1,
+        ),
+        Column(
+            "mtime_ns",
+            "int64",
+            "Time of the last change, ns since 1970.",
+            "ns",
+            "time.epoch",
+            null=0,
+        ),
+        VERSION,
+        Column(
+            "checksum", "str", "Its checksum, as md5:… or sha-256:…, or empty.", ucd="meta.code"
+        ),
+        Column("problem", "str", "Why it cannot be had, or empty.", ucd="meta.note"),
+    ),
+    key=("file",),
+)

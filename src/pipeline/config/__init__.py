@@ -1,0 +1,1 @@
+"""Every option of a survey, declared once, a file a section."""

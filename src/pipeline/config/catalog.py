@@ -1,0 +1,19 @@
+"""Options of `catalog`: the published catalogue and its quality gate."""
+
+from pydantic import Field
+
+from pipeline.config.base import Fraction, Options, Positive
+
+
+class CatalogOptions(Options):
+    """The published catalogue and its quality gate."""
+
+    max_failed_fraction: Fraction = Field(
+        0.5, description="The merge fails if a larger fraction of the sources has no result."
+    )
+    qpo_min_q: Positive = Field(
+        2.0, description="Least Q of a Lorentzian that is called a QPO, with 95 % confidence."
+    )
+    qpo_frequency_range: tuple[float, float] | None = Field(
+        None, description="Frequencies a QPO may have, Hz: [lo, hi]; null: all."
+    )

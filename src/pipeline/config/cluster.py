@@ -1,0 +1,21 @@
+"""Options of `cluster`: the Dask cluster of a job."""
+
+from pydantic import Field
+
+from pipeline.config.base import Count, Options, Positive
+
+
+class ClusterOptions(Options):
+    """The Dask cluster that ingest and segment work on."""
+
+    address: str | None = Field(
+        None, description="Address of a running Dask scheduler; null: a LocalCluster a job."
+    )
+    workers: int = Field(
+        0, ge=0, description="Worker processes of a LocalCluster; 0: one a core of the job."
+    )
+    memory_limit: str = Field("4GiB", description="Memory at which a worker is stopped.")
+    chunk_size: Count = Field(64, description="Items a task.")
+    item_timeout: Positive = Field(
+        600.0, description="Seconds after which an item that does not end is given up."
+    )

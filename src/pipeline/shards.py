@@ -1,0 +1,13 @@
+"""The shards that sources are spread over, and their names."""
+
+import hashlib
+
+
+def shard_of(source_id: str, shards: int) -> int:
+    """Return the shard of a source: a hash of its name, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(source_id.encode()).digest()[:8], "big") % shards
+
+
+def shard_name(index: int) -> str:
+    """Return the name of a shard in file names: ``shard-0003``."""
+    return f"shard-{index:04d}"

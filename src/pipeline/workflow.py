@@ -1,0 +1,145 @@
+"""What the Snakefile asks of a survey: paths, fingerprints, threads, options as JSON."""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from pipeline.config.archive import is_remote
+from pipeline.config.base import ConfigError, section_json
+from pipeline.config.fit import FitOptions
+from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
+
+
+def cluster_json(survey: Survey, threads: int) -> str:
+    """Return the section `cluster` as JSON, with a worker a thread of the job unless it says how many."""
+    workers = survey.cluster.workers or threads
+    return section_json(survey.cluster.model_copy(update={"workers": workers}))
+
+
+def survey_json(survey: Survey) -> str:
+    """Return as JSON what a catalogue is made by: a survey without what does not touch its rows."""
+    values = survey.model_dump(mode="json", exclude=NOT_IN_CATALOGUE)
+    return json.dumps(values, sort_keys=True)
+
+
+def fit_threads(survey: Survey, cores: int, elsewhere: bool = False) -> int:
+    """Return the cores of a fit job of a workflow that has so many.
+
+    Parameters
+    ----------
+    survey : Survey
+        Its `fit.threads`, where they are given; else the platform decides.
+    cores : int
+        Cores of the workflow.
+    elsewhere : bool, optional
+        Whether jobs run on other machines than this one, as on a cluster: whether these have a GPU is not
+        to be seen from here. What a job finds there it uses; its cores are those that the profile asks for.
+    """
+    on_gpu = survey.fit.platform == "gpu" or (
+        survey.fit.platform == "auto" and not elsewhere and any(Path("/dev").glob("nvidia[0-9]*"))
+    )
+    return survey.fit.threads or (cores if on_gpu else max(1, cores // survey.shards))
+
+
+def check_paths(survey: Survey) -> None:
+    """Raise ConfigError where a path in the configuration does not exist."""
+    folder = not survey.simulate.enabled and not is_remote(survey.archive)
+    if folder and not os.path.isdir(survey.archive):
+        raise ConfigError(
+            f"archive: {survey.archive!r} is not a folder; allowed: an existing folder"
+        )
+    if (
+        survey.report.truth
+        and not survey.simulate.enabled
+        and not os.path.isfile(survey.report.truth)
+    ):
+        raise ConfigError(f"report.truth: {survey.report.truth!r} is not a file")
+
+
+def resolve(survey: Survey, results="results") -> Survey:
+    """Make the paths of a survey absolute, and find the truth that lies beside a simulated archive.
+
+    Parameters
+    ----------
+    survey : Survey
+        As configured; relative paths are relative to the current folder.
+    results : path-like, optional
+        Folder of the results, which must not lie inside the archive.
+
+    Raises
+    ------
+    ConfigError
+        When the results would be taken for files of the archive.
+    """
+    archive, truth = survey.archive, survey.report.truth
+    if not is_remote(archive):
+        archive = Path(archive).expanduser().resolve()
+        if Path(results).resolve().is_relative_to(archive):
+            raise ConfigError(
+                f"archive: {survey.archive!r} holds the folder of the results; allowed: another folder"
+            )
+        beside = archive.with_name(f"{archive.name}-truth.parquet")
+        truth = truth or (beside if beside.is_file() else None)
+    truth = str(Path(truth).expanduser().resolve()) if truth else None
+    report = survey.report.model_copy(update={"truth": truth})
+    copies = survey.remote.copies
+    copies = str(Path(copies).expanduser().resolve()) if copies else None
+    remote = survey.remote.model_copy(update={"copies": copies})
+    folder = survey.fit.components_folder
+    folder = str(Path(folder).expanduser().resolve()) if folder else None
+    fit = survey.fit.model_copy(update={"components_folder": folder})
+    return survey.model_copy(
+        update={"archive": str(archive), "fit": fit, "report": report, "remote": remote}
+    )
+
+
+def archive_fingerprint(archive) -> str:
+    """Return a hash of the path, size and time of change of every file, by which a survey is re-planned.
+
+    Parameters
+    ----------
+    archive : path-like
+        Folder; links to folders are not followed. No file is opened.
+
+    Raises
+    ------
+    ConfigError
+        When the folder cannot be read.
+    """
+    files, folders = [], [os.fspath(archive)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        about = entry.stat(follow_symlinks=not _is_broken(entry))
+                        path = os.path.relpath(entry.path, archive)
+                        files.append(f"{path}\0{about.st_size}\0{about.st_mtime_ns}")
+        except OSError as error:
+            raise ConfigError(f"archive: {error.filename!r}: {error.strerror}") from error
+    return hashlib.sha256("\n".join(sorted(files)).encode(errors="surrogateescape")).hexdigest()
+
+
+def _is_broken(entry: os.DirEntry) -> bool:
+    """Return whether a directory entry is a link to nothing."""
+    return entry.is_symlink() and not os.path.exists(entry.path)
+
+
+def components_version(fit: FitOptions) -> str:
+    """Return a hash of the modules of the components that are not built in; empty if there are none."""
+    components = fit.user_components
+    if not components:
+        return ""
+    named = {
+        c.name.partition(":")[0] for model in fit.models.values() for c in model if ":" in c.name
+    }
+    modules = named | {component.function.__module__ for component in components}
+    files = {getattr(sys.modules.get(name), "__file__", None) for name in modules} - {None}
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(Path(file).read_bytes())
+    return digest.hexdigest()[:16]
