@@ -174,5 +174,5 @@ def combined_excess_variance(periodograms: Sequence[Periodogram]) -> Excess:
         excess_variance(p.variance, p.noise_variance, p.net_rate, p.n_variance)
         for p in periodograms
     ]
-    value, error = np.array([one.value for one in each]), np.array([one.error for one in each])
+    value, error = np.array([(one.value, one.error) for one in each]).T
     return Excess(float(value @ n / n.sum()), float(np.sqrt((error * n) @ (error * n)) / n.sum()))
