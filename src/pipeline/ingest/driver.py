@@ -78,7 +78,7 @@ def list_archive(*, archive: str, output: Path, options: RemoteOptions) -> None:
 def plan(
     *,
     archive: Path | str,
-    manifest: Path,
+    observations: Path,
     plan: Path,
     cache: Path | None,
     options: IngestOptions,
@@ -95,7 +95,7 @@ def plan(
     ----------
     archive : Path or str
         Folder to search, or URL.
-    manifest : Path
+    observations : Path
         Parquet to write: OBSERVATIONS, a row a file found.
     plan : Path
         Folder to write: a list of files a shard.
@@ -134,7 +134,7 @@ def plan(
         shard.write(path, members)
     for leftover in set(plan.glob("shard-*.tsv")) - set(paths):
         leftover.unlink()
-    write_parquet(manifest, OBSERVATIONS, rows)
+    write_parquet(observations, OBSERVATIONS, rows)
     scan_cache.save(cache, version, scanned)
     print_counts(f"{len(rows)} files", Counter(str(row["status"]) for row in rows))
 
@@ -274,25 +274,25 @@ def _needed(entries: Sequence[dict]) -> list[tuple[str, str]]:
     return sorted(needed)
 
 
-def with_failures(*, listing: Path, manifest: Path, downloads: Path) -> list[Path]:
+def with_failures(*, listing: Path, observations: Path, downloads: Path) -> list[Path]:
     """Return what says that files could not be downloaded, and is to be made again.
 
     A file that the listing has a problem with does not count: it will, once the listing has none.
 
     Parameters
     ----------
-    listing, manifest : Path
+    listing, observations : Path
         From `list_archive` and `plan`.
     downloads : Path
         Folder of the tables from `download`.
     """
     found = [f for f in sorted(downloads.glob("shard-*.tsv")) if download_receipts.read(f)]
-    if manifest.is_file():
-        rows = rows_of(read_parquet(manifest, OBSERVATIONS, ["file", "status"]))
+    if observations.is_file():
+        rows = rows_of(read_parquet(observations, OBSERVATIONS, ["file", "status"]))
         failed = {path_of(row) for row in rows if row["status"] == Status.NOT_DOWNLOADED}
         rows = rows_of(read_parquet(listing, LISTING, ["file", "problem"]))
         if failed - {row["file"] for row in rows if row["problem"]}:
-            found.append(manifest)
+            found.append(observations)
     return found
 
 
