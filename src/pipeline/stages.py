@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pipeline.catalog.formats import FORMATS, chosen
+from pipeline.catalog.formats.base import Format
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
@@ -350,7 +351,6 @@ INGEST = Stage(
 )
 
 
-
 def _of_product(product: Product) -> File:
     """Return the file of a product other than power spectra, whose path the driver derives from that of these."""
     return File(
@@ -391,6 +391,11 @@ FIT = Stage(
 _CAPTIONS = {"fits": "catalog.rst", "rejected": "rejected.rst"}
 
 
+def _has_format(one: Format) -> Condition:
+    """Return the condition that a catalogue is published in a format."""
+    return lambda survey: one in chosen(survey.catalog.formats)
+
+
 def _published() -> Iterator[File]:
     """Yield what each format of the catalogue writes."""
     for one in FORMATS.values():
@@ -402,7 +407,7 @@ def _published() -> Iterator[File]:
                 output.table,
                 is_folder=output.is_folder,
                 is_option=False,
-                when=lambda survey, one=one: one in chosen(survey.catalog.formats),
+                when=_has_format(one),
                 caption=Caption(caption, "Catalogue") if caption else None,
             )
 
