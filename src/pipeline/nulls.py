@@ -20,7 +20,9 @@ def may_be_null(table: Table, column: Column) -> bool:
     """Return whether a cell of a column can have no value in a file; keys always have one."""
     if column.name in table.key or column.array:
         return False
-    return bool(column.of) or null_value(column) is not None
+    if null_value(column) is not None:
+        return True
+    return bool(column.of) and may_be_null(table, table.column(column.of))
 
 
 def null_value(column: Column):

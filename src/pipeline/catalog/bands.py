@@ -7,7 +7,7 @@ from math import inf, isfinite, nan
 
 from pipeline.catalog.merge import source_row, with_open_intervals
 from pipeline.columns.catalogue import EPOCHS, SOURCES
-from pipeline.columns.shared import PULSE
+from pipeline.columns.power import PULSE
 from pipeline.components import LORENTZIANS
 from pipeline.config.catalog import CatalogOptions
 from pipeline.pvalues import combine

@@ -63,14 +63,16 @@ class Table:
         return tuple(c.name for c in self.columns)
 
 
-def measured(name, unit, ucd, description, dtype="float64"):
-    """A value with its lower and upper 68.3 % errors."""
-    return (
-        Column(name, dtype, description, unit, ucd),
+def with_errors(column: Column) -> tuple[Column, Column, Column]:
+    """Return a column of measured values, and the columns of their lower and upper 68.3 % errors."""
+    lower, upper = (
         Column(
-            f"{name}_err_lo", dtype, f"Lower 68.3 % error of {name}.", unit, f"stat.error;{ucd}"
-        ),
-        Column(
-            f"{name}_err_hi", dtype, f"Upper 68.3 % error of {name}.", unit, f"stat.error;{ucd}"
-        ),
+            f"{column.name}_err_{end}",
+            column.dtype,
+            f"{side} 68.3 % error of {column.name}.",
+            column.unit,
+            f"stat.error;{column.ucd}",
+        )
+        for end, side in (("lo", "Lower"), ("hi", "Upper"))
     )
+    return column, lower, upper
