@@ -159,7 +159,8 @@ def _qpos(sources: Path, record: dict) -> str:
 
     table = read_parquet(sources, SOURCES, ["qpo_frequency", "qpo_q_value"])
     min_q = record["configuration"]["catalog"]["qpo_min_q"]
-    return qpo_sentence(*(column.to_pylist() for column in table.columns), min_q)
+    frequencies, q_values = (column.to_pylist() for column in table.columns)
+    return qpo_sentence(frequencies, q_values, min_q)
 
 
 def _recovered(sources: Path, truth: str) -> str:

@@ -57,7 +57,7 @@ class Survey(Options):
 NOT_IN_CATALOGUE = {"cluster", "remote", "report"}
 """Sections that change nothing in a catalogue."""
 
-SECTIONS = {
+SECTIONS: dict[str, type[Options]] = {
     "source": SourceOptions,
     "cluster": ClusterOptions,
     "remote": RemoteOptions,
