@@ -1,6 +1,7 @@
 """What a column and a table are."""
 
 from dataclasses import dataclass
+from types import EllipsisType
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,11 @@ class Column:
     vector : bool, optional
         Whether the lists of a catalogue are all of one length, or empty.
     null : str, float, int or None, optional
-        The value that means that there is none, which is null in files: NaN of numbers with a fraction, empty
-        text. By default whole numbers and truth values have none; None: every value is one.
+        The value that stands for no value, and is null in files. By default it is NaN in columns of floats and
+        empty text in columns of text, and there is none in columns of integers and truth values. None: there is
+        none.
     of : str, optional
-        Name of the column that this one says something about: where that has no value, this has none.
+        Name of the column that this one is about: where that has no value, this one has none.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Column:
     ucd: str = "meta.note"
     array: bool = False
     vector: bool = False
-    null: object = ...
+    null: str | float | EllipsisType | None = ...
     of: str = ""
 
 
