@@ -18,7 +18,8 @@ from pipeline.closure import code_version
 from pipeline.columns.base import Column, Table
 from pipeline.columns.registry import CATALOGUE, TABLES
 from pipeline.config.survey import validate
-from pipeline.stages import CATALOG, FIT, PLAN, REPORT, SEGMENT, STAGES, File, Folder
+from pipeline.declared import File, Folder, Section, remote
+from pipeline.stages import CATALOG, FIT, PLAN, REPORT, SEGMENT, STAGES
 from pipeline.workflow import inputs, outputs, parameters, shard_threads
 
 HERE = validate({"archive": "/data", "report": {"truth": "/truth.parquet"}, "shards": 2})
@@ -98,7 +99,7 @@ def test_the_command_of_a_rule_is_understood(stage, survey):
         if file.is_option:
             assert str(arguments[name]) == file.pattern(survey)
     for argument in stage.arguments:
-        if isinstance(argument, stages.Section) and argument.name == "options":
+        if isinstance(argument, Section) and argument.name == "options":
             whole = getattr(survey, argument.section).model_dump()
             found = arguments["options"].model_dump()
             keys = argument.keys or whole
@@ -216,9 +217,7 @@ def test_a_table_more_in_a_stage_is_one_declaration():
 
 
 def test_an_output_that_a_survey_did_not_ask_for_is_not_expected():
-    more = File(
-        "extra", "segment/{shard}.extra.parquet", EXTRA, is_option=False, when=stages.remote
-    )
+    more = File("extra", "segment/{shard}.extra.parquet", EXTRA, is_option=False, when=remote)
     segment = replace(SEGMENT, writes=(*SEGMENT.writes, more))
     assert "extra" in outputs(segment, THERE)
     assert "extra" not in outputs(segment, HERE)
