@@ -41,10 +41,13 @@ def options(section: type[Options] = Survey, prefix: str = "") -> list[Option]:
     prefix : str, optional
         What to put before each key: ``"fit."``.
     """
-    rows = []
+    rows: list[Option] = []
     for name, about in section.model_json_schema()["properties"].items():
-        if "$ref" not in about:
-            field = section.model_fields[name]
+        field = section.model_fields[name]
+        if "$ref" in about:  # of a survey, the sections are listed by themselves
+            if section is not Survey:
+                rows += options(field.annotation, f"{prefix}{name}.")
+        else:
             default = field.get_default(call_default_factory=True)
             text = "" if field.is_required() else json.dumps(default)
             rows.append(Option(prefix + name, _type(about), text, about["description"]))
