@@ -11,7 +11,7 @@ import pipeline
 HEAVY = {"numpy", "scipy", "jax", "numpyro", "astropy", "pyarrow", "dask", "distributed"}
 DECLARATIONS = (
     *("stages", "workflow", "shards", "describe", "components"),
-    "catalog.formats",
+    *("catalog.formats", "segment.products"),
 )
 PACKAGES = ("config", "columns")
 
