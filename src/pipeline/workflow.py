@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.closure import code_version
 from pipeline.config.archive import is_remote
@@ -77,7 +78,7 @@ def _in_rule(folder: Folder) -> dict[str, File]:
 def _folder_of_input(name: str) -> Callable[..., str]:
     """Return a parameter: the folder of an input, which is one path or a list of them."""
 
-    def folder(wildcards, input) -> str:
+    def folder(wildcards: Any, input: Any) -> str:
         paths = getattr(input, name)
         return os.path.dirname(paths if isinstance(paths, str) else paths[0])
 
