@@ -157,7 +157,7 @@ def summary(directory: Path, truth: str | None) -> str:
         record = json.load(file)
     counts = record["counts_by_status"]
     lines = [
-        f"catalogue  {catalogue / 'catalog.fits'} (and .vot, .parquet)",
+        f"catalogue  {catalogue}: {_published(record)}",
         f"report     {directory / RESULTS / 'report' / 'index.html'}",
         "sources    " + ", ".join(f"{number} {status}" for status, number in counts.items()),
         "QPOs       " + _qpos(sources, record["configuration"]["catalog"]["qpo_min_q"]),
@@ -165,6 +165,15 @@ def summary(directory: Path, truth: str | None) -> str:
     if truth:
         lines += ["", _recovered(sources, truth)]
     return "\n".join(lines)
+
+
+def _published(record: dict) -> str:
+    """Return the files of the catalogue, a format each, with numbers of rows where a format says some."""
+    files = []
+    for one in record["formats"].values():
+        numbers = ", ".join(f"{number} {name}" for name, number in one["rows"].items())
+        files.append(one["file"] + (f" ({numbers})" if numbers else ""))
+    return ", ".join(files)
 
 
 def _qpos(sources: Path, min_q: float) -> str:

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.catalog.formats import DEFAULT, chosen
+from pipeline.catalog.formats import chosen
 from pipeline.catalog.formats.write_parquet import published_schema, write_parquet_table
 from pipeline.catalog.gate import quality_gate
 from pipeline.catalog.join import join
@@ -76,11 +77,13 @@ def run(
         print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
         return EXIT_GATE
     refused.unlink(missing_ok=True)
-    publish(output, {table: tables[table] for table in CATALOGUE}, TITLE)
+    published = publish(
+        output, {table: tables[table] for table in CATALOGUE}, TITLE, options.formats
+    )
     collect_samples(output / "samples.parquet", lists, fit)
     rows = {table.name: tables[table].num_rows for table in CATALOGUE}
     times = [time.isoformat(timespec="seconds") for time in (started, datetime.now(UTC))]
-    record = provenance(survey, tables[OBSERVATIONS], statuses, rows, *times)
+    record = provenance(survey, tables[OBSERVATIONS], statuses, rows, published, *times)
     _write_text(output / "provenance.json", json.dumps(record, indent=2) + "\n")
     return 0
 
@@ -106,11 +109,18 @@ def _no_rows(table, names) -> pa.Table:
 
 
 def publish(
-    output: Path, tables: Mapping[Table, pa.Table], title: str, formats: Iterable[str] = DEFAULT
-) -> dict[str, dict[str, int]]:
-    """Write the tables in each format, and return the numbers of rows that a format says by itself."""
-    said = {one.name: dict(one.write(output, tables, title)) for one in chosen(formats)}
-    return {name: rows for name, rows in said.items() if rows}
+    output: Path, tables: Mapping[Table, pa.Table], title: str, formats: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """Write the tables in each format, and return what the provenance says of each.
+
+    That is the file that readers open (``file``), the text of a link to it (``label``) and, where the format does not
+    write one row for each row of a table, numbers of rows (``rows``).
+    """
+    record = {}
+    for one in chosen(formats):
+        rows = dict(one.write(output, tables, title))
+        record[one.name] = {"file": one.main, "label": one.label, "rows": rows}
+    return record
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +24,7 @@ def provenance(
     files: pa.Table,
     source_statuses: Iterable[str],
     rows: Mapping[str, int],
+    formats: Mapping[str, Mapping[str, Any]],
     started: str,
     finished: str,
 ) -> dict:
@@ -38,6 +40,8 @@ def provenance(
         Status of every source.
     rows : mapping of str to int
         Rows of each table.
+    formats : mapping of str to mapping
+        What is said of each format that was written, by its name: see `pipeline.catalog.driver.publish`.
     started, finished : str
         Times of the merge, ISO 8601.
     """
@@ -56,6 +60,7 @@ def provenance(
             "counts_by_status": _counts(files.column("status").to_pylist()),
         },
         "rows": dict(rows),
+        "formats": dict(formats),
         "counts_by_status": _counts(source_statuses),
         "started": started,
         "finished": finished,

@@ -24,13 +24,6 @@ from pipeline.stages import CATALOG, FIT
 from pipeline.status import HAS_RESULT
 from pipeline.tables import atomic_path, read_parquet, rows_of, unpacked
 
-_LINKS = (
-    ("catalog.fits", "FITS"),
-    ("catalog.vot", "VOTable"),
-    ("sources.parquet", "Parquet"),
-    ("provenance.json", "provenance"),
-)
-
 
 def run(
     *,
@@ -82,7 +75,7 @@ def run(
     if truth is not None:
         data["truth"] = truth_data(rows_of(sources), rows_of(read_parquet(truth, TRUTH)))
     folder = os.path.relpath(catalog, output.parent)
-    links = {name: f"{folder}/{file}".replace(os.sep, "/") for file, name in _LINKS}
+    links = {name: f"{folder}/{file}".replace(os.sep, "/") for file, name in published(provenance)}
     with atomic_path(output) as temporary:
         temporary.write_text(render(options.title, data, links), encoding="utf-8")
 
@@ -90,6 +83,12 @@ def run(
 def _file(catalog: Path, table: Table) -> Path:
     """Return the file of a table in the folder of the catalogue."""
     return catalog / CATALOG.written(table).inside()
+
+
+def published(provenance: dict) -> list[tuple[str, str]]:
+    """Return the files of the catalogue that the page links, each with its text."""
+    formats = provenance["formats"].values()
+    return [*((one["file"], one["label"]) for one in formats), ("provenance.json", "provenance")]
 
 
 def shown_products(sources: pa.Table, limit: int) -> list[tuple[str, str]]:

@@ -11,9 +11,9 @@ from pipeline.columns.base import Table
 FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
-        Parquet(),
         Fits(),
         VOTable(),
+        Parquet(),
     )
 }
 """Every format, by its name in the option ``catalog.formats``."""

@@ -23,12 +23,15 @@ class Output:
         Its name among the outputs of the rule.
     path : str
         Its path under the folder of the catalogue.
+    table : Table, optional
+        The table of the catalogue that it holds, if it is one table and nothing else.
     is_folder : bool, optional
         Whether it is a folder.
     """
 
     name: str
     path: str
+    table: Table | None = None
     is_folder: bool = False
 
 
@@ -73,6 +76,6 @@ class Format(Protocol):
         Returns
         -------
         mapping of str to int
-            Numbers of rows that the provenance keeps, where the format does not write one row for each row
-            of a table; else empty.
+            Numbers of rows that the provenance and the summary give, where the format does not write one row
+            for each row of a table; else empty.
         """

@@ -22,7 +22,7 @@ class Parquet:
 
     def outputs(self, tables: Sequence[Table]) -> tuple[Output, ...]:
         """Return a file for each table."""
-        return tuple(Output(table.name.lower(), _file(table)) for table in tables)
+        return tuple(Output(table.name.lower(), _file(table), table) for table in tables)
 
     def write(
         self, folder: Path, tables: Mapping[Table, pa.Table], title: str
