@@ -8,7 +8,7 @@ from math import inf, isfinite, nan
 from pipeline.catalog.merge import source_row, with_open_intervals
 from pipeline.columns.catalogue import EPOCHS, SOURCES
 from pipeline.columns.shared import PULSE
-from pipeline.components import LORENTZIANS
+from pipeline.components import may_be_qpo
 from pipeline.config.catalog import CatalogOptions
 from pipeline.pvalues import combine
 from pipeline.status import HAS_RESULT, Flag, Status, without
@@ -147,7 +147,7 @@ def _evidence(row: Mapping, models: Iterable[Mapping]) -> tuple[float, float]:
 
 
 def _has_peak(model: Mapping) -> bool:
-    return any(name.split(".")[0] in LORENTZIANS for name in model["components"])
+    return any(may_be_qpo(name) for name in model["components"])
 
 
 def _by_product(rows: Iterable[Mapping]) -> dict[str, list[Mapping]]:

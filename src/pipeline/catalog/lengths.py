@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import hypot
 
 from pipeline.catalog.qpo import Parameters
-from pipeline.components import LORENTZIANS
+from pipeline.components import may_be_qpo
 
 LONGER = 2.0
 """How many times longer than the segments a good time interval is where longer segments would show more."""
@@ -40,10 +40,9 @@ def too_short(product: Mapping, parameters: Parameters, products: Sequence[Mappi
     if not product["longest_interval"] >= LONGER * max(size, longest):
         return False
     for (component, name), row in parameters.items():
-        kind = component.split(".")[0]
         if name == "bend_frequency" and row["value"] * size < 1:
             return True
-        if kind not in LORENTZIANS or name != "fwhm" or "+" in component:
+        if not may_be_qpo(component) or name != "fwhm" or "+" in component:
             continue
         centre = parameters[component, "frequency"]["value"]
         if row["value"] * size < 1 or hypot(centre, row["value"] / 2) * size < 1:

@@ -18,6 +18,7 @@ from pipeline.catalog.qpo import (
 )
 from pipeline.columns.catalogue import FITTED, SOURCES
 from pipeline.columns.spectra import SPECTRA
+from pipeline.components import COMPONENTS, component_of
 from pipeline.config.catalog import CatalogOptions
 from pipeline.status import HAS_RESULT, Fault, Flag, Status, without
 from pipeline.tables import empty_row
@@ -29,7 +30,6 @@ _FROM_FIT = ("model", "n_bins", "norm", "statistic", "deviance", "n_free")
 _FROM_CHECK = ("t_sse_p_value", "outlier_frequency", "outlier_p_value")
 _LIMIT = "below"
 """Method of a p-value that is an upper limit."""
-_SLOPES = (("power_law.1", "slope"), ("bending_power_law.1", "slope_high"))
 
 
 def source_row(
@@ -77,7 +77,7 @@ def source_row(
     qpo_flags |= Flag.SHORT_SEGMENTS if too_short(product, own, products) else Flag(0)
     partial = len(fits) < len(products) or any(_failed(f["status"]) for f in files)
     row["flags"] |= fit["flags"] | qpo_flags | (Flag.PARTIAL if partial else 0)
-    if all(name.split(".")[0] == "constant" for name in fit["components"]):
+    if all(_is_white_noise(name) for name in fit["components"]):
         row["flags"] |= Flag.WHITE_NOISE_MODEL
     row |= {
         f"{name}_p_is_limit": fit.get(f"{name}_method") == _LIMIT for name in ("t_sse", "outlier")
@@ -182,15 +182,17 @@ def _why_not(files, product, models) -> dict:
 
 
 def _continuum(parameters: Parameters) -> dict:
-    """Slope and bend frequency of the power law, where the model has one."""
+    """Columns that the first component of each kind fills, as it says itself: the slope of a power law."""
     row = {}
-    for key in _SLOPES:
-        row |= _measured("slope", parameters.get(key))
-    return (
-        row
-        | _measured("bend_frequency", parameters.get(("bending_power_law.1", "bend_frequency")))
-        | _measured("nu_max", parameters.get(("envelope.1", "nu_max")))
-    )
+    for name, component in COMPONENTS.items():
+        for parameter, column in component.source_columns.items():
+            row |= _measured(column, parameters.get((f"{name}.1", parameter)))
+    return row
+
+
+def _is_white_noise(label: str) -> bool:
+    component = component_of(label)
+    return component is not None and component.is_white_noise
 
 
 def _qpo(parameters: Parameters, options: CatalogOptions) -> tuple[str | None, dict, int]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isfinite
 
 from pipeline.catalog.qpo import Parameters
-from pipeline.components import LORENTZIANS
+from pipeline.components import may_be_qpo
 
 RESOLUTIONS = 3.0
 """Widths of a frequency bin within which a peak is at a harmonic, and is narrow."""
@@ -29,7 +29,7 @@ def without_pulse(parameters: Parameters, product: Mapping) -> Parameters:
         component
         for component, name in parameters
         if name == "fwhm"
-        and component.split(".")[0] in LORENTZIANS
+        and may_be_qpo(component)
         and (component, "frequency") in parameters
         and parameters[component, "fwhm"]["value"] <= RESOLUTIONS / size
         and _at_harmonic(parameters[component, "frequency"]["value"], pulse, RESOLUTIONS / size)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from math import hypot, isfinite, nan, sqrt
 
-from pipeline.components import LORENTZIANS
+from pipeline.components import component_of, may_be_qpo
 from pipeline.prominence import is_narrow, prominence
 
 AMBIGUOUS_RATIO = 0.5
@@ -61,7 +61,7 @@ def choose_qpo(
         component: _height(parameters, component)
         for (component, name), row in parameters.items()
         if name == "variance"
-        and component.split(".")[0] in LORENTZIANS
+        and may_be_qpo(component)
         and row["value"] > 0
         and _is_narrow(parameters, component, min_q)
         and not row.get("at_bound", False)
@@ -99,8 +99,9 @@ def _height(parameters: Parameters, component: str) -> float:
 
 def _place(parameters: Parameters, component: str) -> Mapping:
     """Row of the fitted parameter that is the place of a component."""
-    fitted = "nu_max" if component.startswith("lorentzian_numax") else "frequency"
-    return parameters.get((component, fitted), parameters[component, "frequency"])
+    declared = component_of(component)
+    centre = declared.centre if declared else None
+    return parameters.get((component, centre or "frequency"), parameters[component, "frequency"])
 
 
 def is_of(parameters: Parameters, qpo: str, test: Mapping) -> bool:
@@ -145,7 +146,7 @@ def harmonics(
     """
     own, found = parameters[qpo, "frequency"], []
     for (component, name), row in parameters.items():
-        if name != "frequency" or component.split(".")[0] not in LORENTZIANS:
+        if name != "frequency" or not may_be_qpo(component):
             continue
         if component in (qpo, *qpo.split("+")) or "+" in component:
             continue
