@@ -120,7 +120,7 @@ class Flag(IntFlag):
 
     sentence: str
 
-    def __new__(cls, value, sentence):
+    def __new__(cls, value: int, sentence: str = ""):
         member = int.__new__(cls, value)
         member._value_ = value
         member.sentence = sentence

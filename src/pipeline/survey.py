@@ -111,7 +111,7 @@ def look_again(survey: Survey, results: Path) -> list[str]:
     list_archive(archive=survey.archive, output=results / "listing.parquet", options=survey.remote)
     again = with_failures(
         listing=results / "listing.parquet",
-        manifest=results / "manifest.parquet",
+        observations=results / "observations.parquet",
         downloads=results / "download",
     )
     names = [str(path.relative_to(results.parent)) for path in again]

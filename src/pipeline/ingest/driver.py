@@ -1,8 +1,6 @@
 """Drives the stage: which files there are, which shard they go to, and reading those of a shard."""
 
 import functools
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import cluster as dask_cluster
 from pipeline.closure import code_version
+from pipeline.cluster import Outcome
 from pipeline.columns.ingest import INGEST
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.config.archive import RemoteOptions, SourceOptions, is_remote
@@ -30,7 +28,9 @@ from pipeline.ingest.plan import shard
 from pipeline.ingest.plan.resolve import alike, resolve, same_positions
 from pipeline.ingest.plan.scan import failed, parts_of, scan_file
 from pipeline.ingest.read.reader import carried, read_products
-from pipeline.ingest.reject import Rejected, one_line
+from pipeline.ingest.reject import Rejected
+from pipeline.parts import print_counts, run_items, scratch_folder, write_counted
+from pipeline.refusal import error_line, one_line
 from pipeline.shards import shard_name, shard_of
 from pipeline.status import Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
@@ -72,13 +72,13 @@ def list_archive(*, archive: str, output: Path, options: RemoteOptions) -> None:
         known = None
     if rows != known:
         write_parquet(output, LISTING, rows)
-    _report(archive, Counter("problem" if row["problem"] else "listed" for row in rows))
+    print_counts(archive, Counter("problem" if row["problem"] else "listed" for row in rows))
 
 
 def plan(
     *,
     archive: Path | str,
-    manifest: Path,
+    observations: Path,
     plan: Path,
     cache: Path | None,
     options: IngestOptions,
@@ -95,7 +95,7 @@ def plan(
     ----------
     archive : Path or str
         Folder to search, or URL.
-    manifest : Path
+    observations : Path
         Parquet to write: OBSERVATIONS, a row a file found.
     plan : Path
         Folder to write: a list of files a shard.
@@ -134,9 +134,9 @@ def plan(
         shard.write(path, members)
     for leftover in set(plan.glob("shard-*.tsv")) - set(paths):
         leftover.unlink()
-    write_parquet(manifest, OBSERVATIONS, rows)
+    write_parquet(observations, OBSERVATIONS, rows)
     scan_cache.save(cache, version, scanned)
-    _report(f"{len(rows)} files", Counter(str(row["status"]) for row in rows))
+    print_counts(f"{len(rows)} files", Counter(str(row["status"]) for row in rows))
 
 
 def _refuse_same_positions(rows, radius) -> None:
@@ -170,9 +170,8 @@ def _scan(archive, known, options, cluster) -> list[dict]:
     rows, new = _split(find(archive), known)
     look = functools.partial(_look_at, archive=archive.resolve(), options=options)
     if len(new) >= WORTH_A_CLUSTER:
-        with dask_cluster.connect(cluster) as client:
-            for outcome in dask_cluster.isolating_map(client, look, new, cluster, "plan"):
-                rows.extend(outcome.value or [_lost(new[outcome.index], outcome, failed)])
+        for item, outcome in zip(new, run_items(look, new, cluster, "plan"), strict=True):
+            rows.extend(outcome.value or [_lost(item, outcome, failed)])
     else:
         for item in new:
             rows.extend(_look_here(look, item))
@@ -264,7 +263,7 @@ def download(
 
     reasons = list(each(server, fetch, wanted))
     download_receipts.write(output, zip(wanted, reasons, strict=True))
-    _report(plan.stem, Counter("not downloaded" if reason else "here" for reason in reasons))
+    print_counts(plan.stem, Counter("not downloaded" if reason else "here" for reason in reasons))
 
 
 def _needed(entries: Sequence[dict]) -> list[tuple[str, str]]:
@@ -275,25 +274,25 @@ def _needed(entries: Sequence[dict]) -> list[tuple[str, str]]:
     return sorted(needed)
 
 
-def with_failures(*, listing: Path, manifest: Path, downloads: Path) -> list[Path]:
+def with_failures(*, listing: Path, observations: Path, downloads: Path) -> list[Path]:
     """Return what says that files could not be downloaded, and is to be made again.
 
     A file that the listing has a problem with does not count: it will, once the listing has none.
 
     Parameters
     ----------
-    listing, manifest : Path
+    listing, observations : Path
         From `list_archive` and `plan`.
     downloads : Path
         Folder of the tables from `download`.
     """
     found = [f for f in sorted(downloads.glob("shard-*.tsv")) if download_receipts.read(f)]
-    if manifest.is_file():
-        rows = rows_of(read_parquet(manifest, OBSERVATIONS, ["file", "status"]))
+    if observations.is_file():
+        rows = rows_of(read_parquet(observations, OBSERVATIONS, ["file", "status"]))
         failed = {path_of(row) for row in rows if row["status"] == Status.NOT_DOWNLOADED}
         rows = rows_of(read_parquet(listing, LISTING, ["file", "problem"]))
         if failed - {row["file"] for row in rows if row["problem"]}:
-            found.append(manifest)
+            found.append(observations)
     return found
 
 
@@ -308,10 +307,10 @@ def _look_here(look: Callable, item: dict) -> list[dict]:
     try:
         return look(item)
     except Exception as error:  # whatever a damaged file makes a library raise
-        return [failed(item, Status.ERROR, one_line(f"{type(error).__name__}: {error}"))]
+        return [failed(item, Status.ERROR, error_line(error))]
 
 
-def _lost(item: dict, outcome: dask_cluster.Outcome, make: Callable) -> dict:
+def _lost(item: dict, outcome: Outcome, make: Callable) -> dict:
     """Return the row of an item at which its worker died or the function raised."""
     return make(item, Status.WORKER_DIED if outcome.died else Status.ERROR, one_line(outcome.error))
 
@@ -371,31 +370,23 @@ def read_shard(
 ) -> None:
     """Read the files of a shard with `read`, each in a worker that may die of it; see `run`."""
     entries = [_undelivered(entry, failures or {}) for entry in shard.read(plan)]
-    parts = output.with_name(f"{output.name}.parts")
-    shutil.rmtree(parts, ignore_errors=True)
     receipts = [[_carry(entry)] for entry in entries]
-    todo = [i for i, entry in enumerate(entries) if entry["status"] == Status.OK]
-    if todo:
-        parts.mkdir(parents=True)
+    items = [(i, entry) for i, entry in enumerate(entries) if entry["status"] == Status.OK]
+    with scratch_folder(output) as parts:
         work = functools.partial(
             read_part,
             archive=archive if isinstance(archive, Copies) else archive.resolve(),
             options=options,
-            parts=parts.resolve(),
+            parts=parts,
             read=read,
         )
-        items = [(index, entries[index]) for index in todo]
-        with dask_cluster.connect(cluster) as client:
-            for outcome in dask_cluster.isolating_map(client, work, items, cluster, "ingest"):
-                index = todo[outcome.index]
-                lost = None if outcome.value else _lost(entries[index], outcome, _failed)
-                receipts[index] = outcome.value or [lost]
-    receipts = [receipt for of_file in receipts for receipt in of_file]
-    try:
-        write_parquet(output, INGEST, _join(receipts, parts), rows_per_group=1)
-    finally:
-        shutil.rmtree(parts, ignore_errors=True)
-    _report(plan.stem, Counter(str(receipt["status"]) for receipt in receipts))
+        for (index, entry), outcome in zip(
+            items, run_items(work, items, cluster, "ingest"), strict=True
+        ):
+            receipts[index] = outcome.value or [_lost(entry, outcome, _failed)]
+        rows = _join([receipt for of_file in receipts for receipt in of_file], parts)
+        counts = write_counted(output, INGEST, rows, rows_per_group=1)
+    print_counts(output.stem, counts)
 
 
 def read_part(
@@ -462,9 +453,3 @@ def _join(receipts: Sequence[dict], parts: Path) -> Iterator[dict]:
         (row,) = rows_of(read_parquet(parts / receipt["part"], INGEST))
         key = receipt["file"], row["product"]
         yield row | {"product": products.get(key, row["product"])}
-
-
-def _report(what: str, counts: Counter) -> None:
-    """Say on standard error how many of what."""
-    text = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    print(f"{what}: {text or 'nothing'}", file=sys.stderr)

@@ -1,30 +1,21 @@
-"""Why a file cannot be used: a status and a reason that a person can act on."""
+"""Why a file, or an observation in it, cannot be used."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
+from pipeline.refusal import Refusal
 from pipeline.status import Status
 
 
-class Rejected(Exception):
+class Rejected(Refusal):
     """A file, or what is in it, cannot be used.
 
     Attributes
     ----------
-    status : Status
-        What is wrong.
-    reason : str
-        Where it is wrong (file, HDU or column) and what to do, in one line.
     hdus : tuple
-        HDUs whose headers could be read all the same.
+        HDUs of a damaged file whose headers could be read.
     """
 
-    def __init__(self, status: Status, reason: str, hdus: Iterable = ()):
-        super().__init__(reason)
-        self.status = status
-        self.reason = one_line(reason)
+    def __init__(self, status: Status, reason: str, hdus: Sequence[Any] = ()):
+        super().__init__(status, reason)
         self.hdus = tuple(hdus)
-
-
-def one_line(text) -> str:
-    """Return text with every run of blanks, line ends and control characters made one blank."""
-    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())

@@ -1,11 +1,7 @@
 """Why there is no power spectrum."""
 
-from pipeline.status import Status
+from pipeline.refusal import Refusal
 
 
-class Unusable(Exception):
+class Unusable(Refusal):
     """There is no spectrum: why, and what to do."""
-
-    def __init__(self, status: Status, reason: str):
-        super().__init__(reason)
-        self.status = status

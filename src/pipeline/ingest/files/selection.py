@@ -1,6 +1,6 @@
 """Which rows of a table are whose: objects, bands, conditions on columns, ranges of time.
 
-A file that holds several objects is a row of the manifest an object. Such a row has the object in
+A file that holds several objects is a row of OBSERVATIONS an object. Such a row has the object in
 ``part``, and behind its path, after a ``#``, in ``file``, so that every row has a name of its own.
 """
 
@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.config.tables import RowOptions, TableOptions
-from pipeline.ingest.reject import Rejected, one_line
+from pipeline.ingest.reject import Rejected
+from pipeline.refusal import one_line
 from pipeline.status import Status
 
 ROLES = ("object", "band", "ra", "dec")
@@ -48,7 +49,7 @@ class Rows:
 
 
 def path_of(row: Mapping) -> str:
-    """Return the path of the file that a row of the manifest, or an entry of a plan, is of."""
+    """Return the path of the file that a row of OBSERVATIONS, or an entry of a plan, is of."""
     part = row.get("part", "")
     return row["file"].removesuffix(f"#{part}") if part else row["file"]
 

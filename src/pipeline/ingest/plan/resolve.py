@@ -11,7 +11,7 @@ from pipeline.ingest.files.recognise import KINDS, is_power_spectrum
 from pipeline.ingest.files.selection import path_of
 from pipeline.ingest.missions import identity
 from pipeline.ingest.plan import position
-from pipeline.ingest.reject import one_line
+from pipeline.refusal import one_line
 from pipeline.status import Flag, Status
 
 
