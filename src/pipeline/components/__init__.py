@@ -21,7 +21,9 @@ __all__ = [
     "Parameter",
     "component_of",
     "find",
+    "is_white_noise",
     "may_be_qpo",
+    "parameters_for",
     "search_in",
 ]
 
@@ -76,6 +78,25 @@ def component_of(label: str) -> Component | None:
         ``lorentzian.1``, or ``lorentzian.1+lorentzian.2`` of a blend, which is of the first.
     """
     return COMPONENTS.get(label.split(".")[0])
+
+
+def parameters_for(column: str) -> tuple[tuple[str, str], ...]:
+    """Return the labels and names of the parameters that a column of SOURCES may be, the preferred one first.
+
+    Of two components of a model the more elaborate one is preferred, which is listed later in `COMPONENTS`.
+    """
+    return tuple(
+        (f"{component.name}.1", parameter)
+        for component in reversed(COMPONENTS.values())
+        for parameter, filled in component.source_columns.items()
+        if filled == column
+    )
+
+
+def is_white_noise(label: str) -> bool:
+    """Return whether the component with a label of the catalogue is white noise; see `component_of`."""
+    component = component_of(label)
+    return component is not None and component.is_white_noise
 
 
 def may_be_qpo(label: str) -> bool:
