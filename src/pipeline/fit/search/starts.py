@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from pipeline.fit.engine.blocks import in_blocks
-from pipeline.fit.engine.optimize import is_long, rebinned
 from pipeline.fit.model.priors import support
+from pipeline.fit.objectives.spectra import is_long, rebinned
 from pipeline.fit.search.peaks import (
     CENTRES,
     FWHM_OF_GAUSSIAN,

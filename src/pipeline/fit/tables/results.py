@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from pipeline.components import LORENTZIANS
-from pipeline.fit.engine.optimize import Code
+from pipeline.fit.engine.problem import Code
 from pipeline.fit.model.components import FWHM_OF_GAUSSIAN, centroid_and_fwhm
 from pipeline.fit.tables import blends
 from pipeline.fit.uncertainty.covariance import interval
@@ -510,7 +510,7 @@ def _root(variance) -> float:
 def curve_row(row, mask, result, lane, power_of) -> dict:
     """Return the CURVES row of one lane: its usable bins with the model and its components.
 
-    `power_of` is what `pipeline.fit.engine.optimize.component_power` returns for the result.
+    `power_of` is what `pipeline.fit.objectives.curves.component_power` returns for the result.
     """
     active = result.active[:, lane]
     power, low, high = (row[name][mask] for name in ("power", "frequency_lo", "frequency_hi"))
