@@ -25,6 +25,8 @@ from pipeline.columns.simulate import TRUTH
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.archive import is_remote
 from pipeline.config.ingest import SCANNED_BY
+from pipeline.segment.products import PRODUCTS
+from pipeline.segment.products.base import Product
 
 if TYPE_CHECKING:
     from pipeline.config.survey import Survey
@@ -347,12 +349,28 @@ INGEST = Stage(
     arguments=(_ARCHIVE, _COPIES, Section("options", "ingest"), _CLUSTER),
 )
 
+
+
+def _of_product(product: Product) -> File:
+    """Return the file of a product other than power spectra, whose path the driver derives from that of these."""
+    return File(
+        product.name,
+        f"segment/{{shard}}.{product.name}.parquet",
+        product.table,
+        is_option=False,
+        when=lambda survey: product.name in survey.segment.products,
+    )
+
+
 SEGMENT = Stage(
     "segment",
-    "Make the averaged power spectra of a shard.",
+    "Make the averaged power spectra and other products of a shard.",
     "segment.driver:run",
     reads=(File("input", "ingest/{shard}.parquet", READINGS),),
-    writes=(File("output", "segment/{shard}.parquet", SPECTRA),),
+    writes=(
+        File("output", "segment/{shard}.parquet", SPECTRA),
+        *(_of_product(product) for product in PRODUCTS[1:]),
+    ),
     arguments=(Section("options", "segment"), _CLUSTER),
 )
 

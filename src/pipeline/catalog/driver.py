@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from pipeline.catalog.formats import chosen
 from pipeline.catalog.formats.write_parquet import published_schema, write_parquet_table
 from pipeline.catalog.gate import quality_gate
-from pipeline.catalog.join import Folders, join
+from pipeline.catalog.join import join
 from pipeline.catalog.provenance import provenance
-from pipeline.catalog.shards import shard_lists
+from pipeline.catalog.shards import shard_files
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.fits import SAMPLES
@@ -24,6 +24,8 @@ from pipeline.columns.registry import CATALOGUE
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
 from pipeline.nulls import with_nulls
+from pipeline.shards import shard_lists
+from pipeline.stages import FIT
 from pipeline.tables import atomic_path, read_parquet, schema
 
 EXIT_GATE = 1
@@ -61,8 +63,9 @@ def run(
     """
     started = datetime.now(UTC)
     found = read_parquet(observations, OBSERVATIONS).sort_by("file")
-    lists, folders = shard_lists(plan), Folders(ingest, segment, fit)
-    tables = join(found, lists, folders, options, survey.fit.samples)
+    lists = shard_lists(plan)
+    shard_tables = shard_files(survey, {"ingest": ingest, "segment": segment, "fit": fit})
+    tables = join(found, lists, shard_tables, options, survey.fit.samples)
     sources = tables[SOURCES]
     statuses = sources.column("status").to_pylist()
     refusal = quality_gate(
@@ -87,7 +90,8 @@ def run(
 
 def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
     """Write the SAMPLES of all shards, one after the other, into one file: they may not fit into memory."""
-    files = [fit / f"{shard_list.stem}.samples.parquet" for shard_list in lists]
+    written = FIT.written(SAMPLES)
+    files = [fit / written.inside(shard_list.stem) for shard_list in lists]
     words = [column.name for column in SAMPLES.columns if column.dtype == "str"]
     text = [read_parquet(file, SAMPLES, words) for file in files]
     published = published_schema(SAMPLES, pa.concat_tables([*text, _no_rows(SAMPLES, words)]))

@@ -1,7 +1,6 @@
 """Join the shards into the tables of the catalogue, and check that no source is lost on the way."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +12,7 @@ from pipeline.catalog.conservation import check_samples, check_shard, conserve, 
 from pipeline.catalog.fdr import with_q_values
 from pipeline.catalog.merge import merge
 from pipeline.catalog.rejected import rejected_files, rejected_of
-from pipeline.catalog.shards import Shard, read_shard
+from pipeline.catalog.shards import Shard, ShardFile, read_shard
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
@@ -23,25 +22,10 @@ from pipeline.config.fit import SamplesOptions
 from pipeline.tables import schema, to_arrow
 
 
-@dataclass(frozen=True)
-class Folders:
-    """Where the stages left the files of the shards.
-
-    Attributes
-    ----------
-    ingest, segment, fit : Path
-        Folder of each stage.
-    """
-
-    ingest: Path
-    segment: Path
-    fit: Path
-
-
 def join(
     observations: pa.Table,
     lists: Sequence[Path],
-    folders: Folders,
+    shard_tables: Sequence[ShardFile],
     options: CatalogOptions,
     samples: SamplesOptions | None,
 ) -> dict[Table, pa.Table]:
@@ -53,8 +37,8 @@ def join(
         Rows of OBSERVATIONS.
     lists : sequence of Path
         The shards' lists; a shard's files in the stages' folders are named like them.
-    folders : Folders
-        Of the stages.
+    shard_tables : sequence of ShardFile
+        The tables that each shard has.
     options : CatalogOptions
         What a QPO is.
     samples : SamplesOptions or None
@@ -74,7 +58,7 @@ def join(
     for shard_list in track(
         lists, "catalog", console=console, disable=not console.is_terminal, transient=True
     ):
-        shard = read_shard(shard_list, folders.ingest, folders.segment, folders.fit)
+        shard = read_shard(shard_list, shard_tables)
         check_shard(shard)
         check_samples(shard, samples)
         files = _files_of(shard, observations)
