@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pipeline.catalog.formats import FORMATS, chosen
+from pipeline.catalog.formats.base import Format, Output
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
@@ -350,7 +352,6 @@ INGEST = Stage(
 )
 
 
-
 def _of_product(product: Product) -> File:
     """Return the file of a product other than power spectra, whose path the driver derives from that of these."""
     return File(
@@ -391,10 +392,16 @@ FIT = Stage(
 _CAPTIONS = {"fits": "catalog.rst", "rejected": "rejected.rst"}
 
 
+def catalogue_tables(survey: Survey) -> tuple[Table, ...]:
+    """Return the tables of the catalogue of a survey: those that each catalogue has, then those of its products."""
+    brought = (p.table for p in PRODUCTS[1:] if p.name in survey.segment.products)
+    return (*CATALOGUE, *brought)
+
+
 def _published() -> Iterator[File]:
     """Yield what each format of the catalogue writes."""
     for one in FORMATS.values():
-        for output in one.outputs(CATALOGUE):
+        for output in one.outputs([*CATALOGUE, *(product.table for product in PRODUCTS[1:])]):
             caption = _CAPTIONS.get(output.name)
             yield File(
                 output.name,
@@ -402,9 +409,15 @@ def _published() -> Iterator[File]:
                 output.table,
                 is_folder=output.is_folder,
                 is_option=False,
-                when=lambda survey, one=one: one in chosen(survey.catalog.formats),
+                when=partial(_is_published, one, output),
                 caption=Caption(caption, "Catalogue") if caption else None,
             )
+
+
+def _is_published(one: Format, output: Output, survey: Survey) -> bool:
+    """Return whether a survey has an output of a format."""
+    has_table = output.table is None or output.table in catalogue_tables(survey)
+    return has_table and one in chosen(survey.catalog.formats)
 
 
 CATALOG = Stage(
