@@ -8,11 +8,12 @@ from pipeline.catalog.conservation import RowsLost
 from pipeline.catalog.driver import publish
 from pipeline.catalog.formats import FORMATS
 from pipeline.catalog.join import join
-from pipeline.catalog.shards import ShardFile, shard_files, shard_lists
+from pipeline.catalog.shards import ShardFile, shard_files
 from pipeline.columns.base import Column, Table
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.registry import CATALOGUE
 from pipeline.columns.shared import PRODUCT, SOURCE_ID
+from pipeline.shards import shard_lists
 from pipeline.stages import SEGMENT, File
 from pipeline.tables import read_parquet, write_parquet
 
