@@ -89,7 +89,8 @@ class Change:
 
 def _by_row(rows: pa.Table, key: Sequence[str], changes: Iterable[Change]) -> dict[str, list[dict]]:
     """Return changes by the words of the key of their row, sorted."""
-    names, result = row_names(rows, key), {}
+    names = row_names(rows, key)
+    result: dict[str, list[dict]] = {}
     for change in changes:
         result.setdefault(names[change.row], []).append(change.what)
     return {name: result[name] for name in sorted(result)}
@@ -119,7 +120,11 @@ def _measured(old: pa.Table, new: pa.Table, sigma: float) -> Iterator[Change]:
         distance = _distance(was, now)
         appeared = np.isnan(was[0]) != np.isnan(now[0])
         for i in np.flatnonzero(appeared | (distance > sigma)):
-            what = {"column": name, "old": _number(was[0, i]), "new": _number(now[0, i])}
+            what: dict[str, Any] = {
+                "column": name,
+                "old": _number(was[0, i]),
+                "new": _number(now[0, i]),
+            }
             what |= {"old_err": [_number(e) for e in was[1:, i]]}
             what |= {"new_err": [_number(e) for e in now[1:, i]]}
             yield Change(int(i), what | {"sigma": _number(distance[i])})
@@ -219,7 +224,7 @@ def _is_another(old: Mapping, new: Mapping) -> bool:
 
 def changed_values(old: Mapping, new: Mapping, prefix: str = "") -> dict[str, list[Any]]:
     """Return the leaves of two nested mappings that differ: dotted key to old and new, None if absent."""
-    result = {}
+    result: dict[str, list[Any]] = {}
     for key in sorted(old.keys() | new.keys()):
         was, now = old.get(key), new.get(key)
         if isinstance(was, dict) and isinstance(now, dict):
@@ -231,14 +236,14 @@ def changed_values(old: Mapping, new: Mapping, prefix: str = "") -> dict[str, li
 
 def changed_setting(old: Mapping, new: Mapping) -> tuple[dict, dict]:
     """Return what differs in configuration and in code, from two provenance records."""
-    configurations = [
-        {k: v for k, v in record["configuration"].items() if k not in NO_CAUSE}
-        for record in (old, new)
-    ]
-    codes = [
-        {"pipeline": record["pipeline"]["code_version"], **record["versions"]}
-        for record in (old, new)
-    ]
-    changed = changed_values(*configurations)
+    changed = changed_values(_configuration(old), _configuration(new))
     changed.pop("catalog.formats", None)  # other files, the same values
-    return changed, changed_values(*codes)
+    return changed, changed_values(_code(old), _code(new))
+
+
+def _configuration(record: Mapping) -> dict:
+    return {k: v for k, v in record["configuration"].items() if k not in NO_CAUSE}
+
+
+def _code(record: Mapping) -> dict:
+    return {"pipeline": record["pipeline"]["code_version"], **record["versions"]}

@@ -71,7 +71,7 @@ def compare(old: Path, new: Path, sigma: float) -> dict:
     input_changes = changed_files(*files)
     config, code = changed_setting(*records)
     common = [cause for cause, found in (("config", config), ("code", code)) if found]
-    touched = _touched(*files, input_changes)
+    touched = _touched(files[0], files[1], input_changes)
 
     def why(source: str) -> dict:
         causes = (["input"] if source in touched else []) + common
@@ -148,7 +148,7 @@ def _touched(
     old: Files, new: Files, changes: Mapping[str, list[str]]
 ) -> dict[str, dict[str, list[str]]]:
     """Return the sources whose files differ, each with those that are new, removed and changed."""
-    result = defaultdict(lambda: defaultdict(list))
+    result: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for sort, names in changes.items():
         for name in names:
             sources = {files[name]["source_id"] for files in (old, new) if name in files}

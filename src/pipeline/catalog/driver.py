@@ -102,7 +102,7 @@ def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
             writer.write_table(with_nulls(SAMPLES, table.cast(schema(SAMPLES))))
 
 
-def _no_rows(table, names) -> pa.Table:
+def _no_rows(table: Table, names: list[str]) -> pa.Table:
     return schema(table).empty_table().select(names)
 
 

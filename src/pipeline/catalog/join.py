@@ -61,7 +61,8 @@ def join(
     """
     copied = [one.table for one in shard_tables if one.table in published]
     parts = {table: [schema(table).empty_table()] for table in (SOURCES, EPOCHS, *copied)}
-    rejected, planned = rejected_files(observations), set()
+    rejected = rejected_files(observations)
+    planned: set[str] = set()
     checksums: dict[str, str] = {}
     console = Console(stderr=True)
     for shard_list in track(
