@@ -12,7 +12,7 @@ class PowerSpectrum:
     """A true power spectrum: a continuum that may bend, and a quasi-periodic oscillation.
 
     The parameters are those of the components ``power_law``, ``bending_power_law`` and
-    ``lorentzian`` of `pipeline.components`; NaN for what there is not.
+    ``lorentzian`` of `pipeline.components`; those of a component that is not there are NaN.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class PowerSpectrum:
         """Whether there is a Lorentzian."""
         return np.isfinite(self.qpo_rms)
 
-    def continuum(self, frequency):
+    def continuum(self, frequency: float | np.ndarray) -> np.ndarray:
         """Return the power density of the continuum at `frequency` (Hz)."""
         f = np.maximum(frequency, self.floor_frequency)
         if not self.amplitude:
@@ -62,7 +62,7 @@ class PowerSpectrum:
         bend = 1.0 + (f / self.bend_frequency) ** (self.slope - self.slope_low)
         return self.amplitude * f**-self.slope_low / bend
 
-    def oscillation(self, frequency):
+    def oscillation(self, frequency: float | np.ndarray) -> np.ndarray:
         """Return the power density of the Lorentzian at `frequency` (Hz)."""
         if not self.has_qpo:
             return np.zeros_like(frequency)
@@ -71,7 +71,7 @@ class PowerSpectrum:
         offset = frequency - self.qpo_frequency
         return variance * half / np.pi / (half**2 + offset**2)
 
-    def __call__(self, frequency):
+    def __call__(self, frequency: float | np.ndarray) -> np.ndarray:
         """Return the power density at `frequency` (Hz), without the noise of the measurement."""
         frequency = np.asarray(frequency, dtype=float)
         return self.continuum(frequency) + self.oscillation(frequency)
@@ -88,7 +88,7 @@ class PowerSpectrum:
         return float(np.trapezoid(self(frequency) * frequency, np.log(frequency)))
 
 
-def positive_fraction(frequency, fwhm):
+def positive_fraction(frequency: float | np.ndarray, fwhm: float) -> np.ndarray:
     """Return the part of a Lorentzian that lies at positive frequencies.
 
     Belloni, Psaltis & van der Klis 2002, ApJ 572, 392, eq. 1, integrated from zero to infinity.
