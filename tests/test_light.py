@@ -10,7 +10,7 @@ import pipeline
 
 HEAVY = {"numpy", "scipy", "jax", "numpyro", "astropy", "pyarrow", "dask", "distributed"}
 DECLARATIONS = (
-    *("stages", "workflow", "shards", "describe", "components"),
+    *("stages", "declared", "workflow", "shards", "describe", "components", "__main__"),
     *("catalog.formats", "segment.products"),
 )
 PACKAGES = ("config", "columns")

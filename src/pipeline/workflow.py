@@ -13,7 +13,7 @@ from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, section_json
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
-from pipeline.stages import RESULTS, Argument, File, Folder, Kept, Section, Stage, Value
+from pipeline.declared import RESULTS, Argument, File, Folder, Kept, Section, Stage, Value
 
 
 def inputs(stage: Stage, survey: Survey, shards: Sequence[str]) -> dict[str, str | list[str]]:
