@@ -14,7 +14,7 @@ from pipeline.units import UNITS
 
 
 class TieOptions(Options):
-    """What a parameter is tied to."""
+    """The parameter that another one is tied to."""
 
     to: str = Field(description="Name of the other parameter: lorentzian.1.frequency.")
     factor: Positive = Field(1.0, description="Ratio of this parameter to the other.")
@@ -27,7 +27,7 @@ class TieOptions(Options):
 
 
 class ParameterOptions(Options):
-    """What a model says of one parameter of a component."""
+    """Options of one parameter of a component."""
 
     bounds: tuple[float, float] | None = Field(None, description="[lo, hi]; null: the default.")
     prior: dict[str, list[float] | float] | None = Field(
@@ -164,7 +164,7 @@ def _check_prior(name: str, arguments: Sequence[float]) -> None:
 
 
 class ComponentOptions(Options):
-    """A component of a model, and what the model says of its parameters."""
+    """A component of a model, and the options of its parameters."""
 
     name: str = Field(description="Name of the component, module:name or plugin:name.")
     up_to: Count = Field(
@@ -239,7 +239,7 @@ class _Declared:
     parameter : Parameter
         What the component declares.
     options : ParameterOptions or None
-        What the model says of it; None: nothing.
+        Its options in the model; None: it has none.
     copy : int
         Number, from 0, of the copy of its component. Only the first is always in the model.
     """
