@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.components import COMPONENTS, find, search_in
+from pipeline.components import COMPONENTS, Component, find, search_in
 from pipeline.config.base import Count, Fraction, Options, Positive
 from pipeline.config.models import ComponentOptions, check_ties
 
@@ -271,7 +271,7 @@ class FitOptions(Options):
         return models
 
     @property
-    def user_components(self) -> list:
+    def user_components(self) -> list[Component]:
         """The components of its models that are not built in, each once, by name."""
         models = [*self.models.values(), [self.detection.component] if self.detection else []]
         names = {c.name for model in models for c in model}

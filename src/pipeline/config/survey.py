@@ -71,16 +71,11 @@ NOT_IN_CATALOGUE = {"cluster", "remote", "report"}
 """Sections that change nothing in a catalogue."""
 
 SECTIONS: dict[str, type[Options]] = {
-    "source": SourceOptions,
-    "cluster": ClusterOptions,
-    "remote": RemoteOptions,
-    "ingest": IngestOptions,
-    "segment": SegmentOptions,
-    "fit": FitOptions,
-    "catalog": CatalogOptions,
-    "report": ReportOptions,
-    "simulate": SimulateOptions,
+    name: field.annotation
+    for name, field in Survey.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Options)
 }
+"""The sections of a survey, by their keys."""
 
 
 def load(path: str | os.PathLike[str], overrides: dict[str, Any] | None = None) -> Survey:
