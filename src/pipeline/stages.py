@@ -350,7 +350,6 @@ INGEST = Stage(
 )
 
 
-
 def _of_product(product: Product) -> File:
     """Return the file of a product other than power spectra, whose path the driver derives from that of these."""
     return File(
