@@ -5,7 +5,7 @@ from pipeline.fit.engine.devices import configure
 from pipeline.fit.engine.engine import Engine
 from pipeline.fit.engine.objective import Objective
 from pipeline.fit.engine.problem import Code, Fit, Problem
-from pipeline.fit.model.components import Grid
+from pipeline.fit.model.grid import Grid
 from pipeline.fit.model.model import Model
 from pipeline.fit.objectives.power_spectrum import PowerSpectrum
 from pipeline.fit.objectives.spectra import Spectra

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from pipeline.fit.engine.objective import Kind, Objective
 from pipeline.fit.engine.problem import Problem
-from pipeline.fit.model.components import Grid
+from pipeline.fit.model.grid import Grid
 from pipeline.fit.model.likelihood import standardised, terms
 from pipeline.fit.model.model import Model
 from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned

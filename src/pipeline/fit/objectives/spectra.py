@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from pipeline.fit.model.components import Grid
+from pipeline.fit.model.grid import Grid
 
 COARSE_BINS = 64
 """Spectra of eight times as many bins are first fitted on about that many (see `rebinned`)."""
