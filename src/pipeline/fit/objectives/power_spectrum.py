@@ -14,8 +14,8 @@ from pipeline.fit.engine.problem import Problem
 from pipeline.fit.model.grid import Grid
 from pipeline.fit.model.likelihood import standardised, terms
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives import peaks
 from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned
-from pipeline.fit.search import peaks
 
 _rebinned = jax.jit(rebinned)
 
