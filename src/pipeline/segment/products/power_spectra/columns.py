@@ -8,38 +8,14 @@ import numpy as np
 
 from pipeline.columns.spectra import SPECTRA
 from pipeline.refusal import Refusal
-from pipeline.segment.observation import Header, Observation, all_flags
-from pipeline.segment.products.base import IDENTITY, NO_FLAG
+from pipeline.segment.members import Member
+from pipeline.segment.observation import Header
+from pipeline.segment.products.base import IDENTITY
 from pipeline.segment.pulses import NOT_SEARCHED, Pulses
 from pipeline.segment.rebin import Spectrum
 from pipeline.segment.variability import EXCESS_UNKNOWN, RMS_UNKNOWN, Excess, Rms
 from pipeline.status import Flag, Status
 from pipeline.tables import empty_row
-
-
-@dataclass(frozen=True)
-class Member:
-    """An observation that was averaged: what is kept of it when its arrays are no longer needed.
-
-    Attributes
-    ----------
-    header : Header
-        Its scalars.
-    mjd_stop : float
-        Its end (MJD); NaN if unknown.
-    flags : Flag
-        Flags of the observation and of what was done with it.
-    """
-
-    header: Header
-    mjd_stop: float
-    flags: Flag
-
-    @classmethod
-    def of(cls, observation: Observation, flags: Flag = NO_FLAG) -> "Member":
-        """Return what is kept of an observation, with more flags."""
-        header = observation.header
-        return cls(header, observation.mjd_stop, Flag(header.flags) | flags)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +51,7 @@ class Averaged:
     reason : str
         Remarks: which observations were not used, and why.
     flags : Flag
-        Those of the average; the members have their own.
+        Of the average and of its members.
     spectrum : Spectrum
         The bins.
     norm : str
@@ -131,7 +107,7 @@ def row(result: Result, headers: Sequence[Header], mark: str) -> dict[str, Any]:
     cells |= {
         "status": Status.OK,
         "reason": result.reason,
-        "flags": result.flags | all_flags(member.flags for member in result.members),
+        "flags": result.flags,
         "norm": result.norm,
         "noise": result.noise,
     }
