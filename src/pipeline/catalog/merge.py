@@ -16,7 +16,7 @@ from pipeline.catalog.products import Products, empty_value, products_of
 from pipeline.catalog.reasons import Outcomes, outcomes
 from pipeline.catalog.sources import OF_QPO, Chosen, Epochs, choose, epochs_of
 from pipeline.columns.catalogue import EPOCHS, FITTED, SOURCES
-from pipeline.columns.shared import PULSE
+from pipeline.columns.power import PULSE
 from pipeline.config.catalog import CatalogOptions
 from pipeline.status import Flag
 from pipeline.tables import columns_to_arrow

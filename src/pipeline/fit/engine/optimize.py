@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.fit.engine import linear
 from pipeline.fit.engine.blocks import block_of, in_blocks, on_cores, slice_of
 from pipeline.fit.engine.devices import devices_of
-from pipeline.fit.model.components import Grid
+from pipeline.fit.model.grid import Grid
 from pipeline.fit.model.model import Model
 from pipeline.fit.objectives.power_spectrum import bend_at, objective_at, slope_at, stepping_at
 from pipeline.fit.search import peaks

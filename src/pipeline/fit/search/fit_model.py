@@ -12,6 +12,7 @@ from pipeline.fit.engine.optimize import Engine, Fit, Problem, Spectra, put
 from pipeline.fit.model.likelihood import sample_size, saturated
 from pipeline.fit.model.model import Model
 from pipeline.fit.search import starts
+from pipeline.fit.search.canonical import in_canonical_form
 from pipeline.fit.search.decompose import Criterion, Rivals, add, by_bic, prune
 from pipeline.fit.uncertainty.covariance import Covariance, covariance, of_the_determined
 from pipeline.fit.uncertainty.profile import Profiles
@@ -216,30 +217,6 @@ def _flat(batch, start) -> Fit:
     )
 
 
-def steeper_above(batch, fit) -> Fit:
-    """Write bending power laws with the steeper slope above the bend, where the bounds allow it.
-
-    Exchanging the two slopes and rescaling the amplitude by bend_frequency^(high - low) leaves the
-    power as it was: the likelihood has two optima of the same height.
-    """
-    u, at_bound, at_lower = fit.u.copy(), fit.at_bound.copy(), fit.at_lower.copy()
-    for slot, index in zip(batch.model.slots, batch.model.index, strict=True):
-        told = any(slot.priors) or any(slot.scales)
-        if slot.component != "bending_power_law" or told or _in_a_tie(batch.model, index):
-            continue
-        a, low, high, bend = index
-        other = u.copy()
-        other[low], other[high] = u[high], u[low]
-        other[a] = u[a] + (u[high] - u[low]) * u[bend]
-        rows = [a, low, high]
-        inside = (other >= batch.lower) & (other <= batch.upper)
-        swap = (u[low] > u[high]) & inside[rows].all(axis=0) & ~batch.fixed[rows].any()
-        u = np.where(swap, other, u)
-        for held in (at_bound, at_lower):
-            held[[low, high]] = np.where(swap, held[[high, low]], held[[low, high]])
-    return replace(fit, u=u, at_bound=at_bound, at_lower=at_lower)
-
-
 def _with_the_determined(batch, fit, active, moved, errors) -> Covariance:
     """Give lanes without a covariance that of the parameters which the data determine."""
     lanes = np.flatnonzero(~errors.sound & np.isfinite(fit.deviance))
@@ -253,16 +230,11 @@ def _with_the_determined(batch, fit, active, moved, errors) -> Covariance:
     return Covariance(matrix, sound)
 
 
-def _in_a_tie(model, rows) -> bool:
-    """Whether one of these parameters is tied to another, or another to it."""
-    return any(tie.row in rows or tie.target in rows for tie in model.ties)
-
-
 def finish(batch, fit, active, kind="observed", rivals=None) -> ModelFit:
     """Compute covariance and criteria of the final fits of a `Batch`."""
     rivals = rivals or Rivals(*active.shape)
     engine, free = batch.engine, batch.free(active)
-    fit = steeper_above(batch, fit)
+    fit = in_canonical_form(batch, fit)
     fit = replace(fit, u=batch.model.tied(fit.u))
     errors = covariance(
         batch.model,

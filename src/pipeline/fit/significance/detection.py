@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.components import LORENTZIANS
 from pipeline.fit.engine.optimize import Code, Engine, Problem, Spectra, model_power
 from pipeline.fit.model.likelihood import draw
 from pipeline.fit.search import starts
@@ -256,7 +255,7 @@ def peak_to_test(result: ModelFit, spectra: Spectra, widths, min_q) -> np.ndarra
         held = result.fit.at_bound[list(index[:2])].any(axis=0)
         with np.errstate(invalid="ignore"):
             narrow = result.active[s] & is_narrow(q[s], q_err[s], min_q) & ~held
-        may_be = narrow & np.isfinite(size[s]) & (slot.component in LORENTZIANS)
+        may_be = narrow & np.isfinite(size[s]) & slot.declared.may_be_qpo
         size[s] = np.where(may_be, size[s], -np.inf)
     return np.where(np.isfinite(size.max(axis=0)), np.argmax(size, axis=0), -1)
 
