@@ -11,7 +11,7 @@ from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Grid, Model, driver, fit_model
+from pipeline.fit import Engine, Grid, Model, PowerSpectrum, driver, fit_model
 from pipeline.fit.tables import buckets, results
 from pipeline.status import Flag, Status
 
@@ -91,7 +91,7 @@ def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency():
     row = spectrum(power, n)
     model = Model.from_components("pair", ["constant", "lorentzian", "lorentzian"])
     (bucket,) = buckets.in_buckets([row], [buckets.usable(row)], 8)
-    result = fit_model(Engine(model, block_size=8), bucket.spectra, bucket.widths)
+    result = fit_model(Engine(PowerSpectrum(model), block_size=8), bucket.spectra, bucket.widths)
     found = {
         r["parameter"]: r
         for r in results.parameter_rows(row, result, 0)
@@ -138,7 +138,7 @@ def test_a_bending_power_law_is_written_with_the_steeper_slope_above(draw):
     model = Model.from_components("bend", ["bending_power_law", "constant"])
     spectra, u = draw(model, [0.1, 0.5, 2.3, 1.0, 1e-3], GRID, 200, 12, seed=4)
     widths = np.gradient(spectra.frequency, axis=0)
-    result = fit_model(Engine(model, block_size=8), spectra, widths)
+    result = fit_model(Engine(PowerSpectrum(model), block_size=8), spectra, widths)
     assert (result.fit.u[2] > result.fit.u[1]).all()
     np.testing.assert_allclose(np.median(result.fit.u, axis=1), u[:, 0], atol=0.15)
     power = np.asarray(model.power(result.fit.u, Grid.of(spectra.frequency), result.active))

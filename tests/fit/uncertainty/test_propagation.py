@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, add_profiles, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, add_profiles, fit_model
 from pipeline.fit.tables import buckets, results
 from pipeline.fit.uncertainty.propagation import follow
 
@@ -50,7 +50,7 @@ def fitted():
     model = Model.from_components("m", options.models["m"])
     rows = spectra(seed=1)
     (bucket,) = buckets.in_buckets(rows, list(map(buckets.usable, rows)), LANES, average=True)
-    engine = Engine(model, bucket.likelihood, block_size=64)
+    engine = Engine(PowerSpectrum(model, bucket.likelihood), block_size=64)
     data = engine, bucket.spectra, bucket.widths
     plain = fit_model(*data)
     return rows, plain, add_profiles(*data, plain)
@@ -182,7 +182,7 @@ def test_a_blend_follows_the_profiles_of_its_members():
     row |= {"frequency_lo": edges[:-1], "frequency_hi": edges[1:], "norm": "frac"}
     model = Model.from_components("pair", ["constant", "lorentz", "lorentz"])
     (bucket,) = buckets.in_buckets([row], [buckets.usable(row)], 1)
-    data = Engine(model, block_size=8), bucket.spectra, bucket.widths
+    data = Engine(PowerSpectrum(model), block_size=8), bucket.spectra, bucket.widths
     plain = fit_model(*data)
     found = [
         {r["parameter"]: r for r in results.parameter_rows(row, fit, 0) if "+" in r["component"]}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.fit.engine.optimize import Fit
+from pipeline.fit.engine.problem import Fit
 
 
 def in_canonical_form(batch, fit: Fit) -> Fit:

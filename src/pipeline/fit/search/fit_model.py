@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.fit.engine.optimize import Engine, Fit, Problem, Spectra, put
+from pipeline.fit.engine.engine import Engine
+from pipeline.fit.engine.problem import Fit, Problem, put
 from pipeline.fit.model.likelihood import sample_size, saturated
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.search import starts
 from pipeline.fit.search.canonical import in_canonical_form
 from pipeline.fit.search.decompose import Criterion, Rivals, add, by_bic, prune
@@ -96,10 +98,11 @@ class Batch:
     def __init__(self, engine: Engine, spectra: Spectra, widths: np.ndarray):
         self.engine, self.spectra, self.widths = engine, spectra, widths
         self.resident = spectra.on_device(engine.dtype)
-        self.model = engine.model
+        self.objective = engine.objective
+        self.model, self.likelihood = engine.objective.model, engine.objective.likelihood
         self.lanes = spectra.power.shape[1]
         self.n_bins = (spectra.weight > 0).sum(axis=0)
-        self.sample_size = sample_size(engine.likelihood, spectra.power, spectra.weight)
+        self.sample_size = sample_size(self.likelihood, spectra.power, spectra.weight)
         self.lower, self.upper = starts.data_bounds(self.model, spectra, widths)
         self._fix()
 
@@ -178,7 +181,7 @@ def fit_model(
         One lane a spectrum.
     """
     batch = Batch(engine, spectra, widths)
-    model, lanes = engine.model, np.arange(batch.lanes)
+    model, lanes = batch.model, np.arange(batch.lanes)
     base = np.array([not slot.declared.peak for slot in model.slots])
     active = np.repeat(base[:, None], batch.lanes, axis=1)
     alone = sum(len(i) for i, there in zip(model.index, base, strict=True) if there) < 2
@@ -223,7 +226,7 @@ def _with_the_determined(batch, fit, active, moved, errors) -> Covariance:
     if not lanes.size:
         return errors
     some = batch.spectra.take(lanes), active[:, lanes], fit.u[:, lanes], moved[:, lanes]
-    found = of_the_determined(batch.model, batch.engine.likelihood, *some)
+    found = of_the_determined(batch.objective, *some)
     lanes, good = lanes[found.sound], found.sound
     matrix, sound = np.array(errors.matrix), np.array(errors.sound)
     matrix[:, :, lanes], sound[lanes] = found.matrix[:, :, good], True
@@ -233,12 +236,11 @@ def _with_the_determined(batch, fit, active, moved, errors) -> Covariance:
 def finish(batch, fit, active, kind="observed", rivals=None) -> ModelFit:
     """Compute covariance and criteria of the final fits of a `Batch`."""
     rivals = rivals or Rivals(*active.shape)
-    engine, free = batch.engine, batch.free(active)
+    free = batch.free(active)
     fit = in_canonical_form(batch, fit)
     fit = replace(fit, u=batch.model.tied(fit.u))
     errors = covariance(
-        batch.model,
-        engine.likelihood,
+        batch.objective,
         batch.resident,
         active,
         fit.u,
@@ -246,7 +248,7 @@ def finish(batch, fit, active, kind="observed", rivals=None) -> ModelFit:
         kind=kind,
     )
     errors = _with_the_determined(batch, fit, active, free & ~fit.at_bound, errors)
-    constant = saturated(engine.likelihood, batch.spectra.power, batch.spectra.weight)
+    constant = saturated(batch.likelihood, batch.spectra.power, batch.spectra.weight)
     statistic = fit.deviance + constant
     count = free.sum(axis=0)
     return ModelFit(

@@ -84,7 +84,7 @@ def columns_of_tests(bucket, rows, fits, best, options, engine_of) -> dict:
 
 def _limits(engine, spectra, widths, null, rows, options):
     """Yield the columns of the upper limits of each lane."""
-    told, declared = options.detection, engine.model.slots[-1].declared
+    told, declared = options.detection, engine.objective.model.slots[-1].declared
     frequency, peaks = peaks_along(declared, spectra, told.limits, told.limit_q)
     told_of_search = {"level": options.upper_limit, "batch_size": options.batch_size}
     peaks[:, 0] = amplitude_limits(engine, spectra, widths, null, peaks, **told_of_search)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from pipeline.fit.engine.optimize import Code
+from pipeline.fit.engine.problem import Code
 from pipeline.fit.tables.derived import Products, derived_quantities
 from pipeline.fit.uncertainty.covariance import interval
 from pipeline.fit.uncertainty.profile import End
@@ -212,7 +212,7 @@ def _profile_errors(result, p, lane) -> dict:
 def curve_row(row, mask, result, lane, power_of) -> dict:
     """Return the CURVES row of one lane: its usable bins with the model and its components.
 
-    `power_of` is what `pipeline.fit.engine.optimize.component_power` returns for the result.
+    `power_of` is what `pipeline.fit.objectives.curves.component_power` returns for the result.
     """
     active = result.active[:, lane]
     power, low, high = (row[name][mask] for name in ("power", "frequency_lo", "frequency_hi"))
