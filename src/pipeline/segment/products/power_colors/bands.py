@@ -109,9 +109,7 @@ def band(
     )
 
 
-def _shape(
-    frequency: np.ndarray, width: np.ndarray, power: np.ndarray, n: np.ndarray
-) -> float:
+def _shape(frequency: np.ndarray, width: np.ndarray, power: np.ndarray, n: np.ndarray) -> float:
     """Return how many independent ordinates a sum of powers is worth.
 
     It depends on the true powers. Two estimates stand for them, and the smaller number counts. The powers

@@ -63,11 +63,6 @@ def _averaged(observations: Observations, options: SegmentOptions) -> Averaged:
     )
 
 
-def of_ordinates(observation: Observation) -> bool:
-    """Return whether numbers of ordinates are known of a power spectrum, or follow from its errors."""
-    return len(observation.n) > 0 or bool(np.isfinite(observation.header.noise))
-
-
 def spectrum(one: Observation) -> Spectrum:
     """Return a power spectrum that comes ready-made, with its numbers of ordinates or its errors."""
     edges = one.frequency_lo, one.frequency_hi
