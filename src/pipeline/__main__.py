@@ -40,6 +40,7 @@ COMMANDS: tuple[tuple[str, str, str, dict[str, dict[str, Any]]], ...] = (
                 "default": 3.0,
                 "help": "standard errors a value has to differ by",
             },
+            "--table": {"default": "SOURCES", "help": "table to compare; default: SOURCES"},
             "--json": {"action": "store_true", "dest": "as_json", "help": "everything, as JSON"},
             "--limit": {"type": int, "default": 50, "help": "sources named of each sort; 0: all"},
         },

@@ -13,9 +13,7 @@ from pipeline.columns.ingest import INGEST
 from pipeline.segment.kept import Kept
 from pipeline.status import Flag, Status
 from pipeline.tables import TableError, read_parquet, rows_of, unpacked
-
-DAY = 86400.0
-"""Seconds in a day."""
+from pipeline.times import DAY, mjd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +64,7 @@ class Header:
     @property
     def mjd_start(self) -> float:
         """Start (MJD); NaN if unknown."""
-        if self.mjd_ref < 0:
-            return np.nan
-        return self.mjd_ref + self.mjd_ref_frac + self.t_start / DAY
+        return mjd(self.mjd_ref, self.mjd_ref_frac, self.t_start)
 
 
 @dataclass(frozen=True, kw_only=True)
