@@ -100,7 +100,7 @@ POWER_COLORS = Table(
         _of_bands(
             "range_rms_limit",
             "95 % upper limit of it, where there is no excess.",
-            ucd="stat.max;src.var.amplitude",
+            ucd="src.var.amplitude;stat.max",
         ),
         _of_bands(
             "range_ordinates",
