@@ -90,3 +90,6 @@ FLAGS = Column(
     ucd="meta.code",
 )
 REASON = Column("reason", "str", "Why there is no result, and what to do.", ucd="meta.note")
+
+IDENTITY = tuple(column.name for column in (KIND, MISSION, INSTRUMENT, OBJECT, RA, DEC))
+"""Names of the columns that say what a file or a power spectrum is of."""
