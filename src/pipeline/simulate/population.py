@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.simulate.spectra import PowerSpectrum, positive_fraction
+from pipeline.components.lorentzians import positive_fraction
+from pipeline.simulate.spectra import PowerSpectrum
 
 DIALECTS = ("events", "rate", "power", "kepler")
 _DIALECT_CYCLE = (0, 1, 2, 3, 0, 1, 0, 1, 2, 3)
@@ -194,7 +195,7 @@ def _with_qpo(
     fwhm = max(frequency / rng.uniform(*_QPO_Q), _QPO_MIN_FWHM * unit)
     contrast = _QPO_CONTRAST / np.sqrt(8.0 * fwhm / unit)
     peak = contrast * (1.0 + float(spectrum(frequency)))
-    variance = peak * np.pi * 0.5 * fwhm * positive_fraction(frequency, fwhm)
+    variance = peak * np.pi * 0.5 * fwhm * positive_fraction(frequency, fwhm, np)
     return replace(
         spectrum, qpo_frequency=frequency, qpo_fwhm=fwhm, qpo_rms=float(np.sqrt(variance))
     )

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.components.lorentzians import positive_fraction
+
 NONE = float("nan")
 
 
@@ -67,7 +69,7 @@ class PowerSpectrum:
         if not self.has_qpo:
             return np.zeros_like(frequency)
         half = 0.5 * self.qpo_fwhm
-        variance = self.qpo_rms**2 / positive_fraction(self.qpo_frequency, self.qpo_fwhm)
+        variance = self.qpo_rms**2 / positive_fraction(self.qpo_frequency, self.qpo_fwhm, np)
         offset = frequency - self.qpo_frequency
         return variance * half / np.pi / (half**2 + offset**2)
 
@@ -86,11 +88,3 @@ class PowerSpectrum:
         """Return the integral of the density between two frequencies (Hz)."""
         frequency = np.geomspace(lowest, highest, 4096)
         return float(np.trapezoid(self(frequency) * frequency, np.log(frequency)))
-
-
-def positive_fraction(frequency: float | np.ndarray, fwhm: float) -> np.ndarray:
-    """Return the part of a Lorentzian that lies at positive frequencies.
-
-    Belloni, Psaltis & van der Klis 2002, ApJ 572, 392, eq. 1, integrated from zero to infinity.
-    """
-    return 0.5 + np.arctan(2.0 * frequency / fwhm) / np.pi
