@@ -86,3 +86,51 @@ def far():
 def spread():
     """Function that spreads p-values, see `_spread`."""
     return _spread
+
+
+class Binned:
+    """Bins between edges, and rows of SPECTRA in them.
+
+    Parameters
+    ----------
+    edges : array, shape (bins + 1,)
+        Hz.
+    segments : float
+        Raw ordinates a Hz.
+    """
+
+    def __init__(self, edges, segments):
+        self.low, self.high = edges[:-1], edges[1:]
+        self.width = self.high - self.low
+        self.n = segments * self.width
+
+    def lorentzian(self, variance, frequency, fwhm):
+        """Mean power of a Lorentzian over each bin, by the integral."""
+        inside = [np.arctan((edge - frequency) / (fwhm / 2)) for edge in (self.low, self.high)]
+        return variance / np.pi * (inside[1] - inside[0]) / self.width
+
+    def row(self, name, power, rng, **more):
+        """Row of a spectrum drawn around a power."""
+        return {
+            "source_id": name,
+            "product": "p",
+            "status": "ok",
+            "reason": "",
+            "norm": "frac",
+            "frequency": (self.low + self.high) / 2,
+            "frequency_lo": self.low,
+            "frequency_hi": self.high,
+            "power": rng.gamma(self.n, power / self.n),
+            "n": self.n,
+            "power_err": np.empty(0),
+            "mean_rate": np.nan,
+            "background_rate": np.nan,
+            "dt": np.nan,
+            **more,
+        }
+
+
+@pytest.fixture(scope="session")
+def binned():
+    """Class of bins: see `Binned`."""
+    return Binned

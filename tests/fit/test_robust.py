@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, Problem, fit_model
+from pipeline.fit import Batch, Engine, Model, Problem, fit_model
 
 GRID = np.linspace(1 / 16, 32, 256)
 TRUTH = [2.0, 1.4, 6.0, 6.0, 1.0, 2.0]
@@ -31,7 +31,7 @@ def _model(starts):
 
 
 def _fit(model, spectra):
-    return fit_model(Engine(model), spectra, np.full_like(spectra.power, GRID[1] - GRID[0]))
+    return fit_model(Batch(Engine(model), spectra, np.full_like(spectra.power, GRID[1] - GRID[0])))
 
 
 def _objective(spectra, lane):

@@ -10,7 +10,7 @@ from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
 from pipeline.config.models import ComponentOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Grid, Model, driver, fit_model
+from pipeline.fit import Batch, Engine, Grid, Model, driver, fit_model
 from pipeline.fit.model.likelihood import terms
 from pipeline.fit.objectives.power_spectrum import information
 from pipeline.fit.tables.results import parameter_rows
@@ -120,7 +120,7 @@ def test_a_harmonic_is_found_without_starts_and_sharpens_the_frequency(draw):
     spectra, u = draw(free, values, GRID, 300, 24, seed=3)
     widths = np.gradient(spectra.frequency, axis=0)
     model = build(*HARMONICS)
-    one, both = (fit_model(Engine(m, block_size=24), spectra, widths) for m in (free, model))
+    one, both = (fit_model(Batch(Engine(m, block_size=24), spectra, widths)) for m in (free, model))
     assert both.sound.all()
     assert (both.n_free == 6).all()
     np.testing.assert_allclose(both.bic - both.statistic, 6 * np.log(300 * GRID.size))
@@ -176,7 +176,9 @@ def test_a_lorentzian_of_given_q_has_no_error_of_its_q(draw):
         {"lorentzian": {"fwhm": {"tied": {"to": "lorentzian.1.frequency", "factor": 0.1}}}},
     )
     spectra, _ = draw(model, [0.01, 0.02, 4.0, 0.4], GRID, 100, 3, seed=5)
-    result = fit_model(Engine(model, block_size=8), spectra, np.gradient(spectra.frequency, axis=0))
+    result = fit_model(
+        Batch(Engine(model, block_size=8), spectra, np.gradient(spectra.frequency, axis=0))
+    )
     row = {"source_id": "s", "product": "p", "norm": "frac", "dt": np.nan}
     row |= {"frequency_lo": GRID[:-1], "frequency_hi": GRID[1:]}
     found = {p["parameter"]: p for p in parameter_rows(row, result, 0)}

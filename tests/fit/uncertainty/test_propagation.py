@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, add_profiles, fit_model
+from pipeline.fit import Batch, Engine, Model, add_profiles, fit_model
 from pipeline.fit.tables import buckets, results
+from pipeline.fit.tables.spectra import Spectrum, usable
 from pipeline.fit.uncertainty.propagation import follow
 
 LANES = 250
@@ -49,11 +50,11 @@ def fitted():
     options = validate({"models": {"m": ["constant", peak]}}, FitOptions)
     model = Model.from_components("m", options.models["m"])
     rows = spectra(seed=1)
-    (bucket,) = buckets.in_buckets(rows, list(map(buckets.usable, rows)), LANES, average=True)
-    engine = Engine(model, bucket.likelihood, block_size=64)
-    data = engine, bucket.spectra, bucket.widths
-    plain = fit_model(*data)
-    return rows, plain, add_profiles(*data, plain)
+    given = list(map(Spectrum.of, rows))
+    (bucket,) = buckets.in_buckets(given, list(map(usable, given)), LANES, average=True)
+    batch = Batch(Engine(model, bucket.likelihood, block_size=64), bucket.spectra, bucket.widths)
+    plain = fit_model(batch)
+    return rows, plain, add_profiles(batch, plain)
 
 
 def peaks(rows, fit):
@@ -174,12 +175,13 @@ def test_a_blend_follows_the_profiles_of_its_members():
     row |= {"power": np.random.default_rng(3).gamma(n, expected / n), "power_err": np.array([])}
     row |= {"frequency_lo": edges[:-1], "frequency_hi": edges[1:], "norm": "frac"}
     model = Model.from_components("pair", ["constant", "lorentz", "lorentz"])
-    (bucket,) = buckets.in_buckets([row], [buckets.usable(row)], 1)
-    data = Engine(model, block_size=8), bucket.spectra, bucket.widths
-    plain = fit_model(*data)
+    given = Spectrum.of(row)
+    (bucket,) = buckets.in_buckets([given], [usable(given)], 1)
+    batch = Batch(Engine(model, block_size=8), bucket.spectra, bucket.widths)
+    plain = fit_model(batch)
     found = [
         {r["parameter"]: r for r in results.parameter_rows(row, fit, 0) if "+" in r["component"]}
-        for fit in (plain, add_profiles(*data, plain, which="all"))
+        for fit in (plain, add_profiles(batch, plain, which="all"))
     ]
     assert {"variance", "frequency", "fwhm", "q", "rms"} <= found[0].keys()
     for name, by_covariance in found[0].items():
