@@ -15,7 +15,8 @@ from pipeline import __version__
 from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, Options
 from pipeline.config.survey import SECTIONS, Survey, validate
-from pipeline.stages import STAGES, Section, Stage, Value, always
+from pipeline.declared import Section, Stage, Value, always
+from pipeline.stages import STAGES
 
 EXIT_CONFIG = 2
 EXIT_TRY_AGAIN = 75
@@ -114,7 +115,7 @@ def _add_stage(command: argparse.ArgumentParser, stage: Stage) -> None:
 
 def _add_section(command: argparse.ArgumentParser, flag: str, name: str) -> None:
     """Add an option that is a section of the configuration, or all of it, as JSON."""
-    section = SECTIONS[name] if name else Survey
+    section: type[Options] = SECTIONS[name] if name else Survey
 
     def parse(text: str) -> Options:
         try:

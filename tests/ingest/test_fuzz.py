@@ -23,7 +23,8 @@ from pipeline.ingest.plan.resolve import resolve
 from pipeline.ingest.plan.scan import scan_file
 from pipeline.ingest.read.reader import read_products
 from pipeline.segment import gti as segment_gti
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations, observation
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.simulate import dialects
 from pipeline.simulate.mutate import mutate
 from pipeline.status import Fault, Status
@@ -117,7 +118,9 @@ def survey(folder, options):
     observations = rows_of(to_arrow(INGEST, read))
     sound = [row for row in observations if row["status"] == Status.OK]
     averaged = [
-        row for one in sound for row in product_rows(lambda i, one=one: one, 1, SegmentOptions())
+        row
+        for one in sound
+        for row in product_rows(Observations.held([observation(one)]), SegmentOptions())
     ]
     return manifest, observations, averaged
 

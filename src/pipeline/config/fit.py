@@ -149,7 +149,7 @@ class FitOptions(_WithAnalyses):
 
     @model_validator(mode="before")
     @classmethod
-    def _look_in_folder(cls, values):
+    def _look_in_folder(cls, values: Any) -> Any:
         """Let components be imported from the folder before they are looked for."""
         folder = values.get("components_folder") if isinstance(values, dict) else None
         if isinstance(folder, str):
@@ -158,7 +158,9 @@ class FitOptions(_WithAnalyses):
 
     @field_validator("models")
     @classmethod
-    def _not_empty(cls, models):
+    def _not_empty(
+        cls, models: dict[str, list[ComponentOptions]]
+    ) -> dict[str, list[ComponentOptions]]:
         if not models:
             raise ValueError("must name at least one model")
         for name, components in models.items():

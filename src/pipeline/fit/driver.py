@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from pipeline import tables
 from pipeline.columns.base import Table
-from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
+from pipeline.fit.analyses import ANALYSES
 from pipeline.fit.bucket_fit import BucketFit, fit_bucket
 from pipeline.fit.engine import devices
 from pipeline.fit.engine.blocks import on_cores
@@ -29,36 +30,31 @@ from pipeline.status import Status
 
 log = logging.getLogger(__name__)
 
-TABLES = {"models": MODELS, "parameters": PARAMETERS, "curves": CURVES, "samples": SAMPLES}
+TABLES: dict[str, Table] = {
+    "models": MODELS,
+    "parameters": PARAMETERS,
+    "curves": CURVES,
+    **{analysis.name: analysis.table for analysis in ANALYSES if analysis.table is not None},
+}
 """Tables that the stage writes, by the names of its options."""
 
 
-def run(
-    *,
-    input: Path,
-    models: Path,
-    parameters: Path,
-    curves: Path,
-    samples: Path,
-    options: FitOptions,
-) -> None:
+def run(*, input: Path, options: FitOptions, **outputs: Path) -> None:
     """Fit every power spectrum of a shard.
 
     Parameters
     ----------
     input : Path
         SPECTRA table of the shard.
-    models, parameters, curves, samples : Path
-        MODELS, PARAMETERS, CURVES and SAMPLES tables to write. Every spectrum, usable or not, has at least
-        one row in MODELS.
     options : FitOptions
         Section `fit` of the configuration.
+    **outputs : Path
+        A table to write for each of `TABLES`. Every spectrum, usable or not, has at least one row in MODELS.
     """
-    paths = {"models": models, "parameters": parameters, "curves": curves, "samples": samples}
     with ExitStack() as stack:  # closed in reverse: where MODELS is, the others are
         writers = {
-            name: stack.enter_context(tables.parquet_writer(path, TABLES[name]))
-            for name, path in paths.items()
+            name: stack.enter_context(tables.parquet_writer(outputs[name], table))
+            for name, table in TABLES.items()
         }
         batches = tables.read_batches(input, SPECTRA, options.batch_size)
         # while a batch is fitted the next is read and the last one written

@@ -41,7 +41,13 @@ class Evidence(Analysis):
             "",
             "stat.likelihood",
         ),
-        Column("log_evidence_err", "float64", "Its Monte-Carlo error.", "", "stat.error"),
+        Column(
+            "log_evidence_err",
+            "float64",
+            "Its Monte-Carlo error.",
+            "",
+            "stat.error",
+        ),
         Column(
             "log_evidence_laplace",
             "float64",

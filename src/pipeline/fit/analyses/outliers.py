@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pipeline.columns.base import Column
-from pipeline.columns.shared import OUTLIER_FREQUENCY, OUTLIER_P_VALUE, T_SSE_P_VALUE
+from pipeline.columns.fitted import OUTLIER_FREQUENCY, OUTLIER_P_VALUE, T_SSE_P_VALUE
 from pipeline.config.base import Count, Fraction, Options
 from pipeline.fit.analyses.base import Analysis, Findings, Subject
 from pipeline.fit.tables.seeds import Purpose
@@ -39,10 +39,8 @@ class OutlierOptions(Options):
     )
 
 
-def _p_value(name: str, p_value: Column | str) -> tuple[Column, ...]:
-    """Return the columns of a p-value by simulation: itself, its error, and how it was found."""
-    if isinstance(p_value, str):
-        p_value = Column(f"{name}_p_value", "float64", p_value, "", "stat.probability")
+def _p_value(name: str, p_value: Column) -> tuple[Column, Column, Column]:
+    """Return the column of a p-value by simulation, that of its error, and how it was found."""
     return (
         p_value,
         Column(
@@ -59,6 +57,15 @@ def _p_value(name: str, p_value: Column | str) -> tuple[Column, ...]:
             ucd="meta.code",
         ),
     )
+
+
+T_R_P_VALUE = Column(
+    "t_r_p_value",
+    "float64",
+    "Probability of T_R or more where the model is true, from simulations.",
+    "",
+    "stat.probability",
+)
 
 
 class Outliers(Analysis):
@@ -78,7 +85,7 @@ class Outliers(Analysis):
             "",
             "stat.fit.residual;stat.max",
         ),
-        *_p_value("t_r", "Probability of T_R or more where the model is true, from simulations."),
+        *_p_value("t_r", T_R_P_VALUE),
         Column(
             "t_sse",
             "float64",

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipeline.columns.base import Column
+from pipeline.columns.base import Column, Table
+from pipeline.columns.fitted import COMPONENT, ESS_BULK, ESS_TAIL, MODEL, PARAMETER, R_HAT, UNIT
+from pipeline.columns.shared import PRODUCT, SOURCE_ID
 from pipeline.config.base import Options
 from pipeline.fit.analyses.base import Analysis, Findings, Subject
 from pipeline.fit.tables.seeds import Purpose
@@ -40,37 +42,50 @@ class SamplesOptions(Options):
         return any(fnmatchcase(source_id, pattern) for pattern in self.sources)
 
 
+SAMPLES = Table(
+    "SAMPLES",
+    "Draws from the posterior of the chosen model of chosen sources, one free parameter a row.",
+    (
+        SOURCE_ID,
+        PRODUCT,
+        MODEL,
+        COMPONENT,
+        PARAMETER,
+        UNIT,
+        Column(
+            "scale", "str", "log or linear: the prior is flat on it unless stated.", ucd="meta.code"
+        ),
+        R_HAT,
+        ESS_BULK,
+        ESS_TAIL,
+        Column("n_chains", "int32", "Chains, one after the other in the draws.", ucd="meta.number"),
+        Column(
+            "value",
+            "float64",
+            "Draws of equal weight, the k-th of all parameters together; empty if there is no posterior.",
+            "",
+            "stat.param",
+            True,
+        ),
+    ),
+    key=("source_id", "product", "model", "component", "parameter"),
+)
+
+
 class Samples(Analysis):
     """Chains of Hamiltonian Monte Carlo for the chosen model of the sources that are asked for."""
 
     name = "samples"
     options = SamplesOptions
+    table = SAMPLES
     description = (
         "Draw from the posteriors of chosen sources by Hamiltonian Monte Carlo, and keep the draws "
         "in `samples.parquet`; null: none."
     )
     columns = (
-        Column(
-            "r_hat",
-            "float64",
-            "Largest rank-normalised split R-hat of its parameters' chains; NaN where none were run.",
-            "",
-            "stat.fit.goodness",
-        ),
-        Column(
-            "ess_bulk",
-            "float64",
-            "Least effective number of their draws for the middle of a parameter's distribution.",
-            "",
-            "stat.value",
-        ),
-        Column(
-            "ess_tail",
-            "float64",
-            "Least effective number of their draws for its 5 % and 95 % quantiles.",
-            "",
-            "stat.value",
-        ),
+        R_HAT,
+        ESS_BULK,
+        ESS_TAIL,
     )
 
     def lanes(self, subject: Subject) -> Bool[np.ndarray, " lanes"]:

@@ -1,0 +1,77 @@
+"""The catalogue as Parquet: null where there is no value, and what readers want to know beside."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS
+from pipeline.columns.base import Table
+from pipeline.columns.shared import FLAGS, STATUS
+from pipeline.nulls import with_nulls
+from pipeline.tables import atomic_path, schema, stored_schema
+
+
+def write_parquet_table(path, table: Table, data: pa.Table) -> None:
+    """Write a table of the catalogue, atomically.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to.
+    table : Table
+        Declaration.
+    data : pyarrow.Table
+        All its columns, as they are inside the code.
+    """
+    stored = with_nulls(table, data.cast(schema(table)))
+    stored = pa.table(stored.columns, schema=published_schema(table, data))
+    with atomic_path(path) as temporary:
+        pq.write_table(stored, temporary, compression="zstd")
+
+
+def published_schema(table: Table, data: pa.Table) -> pa.Schema:
+    """Return the schema of a table of the catalogue.
+
+    Parameters
+    ----------
+    table : Table
+        Declaration.
+    data : pyarrow.Table
+        Its columns of text at least.
+
+    Notes
+    -----
+    The metadata of a field are its unit, UCD and description; those of ``status`` and ``flags`` also hold
+    ``values``, a JSON object with the meaning of every word and bit. ``table_meta_yaml`` and
+    ``table::len::NAME`` of the schema are for Astropy (8.0), which reads units, descriptions and the lengths of
+    text from there; text that is null it calls "None".
+    """
+    stored = stored_schema(table)
+    fields = [
+        field.with_metadata({**field.metadata, "values": json.dumps(told)}) if told else field
+        for field, told in zip(stored, map(_values, table.columns), strict=True)
+    ]
+    return pa.schema(fields, {**stored.metadata, **_for_astropy(table, data)})
+
+
+def _values(column) -> dict:
+    """Return what the values of a column mean, where they are words or bits."""
+    return {STATUS.name: STATUS_WORDS, FLAGS.name: FLAG_BITS}.get(column.name, {})
+
+
+def _for_astropy(table: Table, data: pa.Table) -> dict[str, str]:
+    """Return the metadata by which `astropy.io.misc.parquet` restores a table; JSON is YAML too."""
+    columns, lengths = [], {}
+    for column in table.columns:
+        told = {"name": column.name, "description": column.description}
+        if column.unit and not column.array:
+            told["unit"] = column.unit
+        columns.append(told)
+        if column.dtype == "str":
+            words = data.column(column.name)
+            words = pc.list_flatten(words) if column.array else words
+            longest = pc.max(pc.utf8_length(words)).as_py()
+            lengths[f"table::len::{column.name}"] = str(max(len("None"), longest or 0))
+    return {"table_meta_yaml": json.dumps({"datatype": columns}), **lengths}
