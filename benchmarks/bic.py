@@ -11,7 +11,7 @@ import sys
 import numpy as np
 from _common import report
 
-from pipeline.fit import Batch, Engine, Model, Spectra, configure, fit_model
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, Spectra, configure, fit_model
 from pipeline.fit.search.choice import best_model
 from pipeline.segment.rebin import logarithmic
 
@@ -50,7 +50,9 @@ def as_it_is(frequency, power):
 
 def with_peak(spectra, widths):
     """Return by sample size whether the model with the peak is chosen, and the number of bins."""
-    fits = [fit_model(Batch(Engine(model), spectra, widths)) for model in (NULL, PEAK)]
+    fits = [
+        fit_model(Batch(Engine(PowerSpectrum(model)), spectra, widths)) for model in (NULL, PEAK)
+    ]
     deviance = np.array([f.statistic for f in fits])
     n_free = np.array([f.n_free for f in fits])
     bins, known = len(spectra.power), np.isfinite(deviance)

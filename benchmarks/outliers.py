@@ -17,7 +17,7 @@ import numpy as np
 from _common import report, simulate, spread
 from scipy import stats
 
-from pipeline.fit import Batch, Engine, Model, configure, fit_model
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, configure, fit_model
 from pipeline.fit.significance.predictive import check
 
 GRID = np.linspace(0.1, 25.0, 250)
@@ -36,11 +36,13 @@ def checks(components, spectra, seed, **options):
     """Fit the model to every spectrum and check it; return also the seconds of the check."""
     model = Model.from_components("model", components)
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    batch = Batch(Engine(model), spectra, widths)
+    batch = Batch(Engine(PowerSpectrum(model)), spectra, widths)
     result = fit_model(batch)
     seeds = [[seed, k] for k in range(spectra.power.shape[1])]
     start = time.perf_counter()
-    found = check(batch.on(Engine(model, precision="float32")), result, seeds, **options)
+    found = check(
+        batch.on(Engine(PowerSpectrum(model), precision="float32")), result, seeds, **options
+    )
     return found, time.perf_counter() - start
 
 

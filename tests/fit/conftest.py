@@ -4,8 +4,13 @@ import jax
 import numpy as np
 import pytest
 
+from pipeline import tables
+from pipeline.columns.fits import PARAMETERS
 from pipeline.fit import Grid, Model, Problem, Spectra, configure
 from pipeline.fit.significance.montecarlo import Method
+from pipeline.fit.tables.derived import Products
+from pipeline.fit.tables.parameters import parameter_rows
+from pipeline.fit.tables.sources import Sources
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -128,6 +133,31 @@ class Binned:
             "dt": np.nan,
             **more,
         }
+
+
+def _parameters_of(rows, fit):
+    """Rows of PARAMETERS of each lane of a fit, given the rows of SPECTRA."""
+    lanes, names = len(rows), ("source_id", "product", "norm")
+    sources = Sources(
+        rows,
+        *(np.array([row[name] for row in rows], object) for name in names),
+        n_bins=np.zeros(lanes, int),
+        flags=np.zeros(lanes, int),
+        products=Products.of(rows),
+    )
+    if fit.active.shape[1] > lanes:
+        fit = fit.take(np.arange(lanes))
+    found = parameter_rows(sources, fit, np.zeros(lanes, bool))
+    cells = tables.rows_of(tables.columns_to_arrow(PARAMETERS, found.columns))
+    return [
+        [c for c, own in zip(cells, found.lane, strict=True) if own == k] for k in range(len(rows))
+    ]
+
+
+@pytest.fixture(scope="session")
+def parameters_of():
+    """Function that makes rows of PARAMETERS, see `_parameters_of`."""
+    return _parameters_of
 
 
 @pytest.fixture(scope="session")

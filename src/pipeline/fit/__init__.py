@@ -10,25 +10,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.fit.api import Parameter, Result, fit_spectra
     from pipeline.fit.engine.devices import configure
-    from pipeline.fit.engine.optimize import Code, Engine, Fit, Problem, Spectra
-    from pipeline.fit.model.components import Grid
+    from pipeline.fit.engine.engine import Engine
+    from pipeline.fit.engine.objective import Objective
+    from pipeline.fit.engine.problem import Code, Fit, Problem
+    from pipeline.fit.model.grid import Grid
     from pipeline.fit.model.model import Model
+    from pipeline.fit.objectives.power_spectrum import PowerSpectrum
+    from pipeline.fit.objectives.spectra import Spectra
     from pipeline.fit.search.batch import Batch, ModelFit
     from pipeline.fit.search.fit_model import fit_model
     from pipeline.fit.uncertainty.intervals import add_profiles
 
 _MODULES = {
     "Batch": "search.batch",
-    "Code": "engine.optimize",
-    "Engine": "engine.optimize",
-    "Fit": "engine.optimize",
-    "Grid": "model.components",
+    "Code": "engine.problem",
+    "Engine": "engine.engine",
+    "Fit": "engine.problem",
+    "Grid": "model.grid",
     "Model": "model.model",
     "ModelFit": "search.batch",
+    "Objective": "engine.objective",
     "Parameter": "api",
-    "Problem": "engine.optimize",
+    "PowerSpectrum": "objectives.power_spectrum",
+    "Problem": "engine.problem",
     "Result": "api",
-    "Spectra": "engine.optimize",
+    "Spectra": "objectives.spectra",
     "add_profiles": "uncertainty.intervals",
     "configure": "engine.devices",
     "fit_model": "search.fit_model",
@@ -43,7 +49,9 @@ __all__ = [
     "Grid",
     "Model",
     "ModelFit",
+    "Objective",
     "Parameter",
+    "PowerSpectrum",
     "Problem",
     "Result",
     "Spectra",

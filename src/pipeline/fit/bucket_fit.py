@@ -11,8 +11,9 @@ from jaxtyping import Float, Int, Shaped
 from pipeline.config.fit import FitOptions
 from pipeline.fit.analyses import ANALYSES, Analysis
 from pipeline.fit.analyses.base import Findings, Subject
-from pipeline.fit.engine.optimize import Engine
+from pipeline.fit.engine.engine import Engine
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.power_spectrum import PowerSpectrum
 from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.search.choice import best_model
 from pipeline.fit.search.decompose import Criterion
@@ -58,8 +59,7 @@ class Engines:
         if self.devices[0].platform != "cpu":
             block = max(block, options.batch_size // len(self.devices))
         return Engine(
-            model,
-            self.bucket.likelihood,
+            PowerSpectrum(model, self.bucket.likelihood),
             block_size=block,
             tolerance=options.tolerance,
             max_iterations=options.max_iterations,

@@ -19,11 +19,11 @@ from pipeline.fit.analyses import ANALYSES
 from pipeline.fit.bucket_fit import BucketFit, fit_bucket
 from pipeline.fit.engine import devices
 from pipeline.fit.engine.blocks import on_cores
-from pipeline.fit.engine.optimize import component_power
+from pipeline.fit.objectives.curves import component_power
 from pipeline.fit.tables import buckets, lines
 from pipeline.fit.tables.curves import curve_columns
 from pipeline.fit.tables.models import best_columns, model_columns, unfitted_columns
-from pipeline.fit.tables.results import parameter_rows
+from pipeline.fit.tables.parameters import parameter_rows
 from pipeline.fit.tables.sources import Sources
 from pipeline.fit.tables.spectra import Spectrum, corner, usable, with_errors_only
 from pipeline.status import Status
@@ -163,13 +163,8 @@ def _enter(parts: Mapping[str, _Parts], fitted: BucketFit, sources: Sources, mas
         columns |= {name: cells[k] for name, cells in of_all.items()}
         columns["flags"] = columns["flags"] | found.flags
         parts["models"].add(columns, lanes, k)
-        rows = [parameter_rows(row, result, lane) for lane, row in enumerate(sources.rows)]
-        best = fitted.best == k
-        parts["parameters"].add(
-            [{**own, "best": bool(best[lane])} for lane, each in enumerate(rows) for own in each],
-            np.repeat(lanes, [len(each) for each in rows]),
-            k,
-        )
+        rows = parameter_rows(sources, result, fitted.best == k)
+        parts["parameters"].add(rows.columns, lanes[rows.lane], k)
         for name, own in found.own.items():
             parts[name].add(own.own, lanes[own.own_lane], k)
         chosen = np.flatnonzero(fitted.best == k)

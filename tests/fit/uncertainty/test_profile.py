@@ -8,7 +8,7 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import binom, chi2
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, add_profiles, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, add_profiles, fit_model
 from pipeline.fit.search.batch import Batch, End
 from pipeline.fit.uncertainty.covariance import covariance
 from pipeline.fit.uncertainty.ends import find_ends, one_sided, two_sided
@@ -30,12 +30,13 @@ def _known_peak():
 
 
 def _fitted(model, spectra, problem):
-    """Everything that `find` takes but the tasks."""
-    engine = Engine(model, block_size=8, tolerance=1e-10)
+    """Everything that `find_ends` takes but the tasks."""
+    engine = Engine(PowerSpectrum(model), block_size=8, tolerance=1e-10)
     fit = engine.fit(spectra, problem)
     moved = problem.free & ~fit.at_bound
-    matrix = covariance(model, engine.likelihood, spectra, problem.active, fit.u, moved).matrix
-    return engine, spectra, fit, problem, matrix
+    matrix = covariance(engine.objective, spectra, problem.active, fit.u, moved).matrix
+    batch = Batch(engine, spectra, np.ones(spectra.power.shape))
+    return batch, fit, problem, matrix
 
 
 def _brute_force(u, power, n, row, side, rise):
@@ -75,8 +76,8 @@ def test_intervals_are_those_of_a_brute_force_profile(level, three, draw, proble
     ends = find_ends(*told, tasks)
     assert (ends.code == End.FOUND).all()
     assert ends.refits.mean() < 5
-    best = told[2].u
-    sigma = np.sqrt(told[4][tasks.row, tasks.row, tasks.lane])
+    best = told[1].u
+    sigma = np.sqrt(told[3][tasks.row, tasks.row, tasks.lane])
     for k in range(0, tasks.lane.size, 7):
         lane, row, side = tasks.lane[k], tasks.row[k], tasks.side[k]
         expected = _brute_force(
@@ -103,10 +104,10 @@ def test_an_interval_that_reaches_a_bound_is_open_there(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 10, 4, seed=3)
     lower, upper = u - 3, u + 3
     upper[1] = 1.39  # the slope is 1.4, known to 0.05
-    engine, _, fit, asked, matrix = _fitted(three, spectra, problem(three, u, lower, upper))
+    batch, fit, asked, matrix = _fitted(three, spectra, problem(three, u, lower, upper))
     wanted = np.zeros(u.shape, bool)
     wanted[1] = True
-    found = profiles(engine, spectra, fit, asked, matrix, wanted, wanted & False)
+    found = profiles(batch, fit, asked, matrix, wanted, wanted & False)
     at = fit.at_bound[1]
     assert at.any()
     assert (found.upper_code[0, 1, at] == End.OPEN).all()
@@ -118,7 +119,7 @@ def test_an_interval_that_reaches_a_bound_is_open_there(three, draw, problem):
 def test_a_better_optimum_is_reported_and_the_lane_fitted_again_from_it(three, draw):
     spectra, _ = draw(three, TRUTH, GRID, 10, 4, seed=4)
     widths = np.full(spectra.power.shape, 1 / 8)
-    engine = Engine(three, block_size=8)
+    engine = Engine(PowerSpectrum(three), block_size=8)
     good = fit_model(Batch(engine, spectra, widths))
     poor = good.fit.u.copy()
     poor[1, 2] += 0.3  # far from the optimum, and said to have converged
@@ -169,13 +170,15 @@ def test_upper_limits_and_intervals_of_a_weak_peak_cover(variance, draw):
     spectra, _ = draw(
         WHITE_AND_PEAK, [2.0, max(variance, 1e-20), 6.0, 1.0], GRID, 20, lanes, seed=7
     )
-    batch = Batch(Engine(_known_peak()), spectra, np.full(spectra.power.shape, 1 / 8))
+    batch = Batch(
+        Engine(PowerSpectrum(_known_peak())), spectra, np.full(spectra.power.shape, 1 / 8)
+    )
     result = fit_model(batch)
     assert is_weak(result)[1].mean() > 0.3
     told = batch.problem(result.fit.u, result.active)
     asked = result.free & (np.arange(4) == 1)[:, None]
     matrix = np.where(result.sound, result.covariance, 0.0)
-    found = profiles(batch.engine, spectra, result.fit, told, matrix, asked, asked)
+    found = profiles(batch, result.fit, told, matrix, asked, asked)
     assert (found.limit_code[1] == End.FOUND).all()
     true = np.log(max(variance, 1e-20))
     above = (found.limit[1] >= true).mean()
@@ -189,7 +192,7 @@ def test_upper_limits_and_intervals_of_a_weak_peak_cover(variance, draw):
 def test_a_strong_component_costs_no_profile(three, draw):
     spectra, _ = draw(three, TRUTH, GRID, 50, 3, seed=9)
     widths = np.full(spectra.power.shape, 1 / 8)
-    engine = Engine(three, block_size=8)
+    engine = Engine(PowerSpectrum(three), block_size=8)
     result = fit_model(Batch(engine, spectra, widths))
     assert not is_weak(result).any()
     weak = add_profiles(Batch(engine, spectra, widths), result).profiles

@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Batch, Engine, Model, add_profiles, fit_model
-from pipeline.fit.tables import buckets, results
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, add_profiles, fit_model
+from pipeline.fit.tables import buckets
 from pipeline.fit.tables.spectra import Spectrum, usable
 from pipeline.fit.uncertainty.propagation import follow
 
@@ -52,16 +52,22 @@ def fitted():
     rows = spectra(seed=1)
     given = list(map(Spectrum.of, rows))
     (bucket,) = buckets.in_buckets(given, list(map(usable, given)), LANES, average=True)
-    batch = Batch(Engine(model, bucket.likelihood, block_size=64), bucket.spectra, bucket.widths)
+    batch = Batch(
+        Engine(PowerSpectrum(model, bucket.likelihood), block_size=64),
+        bucket.spectra,
+        bucket.widths,
+    )
     plain = fit_model(batch)
     return rows, plain, add_profiles(batch, plain)
 
 
-def peaks(rows, fit):
-    """The Lorentzian of each lane, its parameters by name."""
-    for lane, row in enumerate(rows):
-        found = [r for r in results.parameter_rows(row, fit, lane) if "lorentz" in r["component"]]
-        yield {r["parameter"]: r for r in found}
+@pytest.fixture
+def peaks(parameters_of):
+    """Function that returns the Lorentzian of each lane, its parameters by name."""
+    return lambda rows, fit: [
+        {r["parameter"]: r for r in found if "lorentz" in r["component"]}
+        for found in parameters_of(rows, fit)
+    ]
 
 
 def covers(row, truth):
@@ -70,7 +76,7 @@ def covers(row, truth):
     return low <= truth <= high
 
 
-def test_intervals_from_the_profile_cover_when_the_width_is_often_at_its_bound(fitted):
+def test_intervals_from_the_profile_cover_when_the_width_is_often_at_its_bound(fitted, peaks):
     rows, _, fit = fitted
     found = list(peaks(rows, fit))
     at_bound = np.array([p["fwhm"]["at_bound"] for p in found])
@@ -86,7 +92,7 @@ def test_intervals_from_the_profile_cover_when_the_width_is_often_at_its_bound(f
         assert abs(inside.mean() - 0.683) < 3 * math.sqrt(0.683 * 0.317 / at_bound.sum()), name
 
 
-def test_a_width_at_its_bound_opens_its_q_and_both_have_limits(fitted):
+def test_a_width_at_its_bound_opens_its_q_and_both_have_limits(fitted, peaks):
     rows, _, fit = fitted
     limited = {"fwhm": [], "q": []}
     for peak in peaks(rows, fit):
@@ -110,7 +116,7 @@ def test_a_width_at_its_bound_opens_its_q_and_both_have_limits(fitted):
         assert np.mean(right) > 0.95 - 3 * math.sqrt(0.05 * 0.95 / len(right)), name
 
 
-def test_without_a_profile_what_hangs_on_a_bound_has_no_error(fitted):
+def test_without_a_profile_what_hangs_on_a_bound_has_no_error(fitted, peaks):
     rows, plain, _ = fitted
     for peak in peaks(rows, plain):
         known = "none" if peak["fwhm"]["at_bound"] else "observed"
@@ -140,11 +146,17 @@ class Normal:
         )
 
 
+def one(intervals):
+    """The intervals of the only lane."""
+    assert intervals.said.tolist() == [True]
+    return SimpleNamespace(**{name: values[0] for name, values in vars(intervals).items()})
+
+
 @pytest.mark.parametrize("slopes", [(1.0, -1.0), (0.5, 0.1), (0.0, 2.0)])
 @pytest.mark.parametrize("correlation", [-0.8, 0.0, 0.6])
 def test_of_a_normal_likelihood_the_interval_is_that_of_the_covariance(slopes, correlation):
     matrix = np.array([[0.04, correlation * 0.06], [correlation * 0.06, 0.09]])
-    found = follow(lambda u: {"g": math.exp(np.dot(slopes, u))}, Normal(matrix), [0, 1], 0)["g"]
+    found = one(follow(lambda u, _: {"g": np.exp(slopes @ u)}, Normal(matrix), [0, 1], [0])["g"])
     sigma = math.sqrt(np.array(slopes) @ matrix @ slopes)
     assert found.err_lo == pytest.approx(-math.expm1(-sigma), rel=1e-3)
     assert found.err_hi == pytest.approx(math.expm1(sigma), rel=1e-3)
@@ -156,16 +168,17 @@ def test_a_quantity_is_open_where_the_parameter_that_it_hangs_on_is(slope, is_op
     codes = np.ones((4, 2, 1), int)
     codes[0, 1] = 2  # the second is open below
     fit = Normal(np.diag([1e-6, 0.09]), codes=codes)
-    found = follow(lambda u: {"g": math.exp(u[0] + slope * u[1])}, fit, [0, 1], 0)["g"]
+    found = one(follow(lambda u, _: {"g": np.exp(u[0] + slope * u[1])}, fit, [0, 1], [0])["g"])
     assert (found.open_lo, found.open_hi) == is_open
     limit = found.upper_limit if found.open_lo else 1 / found.lower_limit
     assert limit == pytest.approx(math.exp(1.6449 * 0.3), rel=1e-3)
-    still = follow(lambda u: {"g": math.exp(u[0] + 1e-4 * slope * u[1])}, fit, [0, 1], 0)["g"]
+    still = follow(lambda u, _: {"g": np.exp(u[0] + 1e-4 * slope * u[1])}, fit, [0, 1], [0])
+    still = one(still["g"])
     assert (still.open_lo, still.open_hi) == (False, False)
     assert still.err_hi == pytest.approx(1e-3, rel=0.01)
 
 
-def test_a_blend_follows_the_profiles_of_its_members():
+def test_a_blend_follows_the_profiles_of_its_members(parameters_of):
     frequency = np.geomspace(2.0, 12.0, 150)
     edges = np.concatenate([[1.99], np.sqrt(frequency[1:] * frequency[:-1]), [12.07]])
     centres = (4.87, 5.13)  # the frequency jumps during the observation
@@ -177,10 +190,10 @@ def test_a_blend_follows_the_profiles_of_its_members():
     model = Model.from_components("pair", ["constant", "lorentz", "lorentz"])
     given = Spectrum.of(row)
     (bucket,) = buckets.in_buckets([given], [usable(given)], 1)
-    batch = Batch(Engine(model, block_size=8), bucket.spectra, bucket.widths)
+    batch = Batch(Engine(PowerSpectrum(model), block_size=8), bucket.spectra, bucket.widths)
     plain = fit_model(batch)
     found = [
-        {r["parameter"]: r for r in results.parameter_rows(row, fit, 0) if "+" in r["component"]}
+        {r["parameter"]: r for r in parameters_of([row], fit)[0] if "+" in r["component"]}
         for fit in (plain, add_profiles(batch, plain, which="all"))
     ]
     assert {"variance", "frequency", "fwhm", "q", "rms"} <= found[0].keys()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, Shaped
 
     from pipeline.config.fit import FitOptions
-    from pipeline.fit.engine.optimize import Engine
+    from pipeline.fit.engine.engine import Engine
     from pipeline.fit.model.model import Model
     from pipeline.fit.search.batch import Batch, ModelFit
 
@@ -55,6 +55,10 @@ class Subject:
     def model(self) -> Model:
         """The model."""
         return self.result.model
+
+    def of(self, name: str) -> Any:
+        """Return the options of the analysis of this name."""
+        return getattr(self.options, name)
 
     def take(self, lanes: Int[np.ndarray, " some"]) -> Subject:
         """Return the subject in some of its lanes."""

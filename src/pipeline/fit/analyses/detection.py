@@ -9,7 +9,7 @@ tested once, for something narrow, and false-discovery rates count all of them.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
@@ -165,7 +165,7 @@ class Detection(Analysis):
         from pipeline.fit.significance.detection import Range, detect_peak, peak_to_test
         from pipeline.fit.uncertainty.resolution import places
 
-        asked: DetectionOptions = subject.options.detection
+        asked: DetectionOptions = subject.of("detection")
         name, result = subject.model.name, subject.result
         slots = peak_to_test(subject.batch, result, asked.min_q)
         has = slots >= 0
@@ -190,7 +190,7 @@ class Detection(Analysis):
             batch_size=subject.options.batch_size,
         )
         labels = [result.model.slots[s].label if s >= 0 else "" for s in slots]
-        columns = {
+        columns: dict[str, Any] = {
             "lrt_component": labels,
             "lrt_frequency": found.frequency,
             "lrt_fwhm": found.fwhm,
@@ -208,15 +208,17 @@ class Detection(Analysis):
 
 def _limits(subject: Subject, batch: Batch, null: ModelFit, quiet: np.ndarray) -> dict[str, list]:
     """Return the columns of the upper limits, of the lanes in which no peak was found."""
-    from pipeline.components import LORENTZIANS
+    import numpy as np
+
     from pipeline.fit.search.starts import peaks_along
     from pipeline.fit.significance.detection import amplitude_limits
-    from pipeline.fit.tables import results
+    from pipeline.fit.tables.derived import calibration_of, rms_of
 
-    asked: DetectionOptions = subject.options.detection
-    if not (quiet.size and asked.limits and asked.component.name in LORENTZIANS):
+    asked: DetectionOptions = subject.of("detection")
+    declared = batch.model.slots[-1].declared
+    if not (quiet.size and asked.limits and declared.may_be_qpo):
         return {}
-    declared, batch = batch.model.slots[-1].declared, batch.take(quiet)
+    batch = batch.take(quiet)
     frequency, peaks = peaks_along(declared, batch.spectra, asked.limits, asked.limit_q)
     peaks[:, 0] = amplitude_limits(
         batch,
@@ -228,10 +230,8 @@ def _limits(subject: Subject, batch: Batch, null: ModelFit, quiet: np.ndarray) -
     cells: dict[str, list] = {
         name: [[] for _ in subject.rows] for name in ("limit_frequency", "limit_rms")
     }
+    calibration = calibration_of([subject.rows[lane] for lane in quiet])
+    rms = np.array([rms_of(declared, values, calibration) for values in peaks])
     for k, lane in enumerate(quiet):
-        cells["limit_frequency"][lane] = frequency[:, k]
-        cells["limit_rms"][lane] = [
-            results.rms_of_lorentzian(declared.name, peak, subject.rows[lane])
-            for peak in peaks[:, :, k]
-        ]
+        cells["limit_frequency"][lane], cells["limit_rms"][lane] = frequency[:, k], rms[:, k]
     return cells

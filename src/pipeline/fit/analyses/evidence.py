@@ -86,7 +86,7 @@ class Evidence(Analysis):
         """Sample the posterior of a model."""
         from pipeline.fit.uncertainty import importance
 
-        asked: EvidenceOptions = subject.options.evidence
+        asked: EvidenceOptions = subject.of("evidence")
         seeds = subject.seeds(asked.seed, Purpose.EVIDENCE)
         found = importance.sample(subject.batch, subject.result, seeds, draws=asked.draws)
         return Findings(

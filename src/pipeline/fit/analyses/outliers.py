@@ -148,7 +148,7 @@ class Outliers(Analysis):
 
         from pipeline.fit.significance import predictive
 
-        asked: OutlierOptions = subject.options.outliers
+        asked: OutlierOptions = subject.of("outliers")
         found = predictive.check(
             subject.batch.on(subject.engine_of(subject.model)),
             subject.result,

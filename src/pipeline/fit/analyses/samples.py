@@ -94,7 +94,7 @@ class Samples(Analysis):
 
         from pipeline.fit.uncertainty.importance import GOOD_K
 
-        asked: SamplesOptions = subject.options.samples
+        asked: SamplesOptions = subject.of("samples")
         wanted = np.array([asked.names(row["source_id"]) for row in subject.rows], bool)
         if asked.flagged and "pareto_k" in subject.known:
             wanted |= subject.known["pareto_k"] > GOOD_K
@@ -107,7 +107,7 @@ class Samples(Analysis):
         from pipeline.fit.tables.samples import sample_columns
         from pipeline.fit.uncertainty import hmc
 
-        asked: SamplesOptions = subject.options.samples
+        asked: SamplesOptions = subject.of("samples")
         seeds = subject.seeds(asked.seed, Purpose.SAMPLES)
         chains = hmc.sample_chains(subject.batch, subject.result, seeds, draws=asked.draws)
         worst = chains.worst

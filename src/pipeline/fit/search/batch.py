@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.fit.engine.optimize import Engine, Fit, Problem, Spectra, put
+from pipeline.fit.engine.engine import Engine
+from pipeline.fit.engine.problem import Fit, Problem, put
 from pipeline.fit.model.likelihood import sample_size
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.power_spectrum import PowerSpectrum
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.search import starts
 
 TRIAL_ITERATIONS = 12
@@ -79,7 +82,9 @@ class Profiles:
     def put(self, lanes: Int[np.ndarray, " some"], other: "Profiles") -> "Profiles":
         """Return a copy in which some lanes are those of another."""
         arrays = [f.name for f in fields(self) if f.name not in ("levels", "limit_sigma")]
-        merged = {name: put(getattr(self, name), lanes, getattr(other, name)) for name in arrays}
+        merged: dict[str, Any] = {
+            name: put(getattr(self, name), lanes, getattr(other, name)) for name in arrays
+        }
         return replace(self, **merged)
 
 
@@ -203,7 +208,12 @@ class Batch:
         bounds: Bounds | None = None,
     ):
         self.engine, self.spectra, self.widths = engine, spectra, widths
-        self.model, self.likelihood = engine.model, engine.likelihood
+        if not isinstance(engine.objective, PowerSpectrum):
+            raise TypeError(
+                f"a batch is of power spectra, not of a {type(engine.objective).__name__}"
+            )
+        self.objective = engine.objective
+        self.model, self.likelihood = self.objective.model, self.objective.likelihood
         self.n_lanes: int = spectra.power.shape[1]
         if bounds is not None:
             self.bounds = bounds

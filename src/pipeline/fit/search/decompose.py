@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.fit.engine.optimize import Fit, put
+from pipeline.fit.engine.problem import Fit, put
 from pipeline.fit.search import starts
 from pipeline.fit.search.batch import Batch
 from pipeline.fit.uncertainty.covariance import covariance
@@ -212,7 +212,7 @@ def _weakest(batch, fit, active, lanes, optional):
     model = batch.model
     free = batch.free(active) & ~fit.at_bound
     spectra = batch.spectra.take(lanes)
-    matrix = covariance(model, batch.likelihood, spectra, active, fit.u, free).matrix
+    matrix = covariance(batch.objective, spectra, active, fit.u, free).matrix
     with np.errstate(divide="ignore", invalid="ignore"):
         sigma = np.sqrt(np.einsum("iil->il", matrix))
         strength = np.where(model.is_log[:, None], 1.0, np.abs(fit.u)) / sigma

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from pipeline.fit.engine.optimize import Fit
+from pipeline.fit.engine.problem import Fit
 from pipeline.fit.model.likelihood import saturated
 from pipeline.fit.search import starts
 from pipeline.fit.search.batch import Batch, ModelFit
+from pipeline.fit.search.canonical import in_canonical_form
 from pipeline.fit.search.decompose import Criterion, Decomposition, Rivals, by_bic
 from pipeline.fit.uncertainty.covariance import Covariance, covariance, of_the_determined
 
@@ -82,38 +83,13 @@ def _nothing(batch, start) -> Fit:
     )
 
 
-def steeper_above(batch: Batch, fit: Fit) -> Fit:
-    """Write bending power laws with the steeper slope above the bend, where the bounds allow it.
-
-    Exchanging the two slopes and rescaling the amplitude by bend_frequency^(high - low) leaves the
-    power as it was: the likelihood has two optima of the same height.
-    """
-    u, at_bound, at_lower = fit.u.copy(), fit.at_bound.copy(), fit.at_lower.copy()
-    for slot, index in zip(batch.model.slots, batch.model.index, strict=True):
-        told = any(slot.priors) or any(slot.scales)
-        if slot.component != "bending_power_law" or told or _in_a_tie(batch.model, index):
-            continue
-        a, low, high, bend = index
-        other = u.copy()
-        other[low], other[high] = u[high], u[low]
-        other[a] = u[a] + (u[high] - u[low]) * u[bend]
-        rows = [a, low, high]
-        inside = (other >= batch.bounds.lower) & (other <= batch.bounds.upper)
-        swap = (u[low] > u[high]) & inside[rows].all(axis=0) & ~batch.held[rows].any()
-        u = np.where(swap, other, u)
-        for held in (at_bound, at_lower):
-            held[[low, high]] = np.where(swap, held[[high, low]], held[[low, high]])
-    return replace(fit, u=u, at_bound=at_bound, at_lower=at_lower)
-
-
 def _with_the_determined(batch, fit, active, moved, errors) -> Covariance:
     """Give lanes without a covariance the covariance of the parameters that the data determine."""
     lanes = np.flatnonzero(~errors.sound & np.isfinite(fit.deviance))
     if not lanes.size:
         return errors
     found = of_the_determined(
-        batch.model,
-        batch.likelihood,
+        batch.objective,
         batch.spectra.take(lanes),
         active[:, lanes],
         fit.u[:, lanes],
@@ -123,11 +99,6 @@ def _with_the_determined(batch, fit, active, moved, errors) -> Covariance:
     matrix, sound = np.array(errors.matrix), np.array(errors.sound)
     matrix[:, :, lanes], sound[lanes] = found.matrix[:, :, good], True
     return Covariance(matrix, sound)
-
-
-def _in_a_tie(model, rows) -> bool:
-    """Return whether one of these parameters is tied to another, or another to it."""
-    return any(tie.row in rows or tie.target in rows for tie in model.ties)
 
 
 def finish(
@@ -140,10 +111,10 @@ def finish(
     """Compute covariance and criteria of the final fits of a batch."""
     rivals = rivals or Rivals(*active.shape)
     model, free = batch.model, batch.free(active)
-    fit = steeper_above(batch, fit)
+    fit = in_canonical_form(batch, fit)
     fit = replace(fit, u=model.tied(fit.u))
     moved = free & ~fit.at_bound
-    errors = covariance(model, batch.likelihood, batch.resident, active, fit.u, moved, kind=kind)
+    errors = covariance(batch.objective, batch.resident, active, fit.u, moved, kind=kind)
     errors = _with_the_determined(batch, fit, active, moved, errors)
     constant = saturated(batch.likelihood, batch.spectra.power, batch.spectra.weight)
     statistic = fit.deviance + constant

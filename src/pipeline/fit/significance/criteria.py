@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import chdtrc
 
-from pipeline.fit.engine.optimize import Engine
+from pipeline.fit.engine.engine import Engine
 from pipeline.fit.search.batch import ModelFit
 from pipeline.fit.search.decompose import Criterion, Step, by_bic
 from pipeline.fit.search.fit_model import finish

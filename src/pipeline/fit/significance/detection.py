@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.components import LORENTZIANS
-from pipeline.fit.engine.optimize import Code, Problem, model_power
+from pipeline.fit.engine.problem import Code, Problem
 from pipeline.fit.model.likelihood import draw
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.curves import model_power
 from pipeline.fit.search import starts
 from pipeline.fit.search.batch import Batch, Bounds, ModelFit
 from pipeline.fit.significance.montecarlo import Block, PValues, filled, p_values, simulated
@@ -286,7 +286,7 @@ def peak_to_test(batch: Batch, result: ModelFit, min_q: float) -> Int[np.ndarray
         held = result.fit.at_bound[list(index[:2])].any(axis=0)
         with np.errstate(invalid="ignore"):
             narrow = result.active[s] & is_narrow(q[s], q_err[s], min_q) & ~held
-        may_be = narrow & np.isfinite(size[s]) & (slot.component in LORENTZIANS)
+        may_be = narrow & np.isfinite(size[s]) & slot.declared.may_be_qpo
         size[s] = np.where(may_be, size[s], -np.inf)
     return np.where(np.isfinite(size.max(axis=0)), np.argmax(size, axis=0), -1)
 
@@ -352,7 +352,7 @@ def _limits(batch, null, values, level, batch_size):
     wanted[amplitude] = free[amplitude] & np.isfinite(fit.objective)
     tasks = one_sided(wanted, level)
     unknown = np.zeros((model.size, model.size, batch.n_lanes))
-    ends = find_ends(batch.engine, batch.resident, fit, problem, unknown, tasks, batch_size)
+    ends = find_ends(batch, fit, problem, unknown, tasks, batch_size)
     limit = np.full(batch.n_lanes, np.nan)
     limit[tasks.lane] = np.exp(ends.u) if model.is_log[amplitude] else ends.u
     return limit

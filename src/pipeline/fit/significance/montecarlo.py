@@ -158,7 +158,8 @@ def p_values(
         For the resampling of tails.
     """
     judged = [
-        _judge(*each, enough, rng) for *each, rng in zip(observed, found, generators, strict=True)
+        _judge(value, draws, enough, rng)
+        for value, draws, rng in zip(observed, found, generators, strict=True)
     ]
 
     def column(name, dtype):

@@ -14,13 +14,13 @@ from enum import IntEnum, StrEnum
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from pipeline.fit.engine.optimize import Code, model_power
+from pipeline.fit.engine.problem import Code
 from pipeline.fit.model.likelihood import draw
+from pipeline.fit.objectives.curves import model_power
 from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.significance import outliers
 from pipeline.fit.significance.montecarlo import Block, PValues, filled, p_values, simulated
 from pipeline.fit.uncertainty import importance
-from pipeline.fit.uncertainty.importance import Seed
 
 SCALES = (1, 2, 4, 8, 16)
 """Bins side by side that are searched together."""
@@ -128,7 +128,7 @@ def _joined(parts):
 def check(
     batch: Batch,
     result: ModelFit,
-    seeds: Sequence[Seed],
+    seeds: Sequence[int | Sequence[int]],
     *,
     scales: Sequence[int] = SCALES,
     draws: int = 1000,
@@ -171,7 +171,8 @@ def check(
     parts = []
     for first in range(0, len(seeds), LANES):
         some = np.arange(first, min(first + LANES, len(seeds)))
-        streams = [np.random.SeedSequence(seeds[k]).spawn(2) for k in some]
+        own = seeds[first : first + LANES]
+        streams = [np.random.SeedSequence(seed).spawn(2) for seed in own]
         judge = _Checker(batch.take(some), result.take(some), streams, scales)
         parts.append(judge.run(draws, enough, batch_size))
     return Check.joined(parts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.fit.engine.optimize import Spectra
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.tables.spectra import MIN_BINS, Spectrum, likelihood_of, weights
 
 BUCKETS = (64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)

@@ -28,7 +28,7 @@ def curve_columns(
     result : ModelFit
         Their fits.
     power : array, shape (slots, bins, lanes)
-        Power of the components: see `pipeline.fit.engine.optimize.component_power`.
+        Power of the components: see `pipeline.fit.objectives.curves.component_power`.
     """
     rows = sources.rows
     measured = [np.asarray(row["power"])[mask] for row, mask in zip(rows, masks, strict=True)]

@@ -29,7 +29,9 @@ def model_columns(
         See `pipeline.fit.tables.outcome.statuses`.
     """
     model, fit = result.model, result.fit
-    thin = unresolved(model, result.active, fit.u, sources.middles, sources.widths)
+    thin = unresolved(
+        model, result.active, fit.u, sources.products.middles, sources.products.widths
+    )
     rivals = np.isfinite(result.rival_bic)
     return {
         "source_id": sources.source_id,

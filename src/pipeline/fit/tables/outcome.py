@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from pipeline.fit.engine.optimize import Code
+from pipeline.fit.engine.problem import Code
 from pipeline.fit.search.batch import ModelFit
 from pipeline.fit.uncertainty.resolution import limits_of_data
 from pipeline.status import HAS_RESULT, Flag, Status

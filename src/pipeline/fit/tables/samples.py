@@ -40,13 +40,14 @@ def sample_columns(rows: Sequence[Mapping], model: Model, chains: Chains) -> Sam
         What was drawn. A lane without a posterior has rows without draws.
     """
     parameters = [(slot, parameter) for slot in model.slots for parameter in slot.parameters]
-    lanes, which = np.nonzero(chains.free.T)
+    of_lane, of_parameter = np.nonzero(chains.free.T)
+    lanes, which = of_lane.tolist(), of_parameter.tolist()
     values = np.moveaxis(model.to_values(np.moveaxis(chains.flat, 1, 0)), 1, 0)
     drawn = np.isfinite(values).all(axis=(0, 1))
     columns: dict[str, list[Any]] = {
         "source_id": [rows[lane]["source_id"] for lane in lanes],
         "product": [rows[lane]["product"] for lane in lanes],
-        "model": [model.name] * lanes.size,
+        "model": [model.name] * len(lanes),
         "component": [parameters[p][0].label for p in which],
         "parameter": [parameters[p][1].name for p in which],
         "unit": [
@@ -60,5 +61,5 @@ def sample_columns(rows: Sequence[Mapping], model: Model, chains: Chains) -> Sam
         ],
     }
     for name in ("r_hat", "ess_bulk", "ess_tail"):
-        columns[name] = getattr(chains.diagnosis, name)[which, lanes].tolist()
-    return SampleColumns(columns, lanes)
+        columns[name] = getattr(chains.diagnosis, name)[of_parameter, of_lane].tolist()
+    return SampleColumns(columns, of_lane)

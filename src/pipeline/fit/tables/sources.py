@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
+from pipeline.fit.tables.derived import Products
 from pipeline.fit.tables.spectra import Spectrum, usable
 from pipeline.status import Flag
 
@@ -24,8 +25,8 @@ class Sources:
         Bins that are fitted.
     flags : int array, shape (lanes,)
         Flags of the spectra: of their errors, and of bins that were left out.
-    middles, widths : array, shape (bins, lanes)
-        Middles and widths of all bins, Hz; NaN in the padding.
+    products : Products
+        What derived quantities take from the spectra: normalisation, calibration, and all bins.
     """
 
     rows: Sequence[Mapping]
@@ -34,8 +35,7 @@ class Sources:
     norm: Shaped[np.ndarray, " lanes"]
     n_bins: Int[np.ndarray, " lanes"]
     flags: Int[np.ndarray, " lanes"]
-    middles: Float[np.ndarray, "bins lanes"]
-    widths: Float[np.ndarray, "bins lanes"]
+    products: Products
 
     @classmethod
     def of(
@@ -61,14 +61,10 @@ class Sources:
         frequency_range : (float, float), optional
             Frequencies to fit, Hz.
         """
-        longest = max([spectrum.n_bins for spectrum in spectra], default=0)
-        middles, widths = np.full((2, longest, len(rows)), np.nan)
         flags = np.zeros(len(rows), np.int64)
         for lane, (spectrum, mask, follow) in enumerate(
             zip(spectra, masks, errors_follow, strict=True)
         ):
-            low, high = spectrum.frequency_lo, spectrum.frequency_hi
-            middles[: low.size, lane], widths[: low.size, lane] = (low + high) / 2, high - low
             if mask.any():
                 good = usable(spectrum, frequency_range)
                 flags[lane] = _flags_of_errors(spectrum, follow) | _flags_of_bins(good, mask)
@@ -79,8 +75,7 @@ class Sources:
             norm=np.array([row["norm"] for row in rows], object),
             n_bins=np.array([mask.sum() for mask in masks], int),
             flags=flags,
-            middles=middles,
-            widths=widths,
+            products=Products.of(rows),
         )
 
     def take(self, lanes: Int[np.ndarray, " some"]) -> "Sources":
@@ -92,8 +87,7 @@ class Sources:
             norm=self.norm[lanes],
             n_bins=self.n_bins[lanes],
             flags=self.flags[lanes],
-            middles=self.middles[:, lanes],
-            widths=self.widths[:, lanes],
+            products=self.products.take(lanes),
         )
 
 

@@ -60,8 +60,18 @@ class Spectrum:
     @classmethod
     def of(cls, row: Mapping) -> "Spectrum":
         """Return the spectrum of a row of SPECTRA."""
-        names = "frequency", "frequency_lo", "frequency_hi", "power", "n", "power_err"
-        return cls(*(np.asarray(row[name], float) for name in names))
+
+        def column(name: str) -> np.ndarray:
+            return np.asarray(row[name], float)
+
+        return cls(
+            frequency=column("frequency"),
+            frequency_lo=column("frequency_lo"),
+            frequency_hi=column("frequency_hi"),
+            power=column("power"),
+            n=column("n"),
+            power_err=column("power_err"),
+        )
 
     @property
     def n_bins(self) -> int:
@@ -204,7 +214,7 @@ def _follows(power, error) -> bool:
         return False
     away = np.diff(np.log(error), 2)
     ranks = [np.argsort(np.argsort(a)) for a in (away, np.diff(power, 2))]
-    return bool(np.corrcoef(ranks)[0, 1] > FOLLOWS)
+    return bool(np.asarray(np.corrcoef(ranks))[0, 1] > FOLLOWS)
 
 
 def _without_own(error):

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import erfinv
 
-from pipeline.fit.engine.optimize import Code, Engine, Fit, Problem, Spectra
-from pipeline.fit.search.batch import End
+from pipeline.fit.engine.problem import Code, Fit, Problem
+from pipeline.fit.search.batch import Batch, End
 from pipeline.fit.uncertainty.covariance import expected_diagonal
 
 MAX_REFITS = 16
@@ -118,8 +118,7 @@ def one_sided(wanted: Bool[np.ndarray, "P lanes"], level: float = 0.95, side: in
 
 
 def find_ends(
-    engine: Engine,
-    spectra: Spectra,
+    batch: Batch,
     fit: Fit,
     problem: Problem,
     covariance: Float[np.ndarray, "P P lanes"],
@@ -130,10 +129,8 @@ def find_ends(
 
     Parameters
     ----------
-    engine : Engine
-        The one that fitted.
-    spectra : Spectra
-        Arrays of shape (bins, lanes).
+    batch : Batch
+        Spectra, and the engine that fitted.
     fit : Fit
         Best fits, shape (P, lanes).
     problem : Problem
@@ -152,17 +149,16 @@ def find_ends(
         One a task, in order. Never raises for what is in a lane.
     """
     # the root is linear in an amplitude, not in its logarithm, which has no end where there is no component
-    linear = engine.model.is_amplitude & engine.model.is_log
+    linear = batch.model.is_amplitude & batch.model.is_log
     expected = expected_diagonal(
-        engine.model, engine.likelihood, spectra, problem.active, fit.u, engine.block_size
+        batch.objective, batch.resident, problem.active, fit.u, batch.engine.block_size
     )
-    spectra = spectra.on_device(engine.dtype)
     parts = []
     for start in range(0, max(tasks.lane.size, 1), batch_size):
         part = tasks.take(slice(start, start + batch_size))
         lines = Lines(fit, problem, linear, part)
         first = lines.first(covariance[:, :, part.lane], expected[part.row, part.lane])
-        parts.append(_Search(engine, spectra, fit, problem, lines, first).run())
+        parts.append(_Search(batch, fit, problem, lines, first).run())
     return Ends(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Ends)))
 
 
@@ -305,10 +301,10 @@ class Brackets:
 class _Search:
     """Regula falsi on the root of the rise, every task a step at a time."""
 
-    def __init__(self, engine, spectra, fit, problem, lines, first):
+    def __init__(self, batch, fit, problem, lines, first):
         tasks, best = lines.tasks, lines.best
         size, count = best.shape
-        self.engine, self.spectra, self.problem = engine, spectra, problem
+        self.engine, self.spectra, self.problem = batch.engine, batch.resident, problem
         self.lines, self.tasks, self.goal = lines, tasks, np.sqrt(tasks.rise)
         self.objective = np.asarray(fit.objective, float)[tasks.lane]
         self.brackets = Brackets(best, self.goal)

@@ -113,8 +113,7 @@ def _profiled(batch, result, chosen, asked) -> Profiles:
     for s, row in width_rows(batch.model).items():
         limited[row] |= thin[s] & result.free[row] & chosen
     return profiles(
-        batch.engine,
-        batch.resident,
+        batch,
         result.fit,
         batch.problem(result.fit.u, result.active)._replace(free=result.free),
         np.where(result.sound, result.covariance, 0.0),

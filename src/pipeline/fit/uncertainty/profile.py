@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.fit.engine.optimize import Engine, Fit, Problem, Spectra
-from pipeline.fit.search.batch import End, Profiles
+from pipeline.fit.engine.problem import Fit, Problem
+from pipeline.fit.search.batch import Batch, End, Profiles
 from pipeline.fit.uncertainty.ends import (
     Ends,
     Tasks,
@@ -21,8 +21,7 @@ BELOW, ABOVE = 0, 1
 
 
 def profiles(
-    engine: Engine,
-    spectra: Spectra,
+    batch: Batch,
     fit: Fit,
     problem: Problem,
     covariance: Float[np.ndarray, "P P lanes"],
@@ -39,7 +38,7 @@ def profiles(
 
     Parameters
     ----------
-    engine, spectra, fit, problem, covariance, batch_size
+    batch, fit, problem, covariance, batch_size
         See `pipeline.fit.uncertainty.ends.find_ends`.
     wanted, limited : bool array, shape (P, lanes)
         Parameters to have intervals, and upper limits.
@@ -49,8 +48,8 @@ def profiles(
         Confidence of the limits, above 0.5.
     """
 
-    def find(tasks):
-        return find_ends(engine, spectra, fit, problem, covariance, tasks, batch_size)
+    def find(tasks: Tasks) -> Ends:
+        return find_ends(batch, fit, problem, covariance, tasks, batch_size)
 
     intervals = Tasks.joined([two_sided(wanted, level) for level in levels])
     limits = one_sided(limited, limit_level)
