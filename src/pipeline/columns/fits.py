@@ -47,14 +47,15 @@ MODELS = Table(
         Column(
             "rival_components",
             "str",
-            "Components of the decomposition that came closest and lost; empty where there was none.",
+            "Components of the decomposition that came closest to this one; empty where there was "
+            "none.",
             ucd="meta.id.part",
             array=True,
         ),
         Column(
             "rival_delta_bic",
             "float64",
-            "Its BIC less that of this fit; NaN where there was none.",
+            "BIC of that decomposition minus that of this fit; NaN where there was none.",
             "",
             "stat.fit.param",
         ),
@@ -62,7 +63,7 @@ MODELS = Table(
         Column(
             "n_iterations",
             "int32",
-            "Iterations of the optimiser.",
+            "Number of iterations of the optimiser.",
             ucd="meta.number",
             of="statistic",
         ),
@@ -76,7 +77,8 @@ MODELS = Table(
         Column(
             "covariance",
             "float64",
-            "Covariance of the free parameters (of the logarithm of those fitted so), row by row.",
+            "Covariance of the free parameters, row by row; of those fitted as logarithms, of the "
+            "logarithm.",
             "",
             "stat.covariance",
             True,
@@ -87,7 +89,7 @@ MODELS = Table(
 
 PARAMETERS = Table(
     "PARAMETERS",
-    "One parameter a row.",
+    "One parameter of a fit a row.",
     (
         SOURCE_ID,
         PRODUCT,
@@ -98,14 +100,14 @@ PARAMETERS = Table(
         Column(
             "err_lo",
             "float64",
-            "Lower 68.3 % error, NaN if there is none or the interval is open below.",
+            "Lower 68.3 % error; NaN where there is none, or the interval is open below.",
             "",
             "stat.error;stat.fit.param",
         ),
         Column(
             "err_hi",
             "float64",
-            "Upper 68.3 % error, NaN if there is none or the interval is open above.",
+            "Upper 68.3 % error; NaN where there is none, or the interval is open above.",
             "",
             "stat.error;stat.fit.param",
         ),
@@ -130,22 +132,23 @@ PARAMETERS = Table(
         Column(
             "upper_limit",
             "float64",
-            "Upper limit (at fit.upper_limit) of the amplitude of a weak component, and of what is open "
-            "below; else NaN.",
+            "Upper limit (at fit.upper_limit) of the amplitude of a weak component, or of a "
+            "parameter whose interval is open below; else NaN.",
             "",
             "stat.fit.param;stat.max",
         ),
         Column(
             "lower_limit",
             "float64",
-            "Lower limit (at fit.upper_limit) of what is open above, else NaN.",
+            "Lower limit (at fit.upper_limit) of a parameter whose interval is open above; else NaN.",
             "",
             "stat.fit.param;stat.min",
         ),
         Column(
             "interval_lo",
             "float64",
-            "Lower ends of its profile intervals at fit.levels, NaN where open; empty if none.",
+            "Lower ends of the profile intervals at fit.levels, NaN where open; empty if there are "
+            "none.",
             "",
             "stat.fit.param;stat.min",
             array=True,
@@ -154,18 +157,22 @@ PARAMETERS = Table(
         Column(
             "interval_hi",
             "float64",
-            "Upper ends of its profile intervals at fit.levels, NaN where open; empty if none.",
+            "Upper ends of the profile intervals at fit.levels, NaN where open; empty if there are "
+            "none.",
             "",
             "stat.fit.param;stat.max",
             array=True,
             vector=True,
         ),
         UNIT,
-        Column("free", "bool", "Whether it was free in the fit.", ucd="meta.code"),
+        Column("free", "bool", "Whether the parameter was free in the fit.", ucd="meta.code"),
         Column(
-            "derived", "bool", "Whether it was computed from fitted parameters.", ucd="meta.code"
+            "derived",
+            "bool",
+            "Whether the value was computed from fitted parameters.",
+            ucd="meta.code",
         ),
-        Column("at_bound", "bool", "Whether it ended at its bound.", ucd="meta.code"),
+        Column("at_bound", "bool", "Whether the parameter ended at its bound.", ucd="meta.code"),
         BEST,
     ),
     key=("source_id", "product", "model", "component", "parameter"),
@@ -184,11 +191,18 @@ CURVES = Table(
         FREQUENCY_HI,
         POWER,
         POWER_ERR,
-        Column("model_power", "float32", "Model, all components.", "", "stat.fit", True),
+        Column(
+            "model_power",
+            "float32",
+            "Power of the model, the sum of all components.",
+            "",
+            "stat.fit",
+            True,
+        ),
         Column(
             "component_power",
             "float32",
-            "Each component in turn, one after the other.",
+            "Power of each component in turn, one after the other.",
             "",
             "stat.fit",
             True,

@@ -34,11 +34,10 @@ from pipeline.refusal import error_line, one_line
 from pipeline.shards import shard_name, shard_of
 from pipeline.status import Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
+from pipeline.times import seconds_since_zero
 
 WORTH_A_CLUSTER = 10_000
 """Files to look at from which on workers are faster than doing it here."""
-
-_DAY = 86400.0
 
 
 def list_archive(*, archive: str, output: Path, options: RemoteOptions) -> None:
@@ -417,7 +416,7 @@ def _span(row) -> dict:
     """Return product, start and end of an observation, s since MJD 0 or its own zero; NaN if none."""
     start = stop = float("nan")
     if len(row.get("gti_start", ())):
-        start = max(row["mjd_ref"], 0) * _DAY + row["mjd_ref_frac"] * _DAY + row["t_start"]
+        start = seconds_since_zero(row["mjd_ref"], row["mjd_ref_frac"], row["t_start"])
         start, stop = start + row["gti_start"][0], start + row["gti_stop"][-1]
     return {"product": row.get("product", ""), "start": start, "stop": stop}
 

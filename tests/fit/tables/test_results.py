@@ -84,7 +84,9 @@ def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
     assert other["nu_max"]["free"]
     table = tables.to_arrow(PARAMETERS, list(other.values()))
     peaks = Peaks.of(Parameters.from_table(table, np.zeros(table.num_rows, np.int64), 1))
-    assert peaks.component[choose_qpos(peaks, 1, 2.0, None).peak[0]] == "lorentzian_numax.1"
+    qpos = choose_qpos(peaks, 1, 2.0)
+    assert peaks.component[qpos.peak].tolist() == ["lorentzian_numax.1"]
+    assert qpos.rival.tolist() == [-1]
 
 
 def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency(parameters_of):

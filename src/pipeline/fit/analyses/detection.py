@@ -59,7 +59,7 @@ class DetectionOptions(Options):
 
     @field_validator("component")
     @classmethod
-    def _a_peak(cls, component):
+    def _a_peak(cls, component: ComponentOptions) -> ComponentOptions:
         if not find(component.name).peak:
             raise ValueError(f"{component.name} is not a peak")
         return component

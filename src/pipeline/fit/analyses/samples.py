@@ -44,7 +44,7 @@ class SamplesOptions(Options):
 
 SAMPLES = Table(
     "SAMPLES",
-    "Draws from the posterior of the chosen model of chosen sources, one free parameter a row.",
+    "Draws from the posterior of the chosen model, for selected sources: one free parameter a row.",
     (
         SOURCE_ID,
         PRODUCT,
@@ -53,16 +53,25 @@ SAMPLES = Table(
         PARAMETER,
         UNIT,
         Column(
-            "scale", "str", "log or linear: the prior is flat on it unless stated.", ucd="meta.code"
+            "scale",
+            "str",
+            "Scale, log or linear, on which the prior is flat unless stated.",
+            ucd="meta.code",
         ),
         R_HAT,
         ESS_BULK,
         ESS_TAIL,
-        Column("n_chains", "int32", "Chains, one after the other in the draws.", ucd="meta.number"),
+        Column(
+            "n_chains",
+            "int32",
+            "Number of chains, which follow one another in the draws.",
+            ucd="meta.number",
+        ),
         Column(
             "value",
             "float64",
-            "Draws of equal weight, the k-th of all parameters together; empty if there is no posterior.",
+            "Draws of equal weight, the k-th of all parameters together; empty if there is no "
+            "posterior.",
             "",
             "stat.param",
             True,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.time import Time
 
-from pipeline.ingest.times.time_units import DAY
+from pipeline.times import DAY
 
 FURTHEST = 1e12
 """Seconds from its reference epoch that a time may be, 32,000 years: damage is mostly further. Julian

@@ -13,8 +13,9 @@ from astropy.time import Time
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times import cadence, time_units
 from pipeline.ingest.times.clock import Clock, ahead_of
-from pipeline.ingest.times.time_units import DAY, MJD_ZERO_JD, TimeUnit
+from pipeline.ingest.times.time_units import MJD_ZERO_JD, TimeUnit
 from pipeline.status import Status
+from pipeline.times import DAY
 
 LATEST = 1_000_000
 """MJD after which there is no reference epoch, AD 4596: the number is damaged."""
