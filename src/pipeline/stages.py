@@ -17,7 +17,7 @@ from pipeline.catalog.formats import FORMATS, chosen
 from pipeline.catalog.formats.base import Format, Output
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
-from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.ingest import INGEST as READINGS
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.registry import CATALOGUE
@@ -35,6 +35,8 @@ from pipeline.declared import (
     Value,
     remote,
 )
+from pipeline.fit.analyses import ANALYSES
+from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.segment.products import PRODUCTS
 from pipeline.segment.products.base import Product
 
@@ -148,7 +150,11 @@ FIT = Stage(
         File("models", "fit/{shard}.models.parquet", MODELS),
         File("parameters", "fit/{shard}.parameters.parquet", PARAMETERS),
         File("curves", "fit/{shard}.curves.parquet", CURVES),
-        File("samples", "fit/{shard}.samples.parquet", SAMPLES),
+        *(
+            File(analysis.name, f"fit/{{shard}}.{analysis.name}.parquet", analysis.table)
+            for analysis in ANALYSES
+            if analysis.table is not None
+        ),
     ),
     arguments=(Section("options", "fit"),),
 )

@@ -10,8 +10,8 @@ from pipeline.config.survey import load, validate
 from pipeline.fit import fit_spectra
 from pipeline.fit.driver import fit_rows
 from pipeline.fit.model.model import Model
-from pipeline.fit.tables.buckets import corner
 from pipeline.fit.tables.lines import alone
+from pipeline.fit.tables.spectra import Spectrum, corner
 from pipeline.ingest.archive.walk import find
 from pipeline.ingest.plan.resolve import resolve
 from pipeline.ingest.plan.scan import scan_file
@@ -189,7 +189,7 @@ def high_passed(f):
 )
 def test_only_a_filter_takes_the_power_of_the_lowest_frequencies(power, lowest, highest):
     row = filtered_row(power)
-    assert lowest <= corner(row, row["n"] > 0) <= highest
+    assert lowest <= corner(Spectrum.of(row), row["n"] > 0) <= highest
 
 
 def test_what_a_filter_took_is_not_fitted_and_a_flag_says_so():
