@@ -1,10 +1,11 @@
 """What a FITS file is, by its HDUs, columns and keywords; never by its name."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pipeline.ingest.files import spectrum_header
+from pipeline.ingest.hdu import Hdu
 from pipeline.ingest.missions import rxte
 from pipeline.ingest.missions.registry import DIALECTS, TIME_COLUMNS
 from pipeline.ingest.reject import Rejected
@@ -16,28 +17,58 @@ KINDS = ("events", "lightcurve", "spectrum")
 RATE_COLUMNS = ("RATE", "COUNTS", "COUNT_RATE", *(dialect.flux for dialect in DIALECTS))
 """Columns a light curve may be in, the best first; numbered ones (RATE1) come after RATE."""
 
+@dataclass(frozen=True)
+class _OtherTable:
+    """A kind of table that is sound but no observation.
+
+    Attributes
+    ----------
+    description : str
+        What it is, in words.
+    words : tuple of str
+        Words in EXTNAME, HDUCLAS1 or HDUCLAS2 that tell it.
+    columns : tuple of set
+        Sets of columns: a table that has all of one set is of this kind.
+    """
+
+    description: str
+    words: tuple[str, ...] = ()
+    columns: tuple[frozenset[str], ...] = ()
+
+
+def _columns(*sets: str) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(names.split()) for names in sets)
+
+
 _SET_ASIDE = (
-    # what it is; words in EXTNAME or HDUCLAS1; columns, of which a table must have all of one set
-    ("target pixels", ("TARGETTABLES", "PIXELS"), ({"RAW_CNTS", "FLUX"},)),
-    ("a time-lag histogram", (), ({"TIME", "XELAG"},)),
-    ("an attitude file", ("ATT", "ASPSOL", "ASPECT"), ({"TIME", "QPARAM"}, {"TIME", "POINTING"})),
-    (
+    _OtherTable("target pixels", ("TARGETTABLES", "PIXELS"), _columns("RAW_CNTS FLUX")),
+    _OtherTable("a time-lag histogram", (), _columns("TIME XELAG")),
+    _OtherTable(
+        "an attitude file",
+        ("ATT", "ASPSOL", "ASPECT"),
+        _columns("TIME QPARAM", "TIME POINTING"),
+    ),
+    _OtherTable(
         "a spacecraft or orbit file",
         ("SC_DATA", "ORBIT", "EPHEM", "PREFILTER"),
-        (
-            {"START", "STOP", "SC_POSITION"},
-            {"TIME", "POSITION", "VELOCITY"},
-            {"TIME", "SAT_LAT", "SAT_LON"},
-            {"SCLK_UTC", "POS_X"},
+        _columns(
+            "START STOP SC_POSITION",
+            "TIME POSITION VELOCITY",
+            "TIME SAT_LAT SAT_LON",
+            "SCLK_UTC POS_X",
         ),
     ),
-    ("a housekeeping file", ("HK", "HOUSEKEEPING", "HKP"), ()),
-    ("a filter file", ("FILTER", "MKF"), ({"TIME", "ELV", "SAA"}, {"TIME", "ELV", "BR_EARTH"})),
-    ("bad pixels", ("BADPIX", "BADPIXEL"), ({"RAWX", "RAWY", "BADFLAG"},)),
-    ("a region", ("REGION",), ({"SHAPE", "X", "Y", "R"},)),
-    ("a list of sources", ("SRCLIST", "SRC_LIST", "CATALOG"), ({"RA", "DEC", "ML_ID_SRC"},)),
-    ("good time intervals", ("GTI",), ({"START", "STOP"},)),
-    ("a light curve of the background", ("BKG", "BACKGROUND"), ()),
+    _OtherTable("a housekeeping file", ("HK", "HOUSEKEEPING", "HKP")),
+    _OtherTable(
+        "a filter file", ("FILTER", "MKF"), _columns("TIME ELV SAA", "TIME ELV BR_EARTH")
+    ),
+    _OtherTable("bad pixels", ("BADPIX", "BADPIXEL"), _columns("RAWX RAWY BADFLAG")),
+    _OtherTable("a region", ("REGION",), _columns("SHAPE X Y R")),
+    _OtherTable(
+        "a list of sources", ("SRCLIST", "SRC_LIST", "CATALOG"), _columns("RA DEC ML_ID_SRC")
+    ),
+    _OtherTable("good time intervals", ("GTI",), _columns("START STOP")),
+    _OtherTable("a light curve of the background", ("BKG", "BACKGROUND")),
 )
 """Sound tables that are no observation, the most telling first."""
 
@@ -46,25 +77,6 @@ _EVENT_COLUMNS = frozenset(
 )
 _BACKGROUND = frozenset({"BKG", "BACKGROUND"})
 _NO_TELESCOPE = frozenset({"", "NONE", "N/A", "UNKNOWN"})
-
-
-@dataclass(frozen=True)
-class Hdu:
-    """What is looked at of an HDU.
-
-    Attributes
-    ----------
-    name : str
-        EXTNAME.
-    header : mapping
-        Its keywords.
-    columns : collection of str
-        Names of its columns in upper case; empty for an image.
-    """
-
-    name: str
-    header: Mapping
-    columns: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -77,17 +89,17 @@ class Recognised:
         ``events``, ``lightcurve``, ``spectrum``, ``response`` or ``other``.
     index : int
         Its HDU with the data.
-    what : str
-        For ``response`` and ``other``: what it is, in words.
+    description : str
+        What a ``response`` or ``other`` file is, in words.
     """
 
     kind: str
     index: int
-    what: str = ""
+    description: str = ""
 
 
 def recognise(hdus: Sequence[Hdu]) -> Recognised:
-    """Tell what a file is.
+    """Return what a file is.
 
     Parameters
     ----------
@@ -97,9 +109,9 @@ def recognise(hdus: Sequence[Hdu]) -> Recognised:
     Returns
     -------
     Recognised
-        The first HDU of the first kind of `KINDS` that there is. A table that is declared to be of
-        a kind (HDUCLAS1, EXTNAME) is of it even if it lacks a column, so that reading it says
-        which one; a table that declares nothing must have the columns.
+        The first HDU of the first of `KINDS` that the file has. A table that is declared to be of a kind
+        (HDUCLAS1, EXTNAME) is of that kind even if it lacks a column, so that reading it says which one; a
+        table that declares nothing must have the columns.
 
     Raises
     ------
@@ -112,30 +124,31 @@ def recognise(hdus: Sequence[Hdu]) -> Recognised:
         for kind in KINDS:
             if kind in kinds:
                 index = kinds.index(kind)
-                if kind == "spectrum" and (what := _energy_spectrum(hdus[index], hdus[0])):
-                    return Recognised("other", index, what)
+                if kind == "spectrum" and (other := _energy_spectrum(hdus[index], hdus[0])):
+                    return Recognised("other", index, other)
                 return Recognised(kind, index)
     if "response" in guessed:
         return Recognised("response", _response_hdu(hdus, guessed), "a response")
-    for what in _SET_ASIDE:
+    for table in _SET_ASIDE:
         for index, hdu in enumerate(hdus):
-            if _is_kind(hdu, what):
-                return Recognised("other", index, what[0])
+            if _is_kind(hdu, table):
+                return Recognised("other", index, table.description)
     images = [i for i, hdu in enumerate(hdus) if hdu.header.get("NAXIS", 0) and not hdu.columns]
     if images and not any(hdu.columns for hdu in hdus[: images[0]]):
         return Recognised("other", images[0], "an image")
     raise Rejected(Status.UNRECOGNISED, _nothing_in(hdus))
 
 
-def _is_kind(hdu: Hdu, kind) -> bool:
+def _is_kind(hdu: Hdu, kind: _OtherTable) -> bool:
     """Return whether a table is of a kind of `_SET_ASIDE`."""
-    _, words, columns = kind
     if not hdu.columns:
         return False
     said = [hdu.name, str(hdu.header.get("HDUCLAS1", "")), str(hdu.header.get("HDUCLAS2", ""))]
     names = {part for text in said for part in re.split(r"[^A-Z0-9_]+", text.upper())}
     parts = names | {part for name in names for part in name.split("_")}
-    return bool(parts & set(words)) or any(some <= set(hdu.columns) for some in columns)
+    return bool(parts & set(kind.words)) or any(
+        columns <= set(hdu.columns) for columns in kind.columns
+    )
 
 
 def _declared(hdu: Hdu) -> str:

@@ -1,4 +1,4 @@
-"""Whether rates are counts, by their errors: a background, a weight or a correction shows in them."""
+"""Whether rates are Poisson counts, by their errors. A background, a weight or a correction shows in them."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -7,44 +7,46 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
+from pipeline.ingest.keyword import is_true
+
 ENOUGH = 1 << 16
-"""Bins that are looked at; of more, every second, third, … one."""
+"""About this many bins are looked at: of more, every second, third, … one."""
 
 _ALIKE = 1e-3
-"""By how much the noise of the errors may differ from that of counts, relative."""
+"""Relative difference allowed between the noise of the errors and that of counts."""
 
 _MOST = 0.98
-"""Part of the bins that has to agree; a few may be of another kind, as those at the ends."""
+"""Fraction of the bins that has to agree; a few, for example at the ends, may differ."""
 
 _WHOLE = 0.02
-"""How far from a whole number counts may be, but for the precision they are written with."""
+"""Largest distance of counts from a whole number, beyond the precision that they are written with."""
 
 _TELLING = 0.2
-"""How far at most: numbers at random are within it in less than half of the bins."""
+"""Largest distance with any precision: less than half of random numbers are within it."""
 
 _SINGLE = 1e-6
 """Relative precision of numbers that were once in single precision, and were multiplied since."""
 
 _FEW = 20_000
-"""Counts in a bin up to which neighbouring numbers are told from a ratio in single precision."""
+"""Largest counts in a bin for which a ratio in single precision tells neighbouring numbers apart."""
 
 _ONE_SIGMA = float(ndtr(1.0))
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What the errors of a light curve say of its noise.
+    """The noise of a light curve, by its errors.
 
     Attributes
     ----------
     counting : bool
         Whether rate times bin width are Poisson counts.
     gross : bool
-        Whether the rates are of counts that nothing was subtracted from, be they multiplied by a
-        correction or exposed unevenly.
+        Whether nothing was subtracted from the counts. They may be multiplied by a correction, or exposed
+        unevenly.
     rate_err : ndarray, shape (n,) or (0,)
-        Errors whose mean square is the variance of the noise: those given, but the square roots of
-        the counts where those given are another estimate of the error of counts.
+        Errors whose mean square is the variance of the noise: the given ones, or the square roots of the
+        counts if the given ones are another estimate of the error of counts.
     """
 
     counting: bool
@@ -53,19 +55,6 @@ class Noise:
 
 
 _SUBTRACTED = ("BACKAPP", "BKGAPP", "BACKSUB", "BKGSUB", "BACKCORR")
-_TRUE = frozenset({"T", "TRUE", "Y", "YES", "ON", "DONE", "APPLIED", "COMPLETE"})
-
-
-def is_true(value) -> bool:
-    """Return whether the value of a keyword says yes: T, 1, 1.0, 'T', 'YES'."""
-    if isinstance(value, str):
-        value = value.strip().upper()
-        if value in _TRUE:
-            return True
-    try:
-        return float(value) == 1
-    except (TypeError, ValueError):
-        return False
 
 
 def is_net(header: Mapping) -> bool:

@@ -40,7 +40,7 @@ class Events:
     flags: Flag
 
 
-def select(
+def in_good_time(
     time: np.ndarray,
     energy: np.ndarray | None,
     gti: np.ndarray,
@@ -56,12 +56,12 @@ def select(
     energy : ndarray, shape (n,), or None
         Energies, keV; None if unknown.
     gti : ndarray, shape (m, 2)
-        Merged good time intervals on the same scale. Where there are none, the span of the times is used
-        instead, without gaps that are far longer than chance allows.
+        Merged good time intervals on the same scale. If there are none, the span of the times is used,
+        without gaps that are far longer than by chance.
     band : (float, float), optional
         Energies to keep, keV. Not applied where energies are unknown.
     tick : float, optional
-        Spacing of the frames that times are in the middle of, s; 0 if there are none.
+        Spacing of the frames of the detector, s; 0 if there are none.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def select(
         energy = np.empty(0)
     elif band is not None:
         keep &= (energy >= band[0]) & (energy < band[1])
-    if not keep.any():
+    if band is not None and not keep.any():
         raise Rejected(
             Status.NO_DATA,
             f"none of {len(time)} events lies in the band {band[0]:g}-{band[1]:g} keV: "
