@@ -9,20 +9,21 @@ import sys
 
 from snakemake.utils import min_version
 
-from pipeline.closure import code_version
+from pipeline import stages
 from pipeline.config.archive import is_remote
-from pipeline.config.base import ConfigError, section_json
-from pipeline.config.ingest import SCANNED_BY
+from pipeline.config.base import ConfigError
 from pipeline.config.survey import validate
 from pipeline.shards import shard_name
 from pipeline.workflow import (
     archive_fingerprint,
     check_paths,
-    cluster_json,
     components_version,
     fit_threads,
+    inputs,
+    outputs,
+    parameters,
     resolve,
-    survey_json,
+    shard_threads,
 )
 
 min_version("9.20")
@@ -54,8 +55,11 @@ wildcard_constraints:
 
 rule all:
     input:
-        "results/catalog/catalog.fits",
-        "results/report/index.html",
+        [
+            file.pattern(survey)
+            for stage in (stages.CATALOG, stages.REPORT)
+            for file in outputs(stage, survey).values()
+        ],
     default_target: True
 
 

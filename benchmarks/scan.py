@@ -63,7 +63,7 @@ def scan(archive, work):
     start = time.perf_counter()
     driver.plan(
         archive=archive,
-        manifest=work / "manifest.parquet",
+        observations=work / "observations.parquet",
         plan=work / "plan",
         cache=work / "scan.parquet",
         options=IngestOptions(),

@@ -12,7 +12,7 @@ from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.fits import MODELS
 from pipeline.columns.registry import CATALOGUE, TABLES
 from pipeline.columns.spectra import SPECTRA
-from pipeline.models import COMPONENTS
+from pipeline.components import COMPONENTS
 from pipeline.status import HAS_RESULT, Fault, Flag, Status, without
 from pipeline.tables import (
     TableError,

@@ -12,11 +12,12 @@ import jsonschema
 import pytest
 import yaml
 
+from pipeline.components import COMPONENTS
 from pipeline.config.base import ConfigError, section_json
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import SECTIONS, Survey, load, validate
 from pipeline.describe import README_FILE, SCHEMA_FILE, options, readme_text, schema, schema_text
-from pipeline.models import COMPONENTS, PRIORS
+from pipeline.priors import PRIORS
 from pipeline.shards import shard_name, shard_of
 from pipeline.workflow import (
     archive_fingerprint,

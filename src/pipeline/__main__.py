@@ -7,21 +7,67 @@ import argparse
 import importlib
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline import __version__
 from pipeline.config.archive import is_remote
-from pipeline.config.base import ConfigError
+from pipeline.config.base import ConfigError, Options
 from pipeline.config.survey import SECTIONS, Survey, validate
+from pipeline.stages import STAGES, Section, Stage, Value, always
 
 EXIT_CONFIG = 2
 EXIT_TRY_AGAIN = 75
 
 
-def main(argv=None) -> int:
+_WHERE: dict[str, dict[str, Any]] = {
+    "--directory": {"type": Path, "default": Path(), "help": "where results/ goes"},
+    "--cores": {"type": int, "default": 0, "help": "0: all of this machine"},
+}
+
+COMMANDS: tuple[tuple[str, str, str, dict[str, dict[str, Any]]], ...] = (
+    (
+        "diff",
+        "catalog.diff:run",
+        "Compare two catalogues: sources gained, lost and changed, and why.",
+        {
+            "old": {"type": Path, "help": "folder of a survey, or of its catalogue"},
+            "new": {"type": Path, "help": "folder of a survey, or of its catalogue"},
+            "--sigma": {
+                "type": float,
+                "default": 3.0,
+                "help": "standard errors a value has to differ by",
+            },
+            "--json": {"action": "store_true", "dest": "as_json", "help": "everything, as JSON"},
+            "--limit": {"type": int, "default": 50, "help": "sources named of each sort; 0: all"},
+        },
+    ),
+    (
+        "run",
+        "survey:run",
+        "Run a survey: what `make run` calls.",
+        {
+            **_WHERE,
+            "--config": {"type": Path, "default": Path("config/config.yaml")},
+            "--archive": {"help": "overrides the config's `archive`"},
+        },
+    ),
+    ("resume", "survey:resume", "Finish an interrupted survey: what `make resume` calls.", _WHERE),
+    (
+        "config",
+        "survey:describe",
+        "Print every option of the configuration.",
+        {"--write": {"action": "store_true", "help": "write the schema and config/README.md"}},
+    ),
+)
+"""Commands that are no stages: name, function, summary, and the arguments as `argparse` takes them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = vars(_parser().parse_args(argv))
-    module, function = arguments.pop("target")
+    module, _, function = arguments.pop("target").partition(":")
     try:
         return getattr(importlib.import_module(f"pipeline.{module}"), function)(**arguments) or 0
     except ConfigError as error:
@@ -32,16 +78,55 @@ def main(argv=None) -> int:
         return EXIT_TRY_AGAIN
 
 
-def _section(name):
-    """Return a parser of one section given as JSON."""
+def _parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands: those of the stages, and those of a whole survey."""
+    parser = argparse.ArgumentParser(prog="pipeline", description=_first_line(__doc__))
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for stage in STAGES:
+        command = commands.add_parser(stage.name, help=stage.summary, description=stage.summary)
+        command.set_defaults(target=stage.driver)
+        _add_stage(command, stage)
+    for name, target, summary, arguments in COMMANDS:
+        command = commands.add_parser(name, help=summary, description=summary)
+        command.set_defaults(target=target)
+        for flag, about in arguments.items():
+            command.add_argument(flag, **about)
+    return parser
 
-    def parse(text):
+
+def _add_stage(command: argparse.ArgumentParser, stage: Stage) -> None:
+    """Add the options of a stage to its command."""
+    for file in stage.files():
+        command.add_argument(f"--{file.name}", type=Path, required=file.when is always)
+    for name in (*(folder.name for folder in stage.folders()), *([stage.into] * bool(stage.into))):
+        command.add_argument(f"--{name}", type=Path, required=True)
+    for argument in stage.arguments:
+        flag = f"--{argument.name}"
+        if isinstance(argument, Section):
+            _add_section(command, flag, argument.section)
+        elif isinstance(argument, Value):
+            kind = _KINDS[argument.kind]
+            command.add_argument(flag, type=kind, required=argument.when is always)
+        else:
+            command.add_argument(flag, type=Path)
+
+
+def _add_section(command: argparse.ArgumentParser, flag: str, name: str) -> None:
+    """Add an option that is a section of the configuration, or all of it, as JSON."""
+    section = SECTIONS[name] if name else Survey
+
+    def parse(text: str) -> Options:
         try:
-            return validate(json.loads(text), SECTIONS[name])
+            return validate(json.loads(text), section)
         except (json.JSONDecodeError, ConfigError) as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
-    return parse
+    about = f"section `{name}` of the configuration" if name else "the configuration"
+    default = SECTIONS[name]() if name else None
+    command.add_argument(
+        flag, type=parse, default=default, required=not name, metavar="JSON", help=about
+    )
 
 
 def _place(text: str) -> Path | str:
@@ -49,129 +134,12 @@ def _place(text: str) -> Path | str:
     return text if is_remote(text) else Path(text)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pipeline", description=__doc__.splitlines()[0])
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+_KINDS: dict[str, Callable[[str], Any]] = {"path": Path, "place": _place, "number": int}
+"""What the command makes of a `pipeline.stages.Value`, by its kind."""
 
-    def command(name, target, summary, paths=(), sections=(), optional=()):
-        sub = commands.add_parser(name, help=summary, description=summary)
-        sub.set_defaults(target=target)
-        for path in paths:
-            kind = _place if path == "archive" else Path
-            sub.add_argument(f"--{path}", type=kind, required=path not in optional)
-        for option, section in sections:
-            sub.add_argument(
-                f"--{option}",
-                type=_section(section),
-                default=SECTIONS[section](),
-                metavar="JSON",
-                help=f"section `{section}` of the configuration",
-            )
-        return sub
 
-    command(
-        "simulate",
-        ("simulate.driver", "run"),
-        "Write the simulated archive and the table of what was injected.",
-        ("output",),
-        [("options", "simulate")],
-    )
-    command(
-        "list",
-        ("ingest.driver", "list_archive"),
-        "List the files of an archive on a server.",
-        ("archive", "output"),
-        [("options", "remote")],
-    )
-    plan = command(
-        "plan",
-        ("ingest.driver", "plan"),
-        "Find the files of an archive and spread its sources over shards.",
-        ("archive", "manifest", "plan", "cache", "listing", "copies"),
-        [
-            ("options", "ingest"),
-            ("source", "source"),
-            ("cluster", "cluster"),
-            ("remote", "remote"),
-        ],
-        optional=("cache", "listing", "copies"),
-    )
-    plan.add_argument("--shards", type=int, required=True)
-    command(
-        "download",
-        ("ingest.driver", "download"),
-        "Download the files of a shard from the server of the archive.",
-        ("archive", "plan", "listing", "copies", "output"),
-        [("options", "remote")],
-    )
-    command(
-        "ingest",
-        ("ingest.driver", "run"),
-        "Read the files of a shard.",
-        ("archive", "plan", "output", "copies", "downloaded"),
-        [("options", "ingest"), ("cluster", "cluster")],
-        optional=("copies", "downloaded"),
-    )
-    command(
-        "segment",
-        ("segment.driver", "run"),
-        "Make the averaged power spectra of a shard.",
-        ("input", "output"),
-        [("options", "segment"), ("cluster", "cluster")],
-    )
-    command(
-        "fit",
-        ("fit.driver", "run"),
-        "Fit the models to the power spectra of a shard.",
-        ("input", "models", "parameters", "curves", "samples"),
-        [("options", "fit")],
-    )
-    catalog = command(
-        "catalog",
-        ("catalog.driver", "run"),
-        "Merge the shards into the catalogue.",
-        ("manifest", "plan", "ingest", "segment", "fit", "output"),
-        [("options", "catalog")],
-    )
-    catalog.add_argument(
-        "--survey", type=lambda t: validate(json.loads(t), Survey), required=True, metavar="JSON"
-    )
-    command(
-        "report",
-        ("report.driver", "run"),
-        "Write the report's page.",
-        ("catalog", "plan", "fit", "output", "truth"),
-        [("options", "report")],
-        optional=("truth",),
-    )
-    diff = command(
-        "diff",
-        ("catalog.diff", "run"),
-        "Compare two catalogues: sources gained, lost and changed, and why.",
-    )
-    for side in ("old", "new"):
-        diff.add_argument(side, type=Path, help="folder of a survey, or of its catalogue")
-    diff.add_argument(
-        "--sigma", type=float, default=3.0, help="standard errors a value has to differ by"
-    )
-    diff.add_argument("--json", action="store_true", dest="as_json", help="everything, as JSON")
-    diff.add_argument("--limit", type=int, default=50, help="sources named of each sort; 0: all")
-    for name, summary in (
-        ("run", "Run a survey: what `make run` calls."),
-        ("resume", "Finish an interrupted survey: what `make resume` calls."),
-    ):
-        sub = command(name, ("survey", name), summary)
-        sub.add_argument("--directory", type=Path, default=Path(), help="where results/ goes")
-        sub.add_argument("--cores", type=int, default=0, help="0: all of this machine")
-        if name == "run":
-            sub.add_argument("--config", type=Path, default=Path("config/config.yaml"))
-            sub.add_argument("--archive", help="overrides the config's `archive`")
-    config = command("config", ("survey", "describe"), "Print every option of the configuration.")
-    config.add_argument(
-        "--write", action="store_true", help="write the schema and config/README.md"
-    )
-    return parser
+def _first_line(text: str | None) -> str:
+    return (text or "").partition("\n")[0]
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.config.cluster import ClusterOptions
+from pipeline.refusal import error_line
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer, and for a worker to come (back) to it."""
@@ -188,7 +189,7 @@ def _run_chunk(function, numbered, timeout):
             try:
                 outcomes.append(Outcome(index, function(item)))
             except (Exception, SystemExit) as error:
-                outcomes.append(Outcome(index, error=_one_line(error)))
+                outcomes.append(Outcome(index, error=error_line(error)))
             finally:
                 faulthandler.cancel_dump_traceback_later()
     return outcomes
@@ -197,16 +198,12 @@ def _run_chunk(function, numbered, timeout):
 def _verdict(index, error, options):
     """Return the outcome of an item whose task failed with nothing else in flight."""
     if not isinstance(error, KilledWorker):
-        return Outcome(index, error=_one_line(error))
+        return Outcome(index, error=error_line(error))
     reason = (
         f"the worker process died on it: it crashed, ran for more than {options.item_timeout:g} s "
         f"(cluster.item_timeout) or needed more than {options.memory_limit} (cluster.memory_limit)"
     )
     return Outcome(index, error=reason, died=True)
-
-
-def _one_line(error):
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _client_of(address):

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.components import COMPONENTS
 from pipeline.config.models import ComponentOptions, ParameterOptions, TieOptions
 from pipeline.config.survey import SECTIONS, Survey
 from pipeline.config.tables import TableOptions
-from pipeline.models import COMPONENTS, PRIORS, UNITS
+from pipeline.priors import PRIORS
+from pipeline.units import UNITS
 
 SCHEMA_FILE = "workflow/schemas/config.schema.yaml"
 README_FILE = "config/README.md"

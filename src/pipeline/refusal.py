@@ -23,3 +23,8 @@ class Refusal(Exception):
 def one_line(text: object) -> str:
     """Return text in which every run of blanks, line ends and control characters is one blank."""
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+
+
+def error_line(error: BaseException) -> str:
+    """Return the kind and the message of an error in one line."""
+    return one_line(f"{type(error).__name__}: {error}")

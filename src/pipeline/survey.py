@@ -105,13 +105,15 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
 
 def look_again(survey: Survey, results: Path) -> list[str]:
     """List the archive on its server, and return the options by which failed downloads are tried again."""
-    from pipeline.ingest.driver import list_archive, with_failures
+    from pipeline.ingest import download_driver, list_driver
 
     print(f"listing the archive {survey.archive}", file=sys.stderr)
-    list_archive(archive=survey.archive, output=results / "listing.parquet", options=survey.remote)
-    again = with_failures(
+    list_driver.run(
+        archive=survey.archive, output=results / "listing.parquet", options=survey.remote
+    )
+    again = download_driver.outputs_to_remake(
         listing=results / "listing.parquet",
-        manifest=results / "manifest.parquet",
+        observations=results / "observations.parquet",
         downloads=results / "download",
     )
     names = [str(path.relative_to(results.parent)) for path in again]

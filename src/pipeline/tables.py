@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.columns.base import Column, Table
@@ -21,6 +23,16 @@ _ARROW = {
     "float32": pa.float32(),
     "float64": pa.float64(),
 }
+
+Row: TypeAlias = Mapping[str, Any]
+"""Value by name of the column."""
+Cells: TypeAlias = np.ndarray | pa.Array | pa.ChunkedArray | Sequence
+"""The cells of one column."""
+Columns: TypeAlias = Mapping[str, Cells]
+"""Cells by name of the column: what a batch of rows is when it is computed as arrays."""
+Rows: TypeAlias = Sequence[Row] | Columns | pa.Table
+"""Rows in any form that a table is written from."""
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class TableError(ValueError):
@@ -48,7 +60,7 @@ def _field(column: Column) -> pa.Field:
     return pa.field(column.name, pa.list_(kind) if column.array else kind, False, metadata)
 
 
-def to_arrow(table: Table, rows: Sequence[Mapping]) -> pa.Table:
+def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
     """Turn rows into an Arrow table; what a row leaves out is empty.
 
     Parameters
@@ -63,23 +75,62 @@ def to_arrow(table: Table, rows: Sequence[Mapping]) -> pa.Table:
     TableError
         For a column that is not declared, or a value of another type.
     """
-    arrays = []
     names = set(table.names)
     for row in rows:
         if unknown := set(row) - names:
             raise TableError(f"{table.name} has no column {sorted(unknown)[0]!r}")
+    columns = {name: [row.get(name) for row in rows] for name in table.names}
+    return columns_to_arrow(table, columns)
+
+
+def columns_to_arrow(table: Table, columns: Columns) -> pa.Table:
+    """Turn columns into an Arrow table; a column that is left out, or a cell that is None, is empty.
+
+    Parameters
+    ----------
+    table : Table
+        Declaration.
+    columns : mapping of str to sequence
+        Cells by name of the column, all of the same length: a NumPy or an Arrow array or a list. Of a column
+        of lists, a list of 1-d arrays or lists, or an array of shape (rows, elements).
+
+    Raises
+    ------
+    TableError
+        For a column that is not declared, values of another type, or columns of different lengths.
+    """
+    if unknown := set(columns) - set(table.names):
+        raise TableError(f"{table.name} has no column {sorted(unknown)[0]!r}")
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise TableError(f"{table.name}: columns of different lengths: {lengths}")
+    rows = max(lengths.values(), default=0)
+    arrays = []
     for column in table.columns:
-        null = [] if column.array else EMPTY[column.dtype]
-        values = [row.get(column.name, null) for row in rows]
-        values = [null if v is None else v for v in values]
         try:
-            if column.array:
-                kind = None if column.dtype == "str" else column.dtype
-                values = [np.asarray(v, dtype=kind) if len(v) else [] for v in values]
-            arrays.append(pa.array(values, type=_field(column).type))
+            arrays.append(_cells(column, columns.get(column.name), rows))
         except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
             raise TableError(f"{table.name}.{column.name}: {error}") from error
     return pa.Table.from_arrays(arrays, schema=schema(table))
+
+
+def _cells(column: Column, cells: Cells | None, rows: int) -> pa.Array:
+    """Return a column as an Arrow array without nulls; None has no value in any of the rows."""
+    kind = _field(column).type
+    if column.array:
+        lists: list = [[]] * rows if cells is None else [[] if c is None else c for c in cells]
+        if column.dtype != "str":
+            lists = [np.asarray(c, dtype=column.dtype) if len(c) else [] for c in lists]
+        return pa.array(lists, type=kind)
+    empty = EMPTY[column.dtype]
+    if cells is None:
+        return pa.array([empty] * rows, type=kind)
+    if isinstance(cells, pa.Array | pa.ChunkedArray):
+        filled = pc.fill_null(cells.cast(kind), pa.scalar(empty, kind))
+        return filled.combine_chunks() if isinstance(filled, pa.ChunkedArray) else filled
+    if not isinstance(cells, np.ndarray) or cells.dtype == object:
+        cells = [empty if c is None else c for c in cells]
+    return pa.array(cells, type=kind)
 
 
 @contextmanager
@@ -130,34 +181,48 @@ def write_parquet(path, table: Table, rows: Iterable[Mapping], *, rows_per_group
 
 
 @contextmanager
-def parquet_writer(path, table: Table) -> Iterator[Callable[[Sequence[Mapping]], None]]:
+def parquet_writer(path: PathLike, table: Table) -> Iterator[Callable[[Rows], None]]:
     """Yield a function that appends rows to a Parquet file, each call a row group.
 
-    The file is there when the block ends without an error.
+    The function takes a list of rows, columns (see `columns_to_arrow`), or an Arrow table. The file is there
+    when the block ends without an error.
 
     Parameters
     ----------
     path, table
         See `write_parquet`, also for what is raised.
     """
-    seen = set()
+    seen: set[tuple] = set()
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(temporary, stored_schema(table), **_encoding(table)) as writer,
     ):
 
-        def write(rows):
-            for row in rows:
-                key = tuple(row.get(k) for k in table.key)
+        def write(rows: Rows) -> None:
+            data = as_arrow(table, rows)
+            for key in zip(*(data.column(k).to_pylist() for k in table.key), strict=True):
                 if key in seen:
                     named = dict(zip(table.key, key, strict=True))
                     raise TableError(f"{table.name}: two rows with {named}")
                 seen.add(key)
-            writer.write_table(with_nulls(table, to_arrow(table, rows)))
+            writer.write_table(with_nulls(table, data))
 
         yield write
         if not seen:
             writer.write_table(with_nulls(table, to_arrow(table, [])))
+
+
+def as_arrow(table: Table, rows: Rows) -> pa.Table:
+    """Return rows, columns or an Arrow table as an Arrow table of a declaration, without nulls.
+
+    Raises
+    ------
+    TableError
+        See `to_arrow`.
+    """
+    if isinstance(rows, pa.Table):
+        rows = {name: rows.column(name) for name in rows.column_names}
+    return columns_to_arrow(table, rows) if isinstance(rows, Mapping) else to_arrow(table, rows)
 
 
 def _encoding(table: Table) -> dict:

@@ -1,15 +1,121 @@
-"""What the Snakefile asks of a survey: paths, fingerprints, threads, options as JSON."""
+"""What the Snakefile asks: inputs, outputs and parameters of the rules; paths, fingerprints and threads of a survey."""
 
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline.closure import code_version
 from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, section_json
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
+from pipeline.stages import Argument, File, Folder, Kept, Section, Stage, Value
+
+
+def inputs(stage: Stage, survey: Survey, shards: Sequence[str]) -> dict[str, str | list[str]]:
+    """Return the inputs of the rule of a stage, by name.
+
+    Parameters
+    ----------
+    stage : Stage
+        The stage.
+    survey : Survey
+        The survey.
+    shards : sequence of str
+        Names of the shards.
+
+    Returns
+    -------
+    dict of str to str or list of str
+        Paths. That of a table of the shard that a job works on has the wildcard ``{shard}``; where a rule runs
+        once, it has the tables of all shards.
+    """
+    found: dict[str, str | list[str]] = {}
+    for one in stage.reads:
+        files = _in_rule(one) if isinstance(one, Folder) else {one.name: one}
+        for name, file in files.items():
+            if not file.when(survey):
+                continue
+            pattern = file.pattern(survey)
+            if file.per_shard and not stage.per_shard:
+                found[name] = [pattern.format(shard=shard) for shard in shards]
+            else:
+                found[name] = pattern
+    return found
+
+
+def outputs(stage: Stage, survey: Survey) -> dict[str, File]:
+    """Return what the rule of a stage writes in a survey, by name."""
+    return {file.name: file for file in stage.writes if file.when(survey)}
+
+
+def parameters(stage: Stage, survey: Survey) -> dict[str, str | Callable[..., str]]:
+    """Return the parameters of the rule of a stage, by name.
+
+    All but the version of the code are functions, because Snakemake would take ``{1}`` in a text for a wildcard.
+    It runs a job again when a parameter has another value than the last time, but does not keep the values of
+    functions of inputs, outputs or threads: what is no reason to run again is such a function.
+    """
+    found: dict[str, str | Callable[..., str]] = {"code": code_version(stage.package)}
+    for argument in stage.given(survey):
+        found |= _parameters(argument, survey)
+    for folder in stage.folders():
+        found[folder.name] = _folder_of_input(next(iter(_in_rule(folder))))
+    if stage.into:
+        found[stage.into] = lambda wildcards, output: os.path.dirname(output[0])
+    return found
+
+
+def _in_rule(folder: Folder) -> dict[str, File]:
+    """Return the files of another stage by their names in the rule that reads them."""
+    return {f"{folder.name}_{file.name}": file for file in folder.files}
+
+
+def _folder_of_input(name: str) -> Callable[..., str]:
+    """Return a parameter: the folder of an input, which is one path or a list of them."""
+
+    def folder(wildcards, input) -> str:
+        paths = getattr(input, name)
+        return os.path.dirname(paths if isinstance(paths, str) else paths[0])
+
+    return folder
+
+
+def _parameters(argument: Argument, survey: Survey) -> dict[str, Callable[..., str]]:
+    """Return the parameters of one argument: its value, and what is a reason to run again if that is less."""
+    if isinstance(argument, Kept):
+        file = argument.file
+        return {
+            argument.name: lambda wildcards, output: os.path.join(os.path.dirname(output[0]), file)
+        }
+    if isinstance(argument, Value):
+        return {argument.name: _constant(argument.value(survey), argument.is_reason)}
+    if not argument.section:
+        return {argument.name: _constant(survey_json(survey), True)}
+    options = getattr(survey, argument.section)
+    found = {argument.name: _section(argument, survey)}
+    if argument.reasons:
+        reasons = section_json(options, argument.reasons)
+        found[f"{argument.name}_reasons"] = _constant(reasons, True)
+    return found
+
+
+def _section(argument: Section, survey: Survey) -> Callable[..., str]:
+    """Return the parameter of a section; a cluster has a worker a thread of the job."""
+    if argument.section == "cluster":
+        return lambda wildcards, threads: cluster_json(survey, threads)
+    value = section_json(getattr(survey, argument.section), argument.keys)
+    return _constant(value, argument.reasons is None)
+
+
+def _constant(value: str, is_reason: bool) -> Callable[..., str]:
+    """Return a parameter with one value."""
+    if is_reason:
+        return lambda wildcards: value
+    return lambda wildcards, input: value
 
 
 def cluster_json(survey: Survey, threads: int) -> str:
@@ -22,6 +128,11 @@ def survey_json(survey: Survey) -> str:
     """Return as JSON what a catalogue is made by: a survey without what does not touch its rows."""
     values = survey.model_dump(mode="json", exclude=NOT_IN_CATALOGUE)
     return json.dumps(values, sort_keys=True)
+
+
+def shard_threads(survey: Survey, cores: int) -> int:
+    """Return the threads of a job that reads or segments a shard, in a workflow with a number of cores."""
+    return survey.cluster.workers or max(1, cores // survey.shards)
 
 
 def fit_threads(survey: Survey, cores: int, elsewhere: bool = False) -> int:

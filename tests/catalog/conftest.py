@@ -18,7 +18,7 @@ SHARDS = 2
 LIST = ("source_id", "observation_id", "file", "version", "kind", "response", "response_version")
 
 
-def manifest_row(file, source_id, status="ok", **more):
+def file_row(file, source_id, status="ok", **more):
     return {
         "file": file,
         "size": 1000,
@@ -106,18 +106,18 @@ def lorentzian_rows(source_id, number, variance, frequency, fwhm, rms=True, **mo
     return rows
 
 
-def manifest_rows():
+def file_rows():
     return [
-        manifest_row("a.evt", "QPO"),
-        manifest_row("b.evt", "QPO", "duplicate", reason="The same as a.evt."),
-        manifest_row("c.evt", "NOISE Ω<b>"),
-        manifest_row("d.evt", "SHORT"),
-        manifest_row("e.evt", "DAMAGED", "truncated", reason="e.evt ends early: fetch it again."),
-        manifest_row("f.evt", "QPO", "bad_time", reason="f.evt, HDU EVENTS: no TIME column."),
-        manifest_row("g.html", "", "unreadable", reason="g.html is a web page."),
-        manifest_row("h.rmf", "", "set_aside"),
-        manifest_row("i.evt", "UNFITTED"),
-        manifest_row("j.evt", "LOST EVENTS"),
+        file_row("a.evt", "QPO"),
+        file_row("b.evt", "QPO", "duplicate", reason="The same as a.evt."),
+        file_row("c.evt", "NOISE Ω<b>"),
+        file_row("d.evt", "SHORT"),
+        file_row("e.evt", "DAMAGED", "truncated", reason="e.evt ends early: fetch it again."),
+        file_row("f.evt", "QPO", "bad_time", reason="f.evt, HDU EVENTS: no TIME column."),
+        file_row("g.html", "", "unreadable", reason="g.html is a web page."),
+        file_row("h.rmf", "", "set_aside"),
+        file_row("i.evt", "UNFITTED"),
+        file_row("j.evt", "LOST EVENTS"),
     ]
 
 
@@ -190,11 +190,11 @@ def samples():
 
 def write_survey(folder: Path, rows_of_stages: dict) -> dict:
     """Write the stages' files, spread over two shards, and return the driver's arguments."""
-    names = ("manifest", "ingest", "segment", "fit", "output", "plan")
+    names = ("observations", "ingest", "segment", "fit", "output", "plan")
     paths = {name: folder / name for name in names}
-    paths["manifest"] = folder / "manifest.parquet"
+    paths["observations"] = folder / "observations.parquet"
     paths["plan"].mkdir(parents=True)
-    write_parquet(paths["manifest"], OBSERVATIONS, rows_of_stages["manifest"])
+    write_parquet(paths["observations"], OBSERVATIONS, rows_of_stages["observations"])
     for index in range(SHARDS):
         name = shard_name(index)
 
@@ -206,7 +206,7 @@ def write_survey(folder: Path, rows_of_stages: dict) -> dict:
             ]
 
         lines = ["\t".join(LIST)]
-        for row in mine("manifest"):
+        for row in mine("observations"):
             if row["status"] not in ("duplicate", "set_aside"):
                 lines.append("\t".join(str(row.get(c, "")) for c in LIST))
         (paths["plan"] / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -224,7 +224,7 @@ def write_survey(folder: Path, rows_of_stages: dict) -> dict:
 @pytest.fixture
 def rows_of_stages():
     return {
-        "manifest": manifest_rows(),
+        "observations": file_rows(),
         "ingest": readings(),
         "segment": spectra(),
         "models": fits(),

@@ -73,7 +73,7 @@ def test_a_changed_file_is_the_reason_for_its_source_and_for_no_other(make):
             for m in rows["models"]
             if m["source_id"] == "NOISE Ω<b>"
         ]
-        rows["manifest"][0]["sha256"] = "f" * 64
+        rows["observations"][0]["sha256"] = "f" * 64
 
     result = compare(
         make("old"), make("new", change, options=CatalogOptions(max_failed_fraction=1))
@@ -88,8 +88,8 @@ def test_a_changed_file_is_the_reason_for_its_source_and_for_no_other(make):
 
 
 def test_a_touched_file_has_not_changed_where_its_checksum_has_not(make):
-    old = make("old", lambda rows: rows["manifest"][0].update(version="1-1"))
-    new = make("new", lambda rows: rows["manifest"][0].update(version="1-2"))
+    old = make("old", lambda rows: rows["observations"][0].update(version="1-1"))
+    new = make("new", lambda rows: rows["observations"][0].update(version="1-2"))
     assert compare(old, new)["input"]["changed"] == []
 
 

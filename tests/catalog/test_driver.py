@@ -26,7 +26,7 @@ def catalogue(folder, table):
     return rows_of(read_parquet(folder / f"{table.name.lower()}.parquet", table))
 
 
-def test_every_source_of_the_manifest_has_one_row(survey_files):
+def test_every_source_of_the_archive_has_one_row(survey_files):
     assert run(**survey_files) == 0
     rows = catalogue(survey_files["output"], SOURCES)
     assert {row["source_id"]: row["status"] for row in rows} == {
@@ -176,7 +176,7 @@ def test_a_shard_that_is_not_there_is_named(survey_files):
 
 
 def test_a_survey_without_sources_is_a_catalogue_without_rows(tmp_path, write):
-    stages = ("manifest", "ingest", "segment", "models", "parameters", "samples")
+    stages = ("observations", "ingest", "segment", "models", "parameters", "samples")
     arguments = write(tmp_path / "empty", {stage: [] for stage in stages})
     assert run(**arguments) == 0
     assert catalogue(arguments["output"], SOURCES) == []

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import models, tables
+from pipeline import tables
 from pipeline.__main__ import main
 from pipeline.columns.spectra import SPECTRA
+from pipeline.components import Component, ComponentError, Parameter, find, user
 from pipeline.config.base import ConfigError, section_json
 from pipeline.config.fit import FitOptions
 from pipeline.config.models import ComponentOptions
 from pipeline.config.survey import load, validate
 from pipeline.fit import Engine, Grid, Model, driver, fit_model
-from pipeline.models import Component, ComponentError, Parameter, find
 from pipeline.workflow import components_version, resolve
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def blocks(language):
 def _clean(monkeypatch):
     """Modules and folders that a test adds are gone after it."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(models, "_folders", [])
+    monkeypatch.setattr(user, "_folders", [])
     yield
     for name in ("broken", "fails_to_import"):
         sys.modules.pop(name, None)
@@ -119,7 +119,7 @@ def test_the_survey_that_the_stages_read_says_where_the_module_is(documented, mo
     survey = resolve(load(documented), documented.parent / "results")
     values = survey.model_dump(mode="json")
     sys.modules.pop("broken")
-    monkeypatch.setattr(models, "_folders", [])
+    monkeypatch.setattr(user, "_folders", [])
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(documented.parent)])
     assert validate(values) == survey
 
@@ -179,7 +179,7 @@ def test_a_component_without_frequency_dependence_has_the_shape_of_the_grid():
         ("offered", "not a component; allowed: bending_power_law"),
         ("no_such_module:thing", "No module named 'no_such_module'"),
         ("offered:missing", "has no 'missing'"),
-        ("offered:number", "is int; allowed: a pipeline.models.Component"),
+        ("offered:number", "is int; allowed: a pipeline.components.Component"),
         ("offered:without", "has no function"),
         ("offered:builtin", "has the name 'constant'"),
         ("offered:scale", "without scale log or linear"),
@@ -219,7 +219,7 @@ def test_a_component_that_cannot_be_fitted_is_refused_in_one_line(name, fault, o
 
 
 def test_a_module_that_fails_says_how(tmp_path):
-    models.search_in(tmp_path)
+    user.search_in(tmp_path)
     (tmp_path / "fails_to_import.py").write_text("1 / 0\n")
     with pytest.raises(ComponentError, match="ZeroDivisionError: division by zero"):
         find("fails_to_import:thing")
@@ -236,7 +236,7 @@ def test_a_missing_module_ends_the_command_with_the_code_of_a_wrong_configuratio
 
 def test_an_installed_package_offers_components_as_plugins(offer, monkeypatch):
     offer(peak=PEAK)
-    entry = importlib.metadata.EntryPoint("sech", "offered:peak", models.ENTRY_POINTS)
+    entry = importlib.metadata.EntryPoint("sech", "offered:peak", user.ENTRY_POINTS)
 
     def entry_points(group):
         assert group == "pipeline.components"

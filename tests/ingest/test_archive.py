@@ -25,7 +25,7 @@ def _survey(folder, work, group_by="object", **said):
     """Plan an archive as one shard and read it in this process."""
     driver.plan(
         archive=folder,
-        manifest=work / "manifest.parquet",
+        observations=work / "observations.parquet",
         plan=work / "plan",
         cache=None,
         options=IngestOptions(**said),
@@ -34,7 +34,7 @@ def _survey(folder, work, group_by="object", **said):
         shards=1,
     )
     manifest = {
-        r["file"]: r for r in rows_of(read_parquet(work / "manifest.parquet", OBSERVATIONS))
+        r["file"]: r for r in rows_of(read_parquet(work / "observations.parquet", OBSERVATIONS))
     }
     entries = shard.read(work / "plan/shard-0000.tsv")
     rows = {
@@ -146,7 +146,7 @@ def test_an_object_under_two_names_is_one_source_by_position_and_flagged_by_name
     def plan(**source):
         driver.plan(
             archive=shared / "archive",
-            manifest=tmp_path / "manifest.parquet",
+            observations=tmp_path / "observations.parquet",
             plan=tmp_path / "plan",
             cache=tmp_path / "cache.parquet",
             options=IngestOptions(),
@@ -158,9 +158,9 @@ def test_an_object_under_two_names_is_one_source_by_position_and_flagged_by_name
     pairs = "CRAB and CRABNEBULA; M82 and M82ULX; SSCYG and SSCYGNI"
     with pytest.raises(ConfigError, match=f"{pairs}. Set source.group_by to position"):
         plan(group_by="object", same_position="error")
-    assert not (tmp_path / "manifest.parquet").exists()
+    assert not (tmp_path / "observations.parquet").exists()
     plan(group_by="position", same_position="error")
-    rows = rows_of(read_parquet(tmp_path / "manifest.parquet", OBSERVATIONS))
+    rows = rows_of(read_parquet(tmp_path / "observations.parquet", OBSERVATIONS))
     names = {row["file"]: row["source_id"] for row in rows}
     assert {names[f] for f, r in by_name.items() if r["source_id"] in flagged} == {
         "CRAB",

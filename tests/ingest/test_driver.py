@@ -26,7 +26,7 @@ CLUSTER = ClusterOptions(workers=2)
 def _plan(archive, folder, shards=3, cache=None, group_by="observation", **options):
     driver.plan(
         archive=archive.root,
-        manifest=folder / "manifest.parquet",
+        observations=folder / "observations.parquet",
         plan=folder / "plan",
         cache=cache,
         options=IngestOptions(**options),
@@ -34,7 +34,7 @@ def _plan(archive, folder, shards=3, cache=None, group_by="observation", **optio
         cluster=CLUSTER,
         shards=shards,
     )
-    return rows_of(read_parquet(folder / "manifest.parquet", OBSERVATIONS))
+    return rows_of(read_parquet(folder / "observations.parquet", OBSERVATIONS))
 
 
 def _lists(folder):

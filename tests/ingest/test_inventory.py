@@ -125,10 +125,10 @@ def _dialects() -> str:
 def _folder(folder, survey) -> tuple[str, str]:
     """Return the table of a folder, and how many files ended as what."""
     with tempfile.TemporaryDirectory() as work:
-        manifest = Path(work, "manifest.parquet")
+        manifest = Path(work, "observations.parquet")
         driver.plan(
             archive=folder,
-            manifest=manifest,
+            observations=manifest,
             plan=Path(work, "plan"),
             cache=None,
             options=survey.ingest,

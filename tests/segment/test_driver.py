@@ -1,7 +1,6 @@
 """A shard goes in, a shard comes out, whatever its observations do to the workers."""
 
 import os
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -136,7 +135,7 @@ def test_an_epoch_that_is_too_short_by_itself_does_not_make_its_source_partial(t
 
 @pytest.mark.parametrize("failed", [0, 2])
 def test_no_cluster_is_started_without_work(tmp_path, events, monkeypatch, failed):
-    monkeypatch.setattr(driver, "connect", None)
+    monkeypatch.setattr("pipeline.parts.connect", None)
     rows = [
         events(source_id=f"s{i}", file=f"{i}.fits", status=Status.NO_DATA, reason="why")
         for i in range(failed)
@@ -162,7 +161,7 @@ def test_a_table_of_another_kind_is_refused(tmp_path, events):
 
 def test_a_source_without_a_row_is_a_bug():
     with pytest.raises(RuntimeError, match="'b'"):
-        list(driver._counted(Counter(), {"a", "b"}, [{"source_id": "a", "status": Status.OK}]))
+        list(driver._complete([{"source_id": "a"}], {"a", "b"}))
 
 
 def test_raw_powers_are_held_against_the_light_curve_of_their_source(tmp_path, observation):

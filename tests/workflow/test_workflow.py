@@ -27,7 +27,7 @@ EVERY_JOB = sorted(
 )
 
 COMPONENT = """
-from pipeline.models import Component, Parameter
+from pipeline.components import Component, Parameter
 
 flicker = Component(
     "flicker",

@@ -1,4 +1,4 @@
-# What the rules share.
+# What the rules share. Inputs, outputs, parameters and commands are declared in `pipeline.stages`.
 
 
 def planned(path):
@@ -13,3 +13,29 @@ def planned(path):
         return path.format(shard=wildcards.shard)
 
     return input_function
+
+
+def inputs_of(stage):
+    """Return the inputs of a stage by name, those of one shard as input functions."""
+    return {
+        name: planned(path) if isinstance(path, str) and "{shard}" in path else path
+        for name, path in inputs(stage, survey, SHARDS).items()
+    }
+
+
+def outputs_of(stage):
+    """Return the outputs of a stage by name, with what Snakemake has to know of them."""
+    found = {}
+    for name, file in outputs(stage, survey).items():
+        path = file.pattern(survey)
+        path = directory(path) if file.is_folder else path
+        if file.caption:
+            caption = f"../report/{file.caption.file}"
+            path = report(path, caption=caption, category=file.caption.category)
+        found[name] = path
+    return found
+
+
+def parameters_of(stage):
+    """Return the parameters of a stage by name: the version of its code, and what its command is given."""
+    return parameters(stage, survey)

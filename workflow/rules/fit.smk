@@ -4,15 +4,11 @@
 
 rule fit:
     input:
-        planned("results/segment/{shard}.parquet"),
+        **inputs_of(stages.FIT),
     output:
-        models="results/fit/{shard}.models.parquet",
-        parameters="results/fit/{shard}.parameters.parquet",
-        curves="results/fit/{shard}.curves.parquet",
-        samples="results/fit/{shard}.samples.parquet",
+        **outputs_of(stages.FIT),
     params:
-        options=section_json(survey.fit),
-        code=code_version("fit"),
+        **parameters_of(stages.FIT),
         components=components_version(survey.fit),
     log:
         "results/logs/fit/{shard}.log",
@@ -21,6 +17,4 @@ rule fit:
         "../envs/pipeline.yaml"
     shell:
         # XLA takes the number of its threads from NPROC and from nowhere else.
-        "NPROC={threads} python -m pipeline fit --input {input} --models {output.models}"
-        " --parameters {output.parameters} --curves {output.curves} --samples {output.samples}"
-        " --options {params.options:q} > {log} 2>&1"
+        f"NPROC={{threads}} {stages.FIT.command(survey)}"

@@ -3,19 +3,15 @@
 
 rule segment:
     input:
-        planned("results/ingest/{shard}.parquet"),
+        **inputs_of(stages.SEGMENT),
     output:
-        "results/segment/{shard}.parquet",
+        **outputs_of(stages.SEGMENT),
     params:
-        options=section_json(survey.segment),
-        limits=[survey.cluster.memory_limit, survey.cluster.item_timeout],
-        code=code_version("segment"),
-        cluster=lambda wildcards, threads: cluster_json(survey, threads),
+        **parameters_of(stages.SEGMENT),
     log:
         "results/logs/segment/{shard}.log",
-    threads: lambda wildcards: survey.cluster.workers or max(1, workflow.cores // survey.shards)
+    threads: lambda wildcards: shard_threads(survey, workflow.cores)
     conda:
         "../envs/pipeline.yaml"
     shell:
-        "python -m pipeline segment --input {input} --output {output}"
-        " --options {params.options:q} --cluster {params.cluster:q} > {log} 2>&1"
+        stages.SEGMENT.command(survey)

@@ -8,8 +8,8 @@ from math import inf, isfinite, nan
 from pipeline.catalog.merge import source_row, with_open_intervals
 from pipeline.columns.catalogue import EPOCHS, SOURCES
 from pipeline.columns.shared import PULSE
+from pipeline.components import LORENTZIANS
 from pipeline.config.catalog import CatalogOptions
-from pipeline.models import LORENTZIANS
 from pipeline.pvalues import combine
 from pipeline.status import HAS_RESULT, Flag, Status, without
 

@@ -97,7 +97,7 @@ def _number(value) -> float | None:
 
 
 def changed_files(old: Mapping[str, Mapping], new: Mapping[str, Mapping]) -> dict[str, list[str]]:
-    """Compare the files of two manifests.
+    """Compare the files of two catalogues.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Row conservation: every source of the manifest reaches the catalogue, whatever went wrong with it."""
+"""Row conservation: every source of OBSERVATIONS reaches the catalogue, whatever went wrong with it."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -17,7 +17,7 @@ def expected_sources(files: Iterable[Mapping]) -> set[str]:
     Parameters
     ----------
     files : iterable of mapping
-        Rows of the manifest with ``source_id`` and ``status``. Duplicates and files set aside
+        Rows of OBSERVATIONS with ``source_id`` and ``status``. Duplicates and files set aside
         make no source of their own; a rejected file that names its source does.
     """
     return {

@@ -61,7 +61,7 @@ TITLE = "Catalogue of spectral-timing measurements"
 
 def run(
     *,
-    manifest: Path,
+    observations: Path,
     plan: Path,
     ingest: Path,
     segment: Path,
@@ -81,16 +81,16 @@ def run(
     Raises
     ------
     RowsLost
-        When a source of the manifest is not among those of a stage after it.
+        When a source of OBSERVATIONS is not among those of a stage after it.
     TableError
         When a stage's file cannot be used.
     """
     started = datetime.now(UTC)
-    observations = read_parquet(manifest, OBSERVATIONS).sort_by("file")
-    files = rows_of(observations.select(_FILE_COLUMNS))
+    found = read_parquet(observations, OBSERVATIONS).sort_by("file")
+    files = rows_of(found.select(_FILE_COLUMNS))
     lists, folders = shard_lists(plan), (ingest, segment, fit)
     tables = merge(files, lists, folders, options, survey.fit.samples)
-    tables[OBSERVATIONS] = _with_checksums(observations, files)
+    tables[OBSERVATIONS] = _with_checksums(found, files)
     sources = tables[SOURCES]
     statuses = sources.column("status").to_pylist()
     refusal = quality_gate(
@@ -123,7 +123,7 @@ def merge(
     Parameters
     ----------
     files : list of dict
-        Rows of the manifest, which get the checksums of the files that were read.
+        Rows of OBSERVATIONS, which get the checksums of the files that were read.
     lists : list of Path
         The shards' lists; a shard's files in the stages' folders are named like them.
     folders : tuple of Path

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import hypot
 
 from pipeline.catalog.qpo import Parameters
-from pipeline.models import LORENTZIANS
+from pipeline.components import LORENTZIANS
 
 LONGER = 2.0
 """How many times longer than the segments a good time interval is where longer segments would show more."""

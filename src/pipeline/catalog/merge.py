@@ -47,7 +47,7 @@ def source_row(
     source_id : str
         Which.
     files, products, models : sequence of mapping
-        Its rows of the manifest, of SPECTRA (without the arrays) and of MODELS.
+        Its rows of OBSERVATIONS, of SPECTRA (without the arrays) and of MODELS.
     parameters : sequence of mapping
         Its rows of PARAMETERS that belong to a chosen model.
     options : CatalogOptions

@@ -30,7 +30,7 @@ def provenance(
     survey : Survey
         The whole configuration.
     files : sequence of mapping
-        Rows of the manifest with ``file``, ``size``, ``version``, ``sha256`` and ``status``.
+        Rows of OBSERVATIONS with ``file``, ``size``, ``version``, ``sha256`` and ``status``.
     source_statuses : iterable of str
         Status of every source.
     rows : mapping of str to int

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isfinite
 
 from pipeline.catalog.qpo import Parameters
-from pipeline.models import LORENTZIANS
+from pipeline.components import LORENTZIANS
 
 RESOLUTIONS = 3.0
 """Widths of a frequency bin within which a peak is at a harmonic, and is narrow."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from math import hypot, isfinite, nan, sqrt
 
-from pipeline.models import LORENTZIANS
+from pipeline.components import LORENTZIANS
 from pipeline.prominence import is_narrow, prominence
 
 AMBIGUOUS_RATIO = 0.5

@@ -24,7 +24,7 @@ def rejected_later(
     Parameters
     ----------
     files, readings, products, models : sequence of mapping
-        Its rows of the manifest, of INGEST (file, observation_id, product, status, reason), of SPECTRA and
+        Its rows of OBSERVATIONS, of INGEST (file, observation_id, product, status, reason), of SPECTRA and
         MODELS.
 
     Returns

@@ -101,7 +101,7 @@ SOURCES = Table(
         ),
         N_DROPPED,
         Column(
-            "n_files", "int32", "Files of the source in the manifest.", ucd="meta.number;meta.file"
+            "n_files", "int32", "Files of the source in OBSERVATIONS.", ucd="meta.number;meta.file"
         ),
         Column(
             "n_products", "int32", "Products of the source that were fitted.", ucd="meta.number"

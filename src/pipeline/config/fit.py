@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.components import COMPONENTS, find, search_in
 from pipeline.config.base import Count, Fraction, Options, Positive
 from pipeline.config.models import ComponentOptions, check_ties
-from pipeline.models import COMPONENTS, find, search_in
 
 
 class DetectionOptions(Options):

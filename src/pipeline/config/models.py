@@ -5,8 +5,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.components import find
 from pipeline.config.base import Count, Options, Positive
-from pipeline.models import POSITIVE_ARGUMENTS, PRIORS, UNITS, find, scaled_prior
+from pipeline.priors import POSITIVE_ARGUMENTS, PRIORS, scaled_prior
+from pipeline.units import UNITS
 
 
 class TieOptions(Options):

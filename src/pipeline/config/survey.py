@@ -11,6 +11,7 @@ from typing import Any, overload
 import yaml
 from pydantic import Field, field_validator
 
+from pipeline.components import search_in
 from pipeline.config.archive import RemoteOptions, SourceOptions, is_remote, without_secret
 from pipeline.config.base import ConfigError, Options
 from pipeline.config.catalog import CatalogOptions
@@ -21,7 +22,6 @@ from pipeline.config.report import ReportOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.config.simulate import SimulateOptions
 from pipeline.config.validation import Section, validate_section
-from pipeline.models import search_in
 
 
 class Survey(Options):

@@ -179,7 +179,7 @@ def fit_spectra(
         neither or both of `n` and `error`; for an option that does not exist.
     RuntimeError
         When the platform asked for is not there.
-    pipeline.models.ComponentError
+    pipeline.components.ComponentError
         For a component that does not exist.
     """
     if not isinstance(model, Model):

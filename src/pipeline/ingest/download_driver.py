@@ -15,7 +15,7 @@ from pipeline.ingest.archive.remote import RemoteArchive, each
 from pipeline.ingest.plan import shard
 from pipeline.ingest.plan.found import path_of
 from pipeline.ingest.reject import Rejected
-from pipeline.ingest.summary import report
+from pipeline.parts import print_counts
 from pipeline.status import Status
 from pipeline.tables import read_parquet, rows_of
 
@@ -60,7 +60,7 @@ def run(
 
     results = list(each(server, fetch, wanted))
     receipts.write(output, results)
-    report(plan.stem, Counter("not downloaded" if one.reason else "here" for one in results))
+    print_counts(plan.stem, Counter("not downloaded" if one.reason else "here" for one in results))
 
 
 def _listed(listing: Path, wanted: list[FileVersion]) -> dict[FileVersion, ArchiveFile]:
@@ -71,22 +71,22 @@ def _listed(listing: Path, wanted: list[FileVersion]) -> dict[FileVersion, Archi
     return {one.key: one for one in found}
 
 
-def outputs_to_remake(*, listing: Path, manifest: Path, downloads: Path) -> list[Path]:
+def outputs_to_remake(*, listing: Path, observations: Path, downloads: Path) -> list[Path]:
     """Return the outputs that record failed downloads, and are to be made again to try once more.
 
     A file with a problem in the listing does not count: it will be tried when the listing has none.
 
     Parameters
     ----------
-    listing, manifest : Path
+    listing, observations : Path
         Outputs of the commands `list` and `plan`.
     downloads : Path
         Folder of the outputs of `download`.
     """
     tables = sorted(downloads.glob("shard-*.tsv"))
     found = [table for table in tables if receipts.read_failures(table)]
-    if manifest.is_file():
-        rows = rows_of(read_parquet(manifest, OBSERVATIONS, ["file", "part", "status"]))
+    if observations.is_file():
+        rows = rows_of(read_parquet(observations, OBSERVATIONS, ["file", "part", "status"]))
         failed = {
             path_of(row["file"], row["part"])
             for row in rows
@@ -94,5 +94,5 @@ def outputs_to_remake(*, listing: Path, manifest: Path, downloads: Path) -> list
         }
         rows = rows_of(read_parquet(listing, LISTING, ["file", "problem"]))
         if failed - {row["file"] for row in rows if row["problem"]}:
-            found.append(manifest)
+            found.append(observations)
     return found

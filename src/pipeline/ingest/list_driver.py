@@ -8,7 +8,7 @@ from pipeline.config.archive import RemoteOptions
 from pipeline.config.base import ConfigError
 from pipeline.ingest.archive.remote import RemoteArchive
 from pipeline.ingest.reject import Rejected
-from pipeline.ingest.summary import report
+from pipeline.parts import print_counts
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
 
@@ -43,4 +43,4 @@ def run(*, archive: str, output: Path, options: RemoteOptions) -> None:
     if rows != known:
         write_parquet(output, LISTING, rows)
     counts = Counter("problem" if one.problem else "listed" for one in listed)
-    report(archive, counts)
+    print_counts(archive, counts)

@@ -26,7 +26,7 @@ from pipeline.ingest.plan.scan import Opener, objects_in, scan_file
 from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.plan.sources import same_positions
 from pipeline.ingest.reject import Rejected
-from pipeline.ingest.summary import report
+from pipeline.parts import print_counts
 from pipeline.refusal import one_line
 from pipeline.shards import shard_name, shard_of
 from pipeline.status import Status
@@ -41,7 +41,7 @@ _Known = dict[FileVersion, list[FoundFile]]
 def run(
     *,
     archive: Path | str,
-    manifest: Path,
+    observations: Path,
     plan: Path,
     cache: Path | None,
     options: IngestOptions,
@@ -58,7 +58,7 @@ def run(
     ----------
     archive : Path or str
         Folder to search, or URL.
-    manifest : Path
+    observations : Path
         Parquet to write: OBSERVATIONS, a row a file found.
     plan : Path
         Folder to write: a list of files a shard.
@@ -92,9 +92,9 @@ def run(
     if source.group_by == "object" and source.same_position == "error":
         _refuse_same_positions(files, source.radius)
     _write_lists(plan, files, shards)
-    write_parquet(manifest, OBSERVATIONS, [one.row() for one in files])
+    write_parquet(observations, OBSERVATIONS, [one.row() for one in files])
     scan_cache.save(cache, version, scanned)
-    report(f"{len(files)} files", Counter(str(one.status) for one in files))
+    print_counts(f"{len(files)} files", Counter(str(one.status) for one in files))
 
 
 def _write_lists(plan: Path, files: Iterable[FoundFile], shards: int) -> None:
@@ -229,7 +229,7 @@ def _look_in_workers(
     """Look at files on a cluster; a file at which a worker dies costs that file only."""
     with dask_cluster.connect(cluster) as client:
         for outcome in dask_cluster.isolating_map(client, look, listed, cluster, "plan"):
-            if outcome.value:
+            if isinstance(outcome.value, list) and outcome.value:
                 yield from outcome.value
             else:
                 status = Status.WORKER_DIED if outcome.died else Status.ERROR

@@ -1,20 +1,17 @@
 """Drives the stage: a product is an item, a worker averages it, the parts become one table."""
 
-import shutil
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline.cluster import connect, isolating_map
 from pipeline.columns.ingest import INGEST
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
+from pipeline.parts import print_counts, run_items, scratch_folder, write_counted
 from pipeline.segment import oversampled
 from pipeline.segment.rows import IDENTITY, failed_row, product_rows
 from pipeline.status import Fault, Flag, Status
@@ -25,7 +22,6 @@ from pipeline.tables import (
     rows_of,
     unpacked,
     write_arrow,
-    write_parquet,
 )
 
 INDEX_COLUMNS = (*IDENTITY, "observation_id", "file", "status", "flags", "reason")
@@ -105,26 +101,20 @@ def segment_shard(
         raise TableError(f"{input}: not one observation a row group; run ingest again")
     done, failed = [], _without_data(index)
     incomplete = {row["source_id"] for row in index if not _is_whole(row)}
-    parts = Path(output).with_name(f".{output.name}.parts").resolve()
-    shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
-    parts.mkdir(parents=True)
-    try:
+    items = _items(index, options.epochs)
+    with scratch_folder(output) as parts:
         work = partial(work, input=Path(input).resolve(), parts=parts, options=options)
-        for item, outcome in _outcomes(_items(index, options.epochs), work, cluster):
+        for item, outcome in zip(items, run_items(work, items, cluster, "segment"), strict=True):
             if outcome.error:
                 failed.append(_fallen(index, item, outcome))
             else:
                 done.append(item)
             if not outcome.value and not item.epoch:
                 incomplete.add(item.source_id)
-        counts, sources = Counter(), {row["source_id"] for row in index}
-        rows = _joined(done, failed, parts, incomplete)
-        rows = _counted(counts, sources, _flagged(rows, _overstated(input, index)))
-        write_parquet(output, SPECTRA, rows, rows_per_group=ROWS_PER_GROUP)
-    finally:
-        shutil.rmtree(parts, ignore_errors=True)
-    summary = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    print(f"{output.stem}: {summary or 'nothing'}", file=sys.stderr)
+        rows = _flagged(_joined(done, failed, parts, incomplete), _overstated(input, index))
+        rows = _complete(rows, {row["source_id"] for row in index})
+        counts = write_counted(output, SPECTRA, rows, rows_per_group=ROWS_PER_GROUP)
+    print_counts(output.stem, counts)
 
 
 @lru_cache(maxsize=1)
@@ -188,14 +178,6 @@ def _without_data(index):
     return [failed_row(r, r["status"], r["reason"], r["flags"]) for r in first.values()]
 
 
-def _outcomes(items, work, cluster):
-    """Yield each item with its outcome; a cluster is started only if there is anything to do."""
-    if items:
-        with connect(cluster) as client:
-            for outcome in isolating_map(client, work, items, cluster, "segment"):
-                yield items[outcome.index], outcome
-
-
 def _fallen(index, item, outcome):
     """Return the row of an item whose worker died or raised."""
     first = index[item.observations[0]]
@@ -236,11 +218,10 @@ def _flagged(rows, overstated) -> Iterator[dict]:
         yield row
 
 
-def _counted(counts, sources, rows) -> Iterator[dict]:
-    """Yield the rows, count their statuses, and make sure at the end that no source is missing."""
+def _complete(rows: Iterable[dict], sources: set[str]) -> Iterator[dict]:
+    """Yield the rows, and raise RuntimeError at the end if a source has none."""
     missing = set(sources)
     for row in rows:
-        counts[row["status"]] += 1
         missing.discard(row["source_id"])
         yield row
     if missing:

@@ -12,7 +12,7 @@ class PowerSpectrum:
     """A true power spectrum: a continuum that may bend, and a quasi-periodic oscillation.
 
     The parameters are those of the components ``power_law``, ``bending_power_law`` and
-    ``lorentzian`` of `pipeline.models`; NaN for what there is not.
+    ``lorentzian`` of `pipeline.components`; NaN for what there is not.
 
     Attributes
     ----------

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
+from pipeline.components import COMPONENTS
 from pipeline.fit.model.components import (
     FUNCTIONS,
     Grid,
@@ -14,7 +15,6 @@ from pipeline.fit.model.components import (
     evaluate,
     positive_fraction,
 )
-from pipeline.models import COMPONENTS
 
 
 def test_every_declared_component_is_implemented_with_its_parameters_in_order():

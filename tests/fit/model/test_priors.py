@@ -12,7 +12,7 @@ from pipeline.config.models import ParameterOptions
 from pipeline.fit import Model
 from pipeline.fit.model.model import _slot
 from pipeline.fit.model.priors import distribution, log_prior, support
-from pipeline.models import POSITIVE_ARGUMENTS, PRIORS, scaled_prior
+from pipeline.priors import POSITIVE_ARGUMENTS, PRIORS, scaled_prior
 
 CASES = {
     "uniform": ([0.5, 3.0], stats.uniform(0.5, 2.5)),

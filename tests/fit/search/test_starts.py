@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from pipeline.components import COMPONENTS
 from pipeline.fit import Model, Spectra, fit_spectra
 from pipeline.fit.search.starts import base_starts, data_bounds, peaks_along
-from pipeline.models import COMPONENTS
 
 EDGES = np.geomspace(0.1, 1000, 201)
 GRID, WIDTHS = (EDGES[:-1] + EDGES[1:]) / 2, np.diff(EDGES)

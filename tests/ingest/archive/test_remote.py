@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 import threading
-from contextlib import nullcontext
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
@@ -172,7 +171,7 @@ class Survey:
     def plan(self):
         driver.plan(
             archive=self.url,
-            manifest=self.folder / "manifest.parquet",
+            observations=self.folder / "observations.parquet",
             plan=self.folder / "plan",
             cache=self.folder / "cache.parquet",
             options=IngestOptions(),
@@ -183,7 +182,7 @@ class Survey:
             copies=self.copies,
             remote=self.options,
         )
-        rows = rows_of(read_parquet(self.folder / "manifest.parquet", OBSERVATIONS))
+        rows = rows_of(read_parquet(self.folder / "observations.parquet", OBSERVATIONS))
         return {row["file"]: row for row in rows}
 
     def download(self):
@@ -200,7 +199,7 @@ class Survey:
     def with_failures(self):
         files = driver.with_failures(
             listing=self.listing,
-            manifest=self.folder / "manifest.parquet",
+            observations=self.folder / "observations.parquet",
             downloads=self.receipts.parent,
         )
         return [file.name for file in files]
@@ -222,12 +221,11 @@ class Survey:
 @pytest.fixture
 def without_workers(monkeypatch):
     """Let files be read in this process."""
-    monkeypatch.setattr(driver.dask_cluster, "connect", lambda options: nullcontext())
 
-    def read_here(client, work, items, *_):
-        yield from (Outcome(index, work(item)) for index, item in enumerate(items))
+    def run_here(work, items, *_):
+        return [Outcome(index, work(item)) for index, item in enumerate(items)]
 
-    monkeypatch.setattr(driver.dask_cluster, "isolating_map", read_here)
+    monkeypatch.setattr(driver, "run_items", run_here)
 
 
 @pytest.fixture
@@ -366,7 +364,7 @@ def test_a_file_that_is_not_given_is_a_row_and_the_next_run_tries_again(filled, 
     assert survey.with_failures() == []
 
 
-def test_a_file_that_cannot_be_looked_at_is_in_the_manifest_and_looked_at_again(
+def test_a_file_that_cannot_be_looked_at_is_in_the_table_of_files_and_looked_at_again(
     filled, pages, survey
 ):
     pages.faults["plain.evt"] = [404, 404]  # HEAD, and GET instead of it
@@ -377,7 +375,7 @@ def test_a_file_that_cannot_be_looked_at_is_in_the_manifest_and_looked_at_again(
     assert f"{survey.url}/plain.evt" in manifest["plain.evt"]["reason"]
     assert manifest["xmm/1.evt"]["status"] == Status.NOT_DOWNLOADED
     assert "the connection fails" in manifest["xmm/1.evt"]["reason"]
-    assert survey.with_failures() == ["manifest.parquet"]
+    assert survey.with_failures() == ["observations.parquet"]
     assert survey.plan()["xmm/1.evt"]["status"] == Status.OK
     assert survey.with_failures() == []  # of plain.evt the listing will say when there is hope
     assert survey.listed()["plain.evt"]["problem"] == ""

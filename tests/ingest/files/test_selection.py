@@ -51,7 +51,7 @@ def _ztf(root, name="lc.csv", rows=60, seed=1):
 def _survey(root, work, group_by="observation", cache=None, **said):
     driver.plan(
         archive=root,
-        manifest=work / "manifest.parquet",
+        observations=work / "observations.parquet",
         plan=work / "plan",
         cache=cache,
         options=IngestOptions(**said),
@@ -59,7 +59,7 @@ def _survey(root, work, group_by="observation", cache=None, **said):
         cluster=ClusterOptions(),
         shards=2,
     )
-    manifest = rows_of(read_parquet(work / "manifest.parquet", OBSERVATIONS))
+    manifest = rows_of(read_parquet(work / "observations.parquet", OBSERVATIONS))
     entries = [e for path in sorted((work / "plan").glob("*.tsv")) for e in shard.read(path)]
     options = IngestOptions(**said)
     rows = [r for e in entries if e["status"] == "ok" for r in read_products(e, root, options)]

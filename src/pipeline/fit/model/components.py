@@ -1,4 +1,4 @@
-"""The functions behind `pipeline.models.COMPONENTS`: power densities of frequency and parameters.
+"""The functions behind `pipeline.components.COMPONENTS`: power densities of frequency and parameters.
 
 Each takes a `Grid` of frequencies and its parameters in the order of the declaration, in their own
 units, and broadcasts. Derivatives come from autodiff, so a component is only its formula. Where the grid
@@ -246,7 +246,7 @@ def evaluate(component, grid, *values):
 
     Parameters
     ----------
-    component : pipeline.models.Component
+    component : pipeline.components.Component
         What to evaluate.
     grid : Grid
         Frequencies, shape (bins, lanes) or (bins, 1).

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pipeline.components import Component, find
 from pipeline.fit.model.components import evaluate
 from pipeline.fit.model.priors import log_prior
-from pipeline.models import Component, find
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Slot:
 
     Attributes
     ----------
-    declared : pipeline.models.Component
+    declared : pipeline.components.Component
         The component.
     number : int
         1 for the first of its kind in the model, 2 for the next.
@@ -113,7 +113,7 @@ class Model:
 
         Raises
         ------
-        pipeline.models.ComponentError
+        pipeline.components.ComponentError
             For a component that does not exist.
         pipeline.config.base.ConfigError
             For a mapping that says something that is not allowed; a ValueError.

@@ -2,11 +2,11 @@
 
 import jax.numpy as jnp
 
-from pipeline.models import PRIORS
+from pipeline.priors import PRIORS
 
 
 def distribution(name, arguments):
-    """Return the distribution of numpyro with a name in `pipeline.models.PRIORS`.
+    """Return the distribution of numpyro with a name in `pipeline.priors.PRIORS`.
 
     Parameters
     ----------

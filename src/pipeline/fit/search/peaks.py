@@ -75,7 +75,7 @@ def scores(model, likelihood, declared, tried, spectra, u, active, frequencies, 
     ----------
     model, likelihood
         As fitted.
-    declared : pipeline.models.Component
+    declared : pipeline.components.Component
         The peak.
     tried : tuple of float
         Its shapes: see `trials`.

@@ -187,7 +187,7 @@ def peaks_along(declared, spectra, count, quality):
 
     Parameters
     ----------
-    declared : pipeline.models.Component
+    declared : pipeline.components.Component
         A Lorentzian.
     spectra : Spectra
         Arrays of shape (bins, lanes), weight 0 in the padding.

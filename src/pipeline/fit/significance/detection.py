@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.components import LORENTZIANS
 from pipeline.fit.engine.optimize import Code, Engine, Problem, Spectra, model_power
 from pipeline.fit.model.likelihood import draw
 from pipeline.fit.search import starts
@@ -25,7 +26,6 @@ from pipeline.fit.uncertainty.resolution import (
     prominences,
     quality_errors,
 )
-from pipeline.models import LORENTZIANS
 from pipeline.prominence import is_narrow
 
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.components import LORENTZIANS
 from pipeline.fit.model.model import Model
 from pipeline.fit.search.starts import peaks_along
 from pipeline.fit.significance.detection import amplitude_limits, detect_peak, peak_to_test
 from pipeline.fit.tables import results
 from pipeline.fit.tables.seeds import Purpose, seed_words
 from pipeline.fit.uncertainty.resolution import places
-from pipeline.models import LORENTZIANS
 
 
 def columns_of_tests(bucket, rows, fits, best, options, engine_of) -> dict:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from pipeline.components import LORENTZIANS
 from pipeline.fit.engine.optimize import Code
 from pipeline.fit.model.components import FWHM_OF_GAUSSIAN, centroid_and_fwhm
 from pipeline.fit.tables import blends
@@ -11,7 +12,6 @@ from pipeline.fit.uncertainty.covariance import interval
 from pipeline.fit.uncertainty.profile import End
 from pipeline.fit.uncertainty.propagation import follow
 from pipeline.fit.uncertainty.resolution import bin_widths, limits_of_data, unresolved
-from pipeline.models import LORENTZIANS
 from pipeline.prominence import prominence
 from pipeline.status import Flag, Status
 
@@ -179,7 +179,7 @@ def lorentzian_of(component, values):
     Parameters
     ----------
     component : str
-        One of `pipeline.models.LORENTZIANS`.
+        One of `pipeline.components.LORENTZIANS`.
     values : array, shape (3,)
         Its parameters.
 

@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar, cast
 
 from pipeline.config.archive import RemoteOptions
 from pipeline.ingest.archive.copies import Copies
@@ -107,7 +107,7 @@ class RemoteArchive:
                 except NoRanges:
                     whole = True
                 if not whole:
-                    yield handle
+                    yield cast(io.BufferedReader, handle)
             if whole:
                 yield self.fetch(listed)
 

@@ -13,7 +13,7 @@ import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -80,7 +80,7 @@ class FitsHdu(Hdu):
     """
 
     content: layout.Content = b""
-    extent: Extent = Extent(0, 0, 0)
+    extent: Extent = field(default_factory=lambda: Extent(0, 0, 0))
 
     @classmethod
     def of(cls, index: int, content: layout.Content, extent: Extent) -> "FitsHdu":

@@ -140,9 +140,10 @@ def _data_size(header: dict[str, Any]) -> int | None:
     axes = header.get("NAXIS")
     if type(axes) is not int or not 0 <= axes < 1000:
         return None
-    lengths = [header.get(f"NAXIS{i}") for i in range(1, axes + 1)]
-    numbers = [header.get("BITPIX"), header.get("PCOUNT", 0), header.get("GCOUNT", 1), *lengths]
-    if any(type(number) is not int for number in numbers) or min(numbers[1:]) < 0:
+    keys = ["BITPIX", "PCOUNT", "GCOUNT", *(f"NAXIS{i}" for i in range(1, axes + 1))]
+    values = [{"PCOUNT": 0, "GCOUNT": 1, **header}.get(key) for key in keys]
+    numbers = [value for value in values if type(value) is int]
+    if len(numbers) < len(values) or min(numbers[1:]) < 0:
         return None
-    bits, extra, groups = numbers[:3]
+    bits, extra, groups, *lengths = numbers
     return abs(bits) // 8 * groups * (extra + math.prod(lengths)) if axes else 0

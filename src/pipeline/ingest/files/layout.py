@@ -146,9 +146,7 @@ def _is_text(block: bytes) -> bool:
 def _size(cards: dict[str, bytes], index: int) -> int:
     """Return the bytes of data by the keywords of a header."""
 
-    def whole(
-        key: str, least: int = 0, most: int | None = None, default: int | None = None
-    ) -> int:
+    def whole(key: str, least: int = 0, most: int | None = None, default: int | None = None) -> int:
         text = cards[key].split(b"/")[0].strip() if key in cards else b""
         value = int(text) if _WHOLE.fullmatch(text) else None if key in cards else default
         if value is None or value < least or (most is not None and value > most):

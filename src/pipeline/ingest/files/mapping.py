@@ -359,7 +359,7 @@ def _mapped(
     table: TableOptions,
     inside: Columns,
     own: Mapping[str, str],
-    roles: Mapping[str, str],
+    roles: Mapping[Any, str],
     header: Mapping[str, Any] | None = None,
     name: str = "",
 ) -> MappedHdu:
@@ -367,4 +367,4 @@ def _mapped(
     columns = tuple(own)
     if table.kind == "lightcurve" and "TIME" not in own and "TIMEDEL" in table.keywords:
         columns = ("TIME", *columns)
-    return MappedHdu(name or "TEXT", header, columns, table, own, inside, roles)
+    return MappedHdu(name or "TEXT", header, columns, table, own, inside, dict(roles))

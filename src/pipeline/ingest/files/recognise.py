@@ -17,6 +17,7 @@ KINDS = ("events", "lightcurve", "spectrum")
 RATE_COLUMNS = ("RATE", "COUNTS", "COUNT_RATE", *(dialect.flux for dialect in DIALECTS))
 """Columns a light curve may be in, the best first; numbered ones (RATE1) come after RATE."""
 
+
 @dataclass(frozen=True)
 class _OtherTable:
     """A kind of table that is sound but no observation.
@@ -59,9 +60,7 @@ _SET_ASIDE = (
         ),
     ),
     _OtherTable("a housekeeping file", ("HK", "HOUSEKEEPING", "HKP")),
-    _OtherTable(
-        "a filter file", ("FILTER", "MKF"), _columns("TIME ELV SAA", "TIME ELV BR_EARTH")
-    ),
+    _OtherTable("a filter file", ("FILTER", "MKF"), _columns("TIME ELV SAA", "TIME ELV BR_EARTH")),
     _OtherTable("bad pixels", ("BADPIX", "BADPIXEL"), _columns("RAWX RAWY BADFLAG")),
     _OtherTable("a region", ("REGION",), _columns("SHAPE X Y R")),
     _OtherTable(

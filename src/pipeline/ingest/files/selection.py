@@ -201,9 +201,7 @@ class Place(NamedTuple):
     dec: float
 
 
-def objects_of(
-    inside: Columns, table: TableOptions, own: Mapping[str, str]
-) -> dict[str, Place]:
+def objects_of(inside: Columns, table: TableOptions, own: Mapping[str, str]) -> dict[str, Place]:
     """Return the objects in a table with their positions, in the order of their first rows.
 
     For the parameters see `kept_rows`.

@@ -6,7 +6,7 @@ import io
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 
@@ -73,7 +73,7 @@ class TextTable:
         return self._words[name]
 
     @contextmanager
-    def _lines(self) -> Iterator[io.TextIOBase]:
+    def _lines(self) -> Iterator[IO[str]]:
         with unpacked(self._file) as stream:
             try:
                 limited = io.BufferedReader(Limited(stream, self._limit))
@@ -251,6 +251,6 @@ def unpacked(file: LocalOrOpen) -> Iterator[IO[bytes]]:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         try:
-            yield gzip.GzipFile(fileobj=raw) if packed else raw
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
         finally:
             raw.seek(0)

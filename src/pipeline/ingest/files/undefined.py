@@ -94,7 +94,7 @@ def clean(values: np.ndarray) -> Cleaned:
     candidates, rest = [], finite
     for _ in range(_FEW):
         for extreme in (rest.min(), rest.max()):
-            count = np.count_nonzero(rest == extreme)
+            count = int(np.count_nonzero(rest == extreme))
             if _is_written(extreme) and (count >= _REPEATED or abs(extreme) > _HUGE):
                 candidates.append((extreme, count))
                 rest = rest[rest != extreme]
@@ -105,7 +105,7 @@ def clean(values: np.ndarray) -> Cleaned:
     low, high = float(rest.min()), float(rest.max())
     whole = bool(np.all(rest == np.rint(rest)))
     found = {
-        f"{value:.6g}": int(count)
+        f"{value:.6g}": count
         for value, count in candidates
         if _is_out(float(value), count, low, high, whole)
     }

@@ -59,7 +59,9 @@ def of_wavelengths(lo: float, hi: float) -> Band:
     return Band(*ends, _label(*ends))
 
 
-def of_light_curve(header: Mapping[str, Any], mission: str, stem: str, instrument: str = "") -> list[Band]:
+def of_light_curve(
+    header: Mapping[str, Any], mission: str, stem: str, instrument: str = ""
+) -> list[Band]:
     """Read the band of a light curve, or the bands of several in one table.
 
     Parameters

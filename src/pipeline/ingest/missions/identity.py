@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.ingest.missions import registry
 from pipeline.ingest.keyword import number
+from pipeline.ingest.missions import registry
 
 _NOTHING = frozenset({"", "none", "unknown", "n/a", "na", "null", "undefined"})
 _POSITIONS = (

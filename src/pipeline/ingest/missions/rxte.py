@@ -161,9 +161,7 @@ class TimeStep:
     bins: int
 
 
-def time_step(
-    header: Mapping[str, Any], timedel: float | None, number: int, size: int
-) -> TimeStep:
+def time_step(header: Mapping[str, Any], timedel: float | None, number: int, size: int) -> TimeStep:
     """Return the time resolution of a column of a science array.
 
     Parameters

@@ -74,9 +74,7 @@ class FoundFile:
     @classmethod
     def of_listed(cls, listed: ArchiveFile) -> "FoundFile":
         """Make it of a file that was listed and not looked at yet."""
-        return cls(
-            listed.file, size=listed.size, mtime_ns=listed.mtime_ns, version=listed.version
-        )
+        return cls(listed.file, size=listed.size, mtime_ns=listed.mtime_ns, version=listed.version)
 
     @classmethod
     def failed(cls, listed: ArchiveFile, status: Status, reason: str) -> "FoundFile":

@@ -55,7 +55,8 @@ def _objects_by_position(
     """
     placed = [one for one in files if _has_position(one)]
     labels = position.groups(_column(placed, "ra"), _column(placed, "dec"), radius).tolist()
-    members, own_names = defaultdict(list), defaultdict(set)
+    members: dict[int, list[FoundFile]] = defaultdict(list)
+    own_names: dict[int, set[str]] = defaultdict(set)
     for one, label in zip(placed, labels, strict=True):
         members[label].append(one)
         own_names[label] |= {names[one.file]} - {""}
@@ -103,9 +104,7 @@ def same_positions(files: Iterable[FoundFile], radius: float) -> list[tuple[str,
         }.values()
     )
     close = position.close(_column(placed, "ra"), _column(placed, "dec"), radius)
-    pairs = {
-        tuple(sorted((placed[i].source_id, placed[j].source_id))) for i, j in close.tolist()
-    }
+    pairs = {tuple(sorted((placed[i].source_id, placed[j].source_id))) for i, j in close.tolist()}
     return sorted((a, b) for a, b in pairs if a != b)
 
 

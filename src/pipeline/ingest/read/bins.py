@@ -92,7 +92,7 @@ def of_table(
     if names == ["RATE"] and {"COUNTS", "BACK_COUNTS", "BACKRATIO"} <= set(hdu.columns):
         names = ["COUNTS"]  # eROSITA: RATE is without the background, whatever BACKAPP says
     if names == ["PDCSAP_FLUX"] and not np.isfinite(table.bands("PDCSAP_FLUX")).any():
-        names = [name for name in ("SAP_FLUX", "PDCSAP_FLUX") if name in hdu.columns][:1]
+        names = ["SAP_FLUX"] if "SAP_FLUX" in hdu.columns else names
     made = [_series(table, name, i, dt, known) for name in names for i in table.each(name)]
     named = _named(bands, len(made))
     return [replace(series, band=its) for series, its in zip(made, named, strict=True)]
@@ -349,9 +349,7 @@ class ScienceArray:
     series: list[Series]
 
 
-def of_array(
-    hdu: Hdu, timedel: float | None, mjd: float, wanted: Sequence[Band]
-) -> ScienceArray:
+def of_array(hdu: Hdu, timedel: float | None, mjd: float, wanted: Sequence[Band]) -> ScienceArray:
     """Read the counts of an RXTE science array.
 
     Parameters

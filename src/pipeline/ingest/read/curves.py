@@ -92,8 +92,8 @@ def _bins_of_table(opened: Opened, times: Times) -> Bins:
     finite = seconds if in_order else np.sort(seconds[np.isfinite(seconds)])
     if "TIMEDEL" in hdu.columns and not keywords.timedel:
         column, unit = hdu.read("TIMEDEL"), hdu.unit("TIMEDEL")
-        width = exposure.bin_width(column, unit, keywords.unit)
-        keywords = keywords.with_timedel(width) if width else keywords
+        timedel = exposure.bin_width(column, unit, keywords.unit)
+        keywords = keywords.with_timedel(timedel) if timedel else keywords
     width = cadence.bin_width(keywords, finite, times.clock.unit)
     dt, rounded = width.dt, False
     if in_order:
@@ -143,9 +143,7 @@ def _observation(opened: Opened, bins: Bins, curve: Series, good: GoodTime) -> O
     )
 
 
-def _good_bins(
-    opened: Opened, bins: Bins, curve: Series, good: GoodTime
-) -> lightcurve.LightCurve:
+def _good_bins(opened: Opened, bins: Bins, curve: Series, good: GoodTime) -> lightcurve.LightCurve:
     """Return the good bins of a light curve; a reason why there is none says what the file marks as bad."""
     measured = lightcurve.Measured(curve.rate, curve.rate_err, curve.fracexp, curve.bad)
     limit = opened.options.min_fracexp

@@ -14,8 +14,8 @@ from pipeline.status import Flag, Status
 _NO_FLAG = Flag(0)
 
 
-def _empty() -> Any:
-    return field(default_factory=lambda: np.empty(0))
+def _empty() -> np.ndarray:
+    return np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ class Observation:
     mjd_ref_frac: float = math.nan
     t_start: float = math.nan
     exposure: float = math.nan
-    time: np.ndarray = _empty()
-    energy: np.ndarray = _empty()
+    time: np.ndarray = field(default_factory=_empty)
+    energy: np.ndarray = field(default_factory=_empty)
     dt: float = math.nan
     tick: float = math.nan
-    rate: np.ndarray = _empty()
-    rate_err: np.ndarray = _empty()
-    fracexp: np.ndarray = _empty()
+    rate: np.ndarray = field(default_factory=_empty)
+    rate_err: np.ndarray = field(default_factory=_empty)
+    fracexp: np.ndarray = field(default_factory=_empty)
     counting: bool = False
     n_dropped: int = 0
     background_rate: float = math.nan
     live_fraction: float = math.nan
-    gti_start: np.ndarray = _empty()
-    gti_stop: np.ndarray = _empty()
-    frequency_lo: np.ndarray = _empty()
-    frequency_hi: np.ndarray = _empty()
-    power: np.ndarray = _empty()
-    power_err: np.ndarray = _empty()
-    n: np.ndarray = _empty()
+    gti_start: np.ndarray = field(default_factory=_empty)
+    gti_stop: np.ndarray = field(default_factory=_empty)
+    frequency_lo: np.ndarray = field(default_factory=_empty)
+    frequency_hi: np.ndarray = field(default_factory=_empty)
+    power: np.ndarray = field(default_factory=_empty)
+    power_err: np.ndarray = field(default_factory=_empty)
+    n: np.ndarray = field(default_factory=_empty)
     noise: float = math.nan
     norm: str = ""
 

@@ -56,6 +56,4 @@ class Opened:
 
     def product(self, label: str = "", dt: float = 0.0) -> str:
         """Return the name of a product of the file; see `identity.product`."""
-        return identity.product(
-            self.entry.kind, self.who.mission, self.who.instrument, label, dt
-        )
+        return identity.product(self.entry.kind, self.who.mission, self.who.instrument, label, dt)

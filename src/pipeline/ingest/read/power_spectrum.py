@@ -21,8 +21,8 @@ from pipeline.ingest.read.observation import Observation
 from pipeline.ingest.read.opened import Opened
 from pipeline.ingest.read.spectrum import Edges, Spectrum
 from pipeline.ingest.reject import Rejected
-from pipeline.models import UNITS
 from pipeline.status import Flag, Status
+from pipeline.units import UNITS
 
 LEAHY_LEVELS = (1.0, 4.0)
 """Least and largest noise level of a power spectrum in Leahy's normalisation: 2, lowered by dead time, or raised."""
@@ -84,9 +84,7 @@ def read(opened: Opened, bounds: Bounds | None) -> Observation:
     )
 
 
-def _prepared(
-    raw: Spectrum, header: SpectrumHeader, table: TableOptions
-) -> tuple[Spectrum, Flag]:
+def _prepared(raw: Spectrum, header: SpectrumHeader, table: TableOptions) -> tuple[Spectrum, Flag]:
     """Return powers at frequencies as an entry of the configuration wants them, with their ordinates."""
     if table.integrated:
         raw = spectrum.density(raw)

@@ -243,9 +243,7 @@ def _half_way(frequency: np.ndarray) -> Edges:
     upper = np.concatenate([middle, [2 * known[-1] - middle[-1]]])
     place = np.clip(np.searchsorted(known, frequency), 0, len(known) - 1)
     there = np.isfinite(frequency)
-    return Edges(
-        np.where(there, lower[place], np.nan), np.where(there, upper[place], np.nan)
-    )
+    return Edges(np.where(there, lower[place], np.nan), np.where(there, upper[place], np.nan))
 
 
 def average(raw: Spectrum, size: int) -> Spectrum:

@@ -149,9 +149,9 @@ def _by_other_column(stated: np.ndarray, times: np.ndarray, data: Timed) -> np.n
 
 def _fits(times: np.ndarray, intervals: np.ndarray, data: Timed) -> bool:
     """Return whether some times lie in intervals, and all may be on one clock with them."""
-    some = gti.inside_in_order(times, intervals).any()
+    some = bool(gti.inside_in_order(times, intervals).any())
     some = some or _part_inside(data.seconds, intervals) > 0  # a few of very many may
-    return bool(some) and agree(times, intervals, data.dt)
+    return some and agree(times, intervals, data.dt)
 
 
 def _good_time(
@@ -210,7 +210,7 @@ def agree(times: np.ndarray, intervals: np.ndarray, dt: float = 0.0) -> bool:
         Width of the bins of a light curve, s; 0 for events.
     """
     inside = np.count_nonzero(gti.inside_in_order(times, intervals))
-    return inside >= (1 - _OUTSIDE) * len(times) or shift(times, intervals, dt) is None
+    return bool(inside >= (1 - _OUTSIDE) * len(times)) or shift(times, intervals, dt) is None
 
 
 def shift(times: np.ndarray, intervals: np.ndarray, dt: float = 0.0) -> float | None:
@@ -356,9 +356,7 @@ def _with_epoch_of(own: Clock, clock: Clock) -> Clock:
     return replace(clock, day=own.day, fraction=own.fraction, system=system)
 
 
-def _disagreement(
-    times: np.ndarray, intervals: np.ndarray, moved: float | None, name: str
-) -> str:
+def _disagreement(times: np.ndarray, intervals: np.ndarray, moved: float | None, name: str) -> str:
     """Say that times and good time intervals are on two clocks."""
     inside = np.count_nonzero(gti.inside_in_order(times, intervals)) / len(times)
     by = "" if moved is None else f"; they would if it were {moved:+.1f} s later"

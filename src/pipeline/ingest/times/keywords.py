@@ -48,9 +48,7 @@ class Parts:
     @classmethod
     def of(cls, header: Mapping[str, Any], single: str, stem: str) -> "Parts":
         """Look up a keyword by its name, and its parts by their common beginning."""
-        return cls(
-            number(header, single), number(header, f"{stem}I"), number(header, f"{stem}F")
-        )
+        return cls(number(header, single), number(header, f"{stem}I"), number(header, f"{stem}F"))
 
     @property
     def value(self) -> float | None:
@@ -201,9 +199,7 @@ class TimeKeywords:
 
     def of_epoch_alone(self) -> "TimeKeywords":
         """Return the reference epoch and the scale that it is in, without the rest."""
-        return TimeKeywords(
-            self.epoch, self.names_epoch, self.scale, barycentred=self.barycentred
-        )
+        return TimeKeywords(self.epoch, self.names_epoch, self.scale, barycentred=self.barycentred)
 
     def with_timedel(self, timedel: float) -> "TimeKeywords":
         """Return them with another TIMEDEL."""

@@ -74,9 +74,8 @@ def clock_of(
     if system == "MJD" and keywords.has_timezero:
         # GOES/XRS: TIMEZERO is no offset but the day, in MJD, from which times count.
         epoch, zero = Epoch.of(0.0, keywords.zero.single or 0.0), 0.0
-    elif keywords.xronos_content or keywords.xronos_creator:
-        if (date := _date_of_xronos(keywords, zero)) is not None:
-            epoch, zero = date, 0.0
+    elif (date := _date_of_xronos(keywords, zero)) is not None:
+        epoch, zero = date, 0.0
     epoch, zero = _plausible(epoch, zero, unit)
     at = Clock(
         zero=zero,
@@ -87,9 +86,7 @@ def clock_of(
     return at if epoch is None else _in_terrestrial_time(at, epoch, unit)
 
 
-def _plausible(
-    epoch: Epoch | None, zero: float, unit: TimeUnit
-) -> tuple[Epoch | None, float]:
+def _plausible(epoch: Epoch | None, zero: float, unit: TimeUnit) -> tuple[Epoch | None, float]:
     """Return an epoch, None if it cannot be right, and the offset, to which that of Julian dates is added."""
     if epoch is None:
         return None, zero
@@ -167,6 +164,8 @@ def _gives_a_date(epoch: Epoch | None, unit: TimeUnit, times: np.ndarray | None)
 
 def _date_of_xronos(keywords: TimeKeywords, zero: float) -> Epoch | None:
     """Return the epoch of a light curve by XRONOS whose offset is a date, JD - 2440000.5; else None."""
+    if not (keywords.xronos_content or keywords.xronos_creator):
+        return None
     if keywords.unit != DAY or zero < DAY:
         return None
     whole, fraction = keywords.zero.whole, keywords.zero.fraction

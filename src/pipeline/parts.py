@@ -1,0 +1,91 @@
+"""How a stage makes a table from many items, each of which may end the process that works on it.
+
+A worker writes the rows of its item as a *part*, a file in a scratch folder beside the output, and returns to
+the driver only what is small. When all items are done, the driver reads the parts in the order of the table
+and writes the output; then the scratch folder is removed.
+"""
+
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.cluster import Outcome, connect, isolating_map
+from pipeline.columns.base import Table
+from pipeline.config.cluster import ClusterOptions
+from pipeline.tables import Row, write_parquet
+
+Item = TypeVar("Item")
+
+
+@contextmanager
+def scratch_folder(output: Path) -> Iterator[Path]:
+    """Yield an empty folder beside a file that is to be written; it is removed at the end.
+
+    What a run that was killed left in it is removed at the start.
+
+    Parameters
+    ----------
+    output : Path
+        The file that the parts in the folder will become.
+    """
+    folder = output.with_name(f".{output.name}.parts").resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_items(
+    work: Callable[[Item], Any], items: Sequence[Item], cluster: ClusterOptions, label: str
+) -> list[Outcome]:
+    """Apply a function to items on a cluster and return their outcomes, in the order of the items.
+
+    A cluster is started only if there are items.
+
+    Parameters
+    ----------
+    work, items
+        See `pipeline.cluster.isolating_map`, also for what is raised.
+    cluster : ClusterOptions
+        Section of the configuration.
+    label : str
+        Name of the stage, shown with its progress.
+    """
+    if not items:
+        return []
+    with connect(cluster) as client:
+        outcomes = list(isolating_map(client, work, items, cluster, label))
+    return sorted(outcomes, key=lambda outcome: outcome.index)
+
+
+def write_counted(
+    output: Path, table: Table, rows: Iterable[Row], *, rows_per_group: int
+) -> Counter[str]:
+    """Write rows that have a status as Parquet and return how many there are of each status.
+
+    Parameters
+    ----------
+    output, table, rows, rows_per_group
+        See `pipeline.tables.write_parquet`, also for what is raised.
+    """
+    counts: Counter[str] = Counter()
+
+    def counted() -> Iterator[Row]:
+        for row in rows:
+            counts[str(row["status"])] += 1
+            yield row
+
+    write_parquet(output, table, counted(), rows_per_group=rows_per_group)
+    return counts
+
+
+def print_counts(subject: str, counts: Mapping[str, int]) -> None:
+    """Print one line on standard error: a subject, and how many there are of each kind."""
+    text = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    print(f"{subject}: {text or 'nothing'}", file=sys.stderr)

@@ -1,0 +1,95 @@
+"""Items become parts in workers, and parts become one table; nothing else is left."""
+
+import os
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.columns.base import Column, Table
+from pipeline.config.cluster import ClusterOptions
+from pipeline.parts import print_counts, run_items, scratch_folder, write_counted
+from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
+
+CLUSTER = ClusterOptions(workers=2, item_timeout=30)
+SQUARES = Table(
+    "SQUARES",
+    "Squares of numbers.",
+    (
+        Column("number", "int32", "Number."),
+        Column("square", "int32", "Its square."),
+        Column("status", "str", "Whether there is one."),
+    ),
+    key=("number",),
+)
+
+
+def _work(folder, table):
+    """Work that writes a part, raises on 3 and dies on 5; pickled by value."""
+
+    def square(number):
+        if number == 3:
+            raise ValueError("three\nis bad")
+        if number == 5:
+            os._exit(9)
+        row = {"number": number, "square": number**2, "status": "ok"}
+        write_parquet(folder / f"{number}.parquet", table, [row])
+        return True
+
+    return square
+
+
+def test_a_table_is_joined_in_order_though_one_item_raised_and_one_died(tmp_path, capsys):
+    output, numbers = tmp_path / "shard-0000.parquet", [7, 5, 3, 1, 4]
+    with scratch_folder(output) as folder:
+        outcomes = run_items(_work(folder, SQUARES), numbers, CLUSTER, "square")
+        assert [outcome.index for outcome in outcomes] == [0, 1, 2, 3, 4]
+        assert [outcome.died for outcome in outcomes] == [False, True, False, False, False]
+        assert outcomes[2].error == "ValueError: three is bad"
+
+        def joined():
+            for number, outcome in zip(numbers, outcomes, strict=True):
+                if outcome.value:
+                    yield from rows_of(read_parquet(folder / f"{number}.parquet", SQUARES))
+                else:
+                    yield {"number": number, "status": "error"}
+
+        counts = write_counted(output, SQUARES, joined(), rows_per_group=2)
+    print_counts(output.stem, counts)
+    assert capsys.readouterr().err == "shard-0000: 2 error, 3 ok\n"
+    assert os.listdir(tmp_path) == [output.name]
+    assert pq.ParquetFile(output).num_row_groups == 3
+    rows = rows_of(read_parquet(output, SQUARES))
+    assert [(row["number"], row["square"]) for row in rows] == [
+        (7, 49),
+        (5, 0),
+        (3, 0),
+        (1, 1),
+        (4, 16),
+    ]
+
+
+def test_what_a_run_that_was_killed_left_is_removed(tmp_path):
+    output = tmp_path / "deep" / "shard.parquet"
+    with scratch_folder(output) as folder:
+        name = folder.name
+    (output.parent / name / "sub").mkdir(parents=True)
+    with scratch_folder(output) as folder:
+        assert folder == output.parent / name
+        assert list(folder.iterdir()) == []
+    assert not folder.exists()
+
+
+def test_an_error_leaves_neither_scratch_nor_output(tmp_path):
+    output = tmp_path / "shard.parquet"
+    rows = [{"number": 1, "status": "ok"}] * 2
+    with pytest.raises(TableError, match="two rows"), scratch_folder(output):
+        write_counted(output, SQUARES, rows, rows_per_group=1)
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_items_no_cluster_is_started_and_nothing_is_counted(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("pipeline.parts.connect", None)
+    assert run_items(print, [], CLUSTER, "square") == []
+    counts = write_counted(tmp_path / "t.parquet", SQUARES, [], rows_per_group=1)
+    print_counts("empty", counts)
+    assert capsys.readouterr().err == "empty: nothing\n"
