@@ -10,10 +10,11 @@ import pytest
 from astropy.io import fits
 
 from pipeline.config.ingest import IngestOptions
-from pipeline.ingest.archive.walk import find
+from pipeline.ingest.archive.walk import list_folder
 from pipeline.ingest.files.fits_file import sha256
-from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.reader import read_products
 
 NICER = {
@@ -42,6 +43,7 @@ def table(name, columns, header=None):
 
 
 def gti(intervals, header=None, name="GTI"):
+    """A table of good time intervals from pairs of start and stop."""
     start, stop = np.asarray(intervals, dtype=float).T
     return table(name, {"START": (start, "s"), "STOP": (stop, "s")}, header)
 
@@ -73,18 +75,39 @@ class Archive:
         events = table("EVENTS", {"TIME": (np.asarray(time, float), "s")}, NICER | (header or {}))
         return self.add(file, events, gti(intervals))
 
-    def scan(self, file, **options):
-        (item,) = (item for item in find(self.root) if item["file"] == file)
-        row = scan_file(item, self.root, IngestOptions(**options))
-        return row | {"sha256": sha256(self.root / file)}
+    def listed(self, file):
+        """The file as the walk through the folder lists it."""
+        (listed,) = (one for one in list_folder(self.root) if one.file == file)
+        return listed
 
-    def manifest(self, group_by="observation", **options):
+    def found(self, file, **options):
+        """What a first look at a file finds, with its checksum."""
+        found = scan_file(self.listed(file), self.root, IngestOptions(**options))
+        found.sha256 = sha256(self.root / file)
+        return found
+
+    def scan(self, file, **options):
+        """The row of a file before the archive as a whole is looked at."""
+        return self.found(file, **options).row()
+
+    def complete(self, group_by="observation", **options):
+        """All files of the archive, by their paths."""
         files = sorted(
             p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file()
         )
-        return {r["file"]: r for r in resolve([self.scan(f, **options) for f in files], group_by)}
+        found = complete([self.found(file, **options) for file in files], group_by)
+        return {one.file: one for one in found}
+
+    def observations(self, group_by="observation", **options):
+        """The rows of OBSERVATIONS, by their files."""
+        return {file: one.row() for file, one in self.complete(group_by, **options).items()}
+
+    def entry(self, file, **options):
+        """The line of a plan for a file."""
+        return Entry.of_found(self.complete(**options)[file])
 
     def read(self, file, **options):
+        """The first row of INGEST of a file."""
         return self.rows(file, **options)[0]
 
     def products(self, file, **options):
@@ -94,9 +117,10 @@ class Archive:
         return rows
 
     def rows(self, file, **options):
-        entry = {"reason": ""} | self.manifest(**options)[file]
-        assert entry["status"] == "ok", entry["reason"]
-        return read_products(entry, self.root, IngestOptions(**options))
+        """The rows of INGEST of a file."""
+        entry = self.entry(file, **options)
+        assert entry.status == "ok", entry.reason
+        return [one.row() for one in read_products(entry, self.root, IngestOptions(**options))]
 
 
 @pytest.fixture

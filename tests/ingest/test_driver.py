@@ -12,8 +12,7 @@ from pipeline.config.archive import SourceOptions
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import IngestOptions
-from pipeline.ingest import driver
-from pipeline.ingest.archive.walk import find
+from pipeline.ingest import driver, plan_driver
 from pipeline.ingest.files import fits_file
 from pipeline.ingest.plan import shard
 from pipeline.ingest.read.reader import read_products
@@ -24,7 +23,7 @@ CLUSTER = ClusterOptions(workers=2)
 
 
 def _plan(archive, folder, shards=3, cache=None, group_by="observation", **options):
-    driver.plan(
+    plan_driver.run(
         archive=archive.root,
         observations=folder / "observations.parquet",
         plan=folder / "plan",
@@ -57,12 +56,12 @@ def test_every_source_is_in_the_shard_of_its_name_and_every_shard_has_a_list(fil
     listed = {}
     for index in range(16):
         for entry in shard.read(tmp_path / f"plan/shard-{index:04d}.tsv"):
-            assert shard_of(entry["source_id"], 16) == index
-            listed[entry["file"]] = entry
+            assert shard_of(entry.source_id, 16) == index
+            listed[entry.file] = entry
     assert set(listed) == {row["file"] for row in rows if row["source_id"]}
     assert set(listed) == {*(f"{n}.evt" for n in range(6)), "cut.evt"}
-    assert listed["cut.evt"]["status"] == "truncated"
-    assert listed["cut.evt"]["reason"]
+    assert listed["cut.evt"].status == "truncated"
+    assert listed["cut.evt"].reason
 
 
 def test_a_plan_depends_on_the_archive_and_on_nothing_else(filled, tmp_path):
@@ -104,14 +103,14 @@ def test_looking_reads_headers_and_the_content_of_those_alone_that_may_be_copies
             touched.append(count)
             return count
 
-    item = next(item for item in find(filled.root) if item["file"] == "big.evt")
+    listed = filled.listed("big.evt")
     with io.BufferedReader(Watched(big, "rb")) as handle, fits_file.open_fits(handle, 1) as hdus:
         assert len(hdus) == 3
     assert sum(touched) < 0.1 * size
     rows = {row["file"]: row for row in _plan(filled, tmp_path)}
     assert sorted(read) == ["5.evt", "one.evt", "two.evt"]
     assert rows["one.evt"]["status"] == rows["two.evt"]["status"] == "duplicate"
-    assert rows["big.evt"]["version"] == item["version"]
+    assert rows["big.evt"]["version"] == listed.version
     assert rows["big.evt"]["sha256"] == ""
 
 
@@ -132,13 +131,13 @@ def test_one_new_file_changes_one_list(filled, tmp_path):
 
 def test_the_cache_spares_files_that_did_not_change(filled, tmp_path, monkeypatch):
     opened = []
-    look = driver.scan_file
+    look = plan_driver.scan_file
 
-    def counting(item, **options):
-        opened.append(item["file"])
-        return look(item, **options)
+    def counting(listed, **options):
+        opened.append(listed.file)
+        return look(listed, **options)
 
-    monkeypatch.setattr(driver, "scan_file", counting)
+    monkeypatch.setattr(plan_driver, "scan_file", counting)
     cache = tmp_path / "cache.parquet"
     first = _plan(filled, tmp_path, cache=cache)
     assert len(opened) == 8
@@ -182,7 +181,7 @@ def test_names_that_no_table_can_hold_are_said(filled, tmp_path):
     (filled.root / "3.evt").unlink()
     _plan(filled, tmp_path, shards=1)
     listed = shard.read(tmp_path / "plan/shard-0000.tsv")
-    assert "tab\tand\nline.evt" in {entry["file"] for entry in listed}
+    assert "tab\tand\nline.evt" in {entry.file for entry in listed}
 
 
 def test_an_archive_that_is_no_folder_is_a_mistake_of_the_configuration(archive, tmp_path):
@@ -193,7 +192,7 @@ def test_an_archive_that_is_no_folder_is_a_mistake_of_the_configuration(archive,
 
 def test_many_files_are_looked_at_by_workers(filled, tmp_path, monkeypatch):
     here = _plan(filled, tmp_path)
-    monkeypatch.setattr(driver, "WORTH_A_CLUSTER", 1)
+    monkeypatch.setattr(plan_driver, "WORTH_A_CLUSTER", 1)
     assert repr(_plan(filled, tmp_path)) == repr(here)
 
 
@@ -201,9 +200,9 @@ def _dangerous():
     """A reader that dies of one file and fails at another; pickled by value."""
 
     def read(entry, archive, options):
-        if entry["file"] == "2.evt":
+        if entry.file == "2.evt":
             os._exit(9)
-        if entry["file"] == "4.evt":
+        if entry.file == "4.evt":
             raise RuntimeError("no\nidea")
         return read_products(entry, archive, options)
 
@@ -218,7 +217,7 @@ def test_a_file_that_kills_its_worker_costs_one_row(filled, tmp_path):
     driver.read_shard(filled.root, plan, output, IngestOptions(), CLUSTER, _dangerous())
     entries = shard.read(plan)
     table = rows_of(read_parquet(output, INGEST))
-    assert [row["file"] for row in table] == [entry["file"] for entry in entries]
+    assert [row["file"] for row in table] == [entry.file for entry in entries]
     assert pq.ParquetFile(output).num_row_groups == len(entries)
     assert list(output.parent.iterdir()) == [output]
     rows = {row["file"]: row for row in table}

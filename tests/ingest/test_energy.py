@@ -26,7 +26,9 @@ def test_an_unknown_scale_is_not_guessed():
 
 
 def test_channels_with_bounds_are_in_the_middle_of_them_and_others_nowhere():
-    convert = calibration.of_ebounds(np.array([1, 0]), np.array([2.0, 1.0]), np.array([4.0, 2.0]))
+    convert = calibration.of_bounds(
+        calibration.Bounds(np.array([1, 0]), np.array([2.0, 1.0]), np.array([4.0, 2.0]))
+    )
     energy = convert(np.array([0, 1, 5]))
     assert energy[:2].tolist() == [1.5, 3.0]
     assert math.isnan(energy[2])

@@ -98,7 +98,7 @@ def read_shard(
     """
     entries = [_if_downloaded(entry, failures or {}) for entry in shard.read(plan)]
     receipts = [[Receipt.unread(entry)] for entry in entries]
-    items = [_Item(i, entry) for i, entry in enumerate(entries) if entry.status == Status.OK]
+    items = [Item(i, entry) for i, entry in enumerate(entries) if entry.status == Status.OK]
     with scratch_folder(output) as parts:
         work = functools.partial(
             read_part,
@@ -129,7 +129,7 @@ def _if_downloaded(entry: Entry, failures: Mapping[FileVersion, str]) -> Entry:
 
 
 @dataclass(frozen=True)
-class _Item:
+class Item:
     """An entry of the list of a shard, and its number."""
 
     index: int
@@ -170,7 +170,7 @@ class Receipt:
 
 
 def read_part(
-    item: _Item, archive: Path | Copies, options: IngestOptions, parts: Path, read: Read
+    item: Item, archive: Path | Copies, options: IngestOptions, parts: Path, read: Read
 ) -> list[Receipt]:
     """In a worker: read one file and write its rows as parts, one a product."""
     receipts = []

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import threading
+from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
@@ -20,8 +21,9 @@ from pipeline.config.archive import RemoteOptions, SourceOptions
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import IngestOptions
-from pipeline.ingest import driver
-from pipeline.ingest.archive import copies, receipts, remote
+from pipeline.ingest import download_driver, driver, list_driver, plan_driver
+from pipeline.ingest.archive import copies, http, receipts, remote, retries
+from pipeline.ingest.archive.file import ArchiveFile
 from pipeline.ingest.plan import shard
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -165,11 +167,12 @@ class Survey:
         return remote.RemoteArchive(self.url, self.options, self.copies)
 
     def listed(self):
-        driver.list_archive(archive=self.url, output=self.listing, options=self.options)
-        return {row["file"]: row for row in rows_of(read_parquet(self.listing, LISTING))}
+        list_driver.run(archive=self.url, output=self.listing, options=self.options)
+        rows = rows_of(read_parquet(self.listing, LISTING))
+        return {row["file"]: ArchiveFile.of_row(row) for row in rows}
 
     def plan(self):
-        driver.plan(
+        plan_driver.run(
             archive=self.url,
             observations=self.folder / "observations.parquet",
             plan=self.folder / "plan",
@@ -186,7 +189,7 @@ class Survey:
         return {row["file"]: row for row in rows}
 
     def download(self):
-        driver.download(
+        download_driver.run(
             archive=self.url,
             plan=self.list,
             listing=self.listing,
@@ -194,10 +197,10 @@ class Survey:
             output=self.receipts,
             options=self.options,
         )
-        return {file: reason for (file, _), reason in receipts.read(self.receipts).items()}
+        return {file: reason for (file, _), reason in receipts.read_failures(self.receipts).items()}
 
-    def with_failures(self):
-        files = driver.with_failures(
+    def outputs_to_remake(self):
+        files = download_driver.outputs_to_remake(
             listing=self.listing,
             observations=self.folder / "observations.parquet",
             downloads=self.receipts.parent,
@@ -239,16 +242,16 @@ def test_pages_are_followed_below_the_archive_only(filled, pages, survey):
     assert set(rows) == names
     for name, row in rows.items():
         content = (filled.root / name).read_bytes()
-        assert row["size"] == len(content)
-        assert row["version"] == f"v-{hashlib.md5(content).hexdigest()}"
-        assert row["mtime_ns"] == int((filled.root / name).stat().st_mtime) * 10**9
+        assert row.size == len(content)
+        assert row.version == f"v-{hashlib.md5(content).hexdigest()}"
+        assert row.mtime_ns == int((filled.root / name).stat().st_mtime) * 10**9
     assert not any("elsewhere" in path for _, path, _ in pages.asked)
 
 
 def test_without_versions_size_and_time_are_one(filled, pages, survey):
     pages.etags = False
     row = survey.listed()["plain.evt"]
-    assert row["version"] == f"{row['size']}-{row['mtime_ns']}"
+    assert row.version == f"{row.size}-{row.mtime_ns}"
 
 
 def test_a_listing_that_did_not_change_is_left_as_it_is(filled, pages, survey):
@@ -281,7 +284,7 @@ def test_an_archive_on_a_server_gives_the_rows_that_the_folder_gives(filled, pag
     manifest = survey.plan()
     assert survey.download() == {}
     rows = survey.ingest()
-    here = filled.manifest()
+    here = filled.observations()
     for file, row in rows.items():
         assert row["status"] == Status.OK
         assert row["time"].tolist() == filled.read(file)["time"].tolist()
@@ -302,7 +305,7 @@ def test_a_download_goes_on_where_it_broke(filled, pages, survey):
     pages.faults["plain.evt"] = [None, "drop", 503, None, *([500] * 3)]
     with pytest.raises(Rejected, match="3 times"):
         survey.server().fetch(item)
-    path = copies.Copies(survey.copies, survey.url).path("plain.evt", item["version"])
+    path = copies.Copies(survey.copies, survey.url).path("plain.evt", item.version)
     assert not path.exists()
     assert path.with_name("part").stat().st_size == 2 * BLOCK
     pages.asked.clear()
@@ -329,11 +332,11 @@ def test_what_does_not_match_its_checksum_is_fetched_again_and_then_refused(fill
     content = (filled.root / "plain.evt").read_bytes()
     pages.checksums = "md5=" + "A" * 22 + "=="
     item = survey.listed()["plain.evt"]
-    assert item["checksum"] == "md5:" + "0" * 32
+    assert item.checksum == "md5:" + "0" * 32
     with pytest.raises(Rejected, match="does not match its checksum"):
         survey.server().fetch(item)
     assert not list(survey.copies.rglob("plain.evt"))
-    right = item | {"checksum": f"sha-256:{hashlib.sha256(content).hexdigest()}"}
+    right = replace(item, checksum=f"sha-256:{hashlib.sha256(content).hexdigest()}")
     assert survey.server().fetch(right).read_bytes() == content
 
 
@@ -359,26 +362,26 @@ def test_a_file_that_is_not_given_is_a_row_and_the_next_run_tries_again(filled, 
         assert row["status"] == (Status.NOT_DOWNLOADED if file in failed else Status.OK), file
         assert row["source_id"]
     assert rows["xmm/1.evt"]["reason"] == failed["xmm/1.evt"]
-    assert survey.with_failures() == ["shard-0000.tsv"]
+    assert survey.outputs_to_remake() == ["shard-0000.tsv"]
     assert survey.download() == {}
-    assert survey.with_failures() == []
+    assert survey.outputs_to_remake() == []
 
 
 def test_a_file_that_cannot_be_looked_at_is_in_the_table_of_files_and_looked_at_again(
     filled, pages, survey
 ):
     pages.faults["plain.evt"] = [404, 404]  # HEAD, and GET instead of it
-    assert "answers 404" in survey.listed()["plain.evt"]["problem"]
+    assert "answers 404" in survey.listed()["plain.evt"].problem
     pages.faults["xmm/1.evt"] = ["drop"] * 3
     manifest = survey.plan()
     assert manifest["plain.evt"]["status"] == Status.NOT_DOWNLOADED
     assert f"{survey.url}/plain.evt" in manifest["plain.evt"]["reason"]
     assert manifest["xmm/1.evt"]["status"] == Status.NOT_DOWNLOADED
     assert "the connection fails" in manifest["xmm/1.evt"]["reason"]
-    assert survey.with_failures() == ["observations.parquet"]
+    assert survey.outputs_to_remake() == ["observations.parquet"]
     assert survey.plan()["xmm/1.evt"]["status"] == Status.OK
-    assert survey.with_failures() == []  # of plain.evt the listing will say when there is hope
-    assert survey.listed()["plain.evt"]["problem"] == ""
+    assert survey.outputs_to_remake() == []  # of plain.evt the listing will say when there is hope
+    assert survey.listed()["plain.evt"].problem == ""
     assert survey.plan()["plain.evt"]["status"] == Status.OK
 
 
@@ -387,7 +390,7 @@ def test_a_page_that_fails_is_no_smaller_archive(filled, pages, survey):
     with pytest.raises(ConnectionError, match=r"/xmm/: the server answers 503"):
         survey.listed()
     pages.faults["xmm/"] = [403]
-    assert survey.listed()["xmm"]["problem"]
+    assert survey.listed()["xmm"].problem
 
 
 def test_an_archive_that_is_not_there_is_a_mistake_of_the_configuration(filled, pages, survey):
@@ -441,7 +444,7 @@ def test_downloads_wait_as_the_limit_says(filled, pages, survey, monkeypatch):
     monkeypatch.setattr(remote.time, "sleep", waited.append)
     survey.options = RemoteOptions(**QUICK | {"bytes_per_second": 1e5, "requests_per_second": 1e3})
     survey.server().fetch(item)
-    assert [s for s in waited if s] == pytest.approx([1e-3, item["size"] / 1e5, 2e-3])
+    assert [s for s in waited if s] == pytest.approx([1e-3, item.size / 1e5, 2e-3])
 
 
 def test_a_password_comes_from_netrc_and_goes_nowhere_else(
@@ -462,11 +465,11 @@ def test_a_password_comes_from_netrc_and_goes_nowhere_else(
 
 
 def test_folders_without_end_are_not_followed(filled, pages, survey, monkeypatch):
-    monkeypatch.setattr(remote, "_DEEPEST", 3)
+    monkeypatch.setattr(http, "_DEEPEST", 3)
     (filled.root / "loop").symlink_to(filled.root)
     listed = survey.listed()
-    assert "a loop of links?" in listed["loop/loop/loop/loop"]["problem"]
-    assert listed["loop/plain.evt"]["problem"] == ""
+    assert "a loop of links?" in listed["loop/loop/loop/loop"].problem
+    assert listed["loop/plain.evt"].problem == ""
 
 
 def test_no_more_requests_at_a_time_than_allowed(filled, pages, survey, monkeypatch):
@@ -497,7 +500,7 @@ def test_no_more_requests_at_a_time_than_allowed(filled, pages, survey, monkeypa
 def test_what_waits_for_the_server_is_told(filled, pages, survey, monkeypatch):
     waited = []
     monkeypatch.setattr(remote.time, "sleep", waited.append)
-    monkeypatch.setattr(remote, "_LONGEST_PAUSE", 50.0)
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 50.0)
     item = survey.listed()["plain.evt"]
     survey.options = RemoteOptions(**QUICK | {"pause": 20.0, "tries": 4})
     pages.faults["plain.evt"] = [503, 503, 429]
@@ -553,19 +556,19 @@ def s3(bucket, moto, tmp_path):
 
 def test_a_bucket_gives_the_rows_that_the_folder_gives(filled, s3):
     listed = s3.listed()
-    here = filled.manifest()
+    here = filled.observations()
     assert set(listed) == set(here)
     md5 = hashlib.md5((filled.root / "plain.evt").read_bytes()).hexdigest()
-    assert listed["plain.evt"]["version"] == md5
-    assert listed["plain.evt"]["checksum"] == f"md5:{md5}"
+    assert listed["plain.evt"].version == md5
+    assert listed["plain.evt"].checksum == f"md5:{md5}"
     manifest = s3.plan()
     assert {f: r["status"] for f, r in manifest.items()} == {
         f: r["status"] for f, r in here.items()
     }
     assert s3.download() == {}
     for entry in shard.read(s3.list):
-        path = copies.locate(s3.server().copies, entry["file"], entry["version"])
-        assert path.read_bytes() == (filled.root / entry["file"]).read_bytes()
+        path = copies.locate(s3.server().copies, entry.file, entry.version)
+        assert path.read_bytes() == (filled.root / entry.file).read_bytes()
 
 
 def test_a_bucket_is_asked_without_and_with_credentials(filled, s3, moto, monkeypatch):
@@ -590,7 +593,7 @@ def test_an_object_that_changed_or_is_damaged_is_not_taken(filled, s3, bucket):
     bucket.put_object(Bucket="archive", Key="data/plain.evt", Body=bytes(other))
     with pytest.raises(Rejected, match="does not match its checksum"):
         s3.server().fetch(item)
-    parts = item | {"version": "0123456789abcdef0123456789abcdef-2", "checksum": ""}
+    parts = replace(item, version="0123456789abcdef0123456789abcdef-2", checksum="")
     with pytest.raises(Rejected, match="has changed since"):
         s3.server().fetch(parts)
     bucket.delete_object(Bucket="archive", Key="data/plain.evt")
@@ -603,8 +606,8 @@ def test_names_that_are_no_files_and_objects_in_cold_storage_are_rows(filled, s3
     bucket.put_object(Bucket="archive", Key="data/ice.evt", Body=b"x", StorageClass="GLACIER")
     bucket.put_object(Bucket="archive", Key="data/folder/", Body=b"")
     listed = s3.listed()
-    assert "cannot be that of a file" in listed["a/../b.evt"]["problem"]
-    assert "cold storage" in listed["ice.evt"]["problem"]
+    assert "cannot be that of a file" in listed["a/../b.evt"].problem
+    assert "cold storage" in listed["ice.evt"].problem
     assert not any(name.startswith("folder") for name in listed)
     manifest = s3.plan()
     assert manifest["ice.evt"]["status"] == Status.NOT_DOWNLOADED

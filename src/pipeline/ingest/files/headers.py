@@ -26,6 +26,7 @@ _VALUES: dict[str, Callable[[str], bool | int | float]] = {
     "int": int,
     "float": lambda text: float(text.replace("D", "E")),
 }
+_DEFAULTS = {"PCOUNT": 0, "GCOUNT": 1}
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 _TABLES = frozenset({"BINTABLE", "TABLE"})
 
@@ -141,7 +142,7 @@ def _data_size(header: dict[str, Any]) -> int | None:
     if type(axes) is not int or not 0 <= axes < 1000:
         return None
     keys = ["BITPIX", "PCOUNT", "GCOUNT", *(f"NAXIS{i}" for i in range(1, axes + 1))]
-    values = [{"PCOUNT": 0, "GCOUNT": 1, **header}.get(key) for key in keys]
+    values = [header.get(key, _DEFAULTS.get(key)) for key in keys]
     numbers = [value for value in values if type(value) is int]
     if len(numbers) < len(values) or min(numbers[1:]) < 0:
         return None

@@ -1,6 +1,7 @@
 """Complete what a scan found by what only the whole archive tells: responses, duplicates, sources."""
 
 from collections.abc import Iterable
+from copy import copy
 
 from pipeline.ingest.plan.duplicates import mark_duplicates
 from pipeline.ingest.plan.found import FoundFile
@@ -10,7 +11,7 @@ from pipeline.status import Flag, Status
 
 
 def complete(found: Iterable[FoundFile], group_by: str, radius: float = 10.0) -> list[FoundFile]:
-    """Complete the files that a scan found. They are changed in place.
+    """Complete the files that a scan found. These are left as they are; copies of them are returned.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ def complete(found: Iterable[FoundFile], group_by: str, radius: float = 10.0) ->
         In the order of their paths. Every file that is worth reading has a source; so has a file that is
         not, if it is recognisably an observation and says of what.
     """
-    files = sorted(found, key=lambda one: one.file)
+    files = sorted(map(copy, found), key=lambda one: one.file)
     assign_responses(files)
     duplicates = mark_duplicates(files)
     assign_sources([f for f in files if f.status != Status.DUPLICATE], group_by, radius)

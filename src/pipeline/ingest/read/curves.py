@@ -108,7 +108,8 @@ def _bins_of_table(opened: Opened, times: Times) -> Bins:
     bands = bands_of(opened.hdus, hdu.header, who.mission, who.instrument, stem)
     curves = of_table(hdu, len(seconds), dt, known, bands)
     seconds = cadence.bin_centres(seconds, dt, keywords)
-    flags = Flag.NO_TIMEDEL * width.measured | Flag.TIMES_ROUNDED * rounded
+    flags = Flag.NO_TIMEDEL if width.measured else _NO_FLAG
+    flags |= Flag.TIMES_ROUNDED if rounded else _NO_FLAG
     return Bins(seconds, dt, curves, keywords, flags)
 
 

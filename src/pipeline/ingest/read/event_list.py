@@ -50,7 +50,7 @@ def read(opened: Opened) -> list[Observation]:
         common = timed(opened, good.clock, times.keywords, kept, wanted)
         return replace(
             common,
-            flags=common.flags | good.flags | Flag.TIMES_DROPPED * bool(dropped),
+            flags=common.flags | good.flags | (Flag.TIMES_DROPPED if dropped else Flag(0)),
             n_dropped=dropped,
             exposure=gti.total(kept.gti),
             energy=kept.energy,

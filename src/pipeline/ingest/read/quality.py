@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -116,8 +116,8 @@ def of_column(
                 "which are good",
             )
         return Quality(np.zeros(len(values), dtype=bool), known=False)
-    bad = result.bad
-    return Quality(bad.any(axis=tuple(range(1, bad.ndim))), result.known)
+    axes = tuple(range(1, result.bad.ndim))
+    return replace(result, bad=np.any(result.bad, axis=axes)) if axes else result
 
 
 def _of_numbers(name: str, values: np.ndarray, bad_bits: int) -> Quality | None:
@@ -148,8 +148,9 @@ def _of_booleans(name: str, values: np.ndarray, undefined: np.ndarray | bool = F
 
 def _commoner(values: np.ndarray, undefined: np.ndarray | bool) -> Quality:
     """Take the commoner of two values for good; if there is only one value, it is good."""
-    usual = np.full(values.shape, 2 * np.count_nonzero(values) > values.size)
-    return Quality((values != usual) | undefined, known=bool(np.all(values == usual)))
+    usual = 2 * np.count_nonzero(values) > values.size
+    other = np.not_equal(values, usual)
+    return Quality(other | undefined, known=not other.any())
 
 
 def _of_words(name: str, values: np.ndarray, good: Sequence[Value]) -> Quality | None:
