@@ -19,7 +19,9 @@ from pipeline.config.fit import FitOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.config.survey import validate
 from pipeline.fit.driver import fit_rows
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations
+from pipeline.segment.observation import observation as ingested
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.simulate import observatories, observe
 from pipeline.simulate.population import REGIMES, draw_source
 from pipeline.status import Status
@@ -126,7 +128,8 @@ def spectrum(source, seed):
         for k in range(source.n_files)
     ]
     rows = rows_of(to_arrow(INGEST, rows))
-    (row,) = product_rows(lambda i: rows[i], len(rows), SegmentOptions(epochs=False))
+    some = Observations.held([ingested(row, i) for i, row in enumerate(rows)])
+    (row,) = product_rows(some, SegmentOptions(epochs=False))
     return row
 
 

@@ -50,6 +50,30 @@ def test_a_column_has_a_known_type_unit_ucd_and_sentence(table, column):
     assert not (column.unit and column.dtype in ("str", "bool"))
 
 
+DIFFERENT = {
+    ("kind", "TRUTH"): "what was injected, where other tables have what a file holds",
+    ("noise", "TRUTH"): "has a unit, for it is always in fractional rms squared per Hz",
+    ("mean_rate", "TRUTH"): "of the source without background, for Kepler's dialect in electrons",
+    ("n_files", "TRUTH"): "leaves out copies and damaged files, which OBSERVATIONS counts",
+    ("value", "SAMPLES"): "is a list of draws, where PARAMETERS has one value",
+}
+"""Columns of which a table has another with the same name, and why: by name and table."""
+
+
+def test_a_name_is_one_column_in_all_tables():
+    first = {}
+    for table, column in EVERY_COLUMN:
+        if (column.name, table.name) not in DIFFERENT:
+            assert first.setdefault(column.name, column) is column, f"{table.name}.{column.name}"
+    for name, table in DIFFERENT:
+        assert TABLES[table].column(name) != first[name], f"{table}.{name} is no exception"
+
+
+def test_what_a_column_is_about_is_a_column_of_its_table():
+    for table, column in EVERY_COLUMN:
+        assert not column.of or column.of in table.names, f"{table.name}.{column.name}"
+
+
 @pytest.mark.parametrize("component", COMPONENTS.values(), ids=lambda component: component.name)
 @pytest.mark.parametrize("norm", ["frac", "leahy", "abs"])
 def test_parameters_have_units_in_every_normalisation(component, norm):

@@ -114,7 +114,7 @@ def _add_stage(command: argparse.ArgumentParser, stage: Stage) -> None:
 
 def _add_section(command: argparse.ArgumentParser, flag: str, name: str) -> None:
     """Add an option that is a section of the configuration, or all of it, as JSON."""
-    section = SECTIONS[name] if name else Survey
+    section: type[Options] = SECTIONS[name] if name else Survey
 
     def parse(text: str) -> Options:
         try:

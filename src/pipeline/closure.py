@@ -1,13 +1,18 @@
 """A hash of the code that a stage runs: its own files and all that they import, found in the source.
 
-The Snakefile asks for it, and each job parses the Snakefile anew: nothing is imported here but the standard
-library, and of each file only its import statements are parsed.
+The Snakefile asks for it in every job. So nothing is imported here but the standard library, and of each file
+only the import statements are parsed.
+
+A stage is a subpackage with a module ``driver``. What a stage imports from another one is a declaration, as the
+table of a product: of its modules only the imports at the top count, not those inside of functions, which run
+in the other stage.
 """
 
 import ast
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,7 +43,7 @@ def code_version(*parts: str, root: Path = ROOT) -> str:
     return digest.hexdigest()[:16]
 
 
-def imported(parts, root: Path = ROOT) -> set[str]:
+def imported(parts: Iterable[str], root: Path = ROOT) -> set[str]:
     """Return the files of subpackages or modules, and of all modules of the package that they import.
 
     Parameters
@@ -64,23 +69,27 @@ def imported(parts, root: Path = ROOT) -> set[str]:
 class _Code:
     """The files of a package, each read and parsed once."""
 
-    def __init__(self, root):
+    def __init__(self, root: str):
         self.root, self.name = root, os.path.basename(root)
-        self.files = set()
+        self.files: set[str] = set()
         for folder, _, names in os.walk(root):
             if not folder.endswith("__pycache__"):
                 inside = folder[len(root) + 1 :].replace(os.sep, "/")
                 self.files.update(f"{inside}/{n}" if inside else n for n in names)
-        self.known = {}
+        self.stages = {f.partition("/")[0] for f in self.files if f.endswith("/driver.py")}
+        self.known: dict[tuple[str, bool], set[str]] = {}
 
-    def read(self, file) -> bytes:
+    def read(self, file: str) -> bytes:
         """Return what is in a file."""
         with open(os.path.join(self.root, file), "rb") as handle:
             return handle.read()
 
-    def imported(self, parts) -> set[str]:
+    def imported(self, parts: Iterable[str]) -> set[str]:
         """See the function."""
-        found, waiting = set(), []
+        found: set[str] = set()
+        waiting: list[str] = []
+        parts = tuple(parts)
+        others = self.stages - {part.partition(".")[0] for part in parts}
         for part in parts:
             path = part.replace(".", "/")
             inside = [f for f in self.files if f == f"{path}.py" or f.startswith(f"{path}/")]
@@ -91,16 +100,20 @@ class _Code:
             file = waiting.pop()
             if file not in found:
                 found.add(file)
-                waiting += self.imports(file) if file.endswith(".py") else ()
+                if file.endswith(".py"):
+                    waiting += self.imports(file, at_top=file.partition("/")[0] in others)
         return found
 
-    def imports(self, file) -> set[str]:
-        """Return the files of the package that one of its modules imports, also inside functions."""
-        if file in self.known:
-            return self.known[file]
-        out, name = set(), self.name.encode()
+    def imports(self, file: str, at_top: bool = False) -> set[str]:
+        """Return the files of the package that one of its modules imports, inside functions too or not."""
+        if (file, at_top) in self.known:
+            return self.known[file, at_top]
+        out: set[str] = set()
+        name = self.name.encode()
         for match in _STATEMENT.finditer(self.read(file)):
             statement = match[1]
+            if at_top and match.start() != match.start(1):
+                continue
             if name in statement or statement.startswith(b"from ."):
                 try:
                     nodes = ast.parse(statement).body
@@ -108,12 +121,12 @@ class _Code:
                     continue
                 for node in nodes:  # several where there are semicolons
                     out |= self.named(node, file)
-        self.known[file] = out
+        self.known[file, at_top] = out
         return out
 
-    def named(self, node, file) -> set[str]:
+    def named(self, node: ast.AST, file: str) -> set[str]:
         """Return the files of the package that an import statement of a module names."""
-        out = set()
+        out: set[str] = set()
         if isinstance(node, ast.Import):
             for alias in node.names:
                 first, *path = alias.name.split(".")
@@ -134,7 +147,7 @@ class _Code:
             out |= self._resolved(path, alias.name)
         return out
 
-    def _resolved(self, path, member) -> set[str]:
+    def _resolved(self, path: list[str], member: str | None) -> set[str]:
         """Files that run when a module is imported, or a member of it; packages above it included.
 
         The root's own file counts only where something is taken from it: all it holds is the version.
@@ -149,6 +162,6 @@ class _Code:
 
 
 @lru_cache
-def _code(root) -> _Code:
-    """Return the code of a package: read once in a process, for it is the code that runs."""
+def _code(root: str) -> _Code:
+    """Return the code of a package. It is read once in a process, because it is the code that runs."""
     return _Code(root)

@@ -2,8 +2,8 @@
 
 An item may raise, crash its process, outgrow its memory or never end. Dask restarts the process
 but blames every task that was assigned to it, so a death says only that the culprit is among
-them. They are run again, one item a task, and what is blamed a second time a third time with
-nothing beside it: then the verdict is certain.
+them. They are run again, one item a task. An item that is blamed a second time is run a third
+time with no other task: then the verdict is certain.
 """
 
 import faulthandler
@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import dask
-from distributed import Client, KilledWorker, LocalCluster, wait
+from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -48,7 +49,7 @@ class Outcome:
     """
 
     index: int
-    value: object = None
+    value: Any = None
     error: str = ""
     died: bool = False
 
@@ -126,7 +127,8 @@ def isolating_map(
     slots = max(1, sum(client.nthreads().values()))
     size = max(1, min(options.chunk_size, math.ceil(len(items) / (4 * slots))))
     with _bar(progress, len(items)) as advance:
-        pending, errors = range(len(items)), {}
+        pending = list(range(len(items)))
+        errors: dict[int, BaseException] = {}
         for length, window in ((size, 2 * slots), (1, slots), (1, 1)):
             chunks = [pending[i : i + length] for i in range(0, len(pending), length)]
             pending = []
@@ -143,9 +145,17 @@ def isolating_map(
             yield _verdict(index, errors[index], options)
 
 
-def _fly(client, function, items, chunks, window, options):
+def _fly(
+    client: Client,
+    function: Callable,
+    items: Sequence,
+    chunks: Sequence[list[int]],
+    window: int,
+    options: ClusterOptions,
+) -> Iterator[tuple[list[int], list[Outcome] | BaseException]]:
     """Keep at most `window` chunks in flight; yield each with its outcomes or its exception."""
-    waiting, flying = iter(chunks), {}
+    waiting = iter(chunks)
+    flying: dict[Future, list[int]] = {}
     while True:
         while len(flying) < window and (chunk := next(waiting, None)) is not None:
             numbered = [(i, items[i]) for i in chunk]
@@ -161,8 +171,8 @@ def _fly(client, function, items, chunks, window, options):
                 raise ConnectionError("the Dask scheduler was lost") from error
 
 
-def _first_done(client, futures):
-    """Wait for one of the futures; raise ConnectionError when there is nobody left to do it."""
+def _first_done(client: Client, futures: list[Future]) -> set[Future]:
+    """Wait for one of the futures; raise ConnectionError when no worker is left."""
     deserted = False
     while True:
         try:
@@ -176,7 +186,9 @@ def _first_done(client, futures):
             raise ConnectionError("the Dask scheduler was lost") from error
 
 
-def _run_chunk(function, numbered, timeout):
+def _run_chunk(
+    function: Callable, numbered: Sequence[tuple[int, Any]], timeout: float
+) -> list[Outcome]:
     """Run in a worker: apply `function` to the items, and end the process on one that hangs.
 
     The alarm is a thread of C that needs no interpreter lock, so it frees the worker from
@@ -195,7 +207,7 @@ def _run_chunk(function, numbered, timeout):
     return outcomes
 
 
-def _verdict(index, error, options):
+def _verdict(index: int, error: BaseException, options: ClusterOptions) -> Outcome:
     """Return the outcome of an item whose task failed with nothing else in flight."""
     if not isinstance(error, KilledWorker):
         return Outcome(index, error=error_line(error))
@@ -206,7 +218,7 @@ def _verdict(index, error, options):
     return Outcome(index, error=reason, died=True)
 
 
-def _client_of(address):
+def _client_of(address: str) -> Client:
     """Return a client of a running scheduler that has at least one worker."""
     try:
         client = Client(address, timeout=CONNECT_TIMEOUT)
@@ -224,15 +236,15 @@ def _client_of(address):
     return client
 
 
-def _silence():
-    """Keep Dask's account of processes that died, which the outcomes give better, off stderr."""
+def _silence() -> None:
+    """Keep the messages of Dask about processes that died off stderr: the outcomes say it better."""
     for name in ("distributed", *logging.root.manager.loggerDict):
         if name.partition(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager
-def _bar(label, total):
+def _bar(label: str, total: int) -> Iterator[Callable[[], None]]:
     """Yield a function that advances a progress bar by one, where anyone can see it."""
     if not (label and sys.stderr.isatty()):
         yield lambda: None

@@ -3,10 +3,12 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TextIO
 
 import yaml
 
 from pipeline.components import COMPONENTS
+from pipeline.config.base import Options
 from pipeline.config.models import ComponentOptions, ParameterOptions, TieOptions
 from pipeline.config.survey import SECTIONS, Survey
 from pipeline.config.tables import TableOptions
@@ -29,7 +31,7 @@ class Option:
     description: str
 
 
-def options(section=Survey, prefix: str = "") -> list[Option]:
+def options(section: type[Options] = Survey, prefix: str = "") -> list[Option]:
     """Return the keys of a section of the configuration, in order.
 
     Parameters
@@ -39,17 +41,20 @@ def options(section=Survey, prefix: str = "") -> list[Option]:
     prefix : str, optional
         What to put before each key: ``"fit."``.
     """
-    rows = []
+    rows: list[Option] = []
     for name, about in section.model_json_schema()["properties"].items():
-        if "$ref" not in about:
-            field = section.model_fields[name]
+        field = section.model_fields[name]
+        if "$ref" in about:  # of a survey, the sections are listed by themselves
+            if section is not Survey:
+                rows += options(field.annotation, f"{prefix}{name}.")
+        else:
             default = field.get_default(call_default_factory=True)
             text = "" if field.is_required() else json.dumps(default)
             rows.append(Option(prefix + name, _type(about), text, about["description"]))
     return rows
 
 
-def _type(about: dict) -> str:
+def _type(about: dict[str, Any]) -> str:
     """Say in words what a node of a JSON schema allows."""
     if "anyOf" in about:
         return " or ".join(_type(choice) for choice in about["anyOf"])
@@ -70,7 +75,7 @@ def _type(about: dict) -> str:
     return " ".join((kind, " and ".join(limits))).rstrip()
 
 
-def schema() -> dict:
+def schema() -> dict[str, Any]:
     """Return the JSON schema of a configuration file, components in the short form people write."""
     whole = Survey.model_json_schema()
     parameter = {"$ref": "#/$defs/ParameterOptions"}
@@ -123,7 +128,7 @@ def readme_text() -> str:
         _table(options()),
     ]
     for name, section in SECTIONS.items():
-        parts += [f"## `{name}`", section.__doc__, _table(options(section, f"{name}."))]
+        parts += [f"## `{name}`", section.__doc__ or "", _table(options(section, f"{name}."))]
         if name == "ingest":
             parts += _tables()
         if name == "fit":
@@ -216,9 +221,10 @@ def _table(rows: list[Option]) -> str:
     return "\n".join(lines)
 
 
-def write_options(stream) -> None:
+def write_options(stream: TextIO) -> None:
     """Print every option: its key, type and default, and what it means."""
-    for name, section in [("", Survey), *SECTIONS.items()]:
+    sections: dict[str, type[Options]] = {"": Survey, **SECTIONS}
+    for name, section in sections.items():
         for row in options(section, name and f"{name}."):
             default = f"default {row.default}" if row.default else "required"
             stream.write(f"{row.key}: {row.type}, {default}\n    {row.description}\n")

@@ -1,10 +1,12 @@
-"""What has no value: null in files, and how it looks inside the code.
+"""Cells without a value: null in files, and how they look inside the code.
 
 Inside the code a missing number is NaN, a missing text is empty, a missing count is zero: arrays without a mask.
-In a file each of them is null, because readers of Parquet take NaN for a number that is larger than all others.
+In a file each of them is null, because readers of Parquet take NaN for a number larger than all others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import EllipsisType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +14,14 @@ import pyarrow.compute as pc
 
 from pipeline.columns.base import Column, Table
 
-EMPTY = {"str": "", "bool": False, "int32": 0, "int64": 0, "float32": np.nan, "float64": np.nan}
+EMPTY: dict[str, Any] = {
+    "str": "",
+    "bool": False,
+    "int32": 0,
+    "int64": 0,
+    "float32": np.nan,
+    "float64": np.nan,
+}
 """How a missing cell looks inside the code."""
 
 
@@ -20,12 +29,14 @@ def may_be_null(table: Table, column: Column) -> bool:
     """Return whether a cell of a column can have no value in a file; keys always have one."""
     if column.name in table.key or column.array:
         return False
-    return bool(column.of) or null_value(column) is not None
+    if null_value(column) is not None:
+        return True
+    return bool(column.of) and may_be_null(table, table.column(column.of))
 
 
-def null_value(column: Column):
-    """Return which value of a column means that there is none; None: all of them are values."""
-    if column.null is not Ellipsis:
+def null_value(column: Column) -> str | float | None:
+    """Return the value of a column that stands for no value; None: there is no such value."""
+    if not isinstance(column.null, EllipsisType):
         return column.null
     return EMPTY[column.dtype] if column.dtype[:3] in ("str", "flo") else None
 
@@ -43,7 +54,7 @@ def missing(table: Table, data: pa.Table) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to bool array, shape (rows,)
-        By the names of the columns in which at least one cell has none. Of lists, those without elements.
+        By the names of the columns in which at least one cell has no value. A list without elements has none.
     """
     found: dict[str, np.ndarray] = {}
     for column in table.columns:
@@ -65,7 +76,7 @@ def missing(table: Table, data: pa.Table) -> dict[str, np.ndarray]:
 
 
 def _missing_of(table: Table, data: pa.Table, name: str) -> np.ndarray:
-    """Return where the column that another one is about has no value; nowhere if it was not read."""
+    """Return where the column that another one is about has no value: nowhere if it was not read."""
     if name not in data.column_names:
         return np.zeros(data.num_rows, bool)
     return missing(table, data.select([name])).get(name, np.zeros(data.num_rows, bool))
@@ -105,7 +116,7 @@ def without_nulls(data: pa.Table, columns: Mapping[str, Column] | None = None) -
     data : pyarrow.Table
         As read from a file.
     columns : mapping of str to Column, optional
-        Declarations by name, where a missing number is another than the one of its type.
+        Declarations by name, for columns whose missing number is not that of their type.
     """
     for number, field in enumerate(data.schema):
         values = data.column(number)
@@ -121,7 +132,7 @@ def without_nulls(data: pa.Table, columns: Mapping[str, Column] | None = None) -
     return data
 
 
-def _filled(values, null=None):
+def _filled(values: pa.ChunkedArray, null: str | float | None = None) -> pa.ChunkedArray:
     """Fill the nulls of an array; it has none afterwards."""
     kind = values.type
     if pa.types.is_null(kind) or not values.null_count:
@@ -143,7 +154,7 @@ def _nan_to_null(values: pa.Array) -> pa.Array:
     return pc.if_else(nan, pa.scalar(None, values.type), values)
 
 
-def _elements(values: pa.ChunkedArray, change) -> pa.ChunkedArray:
+def _elements(values: pa.ChunkedArray, change: Callable[[pa.Array], pa.Array]) -> pa.ChunkedArray:
     """Change the elements of a column of lists; the same column where nothing changes."""
     chunks, same = [], True
     for chunk in values.chunks:

@@ -1,10 +1,11 @@
 """The priors that a configuration may name, and how they change with the unit of their parameter."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 _LOCATION, _FREE, _RANGE = {"loc": 1, "scale": 1}, {"concentration": 0}, {"low": 1, "high": 1}
-PRIORS = {
+PRIORS: Mapping[str, Mapping[str, int | Literal["log"]]] = {
     "uniform": _RANGE,
     "loguniform": _RANGE,
     "normal": _LOCATION,

@@ -1,20 +1,21 @@
-"""How much a peak stands out and whether it is narrow: by which fit and catalogue say what is the QPO."""
+"""How prominent and how narrow a peak is: the fit and the catalogue choose the QPO by these."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 SIGMAS = 1.645
-"""Errors by which the logarithm of a quality factor is above the least one: 95 % confidence, one-sided."""
+"""Errors by which the logarithm of a quality factor exceeds the least one: 95 % confidence, one-sided."""
 
 
-def is_narrow(q, q_err, min_q):
-    """Return whether the data say that a peak is narrow: whether its Q is above the least with 95 % confidence.
+def is_narrow(q: ArrayLike, q_err: ArrayLike, min_q: float) -> np.ndarray:
+    """Return whether the data show that a peak is narrow: its Q exceeds the least one with 95 % confidence.
 
-    A component whose Q is the least one within its error is as well a part of the broad noise.
+    A component whose Q agrees with the least one within its error may as well be a part of the broad noise.
 
     Parameters
     ----------
     q, q_err : float or array
-        Quality factor and its error on the lower side; where that is NaN or infinite, q itself decides.
+        Quality factor and its error on the lower side. Where the error is NaN or infinite, q alone decides.
     min_q : float
         Least quality factor.
     """
@@ -25,20 +26,23 @@ def is_narrow(q, q_err, min_q):
         return q > min_q * np.exp(SIGMAS * error)
 
 
-def prominence(variance, frequency, fwhm, bin_width=0.0):
+def prominence(
+    variance: ArrayLike, frequency: ArrayLike, fwhm: ArrayLike, bin_width: ArrayLike = 0.0
+) -> np.ndarray:
     """Return frequency times power density at the centroid of a Lorentzian, averaged over a bin.
 
     In this representation equal areas are equal variances a decade, and a peak is as high as it looks
-    (Belloni et al. 1997, A&A 322, 857). A broad component may have more variance than the QPO that it lies under.
+    (Belloni et al. 1997, A&A 322, 857). A broad component may have more variance than the QPO above it.
 
     Parameters
     ----------
     variance, frequency, fwhm : float or array
-        Of the Lorentzian: integral over frequency, Hz, Hz.
+        Integral of the Lorentzian over frequency, its centroid (Hz) and its full width (Hz).
     bin_width : float or array, optional
-        Width of the bin about the centroid, Hz: what is narrower is not higher for it.
+        Width of the bin about the centroid, Hz. A Lorentzian that is narrower than the bin is not higher
+        for being narrow.
     """
     width, fwhm = np.asarray(bin_width, float), np.asarray(fwhm, float)
     x = width / fwhm
     inside = np.where(x > 1e-6, np.arctan(x) / np.where(x > 1e-6, x, 1.0), 1.0)
-    return 2 * variance * frequency / (np.pi * fwhm) * inside
+    return 2 * np.asarray(variance) * np.asarray(frequency) / (np.pi * fwhm) * inside

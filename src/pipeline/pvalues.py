@@ -1,12 +1,23 @@
-"""One p-value from several of the same source: its bands, its observations, its lengths of segments."""
+"""One p-value from several of the same source: of its bands, observations or lengths of segments."""
+
+from typing import overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 _LARGEST = 0.99
-"""A p-value above it says no more than it: a test that found nothing must not outvote the others."""
+"""Larger p-values count as this one: a test that found nothing must not outweigh one that found something."""
 
 
-def combine(p_values, axis=None):
+@overload
+def combine(p_values: ArrayLike, axis: None = None) -> float: ...
+
+
+@overload
+def combine(p_values: ArrayLike, axis: int) -> np.ndarray: ...
+
+
+def combine(p_values: ArrayLike, axis: int | None = None) -> float | np.ndarray:
     """Combine the p-values of tests that may depend on one another.
 
     The Cauchy combination (Liu & Xie 2020, J. Am. Stat. Assoc. 115, 393) is uniform where the tests
@@ -21,9 +32,9 @@ def combine(p_values, axis=None):
     Parameters
     ----------
     p_values : array_like
-        NaN where there was no test; those are not trials.
+        NaN where there was no test: it is not a trial.
     axis : int, optional
-        Along which to combine; None: all of them.
+        Axis along which to combine; None: all of them.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """The shards that sources are spread over, and their names."""
 
 import hashlib
+from pathlib import Path
 
 
 def shard_of(source_id: str, shards: int) -> int:
@@ -11,3 +12,8 @@ def shard_of(source_id: str, shards: int) -> int:
 def shard_name(index: int) -> str:
     """Return the name of a shard in file names: ``shard-0003``."""
     return f"shard-{index:04d}"
+
+
+def shard_lists(plan: Path) -> list[Path]:
+    """Return the lists of the shards in the folder that `plan` writes, in order."""
+    return sorted(plan.glob("shard-*.tsv"))

@@ -14,15 +14,19 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from pipeline.catalog.formats import FORMATS, chosen
 from pipeline.columns.base import Table
-from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
+from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
 from pipeline.columns.ingest import INGEST as READINGS
 from pipeline.columns.observations import LISTING, OBSERVATIONS
+from pipeline.columns.registry import CATALOGUE
 from pipeline.columns.simulate import TRUTH
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.archive import is_remote
 from pipeline.config.ingest import SCANNED_BY
+from pipeline.segment.products import PRODUCTS
+from pipeline.segment.products.base import Product
 
 if TYPE_CHECKING:
     from pipeline.config.survey import Survey
@@ -345,12 +349,27 @@ INGEST = Stage(
     arguments=(_ARCHIVE, _COPIES, Section("options", "ingest"), _CLUSTER),
 )
 
+
+def _of_product(product: Product) -> File:
+    """Return the file of a product other than power spectra, whose path the driver derives from that of these."""
+    return File(
+        product.name,
+        f"segment/{{shard}}.{product.name}.parquet",
+        product.table,
+        is_option=False,
+        when=lambda survey: product.name in survey.segment.products,
+    )
+
+
 SEGMENT = Stage(
     "segment",
-    "Make the averaged power spectra of a shard.",
+    "Make the averaged power spectra and other products of a shard.",
     "segment.driver:run",
     reads=(File("input", "ingest/{shard}.parquet", READINGS),),
-    writes=(File("output", "segment/{shard}.parquet", SPECTRA),),
+    writes=(
+        File("output", "segment/{shard}.parquet", SPECTRA),
+        *(_of_product(product) for product in PRODUCTS[1:]),
+    ),
     arguments=(Section("options", "segment"), _CLUSTER),
 )
 
@@ -368,6 +387,25 @@ FIT = Stage(
     arguments=(Section("options", "fit"),),
 )
 
+_CAPTIONS = {"fits": "catalog.rst", "rejected": "rejected.rst"}
+
+
+def _published() -> Iterator[File]:
+    """Yield what each format of the catalogue writes."""
+    for one in FORMATS.values():
+        for output in one.outputs(CATALOGUE):
+            caption = _CAPTIONS.get(output.name)
+            yield File(
+                output.name,
+                f"catalog/{output.path}",
+                output.table,
+                is_folder=output.is_folder,
+                is_option=False,
+                when=lambda survey, one=one: one in chosen(survey.catalog.formats),
+                caption=Caption(caption, "Catalogue") if caption else None,
+            )
+
+
 CATALOG = Stage(
     "catalog",
     "Merge the shards into the catalogue.",
@@ -380,20 +418,13 @@ CATALOG = Stage(
         Folder("fit", FIT, (MODELS, PARAMETERS, SAMPLES)),
     ),
     writes=(
-        *(
-            File(name, f"catalog/{file}", table, is_option=False, caption=caption)
-            for name, file, table, caption in (
-                ("fits", "catalog.fits", None, Caption("catalog.rst", "Catalogue")),
-                ("votable", "catalog.vot", None, None),
-                ("sources", "sources.parquet", SOURCES, None),
-                ("epochs", "epochs.parquet", EPOCHS, None),
-                ("models", "models.parquet", MODELS, None),
-                ("parameters", "parameters.parquet", PARAMETERS, None),
-                ("samples", "samples.parquet", SAMPLES, None),
-                ("observations", "observations.parquet", OBSERVATIONS, None),
-                ("rejected", "rejected.parquet", REJECTED, Caption("rejected.rst", "Catalogue")),
-                ("provenance", "provenance.json", None, Caption("provenance.rst", "Catalogue")),
-            )
+        *_published(),
+        File("samples", "catalog/samples.parquet", SAMPLES, is_option=False),
+        File(
+            "provenance",
+            "catalog/provenance.json",
+            is_option=False,
+            caption=Caption("provenance.rst", "Catalogue"),
         ),
     ),
     arguments=(Section("options", "catalog"), Section("survey", "")),

@@ -26,7 +26,7 @@ class Status(StrEnum):
     fault: Fault
     sentence: str
 
-    def __new__(cls, value, fault, sentence):
+    def __new__(cls, value: str, fault: Fault = Fault.NOBODY, sentence: str = "") -> "Status":
         member = str.__new__(cls, value)
         member._value_ = value
         member.fault = fault
@@ -120,7 +120,7 @@ class Flag(IntFlag):
 
     sentence: str
 
-    def __new__(cls, value: int, sentence: str = ""):
+    def __new__(cls, value: int, sentence: str = "") -> "Flag":
         member = int.__new__(cls, value)
         member._value_ = value
         member.sentence = sentence

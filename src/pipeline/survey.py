@@ -1,7 +1,7 @@
 """A whole survey, in one command: `run` it, `resume` it, `describe` its options.
 
-The work is Snakemake's; this module gives it a validated configuration, sees to it that only one
-run at a time works on a folder, and says at the end what came out.
+Snakemake does the work. This module gives it a validated configuration, lets only one run at a time work on a
+folder, and says at the end what came out.
 """
 
 import fcntl
@@ -10,15 +10,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import yaml
 
+from pipeline.columns.catalogue import SOURCES
+from pipeline.columns.observations import LISTING, OBSERVATIONS
+from pipeline.columns.simulate import TRUTH
 from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError
 from pipeline.config.survey import Survey, load
 from pipeline.describe import write_files, write_options
+from pipeline.stages import CATALOG, DOWNLOAD, LIST, PLAN, RESULTS
 from pipeline.workflow import check_paths, resolve
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*, directory: Path, cores: int, config: Path, archive: str | None) -> int:
-    """Run a survey, or what is left of it to do, and say what came out.
+    """Run a survey, or the part of it that is left to do, and say what came out.
 
     Parameters
     ----------
@@ -90,7 +96,7 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
     with _only_run(directory) as lock:
         _write(file, survey)
         if is_remote(survey.archive):
-            options = [*options, *look_again(survey, file.parent)]
+            options = [*options, *look_again(survey, directory)]
         elif not os.path.isdir(survey.archive):
             simulate(Path(survey.archive), survey)
             survey = resolve(survey, file.parent)
@@ -103,20 +109,27 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
     return 0
 
 
-def look_again(survey: Survey, results: Path) -> list[str]:
-    """List the archive on its server, and return the options by which failed downloads are tried again."""
+def look_again(survey: Survey, directory: Path) -> list[str]:
+    """List the archive on its server, and return the options by which failed downloads are tried again.
+
+    Parameters
+    ----------
+    survey : Survey
+        A survey of a remote archive.
+    directory : Path
+        Its folder.
+    """
     from pipeline.ingest import download_driver, list_driver
 
     print(f"listing the archive {survey.archive}", file=sys.stderr)
-    list_driver.run(
-        archive=survey.archive, output=results / "listing.parquet", options=survey.remote
-    )
+    listing = directory / LIST.written(LISTING).pattern(survey)
+    list_driver.run(archive=survey.archive, output=listing, options=survey.remote)
     again = download_driver.outputs_to_remake(
-        listing=results / "listing.parquet",
-        observations=results / "observations.parquet",
-        downloads=results / "download",
+        listing=listing,
+        observations=directory / PLAN.written(OBSERVATIONS).pattern(survey),
+        downloads=directory / RESULTS / DOWNLOAD.name,
     )
-    names = [str(path.relative_to(results.parent)) for path in again]
+    names = [str(path.relative_to(directory)) for path in again]
     return ["--forcerun", *names] if names else []
 
 
@@ -138,45 +151,52 @@ def summary(directory: Path, truth: str | None) -> str:
     truth : str or None
         Table of injected values to compare with.
     """
-    results = directory / "results"
-    with open(results / "catalog" / "provenance.json", encoding="utf-8") as file:
+    catalogue = directory / RESULTS / CATALOG.name
+    sources = catalogue / CATALOG.written(SOURCES).inside()
+    with open(catalogue / "provenance.json", encoding="utf-8") as file:
         record = json.load(file)
     counts = record["counts_by_status"]
     lines = [
-        f"catalogue  {results / 'catalog' / 'catalog.fits'} (and .vot, .parquet)",
-        f"report     {results / 'report' / 'index.html'}",
+        f"catalogue  {catalogue}: {_published(record)}",
+        f"report     {directory / RESULTS / 'report' / 'index.html'}",
         "sources    " + ", ".join(f"{number} {status}" for status, number in counts.items()),
-        "QPOs       " + _qpos(results / "catalog" / "sources.parquet", record),
+        "QPOs       " + _qpos(sources, record["configuration"]["catalog"]["qpo_min_q"]),
     ]
     if truth:
-        lines += ["", _recovered(results / "catalog" / "sources.parquet", truth)]
+        lines += ["", _recovered(sources, truth)]
     return "\n".join(lines)
 
 
-def _qpos(sources: Path, record: dict) -> str:
-    """Return how many sources have a QPO, and on what evidence."""
-    from pipeline.columns.catalogue import SOURCES
+def _published(record: dict) -> str:
+    """Return the files of the catalogue, a format each, with numbers of rows where a format says some."""
+    files = []
+    for one in record["formats"].values():
+        numbers = ", ".join(f"{number} {name}" for name, number in one["rows"].items())
+        files.append(one["file"] + (f" ({numbers})" if numbers else ""))
+    return ", ".join(files)
+
+
+def _qpos(sources: Path, min_q: float) -> str:
+    """Return the number of sources that have a QPO, and on what evidence."""
     from pipeline.report.evidence import qpo_sentence
     from pipeline.tables import read_parquet
 
     table = read_parquet(sources, SOURCES, ["qpo_frequency", "qpo_q_value"])
-    min_q = record["configuration"]["catalog"]["qpo_min_q"]
-    return qpo_sentence(*(column.to_pylist() for column in table.columns), min_q)
+    frequencies, q_values = (column.to_pylist() for column in table.columns)
+    return qpo_sentence(frequencies, q_values, min_q)
 
 
 def _recovered(sources: Path, truth: str) -> str:
     """Return the table of injected against recovered values."""
-    from pipeline.columns.catalogue import SOURCES
-    from pipeline.columns.registry import TABLES
     from pipeline.report.truth import truth_table
     from pipeline.tables import read_parquet, rows_of
 
-    injected = rows_of(read_parquet(truth, TABLES["TRUTH"]))
+    injected = rows_of(read_parquet(truth, TRUTH))
     return truth_table(rows_of(read_parquet(sources, SOURCES)), injected)
 
 
 def _survey_file(directory: Path) -> Path:
-    return directory / "results" / "survey.yaml"
+    return directory / RESULTS / "survey.yaml"
 
 
 def _write(file: Path, survey: Survey) -> None:
@@ -189,9 +209,9 @@ def _write(file: Path, survey: Survey) -> None:
 
 
 @contextmanager
-def _only_run(directory: Path):
+def _only_run(directory: Path) -> Iterator[TextIO]:
     """Hold a lock on a folder, which ends with the last process that inherited it."""
-    results = directory / "results"
+    results = directory / RESULTS
     results.mkdir(parents=True, exist_ok=True)
     with open(results / ".lock", "w") as lock:
         try:
@@ -211,8 +231,8 @@ def _options(cores: int) -> list[str]:
     return options
 
 
-def _snakemake(directory: Path, options: list[str], lock) -> int:
-    """Run Snakemake and return its exit code; it gets the signals that this process gets."""
+def _snakemake(directory: Path, options: list[str], lock: TextIO) -> int:
+    """Run Snakemake and return its exit code; Snakemake gets the signals that this process gets."""
     command = [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory.resolve())),

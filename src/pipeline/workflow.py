@@ -12,7 +12,7 @@ from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, section_json
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
-from pipeline.stages import Argument, File, Folder, Kept, Section, Stage, Value
+from pipeline.stages import RESULTS, Argument, File, Folder, Kept, Section, Stage, Value
 
 
 def inputs(stage: Stage, survey: Survey, shards: Sequence[str]) -> dict[str, str | list[str]]:
@@ -136,7 +136,7 @@ def shard_threads(survey: Survey, cores: int) -> int:
 
 
 def fit_threads(survey: Survey, cores: int, elsewhere: bool = False) -> int:
-    """Return the cores of a fit job of a workflow that has so many.
+    """Return the cores of a fit job in a workflow with a number of cores.
 
     Parameters
     ----------
@@ -145,8 +145,8 @@ def fit_threads(survey: Survey, cores: int, elsewhere: bool = False) -> int:
     cores : int
         Cores of the workflow.
     elsewhere : bool, optional
-        Whether jobs run on other machines than this one, as on a cluster: whether these have a GPU is not
-        to be seen from here. What a job finds there it uses; its cores are those that the profile asks for.
+        Whether jobs run on other machines than this one, as on a cluster. It cannot be seen from here whether
+        these have a GPU: a job uses the one that it finds, and the cores that the profile asks for.
     """
     on_gpu = survey.fit.platform == "gpu" or (
         survey.fit.platform == "auto" and not elsewhere and any(Path("/dev").glob("nvidia[0-9]*"))
@@ -169,7 +169,7 @@ def check_paths(survey: Survey) -> None:
         raise ConfigError(f"report.truth: {survey.report.truth!r} is not a file")
 
 
-def resolve(survey: Survey, results="results") -> Survey:
+def resolve(survey: Survey, results: str | os.PathLike[str] = RESULTS) -> Survey:
     """Make the paths of a survey absolute, and find the truth that lies beside a simulated archive.
 
     Parameters
@@ -186,27 +186,29 @@ def resolve(survey: Survey, results="results") -> Survey:
     """
     archive, truth = survey.archive, survey.report.truth
     if not is_remote(archive):
-        archive = Path(archive).expanduser().resolve()
-        if Path(results).resolve().is_relative_to(archive):
+        folder = Path(archive).expanduser().resolve()
+        if Path(results).resolve().is_relative_to(folder):
             raise ConfigError(
                 f"archive: {survey.archive!r} holds the folder of the results; allowed: another folder"
             )
-        beside = archive.with_name(f"{archive.name}-truth.parquet")
-        truth = truth or (beside if beside.is_file() else None)
-    truth = str(Path(truth).expanduser().resolve()) if truth else None
-    report = survey.report.model_copy(update={"truth": truth})
-    copies = survey.remote.copies
-    copies = str(Path(copies).expanduser().resolve()) if copies else None
-    remote = survey.remote.model_copy(update={"copies": copies})
-    folder = survey.fit.components_folder
-    folder = str(Path(folder).expanduser().resolve()) if folder else None
-    fit = survey.fit.model_copy(update={"components_folder": folder})
-    return survey.model_copy(
-        update={"archive": str(archive), "fit": fit, "report": report, "remote": remote}
-    )
+        beside = folder.with_name(f"{folder.name}-truth.parquet")
+        truth = truth or (str(beside) if beside.is_file() else None)
+        archive = str(folder)
+    sections = {
+        "fit": {"components_folder": _absolute(survey.fit.components_folder)},
+        "report": {"truth": _absolute(truth)},
+        "remote": {"copies": _absolute(survey.remote.copies)},
+    }
+    changed = {name: getattr(survey, name).model_copy(update=to) for name, to in sections.items()}
+    return survey.model_copy(update={"archive": archive, **changed})
 
 
-def archive_fingerprint(archive) -> str:
+def _absolute(path: str | None) -> str | None:
+    """Return an absolute path; none for none."""
+    return str(Path(path).expanduser().resolve()) if path else None
+
+
+def archive_fingerprint(archive: str | os.PathLike[str]) -> str:
     """Return a hash of the path, size and time of change of every file, by which a survey is re-planned.
 
     Parameters
@@ -249,8 +251,8 @@ def components_version(fit: FitOptions) -> str:
         c.name.partition(":")[0] for model in fit.models.values() for c in model if ":" in c.name
     }
     modules = named | {component.function.__module__ for component in components}
-    files = {getattr(sys.modules.get(name), "__file__", None) for name in modules} - {None}
+    files = {getattr(sys.modules.get(name), "__file__", None) for name in modules}
     digest = hashlib.sha256()
-    for file in sorted(files):
+    for file in sorted(file for file in files if file is not None):
         digest.update(Path(file).read_bytes())
     return digest.hexdigest()[:16]

@@ -180,3 +180,18 @@ def test_a_survey_without_sources_is_a_catalogue_without_rows(tmp_path, write):
     arguments = write(tmp_path / "empty", {stage: [] for stage in stages})
     assert run(**arguments) == 0
     assert catalogue(arguments["output"], SOURCES) == []
+
+
+def test_a_format_that_is_not_chosen_is_not_written(survey_files):
+    options = CatalogOptions(max_failed_fraction=0.7, formats=["fits"])
+    assert run(**survey_files | {"options": options}) == 0
+    written = {path.name for path in survey_files["output"].iterdir()}
+    assert written == (FILES | {"provenance.json"}) - {"catalog.vot"}
+    record = json.loads((survey_files["output"] / "provenance.json").read_text())
+    files = {name: one["file"] for name, one in record["formats"].items()}
+    assert files == {"fits": "catalog.fits", "parquet": "sources.parquet"}
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"no format 'csv'; allowed: fits, votable, parquet"):
+        CatalogOptions(formats=["csv"])

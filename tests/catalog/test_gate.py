@@ -4,12 +4,14 @@ import pytest
 
 from pipeline.catalog.conservation import RowsLost, conserve, expected_sources
 from pipeline.catalog.gate import quality_gate
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.tables import to_arrow
 
 
 def test_every_file_but_duplicates_and_files_set_aside_makes_its_source():
     pairs = [("A", "ok"), ("B", "truncated"), ("", "unreadable"), ("C", "duplicate")]
     files = [{"source_id": s, "status": t} for s, t in [*pairs, ("D", "set_aside"), ("A", "ok")]]
-    assert expected_sources(files) == {"A", "B"}
+    assert expected_sources(to_arrow(OBSERVATIONS, files)) == {"A", "B"}
 
 
 def test_a_lost_source_is_named_with_its_stage():

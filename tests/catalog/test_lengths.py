@@ -4,22 +4,26 @@ from math import nan
 
 import pytest
 
-from pipeline.catalog.lengths import leaked, too_short
-from pipeline.catalog.qpo import index
+from pipeline.status import Flag
+
+from .builders import lorentzian, model, parameter, product, row
 
 
-def spectrum(name, series="p", size=16.0, longest=100.0, taper="none", leakage_p=0.5):
-    return {
-        **{"product": name, "series": series, "segment_size": size, "longest_interval": longest},
-        **{"taper": taper, "leakage_p": leakage_p},
-    }
+def spectrum(name="p", series="p", size=16.0, longest=100.0, **more):
+    return product(name, segment_size=size, longest_interval=longest, **{"series": series} | more)
 
 
-def peak(frequency, fwhm):
-    values = {"frequency": frequency, "fwhm": fwhm}
-    return index(
-        {"component": "lorentzian.1", "parameter": p, "value": v} for p, v in values.items()
-    )
+def is_flagged(flag, parameters, *products):
+    """Whether the source of the first product, which has most segments, has a flag."""
+    first, *others = products
+    models = [model("m", product=p["product"], best=True) for p in products]
+    found = row(products=[first | {"m": 99}, *others], models=models, parameters=parameters)
+    assert found["product"] == first["product"]
+    return bool(found["flags"] & flag)
+
+
+def peak(frequency, fwhm, name="p"):
+    return [p | {"product": name} for p in lorentzian("lorentzian.1", 0.01, frequency, fwhm)]
 
 
 @pytest.mark.parametrize(
@@ -34,20 +38,21 @@ def peak(frequency, fwhm):
     ],
 )
 def test_segments_are_too_short_for_what_longer_ones_would_show(frequency, fwhm, longest, expected):
-    product = spectrum("p", longest=longest)
-    assert too_short(product, peak(frequency, fwhm), [product]) is expected
+    found = is_flagged(Flag.SHORT_SEGMENTS, peak(frequency, fwhm), spectrum(longest=longest))
+    assert found is expected
 
 
 def test_segments_are_not_too_short_where_longer_ones_are_another_product():
     products = [spectrum("p:16s"), spectrum("p:64s", size=64.0), spectrum("q", "q", 99.0)]
-    assert not too_short(products[0], peak(1.0, 0.03), products)
-    assert too_short(products[0], peak(1.0, 0.03), products[::2])
+    narrow = peak(1.0, 0.03, "p:16s")
+    assert not is_flagged(Flag.SHORT_SEGMENTS, narrow, *products)
+    assert is_flagged(Flag.SHORT_SEGMENTS, narrow, *products[::2])
 
 
 def test_segments_are_too_short_for_a_bend_below_the_lowest_frequency():
     for bend, expected in ((0.05, True), (0.07, False)):
-        row = {"component": "bending_power_law.1", "parameter": "bend_frequency", "value": bend}
-        assert too_short(spectrum("p"), index([row]), [spectrum("p")]) is expected
+        bends = [parameter("bending_power_law.1", "bend_frequency", bend)]
+        assert is_flagged(Flag.SHORT_SEGMENTS, bends, spectrum()) is expected
 
 
 @pytest.mark.parametrize(
@@ -62,5 +67,6 @@ def test_segments_are_too_short_for_a_bend_below_the_lowest_frequency():
     ],
 )
 def test_a_slope_of_two_without_a_window_is_doubtful(slope, taper, leakage_p, expected):
-    measured = {"slope": slope, "slope_err_lo": 0.1, "slope_err_hi": 0.1}
-    assert leaked(spectrum("p", taper=taper, leakage_p=leakage_p), measured) is expected
+    power_law = [parameter("power_law.1", "slope", slope, errors=(0.1, 0.1))]
+    found = is_flagged(Flag.LEAKAGE, power_law, spectrum(taper=taper, leakage_p=leakage_p))
+    assert found is expected

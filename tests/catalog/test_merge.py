@@ -4,113 +4,10 @@ from math import isnan, nan
 
 import pytest
 
-from pipeline.catalog.merge import choose_product, runner_up, source_row
-from pipeline.catalog.qpo import choose_qpo, harmonics, index
 from pipeline.columns.catalogue import FITTED, SOURCES
-from pipeline.columns.spectra import SPECTRA
-from pipeline.config.catalog import CatalogOptions
 from pipeline.status import Flag
-from pipeline.tables import empty_row
 
-OPTIONS = CatalogOptions()
-
-
-def lorentzian(name, variance, frequency, fwhm):
-    values = {"variance": variance, "frequency": frequency, "fwhm": fwhm}
-    return [{"component": name, "parameter": p, "value": v} for p, v in values.items()]
-
-
-def whole(row):
-    """A row of a parameter with errors."""
-    return {"product": "p", "err_lo": 0.0, "err_hi": 0.0, **row}
-
-
-def parameter(component, name, value, product="p", errors=(0.1, 0.2)):
-    lo, hi = errors
-    return {
-        "product": product,
-        "component": component,
-        "parameter": name,
-        "value": value,
-        "err_lo": lo,
-        "err_hi": hi,
-    }
-
-
-def product(name="p", status="ok", counts=nan, exposure=nan, mean_rate=nan, m=1, **more):
-    return empty_row(SPECTRA) | {
-        "source_id": "S",
-        "product": name,
-        "status": status,
-        "reason": "",
-        "flags": 0,
-        "counts": counts,
-        "exposure": exposure,
-        "mean_rate": mean_rate,
-        "m": m,
-        "observation_ids": ["1"],
-        **dict.fromkeys(("object", "mission", "instrument", "kind", "norm"), ""),
-        **dict.fromkeys(("ra", "dec", "band_lo", "band_hi", "mjd_start", "mjd_stop"), nan),
-        **dict.fromkeys(("rms", "rms_err_lo", "rms_err_hi", "segment_size", "noise"), nan),
-        **dict.fromkeys(("excess_variance", "excess_variance_err", "stationarity_p"), nan),
-        **dict.fromkeys(("leakage_p", "longest_interval"), nan),
-        **{"series": name, "taper": "none", "detrend": "constant"},
-        "n_observations": 1,
-        "n_dropped": 0,
-        **more,
-    }
-
-
-def model(name, bic=100.0, product="p", status="ok", best=False, components=("power_law.1",)):
-    return {
-        "product": product,
-        "model": name,
-        "bic": bic,
-        "status": status,
-        "reason": "" if status == "ok" else f"{name}: {status}",
-        "flags": 0,
-        "best": best,
-        "components": list(components),
-        "n_bins": 100,
-        "norm": "frac",
-        "t_sse_p_value": 0.4,
-        "outlier_frequency": 3.0,
-        "outlier_p_value": 0.02,
-        "statistic": 90.0,
-        "deviance": 95.0,
-        "n_free": 2,
-        "rival_components": [],
-        "rival_delta_bic": nan,
-        "lrt_component": "",
-        "lrt_frequency": nan,
-        "lrt_fwhm": nan,
-        "lrt_p_value": nan,
-    }
-
-
-def file(name="a", status="ok", **more):
-    return {
-        "file": name,
-        "status": status,
-        "reason": "",
-        "mission": "nicer",
-        "object": "Cyg X-1",
-        "instrument": "",
-        "kind": "events",
-        "observation_id": "77",
-        "ra": nan,
-        "dec": nan,
-        "mjd_start": 59000.0,
-        "mjd_stop": 59001.0,
-        **more,
-    }
-
-
-def row(files=None, products=None, models=None, parameters=(), options=OPTIONS):
-    files = [file()] if files is None else files
-    products = [product()] if products is None else products
-    models = [model("power_law", best=True)] if models is None else models
-    return source_row("S", files, products, models, parameters, options)
+from .builders import file, harmonics_of, lorentzian, model, parameter, product, qpo_of, row
 
 
 class TestQpo:
@@ -118,89 +15,95 @@ class TestQpo:
         broad = lorentzian("lorentzian.1", 0.09, 1.0, 1.0)
         weak = lorentzian("lorentzian.2", 0.001, 8.0, 1.0)
         strong = lorentzian("lorentzian.3", 0.01, 4.0, 1.0)
-        assert choose_qpo(index(broad + weak + strong), 2.0)[:2] == (
+        assert qpo_of(broad + weak + strong)[:2] == (
             "lorentzian.3",
             "lorentzian.2",
         )
 
     def test_needs_a_quality_factor_above_the_limit(self):
-        exactly_two = index(lorentzian("lorentzian.1", 0.01, 2.0, 1.0))
-        assert choose_qpo(exactly_two, 2.0)[:2] == (None, "")
-        assert choose_qpo(exactly_two, 1.9)[:2] == ("lorentzian.1", "")
+        exactly_two = lorentzian("lorentzian.1", 0.01, 2.0, 1.0)
+        assert qpo_of(exactly_two, 2.0)[:2] == (None, "")
+        assert qpo_of(exactly_two, 1.9)[:2] == ("lorentzian.1", "")
 
     @pytest.mark.parametrize(("variance", "ambiguous"), [(0.0024, False), (0.0026, True)])
     def test_is_ambiguous_when_another_has_half_its_rms(self, variance, ambiguous):
         first = lorentzian("lorentz.1", 0.01, 4.0, 1.0)
         second = lorentzian("lorentz.2", variance, 8.0, 1.0)
-        name, rival, ratio = choose_qpo(index(first + second), 2.0)
+        name, rival, ratio = qpo_of((first + second), 2.0)
         assert (name, rival) == ("lorentz.1", "lorentz.2")
         assert ratio == pytest.approx((variance / 0.01) ** 0.5)
-        found = row(parameters=[*map(whole, first + second)])
+        found = row(parameters=first + second)
         assert (found["qpo_rival"], found["qpo_rival_ratio"]) == (rival, ratio)
         assert bool(found["flags"] & Flag.QPO_AMBIGUOUS) == ambiguous
 
     def test_lies_inside_the_configured_frequencies(self):
         first = lorentzian("lorentzian.1", 0.01, 4.0, 1.0)
         second = lorentzian("lorentzian.2", 0.005, 8.0, 1.0)
-        assert choose_qpo(index(first + second), 2.0, (5.0, 10.0))[:2] == ("lorentzian.2", "")
+        assert qpo_of((first + second), 2.0, (5.0, 10.0))[:2] == ("lorentzian.2", "")
 
     def test_a_blend_stands_for_its_members(self):
         pair = lorentzian("lorentzian.1", 0.01, 4.0, 0.4) + lorentzian(
             "lorentzian.2", 0.01, 4.3, 0.4
         )
         blend = lorentzian("lorentzian.1+lorentzian.2", 0.02, 4.15, 0.6)
-        assert choose_qpo(index(pair), 2.0)[1]
-        assert choose_qpo(index(pair + blend), 2.0)[:2] == ("lorentzian.1+lorentzian.2", "")
-        found = row(parameters=[*map(whole, pair + blend)])
+        assert qpo_of((pair), 2.0)[1]
+        assert qpo_of((pair + blend), 2.0)[:2] == ("lorentzian.1+lorentzian.2", "")
+        found = row(parameters=pair + blend)
         assert found["qpo_frequency"] == 4.15
         assert found["flags"] & Flag.QPO_BLEND
 
     def test_may_be_parametrised_by_nu_max_and_q(self):
         named = {"variance": 0.01, "nu_max": 4.01, "q": 8.0, "frequency": 4.0, "fwhm": 0.5}
         rows = [parameter("lorentzian_numax.1", name, value) for name, value in named.items()]
-        assert choose_qpo(index(rows), 2.0)[:2] == ("lorentzian_numax.1", "")
+        assert qpo_of((rows), 2.0)[:2] == ("lorentzian_numax.1", "")
         found = row(parameters=rows)
         assert (found["qpo_frequency"], found["qpo_fwhm"], found["qpo_q"]) == (4.0, 0.5, 8.0)
         assert (found["qpo_q_err_lo"], found["qpo_q_err_hi"]) == (0.1, 0.2)
 
     def test_a_zero_centred_lorentzian_is_never_one(self):
-        rows = [
-            {"component": "zero_lorentzian.1", "parameter": "variance", "value": 1.0},
-            {"component": "zero_lorentzian.1", "parameter": "fwhm", "value": 1.0},
-        ]
-        assert choose_qpo(index(rows), 2.0)[:2] == (None, "")
+        rows = [parameter("zero_lorentzian.1", name, 1.0) for name in ("variance", "fwhm")]
+        assert qpo_of((rows), 2.0)[:2] == (None, "")
 
 
 class TestProduct:
+    @staticmethod
+    def chosen(*products, fitted=("a", "b")):
+        models = [model("m", product=name, best=True) for name in fitted]
+        return row(products=list(products), models=models)["product"]
+
     def test_with_a_fit_goes_before_one_with_more_counts(self):
         products = [product("a", counts=1e6), product("b", counts=10.0)]
-        assert choose_product(products, {"b": {}})["product"] == "b"
+        assert self.chosen(*products, fitted=["b"]) == "b"
 
     def test_with_most_counts_is_taken(self):
-        products = [product("a", counts=10.0), product("b", counts=1e6)]
-        assert choose_product(products, {})["product"] == "b"
+        assert self.chosen(product("a", counts=10.0), product("b", counts=1e6)) == "b"
 
     def test_without_counts_is_ranked_by_exposure_times_rate_then_segments(self):
         flux = [product("a", exposure=10.0, mean_rate=5.0), product("b", exposure=9.0, mean_rate=9)]
-        assert choose_product(flux, {})["product"] == "b"
-        spectra = [product("a", m=2), product("b", m=20)]
-        assert choose_product(spectra, {})["product"] == "b"
+        assert self.chosen(*flux) == "b"
+        assert self.chosen(product("a", m=2), product("b", m=20)) == "b"
 
     def test_that_ties_is_the_first_by_name(self):
-        assert choose_product([product("b"), product("a")], {})["product"] == "a"
+        assert self.chosen(product("b"), product("a")) == "a"
 
     def test_there_is_none_without_products(self):
-        assert choose_product([], {}) is None
+        found = row(products=[], models=[])
+        assert (found["product"], found["status"]) == ("", "error")
+
+
+def runner_up(*models):
+    found = row(models=list(models))
+    return {name: found[name] for name in ("runner_up", "delta_bic")}
 
 
 class TestRunnerUp:
     def test_is_the_next_bic_and_the_difference_is_positive(self):
         models = [model("a", 30.0), model("b", 10.0, best=True), model("c", 14.0)]
-        assert runner_up(models) == {"runner_up": "c", "delta_bic": 4.0}
+        assert runner_up(*models) == {"runner_up": "c", "delta_bic": 4.0}
 
     def test_models_without_a_result_do_not_compete(self):
         models = [model("b", 10.0, best=True), model("c", 5.0, status="error"), model("d", nan)]
-        found = runner_up(models)
+        found = runner_up(*models)
         assert found["runner_up"] == ""
         assert isnan(found["delta_bic"])
 
@@ -208,10 +111,10 @@ class TestRunnerUp:
         lorentzians = ["constant.1", "lorentzian.1", "lorentzian.2"]
         chosen = model("sum", 10.0, best=True, components=lorentzians) | {"rival_delta_bic": 3.0}
         more = chosen | {"rival_components": [*lorentzians, "lorentzian.3"]}
-        assert runner_up([more]) == {"runner_up": "sum with lorentzian.3", "delta_bic": 3.0}
+        assert runner_up(more) == {"runner_up": "sum with lorentzian.3", "delta_bic": 3.0}
         less = chosen | {"rival_components": lorentzians[:2]}
-        assert runner_up([less])["runner_up"] == "sum without lorentzian.2"
-        assert runner_up([less, model("c", 12.0)]) == {"runner_up": "c", "delta_bic": 2.0}
+        assert runner_up(less)["runner_up"] == "sum without lorentzian.2"
+        assert runner_up(less, model("c", 12.0)) == {"runner_up": "c", "delta_bic": 2.0}
 
 
 class TestRow:
@@ -299,9 +202,7 @@ class TestRow:
     def test_a_p_value_of_a_component_is_that_of_the_qpo_only(self, component):
         tested = {"lrt_p_value": 1e-4, "lrt_p_error": 0.2, "lrt_method": "simulated"}
         fit = model("sum", best=True) | tested | {"lrt_component": component}
-        found = row(
-            models=[fit], parameters=[*map(whole, lorentzian("lorentzian.1", 0.01, 4.0, 0.4))]
-        )
+        found = row(models=[fit], parameters=lorentzian("lorentzian.1", 0.01, 4.0, 0.4))
         assert found["qpo_frequency"] == 4.0
         assert isnan(found["qpo_p_value"]) == (component == "lorentzian.2")
         assert bool(found["flags"] & Flag.QPO_UNTESTED) == (component == "lorentzian.2")
@@ -361,23 +262,24 @@ class TestHarmonics:
                 parameter(name, "frequency", frequency, errors=(error, error)),
                 parameter(name, "fwhm", frequency / q),
             ]
-        return index(rows)
+        return rows
 
     def test_they_are_named_with_their_ratios_in_order_of_frequency(self):
-        found = harmonics(self.peaks(4.0, 8.03, 2.01, 5.0, 12.0), "lorentzian.1", 2.0)
+        found = harmonics_of(self.peaks(4.0, 8.03, 2.01, 5.0, 12.0))
         assert found == (("lorentzian.3", "lorentzian.2", "lorentzian.5"), (0.5, 2.0, 3.0))
 
     def test_one_that_is_off_by_more_than_its_errors_or_broad_is_none(self):
-        assert harmonics(self.peaks(4.0, 8.3), "lorentzian.1", 2.0) == ((), ())
-        assert harmonics(self.peaks(4.0, 8.9, error=5.0), "lorentzian.1", 2.0) == ((), ())
-        assert harmonics(self.peaks(4.0, 8.0, q=1.5), "lorentzian.1", 2.0) == ((), ())
-        assert harmonics(self.peaks(4.0, 8.0, error=nan), "lorentzian.1", 2.0) == ((), ())
+        assert harmonics_of(self.peaks(4.0, 8.3)) == ((), ())
+        assert harmonics_of(self.peaks(4.0, 8.9, error=5.0)) == ((), ())
+        assert harmonics_of(self.peaks(4.0, 8.0, q=1.5)) == ((), ())
+        assert harmonics_of(self.peaks(4.0, 8.0, error=nan)) == ((), ())
 
     def test_they_are_in_the_row_of_the_source(self):
-        found = row(parameters=self.peaks(4.0, 8.01).values())
-        assert (found["qpo_harmonics"], found["qpo_harmonic_ratios"]) == (("lorentzian.2",), (2.0,))
+        found = row(parameters=self.peaks(4.0, 8.01))
+        assert found["qpo_harmonics"] == ["lorentzian.2"]
+        assert list(found["qpo_harmonic_ratios"]) == [2.0]
 
     def test_a_peak_at_the_bound_of_its_frequency_is_no_qpo(self):
         peaks = self.peaks(4.0, 9.0)
-        peaks["lorentzian.1", "frequency"]["at_bound"] = True
-        assert choose_qpo(peaks, 2.0)[0] == "lorentzian.2"
+        peaks[1]["at_bound"] = True
+        assert qpo_of(peaks, 2.0)[0] == "lorentzian.2"

@@ -5,48 +5,43 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from pipeline.catalog.qpo import choose_qpo, index, is_of
+from pipeline.catalog.groups import objects
+from pipeline.catalog.qpo import PeakTests, are_of, choose_qpos
 from pipeline.prominence import prominence
 
-
-def peak(name, variance, frequency, fwhm, at_bound=(), **more):
-    values = {"variance": variance, "frequency": frequency, "fwhm": fwhm, **more}
-    return [
-        {"component": name, "parameter": p, "value": v, "at_bound": p in at_bound}
-        for p, v in values.items()
-    ]
+from .builders import lorentzian, peaks_of, qpo_of
 
 
 def test_a_shoulder_with_more_variance_is_not_the_peak_that_stands_on_it():
-    shoulder = peak("lorentzian.1", 0.030, 5.0, 2.48)  # Q 2.02
-    sharp = peak("lorentzian.2", 0.018, 5.2, 0.52)  # Q 10
-    assert choose_qpo(index(shoulder + sharp), 2.0)[:2] == ("lorentzian.2", "lorentzian.1")
+    shoulder = lorentzian("lorentzian.1", 0.030, 5.0, 2.48)  # Q 2.02
+    sharp = lorentzian("lorentzian.2", 0.018, 5.2, 0.52)  # Q 10
+    assert qpo_of((shoulder + sharp), 2.0)[:2] == ("lorentzian.2", "lorentzian.1")
 
 
 def test_a_peak_in_one_bin_is_as_high_as_the_bin_shows_it():
-    real = peak("lorentzian.1", 0.01, 3.0, 0.3)
-    spike = peak("lorentzian.2", 1e-4, 30.0, 1e-3, peak_power=prominence(1e-4, 30.0, 1e-3, 0.75))
-    assert choose_qpo(index(real + spike), 2.0)[0] == "lorentzian.1"
-    assert (
-        choose_qpo(index(real + peak("lorentzian.2", 1e-4, 30.0, 1e-3)), 2.0)[0] != "lorentzian.1"
+    real = lorentzian("lorentzian.1", 0.01, 3.0, 0.3)
+    spike = lorentzian(
+        "lorentzian.2", 1e-4, 30.0, 1e-3, peak_power=prominence(1e-4, 30.0, 1e-3, 0.75)
     )
+    assert qpo_of((real + spike), 2.0)[0] == "lorentzian.1"
+    assert qpo_of((real + lorentzian("lorentzian.2", 1e-4, 30.0, 1e-3)), 2.0)[0] != "lorentzian.1"
 
 
 @pytest.mark.parametrize("bound", ["variance", "frequency"])
 def test_what_is_at_a_bound_is_no_qpo(bound):
-    held = peak("lorentzian.1", 0.01, 3.0, 0.3, at_bound=(bound,))
-    weak = peak("lorentzian.2", 0.001, 6.0, 0.6)
-    assert choose_qpo(index(held + weak), 2.0)[:2] == ("lorentzian.2", "")
-    assert choose_qpo(index(held), 2.0)[0] is None
+    held = lorentzian("lorentzian.1", 0.01, 3.0, 0.3, at_bound=(bound,))
+    weak = lorentzian("lorentzian.2", 0.001, 6.0, 0.6)
+    assert qpo_of((held + weak), 2.0)[:2] == ("lorentzian.2", "")
+    assert qpo_of((held), 2.0)[0] is None
 
 
 def test_a_width_at_its_bound_is_that_of_a_peak_which_is_not_resolved():
-    thin = peak("lorentzian.1", 0.01, 3.0, 0.01, at_bound=("fwhm",))
-    assert choose_qpo(index(thin), 2.0)[0] == "lorentzian.1"
+    thin = lorentzian("lorentzian.1", 0.01, 3.0, 0.01, at_bound=("fwhm",))
+    assert qpo_of((thin), 2.0)[0] == "lorentzian.1"
 
 
 def test_a_component_without_variance_is_none():
-    assert choose_qpo(index(peak("lorentzian.1", 0.0, 3.0, 0.3)), 2.0)[0] is None
+    assert qpo_of((lorentzian("lorentzian.1", 0.0, 3.0, 0.3)), 2.0)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -61,9 +56,11 @@ def test_a_component_without_variance_is_none():
     ],
 )
 def test_a_test_is_of_the_qpo_where_it_found_the_peak_there(frequency, fwhm, component, same):
-    own = index(peak("lorentzian.1", 0.01, 3.0, 0.3))
-    test = {"lrt_frequency": frequency, "lrt_fwhm": fwhm, "lrt_component": component}
-    assert is_of(own, "lorentzian.1", test) == same
+    peaks = peaks_of(lorentzian("lorentzian.1", 0.01, 3.0, 0.3))
+    tests = PeakTests(
+        np.zeros(1, int), objects([component]), np.array([frequency]), np.array([fwhm])
+    )
+    assert are_of(peaks, choose_qpos(peaks, 1, 2.0), tests).tolist() == [same]
 
 
 @pytest.mark.parametrize(
@@ -71,9 +68,9 @@ def test_a_test_is_of_the_qpo_where_it_found_the_peak_there(frequency, fwhm, com
     [(2.1, nan, True), (1.9, nan, False), (2.8, 0.8, False), (10.0, 3.0, True), (10.0, 9.5, False)],
 )
 def test_a_qpo_is_narrow_with_95_percent_confidence(q, error, narrow):
-    own = index(peak("lorentzian.1", 0.01, q, 1.0, q=q))
-    own["lorentzian.1", "q"]["err_lo"] = error
-    assert (choose_qpo(own, 2.0)[0] is not None) == narrow
+    own = lorentzian("lorentzian.1", 0.01, q, 1.0, q=q)
+    own[-1]["err_lo"] = error
+    assert (qpo_of(own)[0] is not None) == narrow
 
 
 def test_the_prominence_is_frequency_times_the_mean_power_over_the_bin():

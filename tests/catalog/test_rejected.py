@@ -3,7 +3,9 @@
 import pytest
 
 from pipeline.catalog.rejected import rejected_files, rejected_later
+from pipeline.columns.observations import OBSERVATIONS
 from pipeline.status import Status
+from pipeline.tables import to_arrow
 
 
 def file(name, status="ok", reason=""):
@@ -26,11 +28,11 @@ def stages(rows):
 
 def test_the_search_rejects_what_is_somebodys_fault():
     files = [file("a"), file("b", "duplicate"), file("c", "set_aside"), file("d", "truncated", "!")]
-    assert stages(rejected_files(files)) == [("d", "plan", "truncated")]
+    assert stages(rejected_files(to_arrow(OBSERVATIONS, files))) == [("d", "plan", "truncated")]
 
 
 def test_a_row_without_a_reason_gets_the_sentence_of_its_status():
-    (row,) = rejected_files([file("d", "unreadable")])
+    (row,) = rejected_files(to_arrow(OBSERVATIONS, [file("d", "unreadable")]))
     assert row["reason"] == Status.UNREADABLE.sentence
 
 

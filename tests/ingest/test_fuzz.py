@@ -24,7 +24,8 @@ from pipeline.ingest.plan.scan import scan_file
 from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.reader import read_products
 from pipeline.segment import gti as segment_gti
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations, observation
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.simulate import dialects
 from pipeline.simulate.mutate import mutate
 from pipeline.status import Fault, Status
@@ -119,7 +120,9 @@ def survey(folder, options):
     readings = rows_of(to_arrow(INGEST, read))
     sound = [row for row in readings if row["status"] == Status.OK]
     averaged = [
-        row for one in sound for row in product_rows(lambda i, one=one: one, 1, SegmentOptions())
+        row
+        for one in sound
+        for row in product_rows(Observations.held([observation(one)]), SegmentOptions())
     ]
     return [one.row() for one in found], readings, averaged
 

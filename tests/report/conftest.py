@@ -80,6 +80,7 @@ def catalogue(tmp_path):
         "pipeline": {"version": "0.1.0"},
         "configuration": {"archive": "archive/<b>"},
         "inputs": {"files": 3},
+        "formats": {"fits": {"file": "catalog.fits", "label": "FITS", "rows": {}}},
     }
     (tmp_path / "catalog" / "provenance.json").write_text(json.dumps(record))
     (tmp_path / "plan").mkdir()

@@ -1,11 +1,13 @@
 """Observations to work on, as `ingest` hands them over."""
 
+import itertools
 import warnings
 
 import numpy as np
 import pytest
 
 from pipeline.columns.ingest import INGEST
+from pipeline.segment.observation import observation as observation_of
 from pipeline.status import Status
 from pipeline.tables import empty_row, rows_of, to_arrow
 
@@ -22,7 +24,8 @@ def stingray():
 
 @pytest.fixture(scope="session")
 def observation():
-    """A function that makes a row of INGEST as it reads back from a file."""
+    """A function that makes an observation as it reads back from a file, each with another number."""
+    numbers = itertools.count()
 
     def make(kind, **columns):
         arrays = {k: np.asarray(v) for k, v in columns.items() if np.ndim(v)}
@@ -39,7 +42,8 @@ def observation():
             "counting": True,
             "dt": 0.0,
         }
-        return rows_of(to_arrow(INGEST, [row | columns | arrays]))[0]
+        (row,) = rows_of(to_arrow(INGEST, [row | columns | arrays]))
+        return observation_of(row, next(numbers))
 
     return make
 
@@ -52,14 +56,13 @@ def events(observation):
         rng = np.random.default_rng(seed)
         time = [rng.uniform(a, b, rng.poisson(rate * (b - a))) for a, b in gti]
         start, stop = np.transpose(gti)
-        return observation(
-            "events",
-            time=np.sort(np.concatenate(time)),
-            gti_start=start,
-            gti_stop=stop,
-            exposure=float(np.sum(stop - start)),
-            **columns,
-        )
+        own = {
+            "time": np.sort(np.concatenate(time)),
+            "gti_start": start,
+            "gti_stop": stop,
+            "exposure": float(np.sum(stop - start)),
+        }
+        return observation("events", **(own | columns))
 
     return make
 

@@ -8,7 +8,8 @@ from scipy import stats
 
 from pipeline.config.segment import SegmentOptions
 from pipeline.segment import average, periodogram
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.status import Flag, Status
 
 OPTIONS = SegmentOptions(max_bins=1024, rebin=0.0)
@@ -16,7 +17,7 @@ OPTIONS = SegmentOptions(max_bins=1024, rebin=0.0)
 
 def _row(*observations, **options):
     options = OPTIONS.model_copy(update=options)
-    (row,) = product_rows(lambda i: observations[i], len(observations), options)
+    (row,) = product_rows(Observations.held(observations), options)
     return row
 
 
@@ -112,11 +113,11 @@ def test_chance_of_power_below_the_noise_level_is_uniform():
         for m, scatter in ((3, 1.0), (5, 7.0)):
             rate = rng.normal(0, scatter, (m, 64))
             missing = np.zeros(rate.shape, bool)
-            one = periodogram.average([(rate, missing)], 64, 0.5)
+            one = periodogram.average([periodogram.Block(rate, missing)], 64, 0.5)
             each.append(replace(one, noise=2 * 0.5 * scatter**2))
-        ratio, chance = average.below_noise(each)
-        assert 0.5 < ratio < 1.5
-        found.append(chance)
+        level = average.below_noise(each)
+        assert 0.5 < level.ratio < 1.5
+        found.append(level.p_value)
     assert stats.kstest(found, "uniform").pvalue > 0.01
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import gamma, kstest
 
-from pipeline.segment import between, stationarity
+from pipeline.segment import between
+from pipeline.segment.stationarity import NOT_COMPARED
 
 
 def _observations(rng, m, amplitude, slope=1.0):
@@ -23,7 +24,7 @@ def test_p_values_between_stationary_observations_are_uniform(slope, count, monk
     p = []
     for _ in range(600):
         m = rng.integers(2, 20, count).astype(float)
-        p.append(stationarity.p_value(*between.scatter(*_observations(rng, m, 100.0, slope))))
+        p.append(between.scatter(*_observations(rng, m, 100.0, slope)).p_value)
     p = np.array(p)[~np.isnan(p)]  # NaN: no band stands out of the noise
     assert len(p) > 300
     for level in (0.5, 0.1, 0.02):
@@ -34,17 +35,17 @@ def test_a_difference_that_changes_no_p_value_is_not_told():
     """Of 20 %: the variance of an average of both is 1 % larger."""
     rng, m = np.random.default_rng(4), np.full(2, 100.0)
     told = _observations(rng, m, np.array([100.0, 120.0]))
-    assert between.scatter(*told) == (0.0, 0)
+    assert between.scatter(*told) == NOT_COMPARED
 
 
 def test_observations_of_another_power_are_found_and_noise_alone_says_nothing():
     rng, m = np.random.default_rng(3), np.full(6, 10.0)
     found = between.scatter(*_observations(rng, m, np.array([100.0, 100, 100, 100, 100, 400])))
-    assert stationarity.p_value(*found) < 1e-6
-    assert between.scatter(*_observations(rng, m, 0.0))[1] == 0
+    assert found.p_value < 1e-6
+    assert between.scatter(*_observations(rng, m, 0.0)).dof == 0
     power, noise, _ = _observations(rng, m, 100.0)
-    assert between.scatter(power, noise * np.nan, m) == (0.0, 0)
-    assert between.scatter(power[:1], noise[:1], m[:1]) == (0.0, 0)
+    assert between.scatter(power, noise * np.nan, m) == NOT_COMPARED
+    assert between.scatter(power[:1], noise[:1], m[:1]) == NOT_COMPARED
 
 
 def test_alike_observations_are_worth_all_their_segments():

@@ -51,13 +51,13 @@ def test_no_bins_make_no_run():
     assert len(regularise(NONE, NONE, NONE, 1.0, 2).bins) == 0
 
 
-def test_bins_partly_outside_good_time_are_dropped_unless_their_exposure_was_corrected():
-    time = np.arange(100) + 0.5
-    gti = np.array([0.0, 50.5]), np.array([50.0, 100.0])  # the bin at 50.5 is half exposed
-    plain = LightCurve.cut(time, np.ones(100), NONE, NONE, *gti, 1.0, True, 0)
+def test_bins_partly_outside_good_time_are_dropped_unless_their_exposure_was_corrected(lightcurve):
+    # the bin at 50.5 is half exposed
+    gti = {"gti_start": np.array([0.0, 50.5]), "gti_stop": np.array([50.0, 100.0])}
+    plain = LightCurve.cut(lightcurve(np.ones(100), **gti), 1.0, 0)
     assert plain.bins.tolist() == [50, 49]
     fracexp = np.where(np.arange(100) == 50, 0.5, 1.0)
-    corrected = LightCurve.cut(time, np.ones(100), NONE, fracexp, *gti, 1.0, True, 0)
+    corrected = LightCurve.cut(lightcurve(np.ones(100), fracexp=fracexp, **gti), 1.0, 0)
     assert corrected.bins.tolist() == [100]
 
 

@@ -10,6 +10,7 @@ from pipeline.columns.spectra import SPECTRA
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.segment import driver
+from pipeline.segment.observation import ARRAYS, SCALARS, read_index, reader
 from pipeline.status import Flag, Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
@@ -17,9 +18,15 @@ OPTIONS = SegmentOptions(dt=1 / 16, max_bins=256)
 CLUSTER = ClusterOptions(workers=2, item_timeout=30)
 
 
-def _write(path, rows):
-    write_parquet(path, INGEST, rows, rows_per_group=1)
+def _write(path, observations):
+    write_parquet(path, INGEST, [_row(one) for one in observations], rows_per_group=1)
     return path
+
+
+def _row(one):
+    """Return the row of INGEST that an observation is read from."""
+    scalars = {name: getattr(one.header, name) for name in SCALARS}
+    return scalars | {name: getattr(one, name) for name in ARRAYS}
 
 
 def _read(path):
@@ -56,7 +63,7 @@ def _treacherous():
             os._exit(9)
         if item.source_id == "raising":
             raise RuntimeError("out of luck")
-        return driver.segment_product(item, **where)
+        return driver.make_part(item, **where)
 
     return work
 
@@ -104,7 +111,8 @@ def test_rows_do_not_depend_on_what_befell_the_others(shard, result, tmp_path):
 
 def test_an_epoch_is_what_the_observation_alone_gives(shard, result, tmp_path):
     output = tmp_path / "out.parquet"
-    rows = [r for r in rows_of(read_parquet(shard, INGEST)) if r["observation_id"] == "5"]
+    read = reader(shard)
+    rows = [read(header) for header in read_index(shard) if header.observation_id == "5"]
     alone = OPTIONS.model_copy(update={"epochs": False})
     driver.run(
         input=_write(tmp_path / "in.parquet", rows), output=output, options=alone, cluster=CLUSTER
@@ -128,7 +136,7 @@ def test_an_epoch_that_is_too_short_by_itself_does_not_make_its_source_partial(t
     options = SegmentOptions(dt=1 / 16, segment_size=4.0, min_bins=8)
     driver.run(input=tmp_path / "in.parquet", output=output, options=options, cluster=CLUSTER)
     found = {product: row["status"] for (_, product), row in _read(output).items()}
-    name = rows[0]["product"]
+    name = rows[0].header.product
     assert found[f"{name}@short"] == Status.TOO_SHORT
     assert found[name] == found[f"{name}@long"] == Status.OK
 
@@ -149,7 +157,8 @@ def test_no_cluster_is_started_without_work(tmp_path, events, monkeypatch, faile
 
 def test_a_table_of_another_kind_is_refused(tmp_path, events):
     output = tmp_path / "out.parquet"
-    write_parquet(tmp_path / "one-group.parquet", INGEST, [events(file="1"), events(file="2")])
+    two = [_row(events(file="1")), _row(events(file="2"))]
+    write_parquet(tmp_path / "one-group.parquet", INGEST, two)
     write_parquet(tmp_path / "other.parquet", SPECTRA, [])
     for name in ("one-group", "other", "absent"):
         with pytest.raises(TableError, match=name):
@@ -161,7 +170,7 @@ def test_a_table_of_another_kind_is_refused(tmp_path, events):
 
 def test_a_source_without_a_row_is_a_bug():
     with pytest.raises(RuntimeError, match="'b'"):
-        list(driver._complete([{"source_id": "a"}], {"a", "b"}))
+        list(driver.complete([{"source_id": "a"}], {"a", "b"}))
 
 
 def test_raw_powers_are_held_against_the_light_curve_of_their_source(tmp_path, observation):
@@ -169,26 +178,26 @@ def test_raw_powers_are_held_against_the_light_curve_of_their_source(tmp_path, o
     span, rng = 27.0 * 86400, np.random.default_rng(4)
     time = (np.arange(2048) + 0.5) * span / 2048
     who = {"mission": "kepler", "object": "KIC 1"}
-    rows = [
-        observation(
-            "lightcurve",
-            time=time,
-            rate=rng.normal(1, 0.1, 2048),
-            rate_err=np.full(2048, 0.1),
-            fracexp=np.ones(2048),
-            gti_start=np.zeros(1),
-            gti_stop=np.array([span]),
-            exposure=span,
-            **(who | {"dt": span / 2048, "counting": False}),
-        )
-    ]
+    curve = {
+        "time": time,
+        "rate": rng.normal(1, 0.1, 2048),
+        "rate_err": np.full(2048, 0.1),
+        "fracexp": np.ones(2048),
+        "gti_start": np.zeros(1),
+        "gti_stop": np.array([span]),
+        "exposure": span,
+        "dt": span / 2048,
+        "counting": False,
+    } | who
+    rows = []
     edges = 50 * np.arange(101) / (5 * span)
     for source, oversampling in (("copied", 1.0), ("right", 5.0)):
         one = {"frequency_lo": edges[:-1], "frequency_hi": edges[1:], "norm": "frac"}
         one |= {"n": np.full(100, 50 / oversampling), "power": rng.gamma(10, 0.1, 100)}
-        spectrum = observation("spectrum", noise=np.nan, **one, **who)
-        rows += [row | {"source_id": source, "file": source} for row in (spectrum, rows[0])]
-    shard = _write(tmp_path / "in.parquet", rows[1:])
+        named = {"source_id": source, "file": source}
+        rows.append(observation("spectrum", noise=np.nan, **one, **who, **named))
+        rows.append(observation("lightcurve", **curve, **named))
+    shard = _write(tmp_path / "in.parquet", rows)
     driver.run(input=shard, output=tmp_path / "out.parquet", options=OPTIONS, cluster=CLUSTER)
     flagged = {
         key

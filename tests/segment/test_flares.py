@@ -7,7 +7,8 @@ from pipeline.config.fit import FitOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.config.survey import validate
 from pipeline.fit.driver import fit_rows
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.simulate.timmer_koenig import series
 
 N, PERIOD = 2700, 12.6
@@ -45,7 +46,7 @@ def _flare(rng, slope, level, amplitude):
 
 def _p_values(lightcurve, curves):
     rows = [
-        product_rows(lambda i, c=c: lightcurve(c, counting=False), 1, SEGMENT)[0]
+        product_rows(Observations.held([lightcurve(c, counting=False)]), SEGMENT)[0]
         | {"source_id": f"flare {k}"}
         for k, c in enumerate(curves)
     ]

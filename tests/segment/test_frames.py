@@ -5,7 +5,8 @@ import pytest
 
 from pipeline.config.segment import SegmentOptions
 from pipeline.segment import frames
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.segment.series import Events
 from pipeline.status import Flag
 
@@ -14,7 +15,7 @@ TICK, PER_FRAME = 0.05, 5
 
 def _row(events, time, gti, **columns):
     start, stop = np.transpose(gti)
-    return events(gti=gti) | {"time": time, "gti_start": start, "gti_stop": stop} | columns
+    return events(gti=gti, time=time, gti_start=start, gti_stop=stop, **columns)
 
 
 def _counts(time, gti, tick, dt, n_bin):
@@ -27,7 +28,7 @@ def _counts(time, gti, tick, dt, n_bin):
     start = series.start[interval] + offset * dt
     if series.tick:
         start = frames.follow(time, start, n_bin * dt, series.tick)
-    return np.concatenate([rate * dt for rate, _ in event_blocks(time, start, n_bin, dt)])
+    return np.concatenate([block.rate * dt for block in event_blocks(time, start, n_bin, dt)])
 
 
 @pytest.mark.parametrize("dt", [TICK, 3 * TICK])
@@ -109,7 +110,7 @@ def test_the_rms_of_a_source_in_frames(events):
         wave = 1 + amplitude * np.sin(2 * np.pi * 3.1 * TICK * np.arange(n))
         time = np.repeat(np.arange(n) * TICK, rng.poisson(PER_FRAME * wave))
         row = _row(events, time, ((0.0, n * TICK),), tick=TICK, dt=TICK)
-        (made,) = product_rows(lambda i, row=row: row, 1, SegmentOptions())
+        (made,) = product_rows(Observations.held([row]), SegmentOptions())
         assert Flag(made["flags"]) & Flag.WHOLE_FRAMES
         assert made["dt"] == TICK
         if amplitude:

@@ -8,7 +8,8 @@ from pipeline.config.fit import FitOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.fit.driver import fit_rows
 from pipeline.segment import leakage, stationarity
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.simulate.timmer_koenig import series
 from pipeline.status import Flag
 
@@ -101,7 +102,7 @@ def test_slopes_steeper_than_two_are_recovered_with_their_errors(lightcurve):
     options = {"segment_size": "whole", "rebin": 0.0}
     for window, covered in (("auto", True), ("none", False)):
         told = SegmentOptions(**options, taper=window, detrend="auto" if covered else "constant")
-        rows = [product_rows(lambda i, c=c: c, 1, told)[0] for c in curves]
+        rows = [product_rows(Observations.held([c]), told)[0] for c in curves]
         slope, error = _fitted(rows)
         share = np.mean(abs(slope - 3) < error)
         flagged = np.mean([bool(row["flags"] & Flag.LEAKAGE) for row in rows])
@@ -120,7 +121,7 @@ def test_auto_leaves_spectra_that_do_not_leak_as_they_are(lightcurve):
     rng = np.random.default_rng(37)
     curve = lightcurve(10 + _red(1.0, 2048, rng, 1e-6), counting=False)
     auto, plain = (
-        product_rows(lambda i: curve, 1, SegmentOptions(taper=t, detrend=d))[0]
+        product_rows(Observations.held([curve]), SegmentOptions(taper=t, detrend=d))[0]
         for t, d in (("auto", "auto"), ("none", "constant"))
     )
     assert (auto["taper"], auto["detrend"]) == ("none", "constant")
@@ -134,14 +135,17 @@ def test_a_window_leaves_the_rms_of_what_it_shows(lightcurve):
     counts = rng.poisson(200 * (1 + 0.3 * np.sin(2 * np.pi * np.arange(8192) / 16.3)))
     curve = lightcurve(counts.astype(float))
     plain, hann = (
-        product_rows(lambda i: curve, 1, SegmentOptions(taper=t))[0] for t in ("none", "hann")
+        product_rows(Observations.held([curve]), SegmentOptions(taper=t))[0]
+        for t in ("none", "hann")
     )
     assert hann["excess_variance"] == plain["excess_variance"]
     assert hann["stationarity_p"] == plain["stationarity_p"]
     assert hann["noise"] == pytest.approx(plain["noise"], rel=1e-3)
     assert abs(hann["rms"] - 0.3 / np.sqrt(2)) < 4 * hann["rms_err_hi"]
     white = rng.poisson(200, 8192).astype(float)
-    row = product_rows(lambda i: lightcurve(white), 1, SegmentOptions(taper="hann", rebin=0.0))[0]
+    row = product_rows(
+        Observations.held([lightcurve(white)]), SegmentOptions(taper="hann", rebin=0.0)
+    )[0]
     level = np.average(row["power"], weights=row["n"])
     assert abs(level / row["noise"] - 1) < 4 / np.sqrt(row["n"].sum())
 
@@ -149,12 +153,12 @@ def test_a_window_leaves_the_rms_of_what_it_shows(lightcurve):
 def test_a_window_of_too_few_bins_is_not_used_under_auto(lightcurve):
     rng = np.random.default_rng(39)
     curve = lightcurve(10 + np.cumsum(rng.standard_normal(400)) * 0.1, counting=False)
-    row = product_rows(lambda i: curve, 1, SegmentOptions(segment_size=40.0))[0]
+    row = product_rows(Observations.held([curve]), SegmentOptions(segment_size=40.0))[0]
     assert row["taper"] == "none"
 
 
 def test_a_straight_line_has_no_power_left(lightcurve):
     curve = lightcurve(10 + 0.01 * np.arange(1024), counting=False)
-    row = product_rows(lambda i: curve, 1, SegmentOptions(detrend="linear"))[0]
+    row = product_rows(Observations.held([curve]), SegmentOptions(detrend="linear"))[0]
     assert row["status"] == "no_data"
     assert "segment.detrend" in row["reason"]

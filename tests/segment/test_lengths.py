@@ -7,7 +7,8 @@ from pipeline.config.base import ConfigError
 from pipeline.config.segment import SegmentOptions
 from pipeline.config.survey import validate
 from pipeline.segment import lengths
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.status import Flag, Status
 
 OPTIONS = SegmentOptions(dt=1 / 16, max_bins=1024)
@@ -15,7 +16,7 @@ OPTIONS = SegmentOptions(dt=1 / 16, max_bins=1024)
 
 def _rows(*observations, **options):
     options = SegmentOptions(**(OPTIONS.model_dump() | options))
-    return product_rows(lambda i: observations[i], len(observations), options)
+    return product_rows(Observations.held(observations), options)
 
 
 def test_lengths_are_products_of_small_primes():
@@ -122,6 +123,6 @@ def test_lengths_that_are_none_are_refused(size):
 
 
 def test_a_segment_too_long_to_be_transformed_is_a_reason(events):
-    (row,) = _rows(events() | {"gti_stop": np.array([1e7])}, segment_size="whole", dt=1 / 256)
+    (row,) = _rows(events(gti_stop=np.array([1e7])), segment_size="whole", dt=1 / 256)
     assert row["status"] == Status.BAD_TIME
     assert "raise segment.dt" in row["reason"]

@@ -8,6 +8,7 @@ from astropy.io import fits
 from scipy import stats
 
 from pipeline.segment import average, frames, periodogram
+from pipeline.segment.periodogram import Block
 from pipeline.segment.series import Events, LightCurve
 
 NICER = Path(__file__).parents[3] / "shared" / "data" / "archive" / "nicer"
@@ -22,7 +23,7 @@ def _stingray_events(stingray, time, gti, dt, segment_size, norm):
 
 def _agree(ours, norm, theirs, frequency):
     """All frequencies but the Nyquist one, which Stingray leaves out."""
-    power, _ = average.combine([ours], norm)
+    power = average.combine([ours], norm).power
     np.testing.assert_allclose(frequency[: len(theirs.freq)], theirs.freq, rtol=1e-12)
     np.testing.assert_allclose(power[: len(theirs.freq)], theirs.power, rtol=1e-8)
     assert len(theirs.freq) >= len(power) - 1
@@ -36,7 +37,7 @@ def test_events_equal_stingray(stingray, norm, dt, n_bin):
     gti = np.array([[0.0, 50.0], [61.3, 100.0], [104.0, 108.0]])
     time = np.sort(rng.uniform(0, 110, 20000))
     ours = Events.cut(time, *gti.T, dt).average(n_bin)
-    frequency, _ = periodogram.frequencies(n_bin, dt)
+    frequency = periodogram.frequencies(n_bin, dt).frequency
     _agree(ours, norm, _stingray_events(stingray, time, gti, dt, n_bin * dt, norm), frequency)
 
 
@@ -51,12 +52,12 @@ def test_nicer_events_equal_stingray(stingray, norm):
     time, gti = time - gti[0, 0], gti - gti[0, 0]
     dt, n_bin = 1 / 64, 2048
     ours = Events.cut(time, *gti.T, dt).average(n_bin)
-    frequency, _ = periodogram.frequencies(n_bin, dt)
+    frequency = periodogram.frequencies(n_bin, dt).frequency
     _agree(ours, norm, _stingray_events(stingray, time, gti, dt, n_bin * dt, norm), frequency)
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_light_curves_equal_stingray(stingray, norm):
+def test_light_curves_equal_stingray(stingray, lightcurve, norm):
     rng = np.random.default_rng(4)
     dt, n_bin = 0.5, 128
     time = (np.arange(2000) + 0.5) * dt
@@ -68,29 +69,32 @@ def test_light_curves_equal_stingray(stingray, norm):
     theirs = stingray.AveragedPowerspectrum.from_lightcurve(
         curve, segment_size=n_bin * dt, norm=norm, silent=True
     )
-    nothing = np.zeros(0)
-    ours = LightCurve.cut(time, counts / dt, nothing, nothing, *gti.T, dt, True, 2).average(n_bin)
-    frequency, _ = periodogram.frequencies(n_bin, dt)
+    start, stop = gti.T
+    one = lightcurve(counts / dt, dt, time=time, gti_start=start, gti_stop=stop)
+    ours = LightCurve.cut(one, dt, 2).average(n_bin)
+    frequency = periodogram.frequencies(n_bin, dt).frequency
     _agree(ours, norm, theirs, frequency)
 
 
 def test_power_integrates_to_the_variance():
     """Parseval, with half the width at the Nyquist frequency."""
     rate = np.random.default_rng(5).lognormal(3, 0.3, (6, 256))
-    ours = periodogram.average([(rate, None)], 256, 0.1)
-    frequency, weight = periodogram.frequencies(256, 0.1)
-    assert np.sum(ours.power * weight) * frequency[0] == pytest.approx(rate.var(axis=1).mean())
-    frac, _ = average.combine([ours], "frac")
+    ours = periodogram.average([Block(rate)], 256, 0.1)
+    kept = periodogram.frequencies(256, 0.1)
+    df = kept.frequency[0]
+    assert np.sum(ours.power * kept.weight) * df == pytest.approx(rate.var(axis=1).mean())
+    frac = average.combine([ours], "frac").power
     rms = np.sqrt(rate.var(axis=1).mean()) / rate.mean()
-    assert np.sqrt(np.sum(frac * weight) * frequency[0]) == pytest.approx(rms)
+    assert np.sqrt(np.sum(frac * kept.weight) * df) == pytest.approx(rms)
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_poisson_noise_averages_to_the_noise_level(events, norm):
     """Within 4 standard errors of the mean over 4,096 x 78 ordinates."""
     row = events(seed=6, rate=80, gti=((0.0, 2500.0),))
-    ours = Events.cut(row["time"], row["gti_start"], row["gti_stop"], 1 / 256).average(8192)
-    power, noise = average.combine([ours], norm)
+    ours = Events.cut(row.time, row.gti_start, row.gti_stop, 1 / 256).average(8192)
+    combined = average.combine([ours], norm)
+    power, noise = combined.power, combined.noise
     error = power.mean() / np.sqrt(ours.m * len(power))
     assert abs(power.mean() - noise) < 4 * error
     expected = {"leahy": 2.0, "frac": 2 / ours.mean_rate, "abs": 2 * ours.mean_rate}
@@ -101,8 +105,8 @@ def test_powers_follow_the_gamma_distribution_with_half_an_ordinate_at_nyquist()
     """Kolmogorov-Smirnov over 2,000 averages of 3 segments; p above 1 % with this seed."""
     rng = np.random.default_rng(7)
     rate = rng.poisson(1000.0, (2000, 3, 16)).astype(float)
-    power = np.array([periodogram.average([(r, None)], 16, 1.0).power for r in rate]) / 2000
-    n = 3 * periodogram.frequencies(16, 1.0)[1]
+    power = np.array([periodogram.average([Block(r)], 16, 1.0).power for r in rate]) / 2000
+    n = 3 * periodogram.frequencies(16, 1.0).weight
     assert n[-1] == 1.5
     for i in (2, -1):
         assert stats.kstest(power[:, i], stats.gamma(n[i], scale=1 / n[i]).cdf).pvalue > 0.01
@@ -110,18 +114,18 @@ def test_powers_follow_the_gamma_distribution_with_half_an_ordinate_at_nyquist()
 
 
 def test_a_detector_switched_off_is_left_out_but_a_faint_source_is_not(events):
-    off = events(rate=50, gti=((0.0, 64.0),)) | {"gti_stop": np.array([128.0])}
-    series = Events.cut(off["time"], off["gti_start"], off["gti_stop"], 1.0)
+    off = events(rate=50, gti=((0.0, 64.0),), gti_stop=np.array([128.0]))
+    series = Events.cut(off.time, off.gti_start, off.gti_stop, 1.0)
     assert series.average(64).m == 1
     faint = events(seed=2, rate=0.02, gti=((0.0, 64 * 400.0),))
-    ours = Events.cut(faint["time"], faint["gti_start"], faint["gti_stop"], 1.0).average(64)
+    ours = Events.cut(faint.time, faint.gti_start, faint.gti_stop, 1.0).average(64)
     assert ours.m == 400
     assert ours.mean_rate == pytest.approx(0.02, rel=0.15)
 
 
 def test_blocks_do_not_change_the_result(events, monkeypatch):
     row = events(rate=200, gti=((0.0, 90.0), (93.0, 200.0)))
-    series = Events.cut(row["time"], row["gti_start"], row["gti_stop"], 1 / 32)
+    series = Events.cut(row.time, row.gti_start, row.gti_stop, 1 / 32)
     whole = series.average(256)
     monkeypatch.setattr(periodogram, "BLOCK", 3 * 256)
     blocked = series.average(256)

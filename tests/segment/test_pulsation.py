@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from pipeline.columns.ingest import INGEST
 from pipeline.config.segment import SegmentOptions
 from pipeline.segment import phases, pulses
 from pipeline.segment.folding import Series
+from pipeline.segment.observation import Observations, observation
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.segment.pulsation import candidates, search
-from pipeline.segment.rows import product_rows
 from pipeline.segment.series import Events
 from pipeline.simulate.timmer_koenig import series as noise
 from pipeline.status import Flag
+from pipeline.tables import empty_row
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "archive"
 STEP = 1 / 32
@@ -58,7 +61,8 @@ def find(time, gti=((0.0, 600.0),), alpha=1e-3):
     averaged = Events.cut(time, start, stop, STEP).average(n_bin)
     frequency = np.arange(1, n_bin // 2 + 1) / SEGMENT
     row = {"kind": "events", "time": time, "gti_start": start, "gti_stop": stop, "dt": 0.0}
-    return pulses.of_observation(row, averaged, frequency, SEGMENT, alpha)
+    one = observation(empty_row(INGEST) | row)
+    return pulses.of_observation(one, averaged, frequency, SEGMENT, alpha)
 
 
 def p_value(pulse):
@@ -239,8 +243,8 @@ class TestRows:
     OPTIONS = SegmentOptions(dt=STEP, segment_size=SEGMENT)
 
     def row(self, events, time, options=OPTIONS, **more):
-        observation = events(rate=0.1, gti=((0.0, 600.0),)) | {"time": time} | more
-        (row,) = product_rows(lambda i: observation, 1, options)
+        observation = events(rate=0.1, gti=((0.0, 600.0),), time=time, **more)
+        (row,) = product_rows(Observations.held([observation]), options)
         return row
 
     def test_have_the_pulse_and_a_spectrum_without_it(self, events):
@@ -273,12 +277,14 @@ class TestRows:
 
     def test_of_an_average_allow_for_the_observations_searched(self, events):
         rng = np.random.default_rng(11)
-        pulsed = events(observation_id="a") | {"time": pulsar(rng, sinusoid, 1.7)}
-        steady = events(observation_id="b", gti=((0.0, 600.0),))
-        pulsed |= {k: steady[k] for k in ("gti_start", "gti_stop")}
+        gti = ((0.0, 600.0),)
+        pulsed = events(
+            observation_id="a", gti=gti, time=pulsar(rng, sinusoid, 1.7), exposure=100.0
+        )
+        steady = events(observation_id="b", gti=gti)
         both = [pulsed, steady]
-        (row,) = product_rows(lambda i: both[i], 2, self.OPTIONS)
-        (alone,) = product_rows(lambda i: pulsed, 1, self.OPTIONS)
+        (row,) = product_rows(Observations.held(both), self.OPTIONS)
+        (alone,) = product_rows(Observations.held([pulsed]), self.OPTIONS)
         assert row["pulse_frequency"] == alone["pulse_frequency"]
         assert row["pulse_p_value"] in (alone["pulse_p_value"], 2 * alone["pulse_p_value"])
 

@@ -9,7 +9,8 @@ from pipeline.segment.rebin import logarithmic
 
 
 def _rebinned(fraction, n_bin=1024, m=7, seed=1):
-    frequency, weight = frequencies(n_bin, 0.1)
+    kept = frequencies(n_bin, 0.1)
+    frequency, weight = kept.frequency, kept.weight
     power = np.random.default_rng(seed).gamma(m * weight, 1 / (m * weight))
     df = 1 / (n_bin * 0.1)
     return frequency, weight, power, df, logarithmic(frequency, weight, power, m, df, fraction)

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.segment import stationarity
-from pipeline.segment.periodogram import average
+from pipeline.segment.periodogram import Block, average
+from pipeline.segment.stationarity import NOT_COMPARED
 from pipeline.simulate.timmer_koenig import series
 
 DT, N_BIN = 1 / 64, 256
 
 
 def _p(rate, m):
-    found = average([(rate.reshape(m, N_BIN), None)], N_BIN, DT)
-    return stationarity.p_value(*found.scatter)
+    found = average([Block(rate.reshape(m, N_BIN))], N_BIN, DT)
+    return found.scatter.p_value
 
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 2.0, 3.0])
@@ -41,10 +41,10 @@ def test_a_source_that_changes_is_found():
 def test_few_or_short_segments_say_nothing():
     rng = np.random.default_rng(2)
     assert np.isnan(_p(rng.standard_normal(3 * N_BIN), 3))
-    short = average([(rng.standard_normal((20, 16)), None)], 16, DT)
-    assert short.scatter == (0.0, 0)
-    constant = average([(np.ones((8, 64)), None)], 64, DT)
-    assert constant.scatter == (0.0, 0)
+    short = average([Block(rng.standard_normal((20, 16)))], 16, DT)
+    assert short.scatter == NOT_COMPARED
+    constant = average([Block(np.ones((8, 64)))], 64, DT)
+    assert constant.scatter == NOT_COMPARED
 
 
 def test_the_noise_of_counts_follows_the_rate_and_is_no_change_of_the_source():
@@ -55,8 +55,8 @@ def test_the_noise_of_counts_follows_the_rate_and_is_no_change_of_the_source():
         red = series(lambda f: 0.02 * np.maximum(f, 1e-9) ** -2.0, 16 * N_BIN, DT, rng)
         rate = 100 * np.maximum(1 + 0.2 * (red - red.mean()) / red.std(), 0)
         counts = rng.poisson(rate * DT) / DT
-        found = average([(counts.reshape(16, N_BIN), None)], N_BIN, DT, counting=True)
-        p.append(stationarity.p_value(*found.scatter))
+        found = average([Block(counts.reshape(16, N_BIN))], N_BIN, DT, counting=True)
+        p.append(found.scatter.p_value)
     p = np.array(p)
     assert (p < 0.1).mean() < 0.25  # a brighter segment's noise also scatters more
     assert (p < 1e-3).mean() <= 0.02

@@ -5,6 +5,7 @@ import pytest
 from scipy import signal
 
 from pipeline.segment import periodogram, taper
+from pipeline.segment.taper import Treatment
 from pipeline.simulate.timmer_koenig import series
 
 N, SERIES = 512, 2000
@@ -27,8 +28,9 @@ def noise():
 
 def _over_expected(rates, slope, window, detrend):
     """Power over the true density, shape (series, kept)."""
-    frequency, _ = periodogram.frequencies(N, 1.0, window, detrend)
-    return 2 / N * taper.power(rates, window, detrend) / frequency**-slope
+    treated = Treatment(window, detrend)
+    frequency = periodogram.frequencies(N, 1.0, treated).frequency
+    return 2 / N * taper.power(rates, treated) / frequency**-slope
 
 
 @pytest.mark.parametrize("window", ["hann", "dpss"])
@@ -38,10 +40,10 @@ def test_a_window_is_that_of_scipy(window):
     other = signal.windows.hann(N, sym=False) if window == "hann" else signal.windows.dpss(N, 2.5)
     centred = rates - rates.mean(axis=1, keepdims=True)
     _, expected = signal.periodogram(centred, 1.0, other, detrend=False)
-    kept = taper.ordinates(N, window)
+    kept = taper.ordinates(N, Treatment(window))
     kept = kept[kept < N // 2]  # there scipy does not double it
     np.testing.assert_allclose(
-        2 / N * taper.power(rates, window)[:, : len(kept)], expected[:, kept], rtol=1e-9
+        2 / N * taper.power(rates, Treatment(window))[:, : len(kept)], expected[:, kept], rtol=1e-9
     )
 
 
@@ -95,10 +97,10 @@ def test_without_a_window_steep_noise_is_biased_by_orders_of_magnitude(noise):
 def test_at_nyquist_white_noise_has_half_an_ordinate():
     """Of 16 bins the eighth: a real number, one degree of freedom."""
     rates = np.random.default_rng(3).standard_normal((20_000, 16))
-    frequency, weight = periodogram.frequencies(16, 1.0, "hann")
-    assert frequency[-1] == 0.5
-    assert weight.tolist() == [1, 1, 0.5]
-    power = 2 / 16 * taper.power(rates, "hann")[:, -1]
+    kept = periodogram.frequencies(16, 1.0, Treatment("hann"))
+    assert kept.frequency[-1] == 0.5
+    assert kept.weight.tolist() == [1, 1, 0.5]
+    power = 2 / 16 * taper.power(rates, Treatment("hann"))[:, -1]
     assert power.mean() == pytest.approx(2, abs=0.1)
     assert power.var() == pytest.approx(8, rel=0.15)  # 2 S^2, not S^2
 
@@ -108,7 +110,9 @@ def test_counting_noise_under_a_window_follows_the_rate():
     rng = np.random.default_rng(4)
     rate = np.exp(-np.arange(N) / 60.0) * 400
     counts = rng.poisson(rate, (400, N)).astype(float)
-    result = periodogram.average([(counts, None)], N, 1.0, 1, True, "hann", "quadratic")
+    result = periodogram.average(
+        [periodogram.Block(counts)], N, 1.0, 1, True, Treatment("hann", "quadratic")
+    )
     high = result.power[len(result.power) // 2 :].mean()
     assert 2 * result.window_rate == pytest.approx(high, rel=0.02)
     assert 2 * result.mean_rate > 1.5 * high
@@ -125,10 +129,10 @@ def test_counting_noise_under_a_window_follows_the_rate():
     ],
 )
 def test_ordinates_that_are_kept(window, detrend, first):
-    kept = taper.ordinates(N, window, detrend)
+    kept = taper.ordinates(N, Treatment(window, detrend))
     assert kept[0] == first
     assert set(np.diff(kept)) == {1 if window == "none" else 2}
-    assert len(taper.ordinates(6, "hann")) == 0
+    assert len(taper.ordinates(6, Treatment("hann"))) == 0
 
 
 @pytest.mark.parametrize(
@@ -142,4 +146,4 @@ def test_ordinates_that_are_kept(window, detrend, first):
     ],
 )
 def test_auto_is_a_window_and_a_line_where_power_leaks(configured, leaks, expected):
-    assert taper.treatment(*configured, N, leaks) == expected
+    assert taper.treatment(*configured, N, leaks) == Treatment(*expected)

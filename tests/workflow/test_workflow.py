@@ -15,9 +15,12 @@ from pipeline.columns.catalogue import REJECTED
 from pipeline.columns.catalogue import SOURCES as SOURCES_TABLE
 from pipeline.columns.fits import MODELS
 from pipeline.columns.observations import OBSERVATIONS
+from pipeline.config.survey import load
 from pipeline.shards import shard_name, shard_of
+from pipeline.stages import CATALOG, FIT, INGEST, PLAN, REPORT, SEGMENT
 from pipeline.status import HAS_RESULT, Status
 from pipeline.tables import read_parquet, rows_of
+from pipeline.workflow import outputs
 
 from .conftest import SOURCES, Workplace, light_curve
 
@@ -54,6 +57,22 @@ def rows(workplace, table):
 
 def test_the_first_run_runs_every_job_once(first):
     assert first[0].jobs == EVERY_JOB
+
+
+def test_every_stage_has_written_the_tables_that_it_declares(first, workplace):
+    survey, found = load(workplace.results / "survey.yaml"), set()
+    shards = [shard_name(index) for index in range(survey.shards)]
+    for stage in (PLAN, INGEST, SEGMENT, FIT, CATALOG, REPORT):
+        for file in outputs(stage, survey).values():
+            for shard in shards if file.per_shard else ("",):
+                path = workplace.results.parent / file.pattern(survey).format(shard=shard)
+                if file.table is None:
+                    assert path.is_dir() if file.is_folder else path.is_file()
+                else:
+                    read_parquet(path, file.table)
+                found.add(path)
+    written = {path for path in workplace.results.rglob("*.parquet") if path.name[0] != "."}
+    assert written <= found
 
 
 def test_every_source_is_in_the_catalogue(first, workplace):

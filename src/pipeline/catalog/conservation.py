@@ -1,28 +1,34 @@
-"""Row conservation: every source of OBSERVATIONS reaches the catalogue, whatever went wrong with it."""
+"""Row conservation: every source of the archive reaches the catalogue, whatever went wrong with it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 
-from pipeline.status import Status
+import pyarrow as pa
+import pyarrow.compute as pc
 
-_NO_SOURCE = frozenset({Status.DUPLICATE, Status.SET_ASIDE})
+from pipeline.catalog.shards import Shard
+from pipeline.config.fit import SamplesOptions
+from pipeline.status import HAS_RESULT, Status
+
+_NO_SOURCE = pa.array([str(Status.DUPLICATE), str(Status.SET_ASIDE)], pa.string())
+"""Statuses of files that make no source of their own."""
 
 
 class RowsLost(RuntimeError):
     """A stage did not hand on exactly the sources it was given: a bug, never the data's fault."""
 
 
-def expected_sources(files: Iterable[Mapping]) -> set[str]:
+def expected_sources(files: pa.Table) -> set[str]:
     """Return the sources that the catalogue must have.
 
     Parameters
     ----------
-    files : iterable of mapping
-        Rows of OBSERVATIONS with ``source_id`` and ``status``. Duplicates and files set aside
-        make no source of their own; a rejected file that names its source does.
+    files : pyarrow.Table
+        Rows of OBSERVATIONS. Duplicates and files set aside make no source of their own; a rejected file that
+        names its source does.
     """
-    return {
-        f["source_id"] for f in files if f["source_id"] and Status(f["status"]) not in _NO_SOURCE
-    }
+    named = pc.not_equal(files.column("source_id"), "")
+    apart = pc.is_in(files.column("status"), value_set=_NO_SOURCE)
+    return set(files.filter(pc.and_not(named, apart)).column("source_id").to_pylist())
 
 
 def conserve(stage: str, expected: Collection[str], found: Collection[str]) -> None:
@@ -41,3 +47,37 @@ def conserve(stage: str, expected: Collection[str], found: Collection[str]) -> N
     ]
     if parts:
         raise RowsLost(f"{stage}: {'; '.join(parts)}")
+
+
+def check_shard(shard: Shard) -> None:
+    """Raise RowsLost where a stage lost a source, or a fit its power spectrum."""
+    conserve(f"ingest, {shard.name}", shard.planned, _words(shard.readings, "source_id"))
+    conserve(f"segment, {shard.name}", shard.planned, _words(shard.spectra, "source_id"))
+    sound = shard.spectra.filter(pc.equal(shard.spectra.column("status"), str(Status.OK)))
+    spectra = _words(sound, "source_id", "product")
+    conserve(f"fit, {shard.name}", spectra, spectra & _words(shard.models, "source_id", "product"))
+
+
+def check_samples(shard: Shard, samples: SamplesOptions | None) -> None:
+    """Raise RowsLost where a source that was to be sampled has no draws, or one has that nobody fitted."""
+    results = pa.array([str(status) for status in HAS_RESULT], pa.string())
+    fitted = shard.models.filter(
+        pc.and_(
+            pc.and_(shard.models.column("best"), pc.not_equal(shard.models.column("n_free"), 0)),
+            pc.is_in(shard.models.column("status"), value_set=results),
+        )
+    )
+    keys = _words(fitted, "source_id", "product")
+    wanted = [
+        samples is not None and samples.names(source)
+        for source in fitted.column("source_id").to_pylist()
+    ]
+    named = _words(fitted.filter(pa.array(wanted, pa.bool_())), "source_id", "product")
+    found = _words(shard.sampled, "source_id", "product")
+    conserve(f"fit (samples), {shard.name}", named | (found & keys), found)
+
+
+def _words(table: pa.Table, *names: str) -> set[str]:
+    """Return the different words of some columns, those of a row joined by a space."""
+    columns = (table.column(name).to_pylist() for name in names)
+    return {" ".join(row) for row in zip(*columns, strict=True)}

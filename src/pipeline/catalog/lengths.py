@@ -1,10 +1,9 @@
 """What segments of a length, without a window, could not show."""
 
-from collections.abc import Mapping, Sequence
-from math import hypot
+import numpy as np
 
-from pipeline.catalog.qpo import Parameters
-from pipeline.components import LORENTZIANS
+from pipeline.catalog.groups import any_of
+from pipeline.catalog.parameters import Measured, Parameters, Peaks
 
 LONGER = 2.0
 """How many times longer than the segments a good time interval is where longer segments would show more."""
@@ -16,36 +15,58 @@ LEAKING = 0.05
 """Probability that nothing leaks below which a slope of 2 is doubtful."""
 
 
-def leaked(product: Mapping, measured: Mapping) -> bool:
-    """Return whether a slope may be that of power that leaked: 2 within its error, without a window.
+def are_leaked(taper: np.ndarray, leakage_p: np.ndarray, slope: Measured) -> np.ndarray:
+    """Return which slopes may be those of power that leaked: 2 within the error, without a window.
 
-    Where the power was compared with that under a window, and does not differ, it is not. Of power spectra
-    that come ready-made nobody knows.
+    Where the power was compared with that under a window and does not differ, nothing leaked. Whether a power
+    spectrum that comes ready-made had a window is not known.
+
+    Parameters
+    ----------
+    taper : object array of str, shape (products,)
+        Window of the segments; empty if unknown.
+    leakage_p : float array, shape (products,)
+        Probability that nothing leaked; NaN if unknown.
+    slope : Measured
+        Of the power laws.
     """
-    slope = measured["slope"]
-    error = max(measured["slope_err_lo"], measured["slope_err_hi"])
-    if product["taper"] not in ("", "none") or not abs(slope - SLOPE_OF_LEAKAGE) <= error:
-        return False
-    return not product["leakage_p"] >= LEAKING
+    lo, hi = slope.err_lo, slope.err_hi
+    error = np.where(hi > lo, hi, lo)  # the lower one where the upper one is unknown
+    without_window = (taper == "") | (taper == "none")
+    is_two = np.abs(slope.value - SLOPE_OF_LEAKAGE) <= error
+    return without_window & is_two & ~(leakage_p >= LEAKING)
 
 
-def too_short(product: Mapping, parameters: Parameters, products: Sequence[Mapping]) -> bool:
-    """Return whether longer segments, which the good time intervals hold, would show more.
+def are_too_short(
+    segment_size: np.ndarray, longest: np.ndarray, longest_interval: np.ndarray, hidden: np.ndarray
+) -> np.ndarray:
+    """Return of which products longer segments, which the good time intervals hold, would show more.
 
-    Not if they are another of the source's products. They would where a Lorentzian is narrower than the resolution, or it or a power law turns over below the
-    lowest frequency.
+    Parameters
+    ----------
+    segment_size : float array, shape (products,)
+        Length of a segment, s.
+    longest : float array, shape (products,)
+        That of the longest segments of the same light curve, which are another product of the source.
+    longest_interval : float array, shape (products,)
+        Longest good time interval, s.
+    hidden : bool array, shape (products,)
+        See `are_unresolved`.
     """
-    size = product["segment_size"]
-    longest = max(p["segment_size"] for p in products if p["series"] == product["series"])
-    if not product["longest_interval"] >= LONGER * max(size, longest):
-        return False
-    for (component, name), row in parameters.items():
-        kind = component.split(".")[0]
-        if name == "bend_frequency" and row["value"] * size < 1:
-            return True
-        if kind not in LORENTZIANS or name != "fwhm" or "+" in component:
-            continue
-        centre = parameters[component, "frequency"]["value"]
-        if row["value"] * size < 1 or hypot(centre, row["value"] / 2) * size < 1:
-            return True
-    return False
+    longest = np.where(longest > segment_size, longest, segment_size)
+    return hidden & (longest_interval >= LONGER * longest)
+
+
+def are_unresolved(parameters: Parameters, peaks: Peaks, segment_size: np.ndarray) -> np.ndarray:
+    """Return in which products a component needs longer segments than there are.
+
+    A Lorentzian is narrower than the frequency resolution, or it or a power law turns over below the lowest
+    frequency.
+    """
+    n_products = segment_size.size
+    bends = parameters.value * segment_size[parameters.product] < 1
+    bends &= parameters.is_named("bend_frequency")
+    size = segment_size[peaks.product]
+    turns_over = np.hypot(peaks.frequency, peaks.fwhm / 2) * size < 1
+    narrow = ~peaks.is_blend & ((peaks.fwhm * size < 1) | turns_over)
+    return any_of(parameters.product, n_products, bends) | any_of(peaks.product, n_products, narrow)

@@ -4,9 +4,13 @@ import hashlib
 import platform
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 import pipeline
 from pipeline.closure import code_version
@@ -17,9 +21,10 @@ _DISTRIBUTION = "spectral-timing-pipeline"
 
 def provenance(
     survey: Survey,
-    files: Sequence[Mapping],
+    files: pa.Table,
     source_statuses: Iterable[str],
     rows: Mapping[str, int],
+    formats: Mapping[str, Mapping[str, Any]],
     started: str,
     finished: str,
 ) -> dict:
@@ -29,12 +34,14 @@ def provenance(
     ----------
     survey : Survey
         The whole configuration.
-    files : sequence of mapping
-        Rows of OBSERVATIONS with ``file``, ``size``, ``version``, ``sha256`` and ``status``.
+    files : pyarrow.Table
+        Rows of OBSERVATIONS.
     source_statuses : iterable of str
         Status of every source.
     rows : mapping of str to int
         Rows of each table.
+    formats : mapping of str to mapping
+        What is said of each format that was written, by its name: see `pipeline.catalog.driver.publish`.
     started, finished : str
         Times of the merge, ISO 8601.
     """
@@ -47,12 +54,13 @@ def provenance(
         "versions": versions(),
         "configuration": survey.model_dump(mode="json", exclude=NOT_IN_CATALOGUE),
         "inputs": {
-            "files": len(files),
-            "bytes": sum(f["size"] for f in files),
+            "files": files.num_rows,
+            "bytes": pc.sum(files.column("size")).as_py() or 0,
             "sha256": inputs_digest(files),
-            "counts_by_status": _counts(f["status"] for f in files),
+            "counts_by_status": _counts(files.column("status").to_pylist()),
         },
         "rows": dict(rows),
+        "formats": dict(formats),
         "counts_by_status": _counts(source_statuses),
         "started": started,
         "finished": finished,
@@ -75,12 +83,15 @@ def lock_digest(folder: Path) -> str:
     return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else ""
 
 
-def inputs_digest(files: Iterable[Mapping]) -> str:
+def inputs_digest(files: pa.Table) -> str:
     """Return one SHA-256 over all files: of the lines ``sha256  file``, sorted by file.
 
     A file that was not read to its end stands there with its version.
     """
-    lines = sorted((f["file"], f["sha256"] or f["version"]) for f in files)
+    columns = (files.column(name).to_pylist() for name in ("file", "sha256", "version"))
+    lines = sorted(
+        (name, sha256 or version) for name, sha256, version in zip(*columns, strict=True)
+    )
     text = "".join(f"{digest}  {name}\n" for name, digest in lines)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,10 +1,8 @@
 """Fitted peaks that are what is left of a strictly periodic signal, and no QPOs."""
 
-from collections.abc import Mapping
-from math import isfinite
+import numpy as np
 
-from pipeline.catalog.qpo import Parameters
-from pipeline.components import LORENTZIANS
+from pipeline.catalog.parameters import Peaks
 
 RESOLUTIONS = 3.0
 """Widths of a frequency bin within which a peak is at a harmonic, and is narrow."""
@@ -12,31 +10,21 @@ RESOLUTIONS = 3.0
 _MOST = 20
 
 
-def without_pulse(parameters: Parameters, product: Mapping) -> Parameters:
-    """Return the parameters of a model but for narrow Lorentzians at the harmonics of a pulse.
+def are_of_a_pulse(
+    peaks: Peaks, pulse_frequency: np.ndarray, segment_size: np.ndarray
+) -> np.ndarray:
+    """Return which peaks are narrow and at a harmonic of the pulse of their product.
 
     Parameters
     ----------
-    parameters : mapping
-        Rows of the parameter table by (component, parameter).
-    product : mapping
-        Row of SPECTRA, with ``pulse_frequency`` (Hz, NaN where there is none) and ``segment_size`` (s).
+    peaks : Peaks
+        Of the fitted models.
+    pulse_frequency, segment_size : float array, shape (products,)
+        Of each product, Hz and s; NaN where there is no pulse, or nothing is known.
     """
-    pulse, size = product["pulse_frequency"], product["segment_size"]
-    if not isfinite(pulse) or not size > 0:
-        return parameters
-    spoiled = {
-        component
-        for component, name in parameters
-        if name == "fwhm"
-        and component.split(".")[0] in LORENTZIANS
-        and (component, "frequency") in parameters
-        and parameters[component, "fwhm"]["value"] <= RESOLUTIONS / size
-        and _at_harmonic(parameters[component, "frequency"]["value"], pulse, RESOLUTIONS / size)
-    }
-    return {key: row for key, row in parameters.items() if key[0] not in spoiled}
-
-
-def _at_harmonic(frequency, pulse, reach) -> bool:
-    number = min(max(round(frequency / pulse), 1), _MOST)
-    return abs(frequency - number * pulse) <= reach
+    pulse, size = pulse_frequency[peaks.product], segment_size[peaks.product]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = np.where(size > 0, RESOLUTIONS / size, np.nan)
+        number = np.clip(np.rint(peaks.frequency / pulse), 1, _MOST)
+        at_harmonic = np.abs(peaks.frequency - number * pulse) <= reach
+    return np.isfinite(pulse) & (peaks.fwhm <= reach) & at_harmonic

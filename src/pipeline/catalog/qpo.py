@@ -1,165 +1,202 @@
-"""Which Lorentzian of a fitted model is the quasi-periodic oscillation, and whether a test was of it."""
+"""Which Lorentzian of each fitted model is the quasi-periodic oscillation, and whether a test was of it."""
 
-from collections.abc import Iterable, Mapping
-from math import hypot, isfinite, nan, sqrt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan
 
-from pipeline.components import LORENTZIANS
+import numpy as np
+
+from pipeline.catalog.groups import best_of, first_of, pick
+from pipeline.catalog.parameters import Peaks, members
 from pipeline.prominence import is_narrow, prominence
 
 AMBIGUOUS_RATIO = 0.5
-"""A rival of so large a part of the rms of the QPO leaves open which of them it is."""
+"""A rival with so large a part of the rms of the QPO leaves open which of the two is the QPO."""
 
 RATIOS = (1 / 3, 1 / 2, 2.0, 3.0, 4.0)
 """Frequencies of harmonics and sub-harmonics over that of the QPO."""
 _SIGMAS, _MOST = 3.0, 0.1
 """How far off a harmonic may be: in errors, and in parts of its frequency."""
 
-Parameters = Mapping[tuple[str, str], Mapping]
-"""Rows of the parameter table by (component, parameter)."""
+
+@dataclass(frozen=True)
+class Qpos:
+    """The QPO of each product.
+
+    Attributes
+    ----------
+    peak, rival : int array, shape (products,)
+        The peak that is the QPO, and the next most prominent narrow one; -1 for none.
+    rival_ratio : float array, shape (products,)
+        The rms of the rival over that of the QPO; NaN where there is none.
+    """
+
+    peak: np.ndarray
+    rival: np.ndarray
+    rival_ratio: np.ndarray
 
 
-def index(rows: Iterable[Mapping]) -> dict[tuple[str, str], Mapping]:
-    """Return the rows of one model's parameters by (component, parameter)."""
-    return {(row["component"], row["parameter"]): row for row in rows}
+@dataclass(frozen=True)
+class PeakTests:
+    """The test for a peak of each product that was tested; the other products have row -1.
+
+    Attributes
+    ----------
+    row : int array, shape (products,)
+        Row of MODELS with the test.
+    component : object array of str, shape (products,)
+        The component that was tested against the model without it; empty where one more peak was.
+    frequency, fwhm : float array, shape (products,)
+        Of the peak that was tested, Hz.
+    """
+
+    row: np.ndarray
+    component: np.ndarray
+    frequency: np.ndarray
+    fwhm: np.ndarray
 
 
-def quality(parameters: Parameters, component: str) -> float:
-    """Return the quality factor of a Lorentzian, centroid frequency over FWHM, dimensionless."""
-    return parameters[component, "frequency"]["value"] / parameters[component, "fwhm"]["value"]
+@dataclass(frozen=True)
+class Harmonics:
+    """The harmonics of the QPO of each product, in order of frequency.
+
+    Attributes
+    ----------
+    components : sequence of tuple of str
+        Their names, one tuple for each product.
+    ratios : sequence of tuple of float
+        The ratio of `RATIOS` that each has to the QPO.
+    """
+
+    components: Sequence[tuple[str, ...]]
+    ratios: Sequence[tuple[float, ...]]
 
 
-def choose_qpo(
-    parameters: Parameters, min_q: float, frequency_range: tuple[float, float] | None = None
-) -> tuple[str | None, str, float]:
-    """Find the most prominent narrow Lorentzian of a model.
+def choose_qpos(
+    peaks: Peaks,
+    n_products: int,
+    min_q: float,
+    frequency_range: tuple[float, float] | None = None,
+    spoiled: np.ndarray | None = None,
+) -> Qpos:
+    """Find the most prominent narrow Lorentzian of each product's model.
 
-    It has the largest frequency times power at its centroid (`pipeline.prominence`), of those of which neither
-    frequency nor variance is at a bound. The variance would take a shoulder for the peak above it.
+    It has the largest frequency times power at its centroid (`pipeline.prominence`) among the peaks whose
+    frequency and variance are inside their bounds. The largest variance would take a shoulder for the peak
+    that stands on it. A blend of Lorentzians (`pipeline.fit.tables.blends`) stands for all its members.
 
     Parameters
     ----------
-    parameters : mapping
-        See `index`; those of one fitted model.
+    peaks : Peaks
+        Of the fitted models.
+    n_products : int
+        How many products there are.
     min_q : float
         A QPO has a larger quality factor than this, with 95 % confidence (by convention 2: van der
         Klis 2006, in "Compact Stellar X-ray Sources", CUP, section 2.1).
     frequency_range : tuple of float, optional
         Lowest and highest centroid frequency, Hz.
-
-    Returns
-    -------
-    component : str or None
-        Name of the QPO's component, None if there is none. A blend of Lorentzians is named
-        ``lorentzian.2+lorentzian.3`` (`pipeline.fit.tables.blends`) and stands for all of them.
-    rival : str
-        The next most prominent of them, empty if there is none.
-    ratio : float
-        Its rms over that of the QPO; NaN if there is none.
+    spoiled : bool array, shape (peaks,), optional
+        Peaks that are no QPO whatever they look like.
     """
-    lo, hi = frequency_range or (0.0, float("inf"))
-    heights = {
-        component: _height(parameters, component)
-        for (component, name), row in parameters.items()
-        if name == "variance"
-        and component.split(".")[0] in LORENTZIANS
-        and row["value"] > 0
-        and _is_narrow(parameters, component, min_q)
-        and not row.get("at_bound", False)
-        and not _place(parameters, component).get("at_bound", False)
-        and lo <= parameters[component, "frequency"]["value"] <= hi
+    lo, hi = frequency_range or (0.0, np.inf)
+    may_be = (peaks.variance > 0) & np.asarray(is_narrow(peaks.quality, peaks.q_err_lo, min_q))
+    may_be &= ~peaks.at_bound & (lo <= peaks.frequency) & (peaks.frequency <= hi)
+    if spoiled is not None:
+        may_be &= ~spoiled
+    may_be &= ~_in_a_blend(peaks, may_be & peaks.is_blend)
+    height = np.where(
+        np.isfinite(peaks.peak_power),
+        peaks.peak_power,
+        prominence(peaks.variance, peaks.frequency, peaks.fwhm),
+    )
+    strongest = best_of(peaks.product, n_products, may_be, -height)
+    may_be[strongest[strongest >= 0]] = False
+    rival = best_of(peaks.product, n_products, may_be, -height)
+    ratio = pick(peaks.variance, rival, nan) / pick(peaks.variance, strongest, nan)
+    return Qpos(strongest, rival, np.sqrt(ratio))
+
+
+def _in_a_blend(peaks: Peaks, blends: np.ndarray) -> np.ndarray:
+    """Return which peaks are members of some blends."""
+    hidden = {
+        (peaks.product[k], member)
+        for k in np.flatnonzero(blends)
+        for member in members(peaks.component[k])
     }
-    if not heights:
-        return None, "", nan
-    for blend in [name for name in heights if "+" in name]:
-        for member in blend.split("+"):
-            heights.pop(member, None)
-    strongest = max(heights, key=heights.__getitem__)
-    del heights[strongest]
-    rival = max(heights, key=heights.__getitem__, default="")
-    if not rival:
-        return strongest, "", nan
-    ratio = parameters[rival, "variance"]["value"] / parameters[strongest, "variance"]["value"]
-    return strongest, rival, sqrt(ratio)
+    if not hidden:
+        return np.zeros(blends.shape, bool)
+    pairs = zip(peaks.product, peaks.component, strict=True)
+    return np.array([pair in hidden for pair in pairs], bool)
 
 
-def _is_narrow(parameters: Parameters, component: str, min_q: float) -> bool:
-    """Whether the quality factor of a component is above the least one with 95 % confidence."""
-    q = parameters.get((component, "q"), {})
-    return bool(is_narrow(quality(parameters, component), q.get("err_lo", nan), min_q))
+def are_of(peaks: Peaks, qpos: Qpos, tests: PeakTests) -> np.ndarray:
+    """Return in which products the peak that a test found is the QPO: their half-maximum ranges overlap.
 
-
-def _height(parameters: Parameters, component: str) -> float:
-    """Frequency times power at the centroid; the fit knows it with the widths of the bins."""
-    known = parameters.get((component, "peak_power"))
-    if known is not None and isfinite(known["value"]):
-        return known["value"]
-    shape = (parameters[component, n]["value"] for n in ("variance", "frequency", "fwhm"))
-    return float(prominence(*shape))
-
-
-def _place(parameters: Parameters, component: str) -> Mapping:
-    """Row of the fitted parameter that is the place of a component."""
-    fitted = "nu_max" if component.startswith("lorentzian_numax") else "frequency"
-    return parameters.get((component, fitted), parameters[component, "frequency"])
-
-
-def is_of(parameters: Parameters, qpo: str, test: Mapping) -> bool:
-    """Return whether the peak that a test found is the QPO: whether their half-maximum ranges overlap.
-
-    Parameters
-    ----------
-    parameters : mapping
-        See `index`; those of the fitted model.
-    qpo : str
-        Name of the QPO's component.
-    test : mapping
-        ``lrt_frequency`` and ``lrt_fwhm``, Hz, and ``lrt_component``, which decides where they are NaN.
+    Where the place of the tested peak is not known, the name of its component decides.
     """
-    if not isfinite(test["lrt_frequency"]):
-        return test["lrt_component"] in ("", *qpo.split("+"))
-    width = test["lrt_fwhm"] if isfinite(test["lrt_fwhm"]) else 0.0
-    reach = (parameters[qpo, "fwhm"]["value"] + width) / 2
-    return abs(parameters[qpo, "frequency"]["value"] - test["lrt_frequency"]) <= reach
+    frequency, fwhm = (pick(v, qpos.peak, nan) for v in (peaks.frequency, peaks.fwhm))
+    reach = (fwhm + np.where(np.isfinite(tests.fwhm), tests.fwhm, 0.0)) / 2
+    overlap = np.abs(frequency - tests.frequency) <= reach
+    named = np.zeros(overlap.shape, bool)
+    for product in np.flatnonzero((qpos.peak >= 0) & ~np.isfinite(tests.frequency)):
+        own = peaks.component[qpos.peak[product]]
+        named[product] = tests.component[product] in ("", *members(own))
+    return np.where(np.isfinite(tests.frequency), overlap, named)
 
 
 def harmonics(
-    parameters: Parameters, qpo: str, min_q: float
-) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Find the narrow Lorentzians at a harmonic or sub-harmonic of a QPO.
+    peaks: Peaks, qpos: Qpos, min_q: float, spoiled: np.ndarray | None = None
+) -> Harmonics:
+    """Find the narrow Lorentzians at a harmonic or sub-harmonic of each QPO.
+
+    A peak is one where its frequency is that of the harmonic within three of its errors and a tenth.
 
     Parameters
     ----------
-    parameters : mapping
-        See `index`; those of one fitted model.
-    qpo : str
-        Name of the QPO's component.
+    peaks : Peaks
+        Of the fitted models.
+    qpos : Qpos
+        The QPOs.
     min_q : float
         Least quality factor of a harmonic.
-
-    Returns
-    -------
-    components : tuple of str
-        Their names, in order of frequency.
-    ratios : tuple of float
-        The ratio of `RATIOS` that each has to the QPO: within three of its errors and a tenth.
+    spoiled : bool array, shape (peaks,), optional
+        Peaks that are no harmonics of a QPO.
     """
-    own, found = parameters[qpo, "frequency"], []
-    for (component, name), row in parameters.items():
-        if name != "frequency" or component.split(".")[0] not in LORENTZIANS:
-            continue
-        if component in (qpo, *qpo.split("+")) or "+" in component:
-            continue
-        if quality(parameters, component) <= min_q:
-            continue
-        for ratio in RATIOS:
-            off = abs(row["value"] - ratio * own["value"])
-            error = hypot(_error(row), ratio * _error(own))
-            if isfinite(error) and off <= min(_SIGMAS * error, _MOST * ratio * own["value"]):
-                found.append((row["value"], component, ratio))
-    found.sort()
-    return tuple(f[1] for f in found), tuple(f[2] for f in found)
+    n_products = qpos.peak.size
+    components: list[tuple[str, ...]] = [()] * n_products
+    ratios: list[tuple[float, ...]] = [()] * n_products
+    own = qpos.peak[peaks.product]  # the QPO of the product that each peak is of
+    may_be = (own >= 0) & ~peaks.is_blend & (peaks.quality > min_q)
+    if spoiled is not None:
+        may_be &= ~spoiled
+    centre, error = (pick(v, own, nan) for v in (peaks.frequency, peaks.frequency_error))
+    ratio = np.array(RATIOS)
+    off = np.abs(peaks.frequency[:, None] - ratio * centre[:, None])
+    error = np.hypot(peaks.frequency_error[:, None], ratio * error[:, None])
+    reach = np.minimum(_SIGMAS * error, _MOST * ratio * centre[:, None])
+    near = may_be[:, None] & np.isfinite(error) & (off <= reach)
+    found: dict[int, list[tuple[float, str, float]]] = {}
+    for peak, k in zip(*np.nonzero(near), strict=True):
+        name = peaks.component[peak]
+        if name not in members(peaks.component[own[peak]]):
+            harmonic = (peaks.frequency[peak], name, RATIOS[k])
+            found.setdefault(int(peaks.product[peak]), []).append(harmonic)
+    for product, harmonics_of_it in found.items():
+        harmonics_of_it.sort()
+        components[product] = tuple(name for _, name, _ in harmonics_of_it)
+        ratios[product] = tuple(ratio for _, _, ratio in harmonics_of_it)
+    return Harmonics(components, ratios)
 
 
-def _error(row) -> float:
-    """Mean of the two errors of a parameter."""
-    return (row["err_lo"] + row["err_hi"]) / 2
+def tests_of(
+    model_product: np.ndarray,
+    n_products: int,
+    p_value: np.ndarray,
+    component: np.ndarray,
+    frequency: np.ndarray,
+    fwhm: np.ndarray,
+) -> PeakTests:
+    """Return the test of each product: that of the first of its models with a p-value."""
+    row = first_of(model_product, n_products, np.isfinite(p_value))
+    return PeakTests(row, pick(component, row, ""), pick(frequency, row, nan), pick(fwhm, row, nan))

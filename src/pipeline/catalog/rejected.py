@@ -1,16 +1,73 @@
 """What could not be used, where and why: one row a file and stage."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from pipeline.status import HAS_RESULT, Fault, Status
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.catalog.files import failed
+from pipeline.catalog.groups import rows_in
+from pipeline.catalog.models import with_result
+from pipeline.catalog.shards import Shard
+from pipeline.status import HAS_RESULT, Status
+
+_KEY = ["source_id", "product"]
+_OF_FILES = ["file", "source_id", "status", "reason"]
+_OF_SPECTRA = [*_KEY, "series", "observation_ids", "status", "reason"]
+_OF_MODELS = [*_KEY, "status", "reason"]
 
 
-def rejected_files(files: Iterable[Mapping]) -> list[dict]:
+def rejected_files(files: pa.Table) -> list[dict]:
     """Return the files that the search of the archive rejected, as rows of REJECTED.
 
     Files set aside and duplicates are no fault of anybody's and are not among them.
     """
-    return [_row(f, f, "plan") for f in files if Status(f["status"]).fault is not Fault.NOBODY]
+    faulty = files.filter(pa.array(failed(files))).select(_OF_FILES)
+    return [_row(f, f, "plan") for f in faulty.to_pylist()]
+
+
+def rejected_of(shard: Shard, files: pa.Table) -> list[dict]:
+    """Return what the stages after the search gave up on in a shard, as rows of REJECTED.
+
+    Parameters
+    ----------
+    shard : Shard
+        Its tables.
+    files : pyarrow.Table
+        Rows of OBSERVATIONS of its sources.
+    """
+    # an average may hold an observation that is too short by itself
+    averaged = shard.spectra.filter(pc.equal(shard.spectra.column("epoch"), ""))
+    fitted = shard.models.filter(pa.array(with_result(shard.models)))
+    unfit = rows_in(fitted.select(_KEY).group_by(_KEY).aggregate([]), averaged, _KEY) < 0
+    unread = pc.not_equal(shard.readings.column("status"), str(Status.OK))
+    concerned = pa.chunked_array(
+        [
+            *averaged.filter(pa.array(unfit)).column("source_id").chunks,
+            *shard.readings.filter(unread).column("source_id").chunks,
+        ],
+        pa.string(),
+    ).unique()
+    tables = (
+        (files, _OF_FILES),
+        (shard.readings, shard.readings.column_names),
+        (averaged, _OF_SPECTRA),
+        (shard.models, _OF_MODELS),
+    )
+    rows = [_by_source(table, names, concerned) for table, names in tables]
+    return [
+        row
+        for source in concerned.to_pylist()
+        for row in rejected_later(*(stage.get(source, []) for stage in rows))
+    ]
+
+
+def _by_source(table: pa.Table, names: list[str], sources: pa.Array) -> dict[str, list[dict]]:
+    groups: dict[str, list[dict]] = {}
+    there = pc.is_in(table.column("source_id"), value_set=sources)
+    for row in table.select(names).filter(there).to_pylist():
+        groups.setdefault(row["source_id"], []).append(row)
+    return groups
 
 
 def rejected_later(

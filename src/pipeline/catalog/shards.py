@@ -1,85 +1,133 @@
-"""What the stages left of a shard, read back and grouped by source."""
+"""The tables of a shard, read from the folders of the stages that wrote them."""
 
 import csv
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from pipeline.columns.base import Table
 from pipeline.columns.fits import MODELS, PARAMETERS, SAMPLES
 from pipeline.columns.ingest import INGEST
 from pipeline.columns.spectra import SPECTRA
-from pipeline.tables import read_parquet, rows_of
+from pipeline.config.survey import Survey
+from pipeline.stages import CATALOG, File
+from pipeline.tables import read_parquet
 
-_READING = ("source_id", "observation_id", "file", "sha256", "product", "status", "reason")
-_SPECTRUM = tuple(c.name for c in SPECTRA.columns if not c.array or c.dtype == "str")
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "INGEST": ("source_id", "observation_id", "file", "sha256", "product", "status", "reason"),
+    "SPECTRA": tuple(c.name for c in SPECTRA.columns if not c.array or c.dtype == "str"),
+    "SAMPLES": ("source_id", "product"),
+}
+"""Columns that the merge reads of a table, by its name; of the other tables it reads all."""
 
-BySource = Mapping[str, list[dict]]
+
+@dataclass(frozen=True)
+class ShardFile:
+    """A table that each shard has.
+
+    Attributes
+    ----------
+    table : Table
+        Its declaration.
+    file : File
+        Its file, as the stage that writes it declares it.
+    folder : Path
+        Folder of that stage.
+    """
+
+    table: Table
+    file: File
+    folder: Path
+
+    def path(self, shard: str) -> Path:
+        """Return the path of the table of a shard."""
+        return self.folder / self.file.inside(shard)
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The rows of a shard, a stage at a time, without the arrays.
+    """The tables of a shard, without large arrays.
 
     Attributes
     ----------
+    name : str
+        Its name: ``shard-0000``.
     planned : frozenset of str
         Sources in the shard's list.
-    readings, products, fits, parameters : mapping of str to list of dict
-        Rows of INGEST, SPECTRA and MODELS, and those of PARAMETERS that belong to a chosen model,
-        by source.
-    sampled : frozenset of (str, str)
-        Source and product of the rows of SAMPLES.
-    models_table, parameters_table : pyarrow.Table
-        All of MODELS and PARAMETERS, as they are.
+    tables : mapping of str to pyarrow.Table
+        Rows of each table that the stage `pipeline.stages.CATALOG` reads, by its name; see `COLUMNS`.
     """
 
+    name: str
     planned: frozenset[str]
-    readings: BySource
-    products: BySource
-    fits: BySource
-    parameters: BySource
-    sampled: frozenset[tuple[str, str]]
-    models_table: pa.Table
-    parameters_table: pa.Table
+    tables: Mapping[str, pa.Table]
+
+    @property
+    def readings(self) -> pa.Table:
+        """Rows of INGEST, without the data."""
+        return self.tables[INGEST.name]
+
+    @property
+    def spectra(self) -> pa.Table:
+        """Rows of SPECTRA, without their arrays of numbers."""
+        return self.tables[SPECTRA.name]
+
+    @property
+    def models(self) -> pa.Table:
+        """Rows of MODELS."""
+        return self.tables[MODELS.name]
+
+    @property
+    def parameters(self) -> pa.Table:
+        """Rows of PARAMETERS."""
+        return self.tables[PARAMETERS.name]
+
+    @property
+    def sampled(self) -> pa.Table:
+        """Source and product of the rows of SAMPLES."""
+        return self.tables[SAMPLES.name]
 
 
-def shard_lists(plan: Path) -> list[Path]:
-    """Return the lists of the shards, in order."""
-    return sorted(Path(plan).glob("shard-*.tsv"))
+def shard_files(survey: Survey, folders: Mapping[str, Path]) -> tuple[ShardFile, ...]:
+    """Return the tables that the merge of a survey reads of each shard.
+
+    Parameters
+    ----------
+    survey : Survey
+        The survey, which may not have every table.
+    folders : mapping of str to Path
+        Folder of each stage that the merge reads, by its option of the command.
+    """
+    return tuple(
+        ShardFile(file.table, file, folders[folder.name])
+        for folder in CATALOG.folders()
+        for file in folder.files
+        if file.table is not None and file.when(survey)
+    )
 
 
-def read_shard(shard_list: Path, ingest: Path, segment: Path, fit: Path) -> Shard:
-    """Read a shard from the folders of the stages.
+def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
+    """Read the tables of a shard.
+
+    Parameters
+    ----------
+    shard_list : Path
+        List of the shard, which has its name.
+    files : sequence of ShardFile
+        From `shard_files`.
 
     Raises
     ------
     TableError
-        When a stage's file is not there, cut short, or of another version.
+        When a file is not there, cut short, or of another version.
     """
     name = shard_list.stem
     with open(shard_list, encoding="utf-8", newline="") as handle:
         planned = frozenset(row["source_id"] for row in csv.DictReader(handle, delimiter="\t"))
-    models = read_parquet(fit / f"{name}.models.parquet", MODELS)
-    parameters = read_parquet(fit / f"{name}.parameters.parquet", PARAMETERS)
-    samples = read_parquet(fit / f"{name}.samples.parquet", SAMPLES, ("source_id", "product"))
-    return Shard(
-        planned=planned,
-        readings=_by_source(read_parquet(ingest / f"{name}.parquet", INGEST, _READING)),
-        products=_by_source(read_parquet(segment / f"{name}.parquet", SPECTRA, _SPECTRUM)),
-        fits=_by_source(models.drop_columns(["covariance", "parameter_names"])),
-        parameters=_by_source(parameters.filter(pc.field("best"))),
-        sampled=frozenset((row["source_id"], row["product"]) for row in rows_of(samples)),
-        models_table=models,
-        parameters_table=parameters,
-    )
-
-
-def _by_source(table: pa.Table) -> BySource:
-    groups = defaultdict(list)
-    for row in rows_of(table):
-        groups[row["source_id"]].append(row)
-    return groups
+    tables = {
+        one.table.name: read_parquet(one.path(name), one.table, COLUMNS.get(one.table.name))
+        for one in files
+    }
+    return Shard(name, planned, tables)

@@ -1,6 +1,7 @@
 """What a column and a table are."""
 
 from dataclasses import dataclass
+from types import EllipsisType
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,11 @@ class Column:
     vector : bool, optional
         Whether the lists of a catalogue are all of one length, or empty.
     null : str, float, int or None, optional
-        The value that means that there is none, which is null in files: NaN of numbers with a fraction, empty
-        text. By default whole numbers and truth values have none; None: every value is one.
+        The value that stands for no value, and is null in files. By default it is NaN in columns of floats and
+        empty text in columns of text, and there is none in columns of integers and truth values. None: there is
+        none.
     of : str, optional
-        Name of the column that this one says something about: where that has no value, this has none.
+        Name of the column that this one is about: where that has no value, this one has none.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Column:
     ucd: str = "meta.note"
     array: bool = False
     vector: bool = False
-    null: object = ...
+    null: str | float | EllipsisType | None = ...
     of: str = ""
 
 
@@ -63,14 +65,16 @@ class Table:
         return tuple(c.name for c in self.columns)
 
 
-def measured(name, unit, ucd, description, dtype="float64"):
-    """A value with its lower and upper 68.3 % errors."""
-    return (
-        Column(name, dtype, description, unit, ucd),
+def with_errors(column: Column) -> tuple[Column, Column, Column]:
+    """Return a column of measured values, and the columns of their lower and upper 68.3 % errors."""
+    lower, upper = (
         Column(
-            f"{name}_err_lo", dtype, f"Lower 68.3 % error of {name}.", unit, f"stat.error;{ucd}"
-        ),
-        Column(
-            f"{name}_err_hi", dtype, f"Upper 68.3 % error of {name}.", unit, f"stat.error;{ucd}"
-        ),
+            f"{column.name}_err_{end}",
+            column.dtype,
+            f"{side} 68.3 % error of {column.name}.",
+            column.unit,
+            f"stat.error;{column.ucd}",
+        )
+        for end, side in (("lo", "Lower"), ("hi", "Upper"))
     )
+    return column, lower, upper

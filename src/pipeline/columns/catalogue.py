@@ -1,76 +1,103 @@
 """Tables that the merge makes: sources, their epochs, and what could not be used."""
 
-from pipeline.columns.base import Column, Table, measured
+from pipeline.columns.base import Column, Table, with_errors
+from pipeline.columns.fitted import (
+    BEND_FREQUENCY,
+    DELTA_BIC,
+    DEVIANCE,
+    MODEL,
+    N_BINS,
+    N_FREE,
+    NU_MAX,
+    OUTLIER_FREQUENCY,
+    OUTLIER_P_VALUE,
+    QPO_FREQUENCY,
+    QPO_FWHM,
+    QPO_Q,
+    QPO_RMS,
+    SLOPE,
+    STATISTIC,
+    T_SSE_P_VALUE,
+)
+from pipeline.columns.power import (
+    DETREND,
+    LEAKAGE_P,
+    LONGEST_INTERVAL,
+    MEAN_RATE,
+    NOISE,
+    NORM,
+    PULSE,
+    SEGMENT_SIZE,
+    TAPER,
+    VARIABILITY,
+    M,
+)
 from pipeline.columns.shared import (
     BAND_HI,
     BAND_LO,
     DEC,
-    DETREND,
     EXPOSURE,
     FILE,
     FLAGS,
     INSTRUMENT,
     KIND,
-    LEAKAGE_P,
-    LONGEST_INTERVAL,
     MISSION,
-    MODEL,
+    MJD_START,
+    MJD_STOP,
     N_DROPPED,
-    NORM,
+    N_OBSERVATIONS,
     OBJECT,
-    OUTLIER_FREQUENCY,
-    OUTLIER_P_VALUE,
+    OBSERVATION_ID,
     PRODUCT,
-    PULSE,
     RA,
     REASON,
-    RMS_LIMIT,
     SOURCE_ID,
-    STATIONARITY_P,
     STATUS,
-    T_SSE_P_VALUE,
-    TAPER,
 )
 
 FITTED = ("slope", "bend_frequency", "qpo_frequency", "qpo_fwhm", "qpo_q", "qpo_rms")
 """Columns of SOURCES with errors from a fit, which have limits and say where their interval is open."""
 
 
-def _fitted(name, unit, ucd, description):
-    """A value with its errors, whether its interval is open, and what is known then."""
-    side = "no lower end: its err_lo is null", "no upper end: its err_hi is null"
+def _fitted(column: Column) -> tuple[Column, ...]:
+    """Return a column, its errors, whether its interval is open, and its limit."""
+    name = column.name
+    sides = (
+        ("lo", "no lower end: its err_lo is null"),
+        ("hi", "no upper end: its err_hi is null"),
+    )
     return (
-        *measured(name, unit, ucd, description),
+        *with_errors(column),
         *(
             Column(
                 f"{name}_open_{end}",
                 "bool",
-                f"Whether the 68.3 % interval of {name} has {what}.",
+                f"Whether the 68.3 % interval of {name} has {words}.",
                 ucd="meta.code",
                 of=name,
             )
-            for end, what in zip(("lo", "hi"), side, strict=True)
+            for end, words in sides
         ),
         Column(
             f"{name}_limit",
             "float64",
             f"Limit of {name} at fit.upper_limit: a lower one where {name}_open_hi, else an upper one; "
             "null where the interval is closed and wide of its bounds.",
-            unit,
-            f"stat.value;{ucd}",
+            column.unit,
+            f"stat.value;{column.ucd}",
         ),
     )
 
 
-def _is_limit(name, method=""):
-    """Whether a p-value is a limit."""
-    told = f" ({method} is `below`)" if method else ""
+def _is_limit(test: str, method: str = "") -> Column:
+    """Return the column that says whether the p-value of a test is a limit."""
+    where = f" ({method} is `below`)" if method else ""
     return Column(
-        f"{name}_p_is_limit",
+        f"{test}_p_is_limit",
         "bool",
-        f"Whether {name}_p_value is an upper limit{told}: no simulation came near.",
+        f"Whether {test}_p_value is an upper limit{where}: no simulation came near.",
         ucd="meta.code",
-        of=f"{name}_p_value",
+        of=f"{test}_p_value",
     )
 
 
@@ -87,18 +114,8 @@ SOURCES = Table(
         STATUS,
         FLAGS,
         REASON,
-        Column(
-            "observation_id",
-            "str",
-            "Identifier of the observation; of the first where several were averaged.",
-            ucd="meta.id;obs",
-        ),
-        Column(
-            "n_observations",
-            "int32",
-            "Observations of the source that were used.",
-            ucd="meta.number;obs",
-        ),
+        OBSERVATION_ID,
+        N_OBSERVATIONS,
         N_DROPPED,
         Column(
             "n_files", "int32", "Files of the source in OBSERVATIONS.", ucd="meta.number;meta.file"
@@ -106,48 +123,24 @@ SOURCES = Table(
         Column(
             "n_products", "int32", "Products of the source that were fitted.", ucd="meta.number"
         ),
-        Column("mjd_start", "float64", "Start (MJD), NaN if unknown.", "d", "time.start"),
-        Column("mjd_stop", "float64", "End (MJD), NaN if unknown.", "d", "time.end"),
+        MJD_START,
+        MJD_STOP,
         PRODUCT,
         KIND,
         BAND_LO,
         BAND_HI,
         EXPOSURE,
-        Column("segment_size", "float64", "Length of a segment.", "s", "time.duration"),
+        SEGMENT_SIZE,
         LONGEST_INTERVAL,
         TAPER,
         DETREND,
         LEAKAGE_P,
-        Column("m", "int64", "Number of segments averaged.", ucd="meta.number", null=0),
-        Column("n_bins", "int32", "Frequency bins fitted.", ucd="meta.number", of="model"),
+        M,
+        N_BINS,
         NORM,
-        Column(
-            "mean_rate", "float64", "Mean rate, NaN if unknown.", "ct/s", "phot.count;stat.mean"
-        ),
-        Column(
-            "noise",
-            "float64",
-            "Expected noise level in units of power, NaN if unknown.",
-            "",
-            "stat.fourier",
-        ),
-        *measured("rms", "", "src.var.amplitude", "Fractional rms, noise subtracted."),
-        RMS_LIMIT,
-        Column(
-            "excess_variance",
-            "float64",
-            "Normalised excess variance; may be negative.",
-            "",
-            "src.var",
-        ),
-        Column(
-            "excess_variance_err",
-            "float64",
-            "Its error (Vaughan et al. 2003, eq. 11).",
-            "",
-            "stat.error;src.var",
-        ),
-        STATIONARITY_P,
+        MEAN_RATE,
+        NOISE,
+        *VARIABILITY,
         *PULSE,
         MODEL,
         Column(
@@ -156,49 +149,17 @@ SOURCES = Table(
             "Second best model, or the chosen one with or without a component.",
             ucd="meta.id;stat.fit",
         ),
-        Column(
-            "delta_bic",
-            "float64",
-            "BIC of the runner-up less that of the chosen model.",
-            "",
-            "stat.fit.param",
-        ),
-        Column("statistic", "float64", "-2 ln L of the chosen model.", "", "stat.likelihood"),
-        Column(
-            "deviance",
-            "float64",
-            "-2 ln L less that of the saturated model.",
-            "",
-            "stat.fit.goodness",
-        ),
-        Column(
-            "n_free",
-            "int32",
-            "Free parameters of the chosen model.",
-            ucd="stat.fit.dof",
-            of="model",
-        ),
-        *_fitted(
-            "slope", "", "stat.param", "Slope of the power law (of the upper part, if it bends)."
-        ),
-        *_fitted("bend_frequency", "Hz", "em.freq", "Bend frequency of the power law."),
-        *_fitted(
-            "nu_max", "Hz", "em.freq", "Frequency of maximum power of solar-like oscillations."
-        ),
-        *_fitted(
-            "qpo_frequency",
-            "Hz",
-            "em.freq;src.var.pulse",
-            "Centroid of the most prominent Lorentzian, or blend of them, with Q > 2.",
-        ),
-        *_fitted("qpo_fwhm", "Hz", "em.freq;spect.line.width", "Its full width at half maximum."),
-        *_fitted("qpo_q", "", "stat.param", "Its quality factor, frequency / fwhm."),
-        *_fitted(
-            "qpo_rms",
-            "",
-            "src.var.amplitude",
-            "Its fractional rms; null where the mean rate is unknown.",
-        ),
+        DELTA_BIC,
+        STATISTIC,
+        DEVIANCE,
+        N_FREE,
+        *_fitted(SLOPE),
+        *_fitted(BEND_FREQUENCY),
+        *_fitted(NU_MAX),
+        *_fitted(QPO_FREQUENCY),
+        *_fitted(QPO_FWHM),
+        *_fitted(QPO_Q),
+        *_fitted(QPO_RMS),
         Column(
             "qpo_product",
             "str",

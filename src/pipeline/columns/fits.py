@@ -1,24 +1,31 @@
 """Tables of the fits: models, their parameters, curves for plots and draws."""
 
 from pipeline.columns.base import Column, Table
-from pipeline.columns.shared import (
-    FLAGS,
+from pipeline.columns.fitted import (
+    BEST,
+    COMPONENT,
+    COMPONENTS,
+    DELTA_BIC,
+    DEVIANCE,
+    ESS_BULK,
+    ESS_TAIL,
     MODEL,
-    NORM,
+    N_BINS,
+    N_FREE,
     OUTLIER_FREQUENCY,
     OUTLIER_P_VALUE,
-    PRODUCT,
-    REASON,
-    SOURCE_ID,
-    STATUS,
+    PARAMETER,
+    R_HAT,
+    STATISTIC,
     T_SSE_P_VALUE,
+    UNIT,
 )
+from pipeline.columns.power import FREQUENCY_HI, FREQUENCY_LO, NORM, POWER, POWER_ERR
+from pipeline.columns.shared import FLAGS, PRODUCT, REASON, SOURCE_ID, STATUS
 
 
-def _p_value(name, p_value):
-    """A p-value by simulation, a column or what it says, with its error and how it was found."""
-    if isinstance(p_value, str):
-        p_value = Column(f"{name}_p_value", "float64", p_value, "", "stat.probability")
+def _p_value(name: str, p_value: Column) -> tuple[Column, Column, Column]:
+    """Return the column of a p-value by simulation, that of its error, and how it was found."""
     return (
         p_value,
         Column(
@@ -37,6 +44,210 @@ def _p_value(name, p_value):
     )
 
 
+EVIDENCE = (
+    Column(
+        "log_evidence",
+        "float64",
+        "Logarithm of the integral of likelihood times prior; NaN where not computed.",
+        "",
+        "stat.likelihood",
+    ),
+    Column(
+        "log_evidence_err",
+        "float64",
+        "Its Monte-Carlo error.",
+        "",
+        "stat.error",
+    ),
+    Column(
+        "log_evidence_laplace",
+        "float64",
+        "The same from the curvature at the best fit alone.",
+        "",
+        "stat.likelihood",
+    ),
+    Column(
+        "pareto_k",
+        "float64",
+        "Tail shape of the importance weights: above 0.7 the evidence is not reliable.",
+        "",
+        "stat.fit.goodness",
+    ),
+    Column(
+        "ess",
+        "float64",
+        "Independent draws that the weighted ones are worth.",
+        "",
+        "stat.value",
+    ),
+    Column(
+        "probability",
+        "float64",
+        "Probability of the model among those of the product, equal before; NaN where unknown.",
+        "",
+        "stat.probability",
+    ),
+)
+"""What importance sampling says of a model (`fit.evidence`)."""
+
+CHAINS = (
+    R_HAT,
+    ESS_BULK,
+    ESS_TAIL,
+)
+"""What the chains of its parameters say of a model (`fit.samples`)."""
+
+DETECTION = (
+    Column(
+        "lrt_component",
+        "str",
+        "Component tested against the model without it; empty where one more was.",
+        ucd="meta.id.part",
+    ),
+    Column(
+        "lrt_frequency",
+        "float64",
+        "Centroid of the peak that was tested, where it lowers -2 ln L most.",
+        "Hz",
+        "em.freq",
+    ),
+    Column(
+        "lrt_fwhm",
+        "float64",
+        "Its full width at half maximum.",
+        "Hz",
+        "em.freq;spect.line.width",
+    ),
+    Column(
+        "lrt_ratio",
+        "float64",
+        "Fall of -2 ln L when the tested peak joins the model; NaN where not tested.",
+        "",
+        "stat.likelihood",
+    ),
+    Column(
+        "lrt_p_value",
+        "float64",
+        "Probability of that fall or more without the peak, from simulations.",
+        "",
+        "stat.probability",
+    ),
+    Column(
+        "lrt_p_error",
+        "float64",
+        "Standard error of log10 of the p-value; NaN where that is a limit.",
+        "",
+        "stat.error;stat.probability",
+    ),
+    Column("lrt_draws", "int32", "Simulations fitted.", ucd="meta.number", of="lrt_ratio"),
+    Column(
+        "lrt_reached",
+        "int32",
+        "Simulations that reached the ratio.",
+        ucd="meta.number",
+        of="lrt_ratio",
+    ),
+    Column(
+        "lrt_failed",
+        "int32",
+        "Simulations whose fit failed.",
+        ucd="meta.number",
+        of="lrt_ratio",
+    ),
+    Column(
+        "lrt_method",
+        "str",
+        "How the p-value was found: simulated, sequential, extrapolated, or below (it is an upper limit).",
+        ucd="meta.code",
+    ),
+    Column(
+        "limit_frequency",
+        "float64",
+        "Frequencies at which a peak that was not found is limited.",
+        "Hz",
+        "em.freq",
+        array=True,
+        vector=True,
+    ),
+    Column(
+        "limit_rms",
+        "float64",
+        "Upper limits of its fractional rms there; NaN where the mean rate is unknown.",
+        "",
+        "src.var.amplitude;stat.max",
+        array=True,
+        vector=True,
+    ),
+)
+"""The test of a peak, and the limits of peaks that were not found (`fit.detection`)."""
+
+T_R_P_VALUE = Column(
+    "t_r_p_value",
+    "float64",
+    "Probability of T_R or more where the model is true, from simulations.",
+    "",
+    "stat.probability",
+)
+OUTLIERS = (
+    Column(
+        "t_r",
+        "float64",
+        "Largest -2 ln of the tail probability of a bin: 2 I / S where n = 1 (Vaughan 2010).",
+        "",
+        "stat.fit.residual;stat.max",
+    ),
+    *_p_value("t_r", T_R_P_VALUE),
+    Column(
+        "t_sse",
+        "float64",
+        "Sum of n (I / S - 1)^2 over bins (Vaughan 2010, where n = 1); NaN where not checked.",
+        "",
+        "stat.fit.residual",
+    ),
+    *_p_value("t_sse", T_SSE_P_VALUE),
+    Column(
+        "t_sse_low_p_value",
+        "float64",
+        "Probability of T_SSE or less: where it is small, the fit is better than the data allow.",
+        "",
+        "stat.probability",
+    ),
+    Column(
+        "outlier_t_r",
+        "float64",
+        "T_R of the highest window of bins, of all at fit.outliers.scales.",
+        "",
+        "stat.fit.residual;stat.max",
+    ),
+    OUTLIER_FREQUENCY,
+    Column("outlier_width", "float64", "Width of that window.", "Hz", "spect.line.width"),
+    Column("outlier_bins", "int32", "Bins in that window.", ucd="meta.number", of="outlier_t_r"),
+    Column(
+        "outlier_trials",
+        "int32",
+        "Windows that were searched.",
+        ucd="meta.number",
+        of="outlier_t_r",
+    ),
+    *_p_value("outlier", OUTLIER_P_VALUE),
+    Column(
+        "outlier_p_trials",
+        "float64",
+        "The same as if the model were known and windows did not overlap: 1 - (1 - q)^trials.",
+        "",
+        "stat.probability",
+    ),
+    Column("check_draws", "int32", "Simulations fitted for these.", ucd="meta.number", of="t_sse"),
+    Column("check_failed", "int32", "Simulations whose fit failed.", ucd="meta.number", of="t_sse"),
+    Column(
+        "check_origin",
+        "str",
+        "What their parameters were drawn from: posterior, gaussian, fit, or none.",
+        ucd="meta.code",
+    ),
+)
+"""Checks of a model by simulation, and its highest outlier (`fit.outliers`)."""
+
 MODELS = Table(
     "MODELS",
     "One fit a row: a source, a product and a model.",
@@ -44,34 +255,16 @@ MODELS = Table(
         SOURCE_ID,
         PRODUCT,
         MODEL,
-        Column("best", "bool", "Whether this model was chosen for the product.", ucd="meta.code"),
+        BEST,
         STATUS,
         FLAGS,
         REASON,
         NORM,
-        Column(
-            "components",
-            "str",
-            "Components fitted, numbered in order.",
-            ucd="meta.id.part",
-            array=True,
-        ),
-        Column("n_bins", "int32", "Frequency bins used.", ucd="meta.number"),
-        Column("n_free", "int32", "Free parameters.", ucd="stat.fit.dof", of="statistic"),
-        Column(
-            "statistic",
-            "float64",
-            "-2 ln L at the best fit, all constants included.",
-            "",
-            "stat.likelihood",
-        ),
-        Column(
-            "deviance",
-            "float64",
-            "-2 ln L less that of the saturated model.",
-            "",
-            "stat.fit.goodness",
-        ),
+        COMPONENTS,
+        N_BINS,
+        N_FREE,
+        STATISTIC,
+        DEVIANCE,
         Column("aic", "float64", "Akaike information criterion.", "", "stat.fit.param"),
         Column(
             "bic",
@@ -80,13 +273,7 @@ MODELS = Table(
             "",
             "stat.fit.param",
         ),
-        Column(
-            "delta_bic",
-            "float64",
-            "BIC less that of the chosen model; none where no model has a result.",
-            "",
-            "stat.fit.param",
-        ),
+        DELTA_BIC,
         Column(
             "rival_components",
             "str",
@@ -101,211 +288,10 @@ MODELS = Table(
             "",
             "stat.fit.param",
         ),
-        Column(
-            "log_evidence",
-            "float64",
-            "Logarithm of the integral of likelihood times prior; NaN where not computed.",
-            "",
-            "stat.likelihood",
-        ),
-        Column(
-            "log_evidence_err",
-            "float64",
-            "Its Monte-Carlo error.",
-            "",
-            "stat.error",
-        ),
-        Column(
-            "log_evidence_laplace",
-            "float64",
-            "The same from the curvature at the best fit alone.",
-            "",
-            "stat.likelihood",
-        ),
-        Column(
-            "pareto_k",
-            "float64",
-            "Tail shape of the importance weights: above 0.7 the evidence is not reliable.",
-            "",
-            "stat.fit.goodness",
-        ),
-        Column(
-            "ess",
-            "float64",
-            "Independent draws that the weighted ones are worth.",
-            "",
-            "stat.value",
-        ),
-        Column(
-            "probability",
-            "float64",
-            "Probability of the model among those of the product, equal before; NaN where unknown.",
-            "",
-            "stat.probability",
-        ),
-        Column(
-            "r_hat",
-            "float64",
-            "Largest rank-normalised split R-hat of its parameters' chains; NaN where none were run.",
-            "",
-            "stat.fit.goodness",
-        ),
-        Column(
-            "ess_bulk",
-            "float64",
-            "Least effective number of their draws for the middle of a parameter's distribution.",
-            "",
-            "stat.value",
-        ),
-        Column(
-            "ess_tail",
-            "float64",
-            "Least effective number of their draws for its 5 % and 95 % quantiles.",
-            "",
-            "stat.value",
-        ),
-        Column(
-            "lrt_component",
-            "str",
-            "Component tested against the model without it; empty where one more was.",
-            ucd="meta.id.part",
-        ),
-        Column(
-            "lrt_frequency",
-            "float64",
-            "Centroid of the peak that was tested, where it lowers -2 ln L most.",
-            "Hz",
-            "em.freq",
-        ),
-        Column(
-            "lrt_fwhm",
-            "float64",
-            "Its full width at half maximum.",
-            "Hz",
-            "em.freq;spect.line.width",
-        ),
-        Column(
-            "lrt_ratio",
-            "float64",
-            "Fall of -2 ln L when the tested peak joins the model; NaN where not tested.",
-            "",
-            "stat.likelihood",
-        ),
-        Column(
-            "lrt_p_value",
-            "float64",
-            "Probability of that fall or more without the peak, from simulations.",
-            "",
-            "stat.probability",
-        ),
-        Column(
-            "lrt_p_error",
-            "float64",
-            "Standard error of log10 of the p-value; NaN where that is a limit.",
-            "",
-            "stat.error;stat.probability",
-        ),
-        Column("lrt_draws", "int32", "Simulations fitted.", ucd="meta.number", of="lrt_ratio"),
-        Column(
-            "lrt_reached",
-            "int32",
-            "Simulations that reached the ratio.",
-            ucd="meta.number",
-            of="lrt_ratio",
-        ),
-        Column(
-            "lrt_failed",
-            "int32",
-            "Simulations whose fit failed.",
-            ucd="meta.number",
-            of="lrt_ratio",
-        ),
-        Column(
-            "lrt_method",
-            "str",
-            "How the p-value was found: simulated, sequential, extrapolated, or below (it is an upper limit).",
-            ucd="meta.code",
-        ),
-        Column(
-            "limit_frequency",
-            "float64",
-            "Frequencies at which a peak that was not found is limited.",
-            "Hz",
-            "em.freq",
-            array=True,
-            vector=True,
-        ),
-        Column(
-            "limit_rms",
-            "float64",
-            "Upper limits of its fractional rms there; NaN where the mean rate is unknown.",
-            "",
-            "src.var.amplitude;stat.max",
-            array=True,
-            vector=True,
-        ),
-        Column(
-            "t_r",
-            "float64",
-            "Largest -2 ln of the tail probability of a bin: 2 I / S where n = 1 (Vaughan 2010).",
-            "",
-            "stat.fit.residual;stat.max",
-        ),
-        *_p_value("t_r", "Probability of T_R or more where the model is true, from simulations."),
-        Column(
-            "t_sse",
-            "float64",
-            "Sum of n (I / S - 1)^2 over bins (Vaughan 2010, where n = 1); NaN where not checked.",
-            "",
-            "stat.fit.residual",
-        ),
-        *_p_value("t_sse", T_SSE_P_VALUE),
-        Column(
-            "t_sse_low_p_value",
-            "float64",
-            "Probability of T_SSE or less: where it is small, the fit is better than the data allow.",
-            "",
-            "stat.probability",
-        ),
-        Column(
-            "outlier_t_r",
-            "float64",
-            "T_R of the highest window of bins, of all at fit.outliers.scales.",
-            "",
-            "stat.fit.residual;stat.max",
-        ),
-        OUTLIER_FREQUENCY,
-        Column("outlier_width", "float64", "Width of that window.", "Hz", "spect.line.width"),
-        Column(
-            "outlier_bins", "int32", "Bins in that window.", ucd="meta.number", of="outlier_t_r"
-        ),
-        Column(
-            "outlier_trials",
-            "int32",
-            "Windows that were searched.",
-            ucd="meta.number",
-            of="outlier_t_r",
-        ),
-        *_p_value("outlier", OUTLIER_P_VALUE),
-        Column(
-            "outlier_p_trials",
-            "float64",
-            "The same as if the model were known and windows did not overlap: 1 - (1 - q)^trials.",
-            "",
-            "stat.probability",
-        ),
-        Column(
-            "check_draws", "int32", "Simulations fitted for these.", ucd="meta.number", of="t_sse"
-        ),
-        Column(
-            "check_failed", "int32", "Simulations whose fit failed.", ucd="meta.number", of="t_sse"
-        ),
-        Column(
-            "check_origin",
-            "str",
-            "What their parameters were drawn from: posterior, gaussian, fit, or none.",
-            ucd="meta.code",
-        ),
+        *EVIDENCE,
+        *CHAINS,
+        *DETECTION,
+        *OUTLIERS,
         Column(
             "n_iterations",
             "int32",
@@ -339,13 +325,8 @@ PARAMETERS = Table(
         SOURCE_ID,
         PRODUCT,
         MODEL,
-        Column(
-            "component",
-            "str",
-            "Component, with its number: lorentzian.1; a blend joins its members with +.",
-            ucd="meta.id.part",
-        ),
-        Column("parameter", "str", "Parameter of the component.", ucd="meta.id.part;stat.param"),
+        COMPONENT,
+        PARAMETER,
         Column("value", "float64", "Best-fit value.", "", "stat.fit.param"),
         Column(
             "err_lo",
@@ -412,13 +393,13 @@ PARAMETERS = Table(
             array=True,
             vector=True,
         ),
-        Column("unit", "str", "Unit of value, errors and limits.", ucd="meta.unit", null=None),
+        UNIT,
         Column("free", "bool", "Whether it was free in the fit.", ucd="meta.code"),
         Column(
             "derived", "bool", "Whether it was computed from fitted parameters.", ucd="meta.code"
         ),
         Column("at_bound", "bool", "Whether it ended at its bound.", ucd="meta.code"),
-        Column("best", "bool", "Whether its model was chosen for the product.", ucd="meta.code"),
+        BEST,
     ),
     key=("source_id", "product", "model", "component", "parameter"),
 )
@@ -431,22 +412,11 @@ CURVES = Table(
         PRODUCT,
         MODEL,
         NORM,
-        Column("components", "str", "Components of the model.", ucd="meta.id.part", array=True),
-        Column(
-            "frequency_lo", "float64", "Lower edge of each bin.", "Hz", "em.freq;stat.min", True
-        ),
-        Column(
-            "frequency_hi", "float64", "Upper edge of each bin.", "Hz", "em.freq;stat.max", True
-        ),
-        Column("power", "float64", "Measured power.", "", "stat.fourier", True),
-        Column(
-            "power_err",
-            "float64",
-            "Its error: power / sqrt(n), or as given.",
-            "",
-            "stat.error;stat.fourier",
-            True,
-        ),
+        COMPONENTS,
+        FREQUENCY_LO,
+        FREQUENCY_HI,
+        POWER,
+        POWER_ERR,
         Column("model_power", "float32", "Model, all components.", "", "stat.fit", True),
         Column(
             "component_power",
@@ -467,33 +437,15 @@ SAMPLES = Table(
         SOURCE_ID,
         PRODUCT,
         MODEL,
-        Column("component", "str", "Component, with its number: lorentzian.1.", ucd="meta.id.part"),
-        Column("parameter", "str", "Parameter of the component.", ucd="meta.id.part;stat.param"),
-        Column("unit", "str", "Unit of the draws.", ucd="meta.unit", null=None),
+        COMPONENT,
+        PARAMETER,
+        UNIT,
         Column(
             "scale", "str", "log or linear: the prior is flat on it unless stated.", ucd="meta.code"
         ),
-        Column(
-            "r_hat",
-            "float64",
-            "Rank-normalised split R-hat of its chains.",
-            "",
-            "stat.fit.goodness",
-        ),
-        Column(
-            "ess_bulk",
-            "float64",
-            "Effective number of draws for the middle of its distribution.",
-            "",
-            "stat.value",
-        ),
-        Column(
-            "ess_tail",
-            "float64",
-            "Effective number of draws for its 5 % and 95 % quantiles.",
-            "",
-            "stat.value",
-        ),
+        R_HAT,
+        ESS_BULK,
+        ESS_TAIL,
         Column("n_chains", "int32", "Chains, one after the other in the draws.", ucd="meta.number"),
         Column(
             "value",

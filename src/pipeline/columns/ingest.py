@@ -1,6 +1,17 @@
 """The table of the observations that were read."""
 
 from pipeline.columns.base import Column, Table
+from pipeline.columns.power import (
+    BACKGROUND_RATE,
+    DT,
+    FREQUENCY_HI,
+    FREQUENCY_LO,
+    NOISE,
+    NORM,
+    POWER,
+    POWER_ERR,
+    N,
+)
 from pipeline.columns.shared import (
     BAND_HI,
     BAND_LO,
@@ -12,7 +23,6 @@ from pipeline.columns.shared import (
     KIND,
     MISSION,
     N_DROPPED,
-    NORM,
     OBJECT,
     OBSERVATION_ID,
     PRODUCT,
@@ -78,13 +88,7 @@ INGEST = Table(
         Column(
             "energy", "float32", "Energy of each event; empty if unknown.", "keV", "em.energy", True
         ),
-        Column(
-            "dt",
-            "float64",
-            "Bin width of a light curve; time resolution of events, 0 if unknown.",
-            "s",
-            "time.resolution",
-        ),
+        DT,
         Column(
             "tick",
             "float64",
@@ -111,13 +115,7 @@ INGEST = Table(
         ),
         Column("counting", "bool", "Whether rate x dt are Poisson counts.", ucd="meta.code"),
         N_DROPPED,
-        Column(
-            "background_rate",
-            "float64",
-            "Mean background rate in the band, NaN if unknown.",
-            "ct/s",
-            "phot.count;instr.background",
-        ),
+        BACKGROUND_RATE,
         Column(
             "live_fraction",
             "float64",
@@ -141,42 +139,12 @@ INGEST = Table(
             "time.end",
             True,
         ),
-        Column(
-            "frequency_lo",
-            "float64",
-            "Power spectrum: lower edges.",
-            "Hz",
-            "em.freq;stat.min",
-            True,
-        ),
-        Column(
-            "frequency_hi",
-            "float64",
-            "Power spectrum: upper edges.",
-            "Hz",
-            "em.freq;stat.max",
-            True,
-        ),
-        Column(
-            "power",
-            "float64",
-            "Power spectrum, noise level included where it is known.",
-            "",
-            "stat.fourier",
-            True,
-        ),
-        Column("power_err", "float64", "Its error.", "", "stat.error;stat.fourier", True),
-        Column(
-            "n",
-            "float64",
-            "Raw ordinates averaged in each of its bins; empty: to be told from the errors.",
-            "",
-            "meta.number",
-            True,
-        ),
-        Column(
-            "noise", "float64", "Noise level of that spectrum, NaN if unknown.", "", "stat.fourier"
-        ),
+        FREQUENCY_LO,
+        FREQUENCY_HI,
+        POWER,
+        POWER_ERR,
+        N,
+        NOISE,
         NORM,
     ),
     key=("file", "product"),

@@ -4,30 +4,19 @@ Parquet schemas and metadata, FITS cards, VOTable fields, the documentation of t
 the validation of what a stage reads all come from these declarations.
 """
 
+from pipeline.columns import catalogue, fits, ingest, observations, simulate, spectra
+from pipeline.columns.base import Table
 from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
-from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
-from pipeline.columns.ingest import INGEST
-from pipeline.columns.observations import LISTING, OBSERVATIONS
-from pipeline.columns.simulate import TRUTH
-from pipeline.columns.spectra import SPECTRA
+from pipeline.columns.fits import MODELS, PARAMETERS
+from pipeline.columns.observations import OBSERVATIONS
 
 TABLES = {
-    t.name: t
-    for t in (
-        OBSERVATIONS,
-        LISTING,
-        INGEST,
-        SPECTRA,
-        MODELS,
-        PARAMETERS,
-        CURVES,
-        SAMPLES,
-        SOURCES,
-        EPOCHS,
-        REJECTED,
-        TRUTH,
-    )
+    table.name: table
+    for module in (observations, ingest, spectra, fits, catalogue, simulate)
+    for table in vars(module).values()
+    if isinstance(table, Table)
 }
+"""Every table that is declared in a module of this package, by its name."""
 
 CATALOGUE = (SOURCES, EPOCHS, MODELS, PARAMETERS, OBSERVATIONS, REJECTED)
 """Tables that are published, in the order of the FITS extensions."""

@@ -1,21 +1,17 @@
 """The table of what was injected into a simulated archive."""
 
 from pipeline.columns.base import Column, Table
+from pipeline.columns.fitted import BEND_FREQUENCY, QPO_FREQUENCY, QPO_FWHM, QPO_RMS, SLOPE
+from pipeline.columns.shared import OBJECT
 
 TRUTH = Table(
     "TRUTH",
     "A source of a simulated archive a row: what was injected, NaN where there is none.",
     (
-        Column("object", "str", "Object, as its first file spells it.", ucd="meta.id;meta.main"),
+        OBJECT,
         Column("dialect", "str", "events, rate, power or kepler.", ucd="meta.code.class"),
         Column("kind", "str", "noise, power_law, bending_power_law or qpo.", ucd="meta.code.class"),
-        Column(
-            "slope",
-            "float64",
-            "Slope of the power law (of the upper part, if it bends).",
-            "",
-            "stat.param",
-        ),
+        SLOPE,
         Column("slope_low", "float64", "Slope below the bend.", "", "stat.param"),
         Column(
             "amplitude",
@@ -24,7 +20,7 @@ TRUTH = Table(
             "1/Hz",
             "stat.fourier",
         ),
-        Column("bend_frequency", "float64", "Bend frequency of the power law.", "Hz", "em.freq"),
+        BEND_FREQUENCY,
         Column(
             "floor_frequency",
             "float64",
@@ -32,15 +28,9 @@ TRUTH = Table(
             "Hz",
             "em.freq",
         ),
-        Column("qpo_frequency", "float64", "Centroid of the QPO.", "Hz", "em.freq;src.var.pulse"),
-        Column("qpo_fwhm", "float64", "Full width at half maximum of the QPO.", "Hz", "em.freq"),
-        Column(
-            "qpo_rms",
-            "float64",
-            "Fractional rms of the QPO over all positive frequencies.",
-            "",
-            "src.var.amplitude",
-        ),
+        QPO_FREQUENCY,
+        QPO_FWHM,
+        QPO_RMS,
         Column(
             "noise",
             "float64",

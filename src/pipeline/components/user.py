@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Container
 
 from pipeline.components.base import Component, ComponentError, Parameter
+from pipeline.refusal import error_line
 
 ENTRY_POINTS = "pipeline.components"
 """Group of the entry points by which installed packages offer components, as ``plugin:NAME``."""
@@ -49,8 +50,9 @@ def _imported(module: str, attribute: str):
     try:
         found = importlib.import_module(module)
     except Exception as error:  # a user's module may raise anything
-        kind, text = type(error).__name__, " ".join(str(error).split())
-        raise ComponentError(f"module {module!r} cannot be imported: {kind}: {text}") from error
+        raise ComponentError(
+            f"module {module!r} cannot be imported: {error_line(error)}"
+        ) from error
     if not hasattr(found, attribute):
         where = getattr(found, "__file__", module)
         raise ComponentError(f"module {module!r} ({where}) has no {attribute!r}")

@@ -1,5 +1,6 @@
 """Options of `source` and `remote`: what one source is, and how an archive on a server is asked."""
 
+import os
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -8,7 +9,7 @@ from pydantic import Field, field_validator
 from pipeline.config.base import Count, Options, Positive
 
 
-def is_remote(archive) -> bool:
+def is_remote(archive: str | os.PathLike[str]) -> bool:
     """Return whether an archive is on a server, and not a folder."""
     return "://" in str(archive)
 
@@ -82,5 +83,5 @@ class RemoteOptions(Options):
 
     @field_validator("endpoint")
     @classmethod
-    def _no_secret(cls, endpoint):
+    def _no_secret(cls, endpoint: str | None) -> str | None:
         return endpoint if endpoint is None else without_secret(endpoint, ("http", "https"))

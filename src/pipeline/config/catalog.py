@@ -1,7 +1,8 @@
 """Options of `catalog`: the published catalogue and its quality gate."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from pipeline.catalog.formats import ALWAYS, DEFAULT, FORMATS
 from pipeline.config.base import Fraction, Options, Positive
 
 
@@ -17,3 +18,15 @@ class CatalogOptions(Options):
     qpo_frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies a QPO may have, Hz: [lo, hi]; null: all."
     )
+    formats: list[str] = Field(
+        list(DEFAULT),
+        description=f"Formats that it is published in; {' and '.join(ALWAYS)} is always written.",
+        json_schema_extra={"items": {"type": "string", "enum": list(FORMATS)}},
+    )
+
+    @field_validator("formats")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        if unknown := [name for name in names if name not in FORMATS]:
+            raise ValueError(f"no format {unknown[0]!r}; allowed: {', '.join(FORMATS)}")
+        return names

@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -44,7 +44,7 @@ class DetectionOptions(Options):
 
     @field_validator("component")
     @classmethod
-    def _a_peak(cls, component):
+    def _a_peak(cls, component: ComponentOptions) -> ComponentOptions:
         if not find(component.name).peak:
             raise ValueError(f"{component.name} is not a peak")
         return component
@@ -242,7 +242,7 @@ class FitOptions(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _look_in_folder(cls, values):
+    def _look_in_folder(cls, values: Any) -> Any:
         """Let components be imported from the folder before they are looked for."""
         folder = values.get("components_folder") if isinstance(values, dict) else None
         if isinstance(folder, str):
@@ -251,7 +251,9 @@ class FitOptions(Options):
 
     @field_validator("models")
     @classmethod
-    def _not_empty(cls, models):
+    def _not_empty(
+        cls, models: dict[str, list[ComponentOptions]]
+    ) -> dict[str, list[ComponentOptions]]:
         if not models:
             raise ValueError("must name at least one model")
         for name, components in models.items():

@@ -47,14 +47,14 @@ class IngestOptions(Options):
 
     @field_validator("band")
     @classmethod
-    def _ordered(cls, band):
+    def _ordered(cls, band: tuple[float, float] | None) -> tuple[float, float] | None:
         if band is not None and band[0] >= band[1]:
             raise ValueError("must be [lo, hi] with lo < hi")
         return band
 
     @field_validator("bands")
     @classmethod
-    def _all_ordered(cls, bands):
+    def _all_ordered(cls, bands: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
         for name, limits in bands.items():
             if not name or set(name) & set("/ #"):
                 raise ValueError(f"{name!r} must be a name without blanks, slashes and #")
@@ -63,7 +63,7 @@ class IngestOptions(Options):
         return bands
 
     @model_validator(mode="after")
-    def _one_or_several(self):
+    def _one_or_several(self) -> "IngestOptions":
         if self.band is not None and self.bands:
             raise ValueError("band and bands exclude each other")
         return self

@@ -1,11 +1,13 @@
 """Options of a model: its components, their parameters, priors and ties."""
 
 import math
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pipeline.components import find
+from pipeline.components import Parameter, find
 from pipeline.config.base import Count, Options, Positive
 from pipeline.priors import POSITIVE_ARGUMENTS, PRIORS, scaled_prior
 from pipeline.units import UNITS
@@ -19,7 +21,7 @@ class TieOptions(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_form(cls, value):
+    def _short_form(cls, value: Any) -> Any:
         """Accept a name alone."""
         return {"to": value} if isinstance(value, str) else value
 
@@ -55,7 +57,7 @@ class ParameterOptions(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_form(cls, value):
+    def _short_form(cls, value: Any) -> Any:
         """Accept a prior in the place of the options, or beside them: ``{loguniform: [1, 2]}``."""
         if not isinstance(value, dict):
             return value
@@ -68,14 +70,14 @@ class ParameterOptions(Options):
 
     @field_validator("bounds")
     @classmethod
-    def _ordered(cls, bounds):
+    def _ordered(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
         if bounds is not None and not bounds[0] < bounds[1]:
             raise ValueError("must be [lo, hi] with lo < hi")
         return bounds
 
     @field_validator("prior")
     @classmethod
-    def _known(cls, prior):
+    def _known(cls, prior: dict[str, list[float] | float] | None) -> dict[str, list[float]] | None:
         if prior is None:
             return None
         if len(prior) != 1:
@@ -83,19 +85,19 @@ class ParameterOptions(Options):
         ((name, arguments),) = prior.items()
         if name not in PRIORS:
             raise ValueError(f"{name!r} is not a prior; allowed: {', '.join(sorted(PRIORS))}")
-        arguments = arguments if isinstance(arguments, list) else [arguments]
-        _check_prior(name, arguments)
-        return {name: [float(a) for a in arguments]}
+        numbers = _numbers(arguments)
+        _check_prior(name, numbers)
+        return {name: numbers}
 
     @field_validator("unit")
     @classmethod
-    def _known_unit(cls, unit):
+    def _known_unit(cls, unit: str | None) -> str | None:
         if unit is not None and unit not in UNITS:
             raise ValueError(f"{unit!r} is not a unit; allowed: {', '.join(UNITS)}")
         return unit
 
     @model_validator(mode="after")
-    def _tied_has_nothing_else(self):
+    def _tied_has_nothing_else(self) -> "ParameterOptions":
         others = [
             name for name in self.model_fields_set - {"tied"} if getattr(self, name) is not None
         ]
@@ -124,30 +126,38 @@ class ParameterOptions(Options):
             raise ValueError(
                 f"unit {self.unit} is not one of {own or 'a number'}; allowed: {allowed}"
             )
-        told = {"unit": None}
+        changed: dict[str, Any] = {"unit": None}
         for name in ("start", "fixed"):
             value = getattr(self, name)
-            told[name] = None if value is None else value * factor
+            changed[name] = None if value is None else value * factor
         if self.bounds is not None:
-            told["bounds"] = tuple(bound * factor for bound in self.bounds)
+            changed["bounds"] = tuple(bound * factor for bound in self.bounds)
         if self.prior is not None:
-            told["prior"] = {n: scaled_prior(n, a, factor) for n, a in self.prior.items()}
-        return self.model_copy(update=told)
+            changed["prior"] = {
+                name: scaled_prior(name, _numbers(arguments), factor)
+                for name, arguments in self.prior.items()
+            }
+        return self.model_copy(update=changed)
 
 
-def _check_prior(name: str, arguments: list[float]) -> None:
+def _numbers(arguments: list[float] | float) -> list[float]:
+    """Return the arguments of a prior as a list; a number is that of a prior with one argument."""
+    return [float(a) for a in (arguments if isinstance(arguments, list) else [arguments])]
+
+
+def _check_prior(name: str, arguments: Sequence[float]) -> None:
     """Raise ValueError where a prior has arguments that its distribution does not take."""
-    names = tuple(PRIORS[name])
+    names = list(PRIORS[name])
     if len(arguments) != len(names):
         raise ValueError(
             f"{name} takes {len(names)} arguments ({', '.join(names)}), not {len(arguments)}"
         )
-    told = dict(zip(names, arguments, strict=True))
-    for argument, value in told.items():
+    given = dict(zip(names, arguments, strict=True))
+    for argument, value in given.items():
         positive = argument in POSITIVE_ARGUMENTS or (name == "loguniform" and argument == "low")
         if not math.isfinite(value) or (positive and value <= 0):
             raise ValueError(f"{argument} of {name} must be {'positive' if positive else 'finite'}")
-    if "low" in told and not told["low"] < told["high"]:
+    if "low" in given and not given["low"] < given["high"]:
         raise ValueError(f"{name} needs low < high")
 
 
@@ -165,7 +175,7 @@ class ComponentOptions(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_form(cls, value):
+    def _short_form(cls, value: Any) -> Any:
         """Accept ``lorentzian`` and ``lorentzian: {up_to: 6, fwhm: {bounds: [1, 2]}}``."""
         if isinstance(value, str):
             return {"name": value}
@@ -180,74 +190,109 @@ class ComponentOptions(Options):
 
     @field_validator("name")
     @classmethod
-    def _exists(cls, name):
+    def _exists(cls, name: str) -> str:
         find(name)
         return name
 
     @field_validator("parameters")
     @classmethod
-    def _known(cls, parameters, info):
-        if "name" not in info.data:  # wrong already
+    def _known(
+        cls, parameters: dict[str, ParameterOptions], info: ValidationInfo
+    ) -> dict[str, ParameterOptions]:
+        if "name" not in info.data:  # the name is wrong, which is said already
             return parameters
         component = find(info.data["name"])
         known = {p.name: p for p in component.parameters}
-        out = {}
+        in_own_unit = {}
         for key, options in parameters.items():
             if key not in known:
                 raise ValueError(
                     f"{key!r} is not a parameter of {component.name}; allowed: {', '.join(known)}"
                 )
             try:
-                out[key] = options.in_unit(known[key].unit)
+                in_own_unit[key] = options.in_unit(known[key].unit)
             except ValueError as error:
                 raise ValueError(f"{component.name}.{key}: {error}") from error
-            _check_values(f"{component.name}.{key}", known[key], out[key])
-        return out
+            _check_values(f"{component.name}.{key}", known[key], in_own_unit[key])
+        return in_own_unit
 
 
-def _check_values(name: str, declared, options: ParameterOptions) -> None:
+def _check_values(name: str, declared: Parameter, options: ParameterOptions) -> None:
     """Raise ValueError where the numbers given for a parameter do not go together."""
     lo, hi = options.bounds or declared.bounds
     if (options.scale or declared.scale) == "log" and lo <= 0:
         raise ValueError(f"bounds of {name} must be positive on a log scale, not [{lo:g}, {hi:g}]")
-    for what in ("start", "fixed"):
-        number = getattr(options, what)
+    for key in ("start", "fixed"):
+        number = getattr(options, key)
         if number is not None and not lo <= number <= hi:
-            raise ValueError(f"{what} of {name} must lie within its bounds [{lo:g}, {hi:g}]")
+            raise ValueError(f"{key} of {name} must lie within its bounds [{lo:g}, {hi:g}]")
 
 
-def check_ties(components: list[ComponentOptions]) -> None:
+@dataclass(frozen=True)
+class _Declared:
+    """A parameter of a model, as its component declares it and as the configuration has it.
+
+    Attributes
+    ----------
+    parameter : Parameter
+        What the component declares.
+    options : ParameterOptions or None
+        What the model says of it; None: nothing.
+    copy : int
+        Number, from 0, of the copy of its component. Only the first is always in the model.
+    """
+
+    parameter: Parameter
+    options: ParameterOptions | None
+    copy: int
+
+    @property
+    def tied(self) -> TieOptions | None:
+        """What it is tied to."""
+        return self.options.tied if self.options else None
+
+    @property
+    def lower_bound(self) -> float:
+        """Its lower bound."""
+        return ((self.options and self.options.bounds) or self.parameter.bounds)[0]
+
+
+def check_ties(components: Sequence[ComponentOptions]) -> None:
     """Raise ValueError where a parameter is tied to one that it cannot be tied to."""
-    count, known = {}, {}
+    count: dict[str, int] = {}
+    known: dict[str, _Declared] = {}
     for component in components:
         declared = find(component.name)
         for copy in range(component.up_to):
             number = count[declared.name] = count.get(declared.name, 0) + 1
             own = {
-                f"{declared.name}.{number}.{p.name}": (p, component.parameters.get(p.name), copy)
+                f"{declared.name}.{number}.{p.name}": _Declared(
+                    p, component.parameters.get(p.name), copy
+                )
                 for p in declared.parameters
             }
             known |= own
-            for name, (parameter, options, _) in own.items():
-                if options is not None and options.tied is not None:
-                    _check_tie(name, parameter, options.tied, known)
+            for name, one in own.items():
+                if one.tied is not None:
+                    _check_tie(name, one.parameter, one.tied, known)
 
 
-def _check_tie(name, parameter, tied: TieOptions, known) -> None:
+def _check_tie(
+    name: str, parameter: Parameter, tied: TieOptions, known: Mapping[str, _Declared]
+) -> None:
     """Raise ValueError unless a tie goes to a free parameter that is there whenever it is."""
     if tied.to not in known:
-        allowed = ", ".join(n for n, (_, options, _) in known.items() if n != name)
+        allowed = ", ".join(other for other in known if other != name)
         raise ValueError(
             f"{name} is tied to {tied.to!r}, which is not a parameter of its component or one before; "
             f"allowed: {allowed}"
         )
-    target, options, copy = known[tied.to]
-    if options is not None and options.tied is not None:
+    target = known[tied.to]
+    if target.tied is not None:
         raise ValueError(f"{name} is tied to {tied.to}, which is tied itself")
-    if copy:
+    if target.copy:
         raise ValueError(f"{name} is tied to {tied.to}, a copy that is not always there")
-    lo = ((options and options.bounds) or target.bounds)[0]
-    if parameter.scale == "log" and lo <= 0:
+    if parameter.scale == "log" and target.lower_bound <= 0:
         raise ValueError(
             f"{name} must be positive, and {tied.to}, which it is tied to, need not be"
         )

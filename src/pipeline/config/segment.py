@@ -1,15 +1,23 @@
-"""Options of `segment`: how light curves become averaged power spectra."""
+"""Options of `segment`: how light curves become averaged power spectra, and other products."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from pipeline.config.base import Count, Fraction, Options, Positive
+from pipeline.segment.products import PRODUCTS
+
+_NAMES = [product.name for product in PRODUCTS]
 
 
-class SegmentOptions(Options):
-    """How light curves become averaged power spectra."""
+class _SegmentOptions(Options):
+    """How light curves become averaged power spectra, and other products."""
 
+    products: list[Annotated[str, Field(json_schema_extra={"enum": _NAMES})]] = Field(
+        default_factory=lambda: _NAMES[:1],
+        description="What is made of light curves, `power_spectra` in any case. Some products have options of "
+        "their own, under a key with their name.",
+    )
     segment_size: Positive | list[Positive] | Literal["auto", "whole", "several"] = Field(
         "auto",
         description="Length of a segment, s. `auto`: the longest, at most `max_bins`, of which "
@@ -69,6 +77,15 @@ class SegmentOptions(Options):
         "analysed by itself, for the table `EPOCHS`.",
     )
 
+    @field_validator("products")
+    @classmethod
+    def _known(cls, names):
+        if unknown := [name for name in names if name not in _NAMES]:
+            raise ValueError(f"{unknown[0]!r} is not one of {', '.join(_NAMES)}")
+        if _NAMES[0] not in names:
+            raise ValueError(f"must have {_NAMES[0]}, which the fit works on")
+        return names
+
     @field_validator("mask")
     @classmethod
     def _ordered(cls, mask):
@@ -88,3 +105,16 @@ class SegmentOptions(Options):
         if self.min_bins > self.max_bins:
             raise ValueError("min_bins must not be larger than max_bins")
         return self
+
+
+if TYPE_CHECKING:
+    SegmentOptions = _SegmentOptions
+else:
+    _OF_PRODUCTS = {
+        product.name: (product.Options, Field(default_factory=product.Options))
+        for product in PRODUCTS
+        if product.Options is not None
+    }
+    SegmentOptions = create_model(
+        "SegmentOptions", __base__=_SegmentOptions, __doc__=_SegmentOptions.__doc__, **_OF_PRODUCTS
+    )

@@ -5,6 +5,7 @@
 `ConfigError`: one line that names the key and says what is allowed.
 """
 
+import os
 from pathlib import Path
 from typing import Any, overload
 
@@ -50,14 +51,14 @@ class Survey(Options):
 
     @field_validator("archive")
     @classmethod
-    def _folder_or_server(cls, archive):
+    def _folder_or_server(cls, archive: str) -> str:
         return without_secret(archive, ("http", "https", "s3")) if is_remote(archive) else archive
 
 
 NOT_IN_CATALOGUE = {"cluster", "remote", "report"}
 """Sections that change nothing in a catalogue."""
 
-SECTIONS = {
+SECTIONS: dict[str, type[Options]] = {
     "source": SourceOptions,
     "cluster": ClusterOptions,
     "remote": RemoteOptions,
@@ -70,7 +71,7 @@ SECTIONS = {
 }
 
 
-def load(path, overrides: dict[str, Any] | None = None) -> Survey:
+def load(path: str | os.PathLike[str], overrides: dict[str, Any] | None = None) -> Survey:
     """Read and validate a configuration file.
 
     Parameters

@@ -34,12 +34,27 @@ Role = Literal[
 
 
 TextFormat = Literal[
-    *("aastex", "basic", "cds", "commented_header", "csv", "daophot", "ecsv", "fixed_width"),
-    *("fixed_width_no_header", "fixed_width_two_line", "ipac", "latex", "mrt", "no_header"),
-    *("rdb", "rst", "sextractor", "tab", "tdat", "votable"),
+    "aastex",
+    "basic",
+    "cds",
+    "commented_header",
+    "csv",
+    "daophot",
+    "ecsv",
+    "fixed_width",
+    "fixed_width_no_header",
+    "fixed_width_two_line",
+    "ipac",
+    "latex",
+    "mrt",
+    "no_header",
+    "rdb",
+    "rst",
+    "sextractor",
+    "tab",
+    "tdat",
+    "votable",
 ]
-
-
 _NEEDED = {
     "lightcurve": ({"rate", "counts"}, "rate or counts"),
     "events": ({"time"}, "time"),
@@ -61,7 +76,7 @@ class RowOptions(Options):
     )
 
     @model_validator(mode="after")
-    def _fits(self):
+    def _fits(self) -> "RowOptions":
         several = isinstance(self.value, list)
         if several != (self.op in ("in", "not in")):
             raise ValueError(
@@ -180,7 +195,7 @@ class TableOptions(Options):
     skip: int = Field(0, ge=0, description="Lines of text to leave out at the start.")
 
     @model_validator(mode="after")
-    def _has_what_it_needs(self):
+    def _has_what_it_needs(self) -> "TableOptions":
         needed, words = _NEEDED[self.kind]
         if not needed & self.columns.keys():
             raise ValueError(f"columns of a {self.kind} need {words}")

@@ -1,12 +1,13 @@
 """Normalisation of periodograms, and their average over observations."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import gammainc
 
 from pipeline.segment.periodogram import Periodogram
-from pipeline.segment.variability import excess_variance
+from pipeline.segment.variability import Excess, excess_variance
 
 SIGNIFICANT = 5.0
 """Errors of a mean net rate that it has to be for a fraction of it to mean something."""
@@ -23,6 +24,46 @@ _SPARSE = 20.0
 """Counts in a segment, on average, below which its power at high frequencies is not judged."""
 
 
+@dataclass(frozen=True)
+class Level:
+    """Mean power over a noise level, and the probability of a ratio as small by chance; NaN if unknown."""
+
+    ratio: float = np.nan
+    p_value: float = np.nan
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Power with its noise level.
+
+    Attributes
+    ----------
+    power : ndarray, shape (n_frequency,)
+        Averaged power.
+    noise : float
+        Expected noise level in it; NaN if unknown.
+    """
+
+    power: np.ndarray
+    noise: float
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """Powers of several observations, each with its noise level.
+
+    Attributes
+    ----------
+    power : ndarray, shape (observations, n_frequency)
+        Averaged power of each.
+    noise : ndarray, shape (observations,)
+        Expected noise level in it; NaN if unknown.
+    """
+
+    power: np.ndarray
+    noise: np.ndarray
+
+
 def has_fraction(one: Periodogram) -> bool:
     """Return whether a fraction of a mean rate means something.
 
@@ -36,43 +77,39 @@ def has_fraction(one: Periodogram) -> bool:
     return bool(one.net_rate > SIGNIFICANT * np.sqrt(variance / max(one.n_variance, 1)))
 
 
-def below_noise(periodograms: Sequence[Periodogram]) -> tuple[float, float]:
+def below_noise(periodograms: Sequence[Periodogram]) -> Level:
     """Compare the power in the upper half of the frequencies with the noise level.
 
-    Returns
-    -------
-    ratio : float
-        Their mean power over the noise level; NaN if that is unknown.
-    p_value : float
-        Probability of a ratio as small by chance: the ratio times the number of ordinates, summed, is
-        gamma distributed. What varies there makes it larger.
+    The ratio times the number of ordinates, summed, is gamma distributed. A source that varies at these
+    frequencies makes it larger.
     """
     total = number = 0.0
     for one in periodograms:
         if not one.noise > 0:
-            return np.nan, np.nan
+            return Level()
         n = np.full(len(one.power), float(one.m))
         n[-1] *= 0.5  # the Nyquist frequency, in segments of an even number of bins
         upper = slice(len(n) // 2, None)
         total += float(n[upper] @ one.power[upper]) / one.noise
         number += n[upper].sum()
-    return total / number, float(gammainc(number, total))
+    return Level(total / number, float(gammainc(number, total)))
 
 
 def noise_is_too_high(periodograms: Sequence[Periodogram], gaps_filled: bool) -> bool:
     """Return whether the power at high frequencies is below the noise level by more than chance.
 
-    That of few counts scatters by more than its number of ordinates says, as they may be in a few
-    segments: it is not judged, nor should be that of a source that is not stationary.
+    The power of few counts scatters by more than its number of ordinates says, because they may all be in a few
+    segments: it is not judged. That of a source that is not stationary should not be judged either.
     """
     if any(p.counts < _SPARSE * p.m for p in periodograms):
         return False
-    ratio, chance = below_noise(periodograms)
-    return ratio < (DEFICIT_FILLED if gaps_filled else DEFICIT) and chance < _BY_CHANCE
+    level = below_noise(periodograms)
+    deficit = DEFICIT_FILLED if gaps_filled else DEFICIT
+    return level.ratio < deficit and level.p_value < _BY_CHANCE
 
 
-def factor(norm, mean_rate, background_rate=0.0):
-    """Return what turns "abs" power into another normalisation.
+def factor(norm: str, mean_rate: float, background_rate: float = 0.0) -> float:
+    """Return the factor that turns "abs" power into another normalisation.
 
     Parameters
     ----------
@@ -100,7 +137,7 @@ def feasible_norm(norm: str, periodograms: Sequence[Periodogram]) -> str:
     return norm
 
 
-def combine(periodograms: Sequence[Periodogram], norm: str):
+def combine(periodograms: Sequence[Periodogram], norm: str) -> Combined:
     """Normalise each observation's periodogram by its own mean and average them by segments.
 
     Parameters
@@ -112,31 +149,30 @@ def combine(periodograms: Sequence[Periodogram], norm: str):
 
     Returns
     -------
-    power : ndarray, shape (n_frequency,)
-        Averaged power.
-    noise : float
-        Expected noise level in it, averaged the same way; NaN if one is unknown.
+    Combined
+        The noise level is averaged in the same way; NaN if one of them is unknown.
     """
     m = sum(p.m for p in periodograms)
     weights = [p.m / m * factor(norm, p.mean_rate, p.background_rate) for p in periodograms]
-    power = sum(w * p.power for w, p in zip(weights, periodograms, strict=True))
-    noise = sum(w * p.noise for w, p in zip(weights, periodograms, strict=True))
-    return power, noise
+    pairs = list(zip(weights, periodograms, strict=True))
+    power = sum((w * p.power for w, p in pairs), np.zeros(1))
+    return Combined(power, sum(w * p.noise for w, p in pairs))
 
 
-def normalised(periodograms: Sequence[Periodogram], norm: str):
-    """Return powers, shape (observations, n_frequency), and noise levels, each by its own mean."""
+def normalised(periodograms: Sequence[Periodogram], norm: str) -> Normalised:
+    """Return the powers and noise levels of observations, each normalised by its own mean rate."""
     factors = [factor(norm, p.mean_rate, p.background_rate) for p in periodograms]
     power = np.array([f * p.power for f, p in zip(factors, periodograms, strict=True)])
-    return power, np.array([f * p.noise for f, p in zip(factors, periodograms, strict=True)])
+    noise = np.array([f * p.noise for f, p in zip(factors, periodograms, strict=True)])
+    return Normalised(power, noise)
 
 
-def combined_excess_variance(periodograms: Sequence[Periodogram]):
-    """Return the normalised excess variance and its error, averaged over observations by bins."""
+def combined_excess_variance(periodograms: Sequence[Periodogram]) -> Excess:
+    """Return the normalised excess variance, averaged over observations with the numbers of their bins."""
     n = np.array([p.n_variance for p in periodograms], float)
     each = [
         excess_variance(p.variance, p.noise_variance, p.net_rate, p.n_variance)
         for p in periodograms
     ]
-    value, error = np.array(each).T
-    return float(value @ n / n.sum()), float(np.sqrt((error * n) @ (error * n)) / n.sum())
+    value, error = np.array([(one.value, one.error) for one in each]).T
+    return Excess(float(value @ n / n.sum()), float(np.sqrt((error * n) @ (error * n)) / n.sum()))

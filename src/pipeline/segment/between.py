@@ -1,8 +1,10 @@
 """Observations that are averaged and are not alike: in power, or in noise."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from pipeline.segment.stationarity import band_starts, bands
+from pipeline.segment.stationarity import NOT_COMPARED, Scatter, band_starts, bands
 
 _VARIES = 4.0
 """Standard errors by which a band has power above the noise, to be compared between observations."""
@@ -15,8 +17,8 @@ _ALIKE = 0.95
 """Part of their segments that like observations are worth, whose rates scatter as rates do."""
 
 
-def scatter(power, noise, m):
-    """Compare the power of observations that are averaged; return a chi2 statistic and its degrees of freedom.
+def scatter(power: np.ndarray, noise: np.ndarray, m: np.ndarray) -> Scatter:
+    """Compare the power of observations that are averaged.
 
     The power above the noise is summed over the bands that have any, each with the weight that their mean over
     observations and its variance give, which is that of averages of `m` exponentially distributed ordinates.
@@ -32,18 +34,19 @@ def scatter(power, noise, m):
 
     Returns
     -------
-    chi2 : float
-    dof : int
-        One less than observations; 0 where there is one only, where nothing varies, or where they differ so
-        little that it changes no p-value much.
+    Scatter
+        With one degree of freedom less than observations; with none where there is one observation only, where
+        nothing varies, or where they differ so little that it changes no p-value much.
     """
-    sums, spread, together = _strengths(*map(np.asarray, (power, noise, m)))
-    if not _differ(sums, together, m):
-        return 0.0, 0
-    return float(np.sum((sums - together) ** 2 / spread)), len(m) - 1
+    m = np.asarray(m)
+    found = _strengths(np.asarray(power), np.asarray(noise), m)
+    if not found.differ(m):
+        return NOT_COMPARED
+    chi2 = np.sum((found.each - found.together) ** 2 / found.variance)
+    return Scatter(float(chi2), len(m) - 1)
 
 
-def effective_segments(power, noise, m):
+def effective_segments(power: np.ndarray, noise: np.ndarray, m: np.ndarray) -> np.ndarray:
     """Return how many segments of like observations the average of unlike ones is worth at each frequency.
 
     The average of gamma variates of different means has a larger variance: their number is that of equal
@@ -67,10 +70,10 @@ def effective_segments(power, noise, m):
     )
     if len(power) == 1:
         return np.full(power.shape[1], m[0])
-    sums, _, together = _strengths(power, noise, m)
+    found = _strengths(power, noise, m)
     amplitude = np.ones(len(m))
-    if _differ(sums, together, m):
-        amplitude = np.maximum(sums / together, 0)
+    if found.differ(m):
+        amplitude = np.maximum(found.each / found.together, 0)
     starts = band_starts(power.shape[1])
     width = np.diff(np.append(starts, power.shape[1]))
     excess = np.maximum(bands(m @ (power - noise[:, None]) / m.sum()) / width, 0)
@@ -81,8 +84,32 @@ def effective_segments(power, noise, m):
     return np.repeat(number, width)
 
 
-def _strengths(power, noise, m):
-    """Return the weighted power above the noise of each observation, its variance, and the mean of all."""
+@dataclass(frozen=True)
+class _Strengths:
+    """The power of observations above the noise, summed with weights over the bands.
+
+    Attributes
+    ----------
+    each, variance : ndarray, shape (observations,)
+        The sum of each observation, and its variance.
+    together : float
+        Their mean; 0 where a noise level is not known, or where no band has power above the noise.
+    """
+
+    each: np.ndarray
+    variance: np.ndarray
+    together: float
+
+    def differ(self, m: np.ndarray) -> bool:
+        """Return whether observations of `m` segments each differ by so much that it matters."""
+        if len(self.each) < 2 or not self.together > 0:
+            return False
+        squares = (self.each / self.together - 1) ** 2
+        return bool(np.average(squares, weights=m) > _MATTERS)
+
+
+def _strengths(power: np.ndarray, noise: np.ndarray, m: np.ndarray) -> _Strengths:
+    """Sum the power above the noise of each observation, with the weights that `scatter` says."""
     excess = m @ (power - noise[:, None]) / m.sum()
     variance = bands((np.maximum(excess, 0) + noise[:, None]) ** 2) / m[:, None]
     mean = bands(excess)
@@ -90,11 +117,4 @@ def _strengths(power, noise, m):
     weight = np.where(mean > _VARIES * error, mean, 0) / np.where(error > 0, m @ variance, 1)
     sums, spread = bands(power - noise[:, None]) @ weight, variance @ weight**2
     known = np.isfinite(noise).all() and (spread > 0).all()
-    return sums, spread, np.average(sums, weights=1 / spread) if known else 0.0
-
-
-def _differ(sums, together, m) -> bool:
-    """Return whether observations differ by so much that it matters."""
-    if len(sums) < 2 or not together > 0:
-        return False
-    return bool(np.average((sums / together - 1) ** 2, weights=m) > _MATTERS)
+    return _Strengths(sums, spread, np.average(sums, weights=1 / spread) if known else 0.0)

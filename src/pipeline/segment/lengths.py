@@ -1,10 +1,13 @@
 """How long segments are: any product of 2, 3, 5 and 7 bins, of which enough fit into good time."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from pipeline.config.segment import SegmentOptions
+from pipeline.refusal import Refusal
 from pipeline.segment import gti
-from pipeline.segment.unusable import Unusable
 from pipeline.status import Status
 
 PRIMES = (2, 3, 5, 7)
@@ -23,6 +26,22 @@ MOST_SEGMENT_BINS = 1 << 25
 """Bins of one segment that still can be transformed in the memory of a worker: 256 MiB of rates."""
 
 
+@dataclass(frozen=True)
+class Length:
+    """A length of a segment that is asked for.
+
+    Attributes
+    ----------
+    size : float or str
+        s, or ``auto`` or ``whole``.
+    aim : int
+        Segments to aim at under ``auto``.
+    """
+
+    size: float | str
+    aim: int
+
+
 def smooth_numbers(lo: int, hi: int) -> np.ndarray:
     """Return the products of 2, 3, 5 and 7 from `lo` to `hi`, increasing, as int64."""
     numbers = np.ones(1, np.int64)
@@ -33,7 +52,7 @@ def smooth_numbers(lo: int, hi: int) -> np.ndarray:
     return np.sort(numbers[numbers >= lo])
 
 
-def segments_of(bins, sizes) -> np.ndarray:
+def segments_of(bins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return how many segments of each size fit into intervals.
 
     Parameters
@@ -51,7 +70,7 @@ def segments_of(bins, sizes) -> np.ndarray:
     return np.array([int(np.sum(bins // size)) for size in np.atleast_1d(sizes)], np.int64)
 
 
-def auto_bins(bins, min_bins: int, max_bins: int, min_segments: int) -> int:
+def auto_bins(bins: np.ndarray, min_bins: int, max_bins: int, min_segments: int) -> int:
     """Return the number of bins in a segment: the largest with enough segments that wastes little.
 
     Parameters
@@ -66,9 +85,9 @@ def auto_bins(bins, min_bins: int, max_bins: int, min_segments: int) -> int:
     Returns
     -------
     int
-        Of the products of 2, 3, 5 and 7 in the range of which `min_segments` fit, the largest, or one
-        up to a quarter shorter where that uses more of the good time. Where so many do not fit,
-        of the sizes up to twice the smallest one the shortest that uses most. `min_bins` where none
+        A product of 2, 3, 5 and 7 in the range: the largest that `min_segments` segments of fit, or one
+        up to a quarter shorter where that uses more of the good time. Where so many segments do not fit, the
+        shortest of the sizes up to twice the smallest one that uses most good time. `min_bins` where none
         fits, or where there is no such number in the range.
     """
     sizes = smooth_numbers(min_bins, max_bins)
@@ -89,7 +108,7 @@ def auto_bins(bins, min_bins: int, max_bins: int, min_segments: int) -> int:
     return int(sizes[used >= NEARLY_ALL * used.max()][-1])
 
 
-def whole_bins(bins) -> int:
+def whole_bins(bins: Sequence[np.ndarray]) -> int:
     """Return the length at which most good time is used by one interval of each observation.
 
     Parameters
@@ -106,8 +125,8 @@ def whole_bins(bins) -> int:
     return int(longest[np.argmax(longest * np.arange(1, len(longest) + 1))])
 
 
-def wanted(segment_size, min_segments: int) -> list[tuple]:
-    """Return the lengths that `segment.segment_size` asks for, each with the segments to aim at.
+def wanted(segment_size: float | str | Sequence[float], min_segments: int) -> list[Length]:
+    """Return the lengths that `segment.segment_size` asks for.
 
     Parameters
     ----------
@@ -118,17 +137,23 @@ def wanted(segment_size, min_segments: int) -> list[tuple]:
 
     Returns
     -------
-    list of (float or str, int)
+    list of Length
         ``several`` is ``auto`` with one segment, with `min_segments`, and with eight times as many.
     """
     if segment_size == "several":
         aims = sorted({1, min_segments, SEVERAL * min_segments})
-        return [("auto", aim) for aim in aims]
-    sizes = segment_size if isinstance(segment_size, (list, tuple)) else [segment_size]
-    return [(size, min_segments) for size in sizes]
+        return [Length("auto", aim) for aim in aims]
+    sizes = [segment_size] if isinstance(segment_size, str | float | int) else segment_size
+    return [Length(size, min_segments) for size in sizes]
 
 
-def segment_bins(bins, steps, options: SegmentOptions, size, aim: int, file: str) -> int:
+def segment_bins(
+    bins: Sequence[np.ndarray],
+    steps: Sequence[float],
+    options: SegmentOptions,
+    length: Length,
+    file: str,
+) -> int:
     """Return the number of bins in a segment, common to all observations.
 
     Parameters
@@ -139,48 +164,54 @@ def segment_bins(bins, steps, options: SegmentOptions, size, aim: int, file: str
         Width of a bin of each observation, s.
     options : SegmentOptions
         Range of lengths.
-    size, aim
+    length : Length
         One of `wanted`.
     file : str
         That with the longest interval, for the reason.
 
     Raises
     ------
-    Unusable
+    Refusal
         Where no interval holds such a segment, or it or their number is too large.
     """
     longest = [int(np.max(b, initial=0)) for b in bins]
     i = int(np.argmax(longest))
     step = steps[i]
     remedy = "lower segment.min_bins"
+    size = length.size
     if size == "auto":
-        n_bin = auto_bins(np.concatenate(bins), options.min_bins, options.max_bins, aim)
-    elif size == "whole":
+        n_bin = auto_bins(np.concatenate(bins), options.min_bins, options.max_bins, length.aim)
+    elif isinstance(size, str):
         n_bin = max(options.min_bins, whole_bins(bins))
     else:
         n_bin, remedy = round(size / steps[0]), "change segment.segment_size"
         if n_bin < 2:
-            raise Unusable(
+            raise Refusal(
                 Status.TOO_SHORT,
                 f"{file}: a segment of {size:g} s is shorter than two bins of {step:g} s: {remedy}",
             )
     if longest[i] < n_bin:
-        raise Unusable(
+        raise Refusal(
             Status.TOO_SHORT,
             f"{file}: the longest good time interval holds {longest[i] * step:g} s, "
             f"a segment needs {n_bin * step:g} s ({n_bin} bins of {step:g} s): {remedy}",
         )
+    _refuse_too_many(bins, n_bin, step, file)
+    return n_bin
+
+
+def _refuse_too_many(bins: Sequence[np.ndarray], n_bin: int, step: float, file: str) -> None:
+    """Raise where segments, or their bins, are more than can be transformed."""
     segments = sum(float(np.sum(b // n_bin)) for b in bins)
     if segments > gti.MOST_SEGMENTS or segments * n_bin > gti.MOST_BINS:
-        raise Unusable(
+        raise Refusal(
             Status.BAD_TIME,
             f"{file}: its good time intervals hold {segments:.3g} segments of {n_bin} bins of "
             f"{step:g} s: mend the intervals, or raise segment.dt or segment.segment_size",
         )
     if n_bin > MOST_SEGMENT_BINS:
-        raise Unusable(
+        raise Refusal(
             Status.BAD_TIME,
             f"{file}: a segment of {n_bin:.3g} bins of {step:g} s is too long to be transformed: raise "
             "segment.dt, or set segment.segment_size to a shorter one",
         )
-    return n_bin

@@ -3,13 +3,16 @@
 The other normalisations are multiples of it, see `pipeline.segment.average`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import fft
 
 from pipeline.segment import leakage, stationarity, taper
-from pipeline.segment.variability import scatter
+from pipeline.segment.stationarity import NOT_COMPARED, Scatter
+from pipeline.segment.taper import UNTREATED, Treatment
+from pipeline.segment.variability import Squares, scatter
 
 BLOCK = 1 << 21
 """Bins transformed at a time: 16 MiB of rates, and about 64 MiB with what comes of them."""
@@ -42,8 +45,8 @@ class Periodogram:
         Counts in the segments; NaN when the rates are not of counts.
     background_rate : float
         Background contained in the mean rate, ct/s; 0 if there is none or it is not known.
-    scatter : (float, int)
-        Chi2 and degrees of freedom of the power of the segments, see `pipeline.segment.stationarity`.
+    scatter : Scatter
+        Of the power of the segments about their mean, see `pipeline.segment.stationarity`.
     window_rate : float
         Mean rate weighted by the square of the window, which the noise follows, ct/s.
     compared : Compared
@@ -59,7 +62,7 @@ class Periodogram:
     noise: float = np.nan
     counts: float = np.nan
     background_rate: float = 0.0
-    scatter: tuple[float, int] = (0.0, 0)
+    scatter: Scatter = NOT_COMPARED
     window_rate: float = np.nan
     compared: leakage.Compared | None = None
 
@@ -69,7 +72,24 @@ class Periodogram:
         return self.mean_rate - self.background_rate
 
 
-def frequencies(n_bin, dt, window="none", detrend="constant"):
+@dataclass(frozen=True)
+class Ordinates:
+    """The ordinates of a periodogram that are kept; both arrays have shape (n_frequency,).
+
+    Attributes
+    ----------
+    frequency : ndarray
+        Hz, the Nyquist frequency included when the number of bins is even (and it is not passed over).
+    weight : ndarray
+        1, but 1/2 at the Nyquist frequency, where the transform is real: its power has one
+        degree of freedom, not two, and it stands for half the width in frequency.
+    """
+
+    frequency: np.ndarray
+    weight: np.ndarray
+
+
+def frequencies(n_bin: int, dt: float, treated: Treatment = UNTREATED) -> Ordinates:
     """Return the frequencies of a segment that are kept and the weight of the ordinate at each.
 
     Parameters
@@ -78,23 +98,14 @@ def frequencies(n_bin, dt, window="none", detrend="constant"):
         Bins in a segment.
     dt : float
         Their width, s.
-    window, detrend : str, optional
-        What the segments went through, see `pipeline.segment.taper`; without a window all positive
-        frequencies are kept.
-
-    Returns
-    -------
-    frequency : ndarray, shape (n_frequency,)
-        Hz, the Nyquist frequency included when `n_bin` is even (and it is not passed over).
-    weight : ndarray, shape (n_frequency,)
-        1, but 1/2 at the Nyquist frequency, where the transform is real: its power has one
-        degree of freedom, not two, and it stands for half the width in frequency.
+    treated : Treatment, optional
+        What the segments went through; without a window all positive frequencies are kept.
     """
-    kept = taper.ordinates(n_bin, window, detrend)
-    return kept / (n_bin * dt), np.where(2 * kept == n_bin, 0.5, 1.0)
+    kept = taper.ordinates(n_bin, treated)
+    return Ordinates(kept / (n_bin * dt), np.where(2 * kept == n_bin, 0.5, 1.0))
 
 
-def occupied(total, counting=True):
+def occupied(total: np.ndarray, counting: bool = True) -> np.ndarray:
     """Return which segments hold data, given the counts (or the summed rate) in each.
 
     Parameters
@@ -110,7 +121,23 @@ def occupied(total, counting=True):
     return total != 0
 
 
-def event_blocks(time, start, n_bin, dt):
+@dataclass(frozen=True)
+class Block:
+    """Some segments of an observation.
+
+    Attributes
+    ----------
+    rate : ndarray, shape (k, n_bin)
+        ct/s.
+    missing : ndarray of bool, shape (k, n_bin), or None
+        Bins that were filled; None: no bin is missing.
+    """
+
+    rate: np.ndarray
+    missing: np.ndarray | None = None
+
+
+def event_blocks(time: np.ndarray, start: np.ndarray, n_bin: int, dt: float) -> Iterator[Block]:
     """Yield the binned rates of segments of an event list, a block of segments at a time.
 
     Parameters
@@ -123,13 +150,6 @@ def event_blocks(time, start, n_bin, dt):
         Bins in a segment.
     dt : float
         Their width, s.
-
-    Yields
-    ------
-    rate : ndarray, shape (k, n_bin)
-        ct/s.
-    missing : None
-        No bin is missing.
     """
     length = n_bin * dt
     for block in _blocks(len(start), n_bin):
@@ -142,10 +162,12 @@ def event_blocks(time, start, n_bin, dt):
         index = np.minimum((since[inside] / dt).astype(np.int64), n_bin - 1)
         index += segment[inside] * n_bin
         counts = np.bincount(index, minlength=len(begin) * n_bin)
-        yield counts.reshape(len(begin), n_bin) / dt, None
+        yield Block(counts.reshape(len(begin), n_bin) / dt)
 
 
-def curve_blocks(rate, filled, first, n_bin):
+def curve_blocks(
+    rate: np.ndarray, filled: np.ndarray, first: np.ndarray, n_bin: int
+) -> Iterator[Block]:
     """Yield the rates of segments of a regular light curve, a block of segments at a time.
 
     Parameters
@@ -156,25 +178,25 @@ def curve_blocks(rate, filled, first, n_bin):
         Index of the first bin of each segment.
     n_bin : int
         Bins in a segment.
-
-    Yields
-    ------
-    rate : ndarray, shape (k, n_bin)
-        ct/s.
-    missing : ndarray of bool, shape (k, n_bin)
-        Bins that were filled.
     """
     for block in _blocks(len(first), n_bin):
         index = first[block, None] + np.arange(n_bin)
-        yield rate[index], filled[index]
+        yield Block(rate[index], filled[index])
 
 
-def average(blocks, n_bin, dt, coarse=1, counting=False, window="none", detrend="constant"):
+def average(
+    blocks: Iterable[Block],
+    n_bin: int,
+    dt: float,
+    coarse: int = 1,
+    counting: bool = False,
+    treated: Treatment = UNTREATED,
+) -> Periodogram:
     """Average the periodograms of segments.
 
     Parameters
     ----------
-    blocks : iterable of (rate, missing)
+    blocks : iterable of Block
         See `event_blocks` and `curve_blocks`; at least one segment.
     n_bin : int
         Bins in a segment.
@@ -184,59 +206,125 @@ def average(blocks, n_bin, dt, coarse=1, counting=False, window="none", detrend=
         Bins to average before the variance is taken.
     counting : bool, optional
         Whether rate x dt are Poisson counts.
-    window, detrend : str, optional
-        What segments go through first, see `pipeline.segment.taper`.
-
-    Returns
-    -------
-    Periodogram
+    treated : Treatment, optional
+        What the segments go through first.
     """
-    power, total, squares, n_variance, m = 0.0, 0.0, 0.0, 0, 0
-    compared, plain, tapered, banded, noise = n_bin >= stationarity.LEAST_BINS, 0.0, 0.0, [], []
-    untouched, weighted = (window, detrend) == ("none", "constant"), 0.0
-    weights = None if window == "none" else taper.window(window, n_bin) ** 2
-    for rate, missing in blocks:
-        m += len(rate)
-        total += rate.sum()
-        in_block, bins = scatter(rate, missing, coarse)
-        squares += in_block
-        n_variance += bins
+    sums = _Sums(n_bin, dt, counting)
+    for block in blocks:
+        sums.add(block, scatter(block.rate, block.missing, coarse), treated)
+    return sums.average()
+
+
+@dataclass
+class _Sums:
+    """What is summed over the segments.
+
+    Attributes
+    ----------
+    n_bin, dt, counting
+        As of `average`.
+    m : int
+        Segments.
+    power : float or ndarray, shape (n_frequency,)
+        Squared transforms of the treated segments, at the ordinates that are kept.
+    total, weighted : float
+        Rates, and rates weighted by the squared window.
+    squares, n_variance : float, int
+        Squared deviations, and how many bins.
+    plain, windowed : float or ndarray, shape (n_ordinate,)
+        Squared transforms of the untreated segments, without and with a window.
+    banded, noise : list of ndarray
+        For each block, the power of its segments in bands, and their counting noise.
+    """
+
+    n_bin: int
+    dt: float
+    counting: bool
+    m: int = 0
+    power: float | np.ndarray = 0.0
+    total: float = 0.0
+    weighted: float = 0.0
+    squares: float = 0.0
+    n_variance: int = 0
+    plain: np.ndarray | float = 0.0
+    windowed: np.ndarray | float = 0.0
+    banded: list[np.ndarray] = field(default_factory=list)
+    noise: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def compared(self) -> bool:
+        """Whether segments are long enough to be compared with each other."""
+        return self.n_bin >= stationarity.LEAST_BINS
+
+    def add(self, block: Block, squares: Squares, treated: Treatment) -> None:
+        """Add the segments of a block."""
+        rate = block.rate
+        self.m += len(rate)
+        self.total += rate.sum()
+        self.squares += squares.total
+        self.n_variance += squares.bins
         # the mean, which may be large, would cost digits; it only enters frequency zero
         transform = fft.rfft(rate - rate.mean(axis=1, keepdims=True), axis=1)
         squared = (transform.real**2 + transform.imag**2)[:, 1:].sum(axis=0)
-        power += squared if untouched else taper.power(rate, window, detrend).sum(axis=0)
-        weighted += rate.sum() if weights is None else (rate @ weights).sum()
-        if compared:
-            plain += squared
+        if treated == UNTREATED:
+            self.power += squared
+        else:
+            self.power += taper.power(rate, treated).sum(axis=0)
+        if treated.window == "none":
+            self.weighted += rate.sum()
+        else:
+            self.weighted += (rate @ taper.window(treated.window, self.n_bin) ** 2).sum()
+        if self.compared:
+            self.plain += squared
             each = stationarity.windowed(transform)
-            tapered += each.sum(axis=0)
-            banded.append(stationarity.bands(each))
-            if counting:
-                noise.append(stationarity.counting_noise(rate, dt))
-    changes, both = (0.0, 0), None
-    if compared:
-        expected = np.concatenate(noise) if counting else None
-        changes = stationarity.scatter_of_power(np.concatenate(banded), tapered / m, expected)
-        level = total / dt - expected.sum() / stationarity.MEAN_SQUARE if counting else 0.0
-        both = leakage.compare(
-            *(2 * dt / (n_bin * m) * p for p in (plain[1:-1], tapered / stationarity.MEAN_SQUARE)),
-            2 * dt / (n_bin * m) * level,
-            m,
+            self.windowed += each.sum(axis=0)
+            self.banded.append(stationarity.bands(each))
+            if self.counting:
+                self.noise.append(stationarity.counting_noise(rate, self.dt))
+
+    def average(self) -> Periodogram:
+        """Return the averages over all segments."""
+        bins = self.m * self.n_bin
+        return Periodogram(
+            power=np.asarray(self.power * 2 * self.dt / bins),
+            m=self.m,
+            mean_rate=self.total / bins,
+            variance=self.squares / max(self.n_variance - self.m, 1),
+            n_variance=self.n_variance,
+            scatter=self._scatter(),
+            window_rate=self.weighted / bins,
+            compared=self._compared(),
         )
-    return Periodogram(
-        power=power * 2 * dt / (n_bin * m),
-        m=m,
-        mean_rate=total / (m * n_bin),
-        variance=squares / max(n_variance - m, 1),
-        n_variance=n_variance,
-        scatter=changes,
-        window_rate=weighted / (m * n_bin),
-        compared=both,
-    )
+
+    def _scatter(self) -> Scatter:
+        """Compare the power of the segments with each other."""
+        if not self.compared:
+            return NOT_COMPARED
+        expected = np.concatenate(self.noise) if self.counting else None
+        return stationarity.scatter_of_power(
+            np.concatenate(self.banded), np.asarray(self.windowed / self.m), expected
+        )
+
+    def _compared(self) -> leakage.Compared | None:
+        """Compare the power without a window with that under a window."""
+        if not self.compared:
+            return None
+        level = 0.0
+        if self.counting:
+            expected = np.concatenate(self.noise).sum() / stationarity.MEAN_SQUARE
+            level = self.total / self.dt - expected
+        factor = 2 * self.dt / (self.n_bin * self.m)
+        plain, windowed = np.asarray(self.plain), np.asarray(self.windowed)
+        return leakage.compare(
+            factor * plain[1:-1],
+            factor * (windowed / stationarity.MEAN_SQUARE),
+            factor * level,
+            self.m,
+        )
 
 
-def _blocks(m, n_bin):
-    """Yield slices of the segments that keep a block small."""
+def _blocks(m: int, n_bin: int) -> Iterator[slice]:
+    """Yield slices of `m` segments that keep a block small."""
     size = max(1, BLOCK // n_bin)
     for lo in range(0, m, size):
         yield slice(lo, min(lo + size, m))

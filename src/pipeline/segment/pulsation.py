@@ -77,7 +77,7 @@ def candidates(power, m):
     some = level > 0
     chance[some] = gamma.logsf(m * power[some] / level[some], m)
     chance[:1] = chance[-1:] = 0.0  # one cycle a segment is none; Nyquist has another distribution
-    found = []
+    found: list[int] = []
     for j in np.argsort(chance, kind="stable"):
         if chance[j] > np.log(_CHANCE / len(power)) or len(found) == _CANDIDATES:
             break

@@ -1,11 +1,13 @@
-"""Pulsations of the observations of a product: the search, its columns, the frequencies it spoils."""
+"""Pulsations of the observations of a product: the search, the strongest one, the frequencies it spoils."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.segment import gti, pulsation
 from pipeline.segment.folding import Series
+from pipeline.segment.observation import Observation
 from pipeline.segment.periodogram import Periodogram
 from pipeline.segment.pulsation import Pulsation
 from pipeline.status import Flag
@@ -14,15 +16,43 @@ FEWEST = 64
 """Events, or bins, of which a pulsation can be told; and ordinates that are left for the fit."""
 
 
+@dataclass(frozen=True)
+class Pulses:
+    """The most significant pulsation of several observations; NaN, and 0 harmonics, where none was found.
+
+    Attributes
+    ----------
+    p_value : float
+        It allows for the number of observations that were searched; NaN where none was.
+    frequency, frequency_err, fraction, fraction_err, h, harmonics
+        See `pipeline.segment.pulsation.Pulsation`.
+    """
+
+    p_value: float = np.nan
+    frequency: float = np.nan
+    frequency_err: float = np.nan
+    fraction: float = np.nan
+    fraction_err: float = np.nan
+    h: float = np.nan
+    harmonics: int = 0
+
+
+NOT_SEARCHED = Pulses()
+
+
 def of_observation(
-    row: Mapping, averaged: Periodogram, frequency, segment: float, alpha: float | None
+    observation: Observation,
+    averaged: Periodogram,
+    frequency: np.ndarray,
+    segment: float,
+    alpha: float | None,
 ) -> Pulsation | None:
     """Look for a pulsation in an observation.
 
     Parameters
     ----------
-    row : mapping
-        Row of INGEST, of events or of a light curve.
+    observation : Observation
+        Events or a light curve.
     averaged : Periodogram
         Of its segments.
     frequency : ndarray, shape (n,)
@@ -37,37 +67,39 @@ def of_observation(
     Pulsation or None
         None where nothing was tested: `alpha` is None, no narrow peak stands out, or too little is known.
     """
-    if alpha is None or len(row["time"]) < FEWEST:
+    if alpha is None or len(observation.time) < FEWEST:
         return None
-    series = _events(row, segment) if row["kind"] == "events" else _bins(row, segment)
+    of_kind = _events if observation.header.kind == "events" else _bins
+    series = of_kind(observation, segment)
     if series is None or len(series.time) < FEWEST:
         return None
     background = averaged.background_rate / averaged.mean_rate
     return pulsation.search(series, frequency, averaged.power, averaged.m, alpha, background)
 
 
-def _events(row, segment):
-    return Series.events(row["time"], row["gti_start"], row["gti_stop"], segment, row["dt"])
+def _events(one: Observation, segment: float) -> Series | None:
+    """Return the events in good time."""
+    return Series.events(one.time, one.gti_start, one.gti_stop, segment, one.header.dt)
 
 
-def _bins(row, segment):
+def _bins(one: Observation, segment: float) -> Series | None:
     """Return the bins of a light curve inside good time; None where its mean says nothing."""
-    time, rate, dt = row["time"], row["rate"], row["dt"]
-    exposed = gti.exposed_fraction(time, dt, *gti.merge(row["gti_start"], row["gti_stop"]))
-    good = (exposed > 0.5) & np.isfinite(rate)
-    if np.sum(good) < FEWEST or not np.mean(rate[good]) > 0:
+    dt = one.header.dt
+    exposed = gti.exposed_fraction(one.time, dt, *gti.merge(one.gti_start, one.gti_stop))
+    good = (exposed > 0.5) & np.isfinite(one.rate)
+    if np.sum(good) < FEWEST or not np.mean(one.rate[good]) > 0:
         return None
-    time, rate = time[good], rate[good]
-    if row["counting"]:
+    time, rate = one.time[good], one.rate[good]
+    if one.header.counting:
         variance = np.mean(rate) / dt
     else:
-        error = row["rate_err"][good] if len(row["rate_err"]) else np.zeros(0)
+        error = one.rate_err[good] if len(one.rate_err) else np.zeros(0)
         error = error[np.isfinite(error)]
         variance = np.mean(error**2) if len(error) else np.var(np.diff(rate)) / 2
     return Series.bins(time, rate, variance, dt, segment) if variance > 0 else None
 
 
-def clean(frequency, found: Sequence[Pulsation | None]) -> np.ndarray:
+def clean(frequency: np.ndarray, found: Sequence[Pulsation | None]) -> np.ndarray:
     """Return which ordinates of a periodogram no pulsation spoils; all, where too few are left.
 
     Parameters
@@ -84,30 +116,33 @@ def clean(frequency, found: Sequence[Pulsation | None]) -> np.ndarray:
     return mask if np.sum(mask) >= FEWEST // 2 else np.ones(len(frequency), bool)
 
 
-def columns(found: Sequence[Pulsation | None]) -> dict:
-    """Return the columns of SPECTRA for the most significant pulsation of the observations.
-
-    Its p-value allows for the number of observations searched. There are none where none was.
-    """
+def summary(found: Sequence[Pulsation | None]) -> Pulses:
+    """Return the most significant pulsation of the observations."""
     tested = [pulse for pulse in found if pulse is not None]
     if not tested:
-        return {}
+        return NOT_SEARCHED
     best = min(tested, key=lambda pulse: pulse.p_value)
-    row = {"pulse_p_value": min(1.0, best.p_value * len(tested))}
+    p_value = min(1.0, best.p_value * len(tested))
     if not np.isfinite(best.frequency):
-        return row
-    for name, value, error in (
-        ("pulse_frequency", best.frequency, best.frequency_err),
-        ("pulsed_fraction", best.fraction, best.fraction_err),
-    ):
-        row |= {name: value, f"{name}_err_lo": error, f"{name}_err_hi": error}
-    return row | {"pulse_h": best.h, "pulse_harmonics": best.harmonics}
+        return Pulses(p_value)
+    return Pulses(
+        p_value=p_value,
+        frequency=best.frequency,
+        frequency_err=best.frequency_err,
+        fraction=best.fraction,
+        fraction_err=best.fraction_err,
+        h=best.h,
+        harmonics=best.harmonics,
+    )
 
 
-def remarks(found: Sequence[Pulsation | None]) -> tuple[Flag, str]:
-    """Return the flag of a pulsation, and what the row must say of the search."""
-    tested = [pulse for pulse in found if pulse is not None]
-    flag = Flag.PULSATION if any(np.isfinite(pulse.frequency) for pulse in tested) else Flag(0)
-    limited = sum(pulse.limited for pulse in tested)
-    reason = f"{limited} observations too long to test all peaks for pulsations" if limited else ""
-    return flag, reason
+def flag(found: Sequence[Pulsation | None]) -> Flag:
+    """Return the flag of a pulsation, if one was found."""
+    some = any(pulse is not None and np.isfinite(pulse.frequency) for pulse in found)
+    return Flag.PULSATION if some else Flag(0)
+
+
+def remark(found: Sequence[Pulsation | None]) -> str:
+    """Return what the row must say of the search; empty if nothing."""
+    limited = sum(pulse is not None and pulse.limited for pulse in found)
+    return f"{limited} observations too long to test all peaks for pulsations" if limited else ""

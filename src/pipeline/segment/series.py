@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.segment import curve, frames, gti
+from pipeline.segment.observation import Observation
 from pipeline.segment.periodogram import (
     Periodogram,
     average,
@@ -12,6 +13,7 @@ from pipeline.segment.periodogram import (
     event_blocks,
     occupied,
 )
+from pipeline.segment.taper import UNTREATED, Treatment
 
 MIN_EXPOSED = 0.99
 """Part of a light curve's bin (of its exposed part, where that is known) inside good time."""
@@ -44,22 +46,40 @@ class Events:
     bins: np.ndarray
     dt: float
     tick: float = 0.0
-    gaps_filled = False
 
     @classmethod
-    def cut(cls, time, gti_start, gti_stop, dt, tick=0.0) -> "Events":
-        """Make one of arrival times and good time intervals, s; `tick` is 0 if times are not quantised."""
+    def cut(
+        cls,
+        time: np.ndarray,
+        gti_start: np.ndarray,
+        gti_stop: np.ndarray,
+        dt: float,
+        tick: float = 0.0,
+    ) -> "Events":
+        """Cut arrival times into good time intervals, s; `tick` is 0 if times are not quantised."""
         start, stop = gti.merge(gti_start, gti_stop)
         tick = tick if frames.beats(tick, dt) else 0.0
         if tick:
             start, stop = frames.align(time, start, stop, tick)
         return cls(time, start, gti.whole_bins(start, stop, dt), dt, tick)
 
-    def average(self, n_bin: int, window="none", detrend="constant") -> Periodogram | None:
-        """Average the periodograms of segments of `n_bin` bins; None if there is nothing in them.
+    @property
+    def gaps_filled(self) -> bool:
+        """Whether any bin was interpolated: never."""
+        return False
 
-        For `window` and `detrend` see `pipeline.segment.taper`.
-        """
+    @property
+    def whole_frames(self) -> bool:
+        """Whether bins hold a whole number of the detector's frames."""
+        return self.tick > 0
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes, bytes."""
+        return self.time.nbytes + self.start.nbytes + self.bins.nbytes
+
+    def average(self, n_bin: int, treated: Treatment = UNTREATED) -> Periodogram | None:
+        """Average the periodograms of segments of `n_bin` bins; None if there is nothing in them."""
         interval, offset = gti.segment_offsets(self.bins, n_bin)
         start = self.start[interval] + offset * self.dt
         if self.tick:
@@ -70,9 +90,8 @@ class Events:
         start = start[occupied(end - begin)]
         coarse = max(1, n_bin // VARIANCE_BINS)
         blocks = event_blocks(self.time, start, n_bin, self.dt)
-        return _of_counts(
-            average(blocks, n_bin, self.dt, coarse, True, window, detrend), n_bin, self.dt, coarse
-        )
+        result = average(blocks, n_bin, self.dt, coarse, True, treated)
+        return _of_counts(result, n_bin, self.dt, coarse)
 
 
 @dataclass(frozen=True)
@@ -94,27 +113,16 @@ class LightCurve:
     counting: bool
 
     @classmethod
-    def cut(
-        cls, time, rate, rate_err, fracexp, gti_start, gti_stop, dt, counting, max_gap
-    ) -> "LightCurve":
-        """Make one of the bins inside good time intervals, filling gaps of at most `max_gap` bins.
-
-        Parameters
-        ----------
-        time, rate : ndarray, shape (n,)
-            Centres of bins, s, increasing; rates in them.
-        rate_err, fracexp : ndarray, shape (n,) or (0,)
-            Errors and exposed fractions; empty if unknown.
-        gti_start, gti_stop : ndarray, shape (n_gti,)
-            Good time intervals, s.
-        """
-        exposed = np.minimum(fracexp, 1) if len(fracexp) else 1.0
-        good = (
-            gti.exposed_fraction(time, dt, *gti.merge(gti_start, gti_stop)) >= MIN_EXPOSED * exposed
-        )
+    def cut(cls, observation: Observation, dt: float, max_gap: int) -> "LightCurve":
+        """Keep the bins inside good time intervals, and fill gaps of at most `max_gap` bins."""
+        time, rate, error = observation.time, observation.rate, observation.rate_err
+        exposed = np.minimum(observation.fracexp, 1) if len(observation.fracexp) else 1.0
+        intervals = gti.merge(observation.gti_start, observation.gti_stop)
+        good = gti.exposed_fraction(time, dt, *intervals) >= MIN_EXPOSED * exposed
         good &= np.isfinite(rate)
-        error = rate_err[good] if len(rate_err) else rate_err
-        return cls(curve.regularise(time[good], rate[good], error, dt, max_gap), dt, counting)
+        error = error[good] if len(error) else error
+        regular = curve.regularise(time[good], rate[good], error, dt, max_gap)
+        return cls(regular, dt, observation.header.counting)
 
     @property
     def bins(self) -> np.ndarray:
@@ -126,11 +134,18 @@ class LightCurve:
         """Whether any bin was interpolated."""
         return bool(self.curve.filled.any())
 
-    def average(self, n_bin: int, window="none", detrend="constant") -> Periodogram | None:
-        """Average the periodograms of segments of `n_bin` bins; None if there is nothing in them.
+    @property
+    def whole_frames(self) -> bool:
+        """Whether bins hold a whole number of the detector's frames: nothing is known of them."""
+        return False
 
-        For `window` and `detrend` see `pipeline.segment.taper`.
-        """
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes, bytes."""
+        return sum(array.nbytes for array in vars(self.curve).values())
+
+    def average(self, n_bin: int, treated: Treatment = UNTREATED) -> Periodogram | None:
+        """Average the periodograms of segments of `n_bin` bins; None if there is nothing in them."""
         run, offset = gti.segment_offsets(self.bins, n_bin)
         first = self.curve.first[run] + offset
         total = self.curve.rate[first[:, None] + np.arange(n_bin)].sum(axis=1) * self.dt
@@ -138,13 +153,13 @@ class LightCurve:
             return None
         first = first[occupied(total, self.counting)]
         blocks = curve_blocks(self.curve.rate, self.curve.filled, first, n_bin)
-        result = average(blocks, n_bin, self.dt, 1, self.counting, window, detrend)
+        result = average(blocks, n_bin, self.dt, 1, self.counting, treated)
         if self.counting:
             return _of_counts(result, n_bin, self.dt)
         noise = self._mean_squared_error(first, n_bin)
         return replace(result, noise_variance=noise, noise=2 * self.dt * noise)
 
-    def _mean_squared_error(self, first, n_bin):
+    def _mean_squared_error(self, first: np.ndarray, n_bin: int) -> float:
         """Return the mean squared error of the measured bins of segments, NaN if unknown."""
         if not len(self.curve.rate_err):
             return np.nan
@@ -154,7 +169,18 @@ class LightCurve:
         return float(np.mean(error**2)) if len(error) else np.nan
 
 
-def _of_counts(result, n_bin, dt, coarse=1):
+Series = Events | LightCurve
+
+
+def cut(observation: Observation, dt: float, max_gap: int) -> Series:
+    """Cut an observation into uninterrupted intervals of bins of `dt` seconds."""
+    if observation.header.kind == "events":
+        intervals = observation.gti_start, observation.gti_stop
+        return Events.cut(observation.time, *intervals, dt, observation.header.tick)
+    return LightCurve.cut(observation, dt, max_gap)
+
+
+def _of_counts(result: Periodogram, n_bin: int, dt: float, coarse: int = 1) -> Periodogram:
     """Add the noise of Poisson counts: the variance of a rate is the rate over its bin width."""
     return replace(
         result,

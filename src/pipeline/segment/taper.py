@@ -16,6 +16,26 @@ import numpy as np
 from scipy import fft
 from scipy.signal.windows import dpss
 
+
+@dataclass(frozen=True)
+class Treatment:
+    """What segments go through before they are transformed.
+
+    Attributes
+    ----------
+    window : {"none", "hann", "dpss"}
+        Window.
+    detrend : {"constant", "linear", "quadratic"}
+        What is subtracted: the mean, or the line or parabola through it by least squares.
+    """
+
+    window: str = "none"
+    detrend: str = "constant"
+
+
+UNTREATED = Treatment()
+"""No window, and only the mean subtracted."""
+
 HALF_BANDWIDTH = 2.5
 """Of the DPSS taper, NW: its power outside of ± NW / T is 2.8e-6."""
 
@@ -50,8 +70,8 @@ LEAST = 12
 """Ordinates that a window must leave for it to be used under ``auto``: fewer cannot be fitted."""
 
 
-def treatment(taper: str, detrend: str, n_bin: int, leaks: bool) -> tuple[str, str]:
-    """Return the window and the trend that ``auto`` stands for.
+def treatment(taper: str, detrend: str, n_bin: int, leaks: bool) -> Treatment:
+    """Return a treatment with the window and the trend that ``auto`` stands for.
 
     Parameters
     ----------
@@ -65,9 +85,9 @@ def treatment(taper: str, detrend: str, n_bin: int, leaks: bool) -> tuple[str, s
     if detrend == "auto":
         detrend = "linear" if leaks else "constant"
     if taper == "auto":
-        enough = len(ordinates(n_bin, "hann", detrend)) >= LEAST
+        enough = len(ordinates(n_bin, Treatment("hann", detrend))) >= LEAST
         taper = "hann" if leaks and enough else "none"
-    return taper, detrend
+    return Treatment(taper, detrend)
 
 
 @lru_cache(maxsize=2)
@@ -85,13 +105,13 @@ def window(name: str, n_bin: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _polynomials(n_bin, degree):
+def _polynomials(n_bin: int, degree: int) -> np.ndarray:
     """Return orthonormal polynomials up to a degree, shape (n_bin, degree + 1)."""
     basis = np.polynomial.legendre.legvander(np.linspace(-1, 1, n_bin), degree)
     return np.linalg.qr(basis)[0]
 
 
-def detrended(rate, detrend: str):
+def detrended(rate: np.ndarray, detrend: str) -> np.ndarray:
     """Subtract from each segment its mean, or the line or parabola through it by least squares.
 
     Parameters
@@ -109,34 +129,33 @@ def detrended(rate, detrend: str):
     return rate - (rate @ basis) @ basis.T
 
 
-def ordinates(n_bin: int, taper: str = "none", detrend: str = "constant") -> np.ndarray:
+def ordinates(n_bin: int, treated: Treatment = UNTREATED) -> np.ndarray:
     """Return the ordinates that are kept, in units of one over the length of a segment.
 
     A trend takes the lowest ordinates with it: a line the first, a parabola the first two.
     """
-    kind = TAPERS[taper]
-    return np.arange(max(kind.first, 1 + DEGREES[detrend]), n_bin // 2 + 1, kind.spacing)
+    kind = TAPERS[treated.window]
+    first = max(kind.first, 1 + DEGREES[treated.detrend])
+    return np.arange(first, n_bin // 2 + 1, kind.spacing)
 
 
-def power(rate, taper: str = "none", detrend: str = "constant"):
+def power(rate: np.ndarray, treated: Treatment = UNTREATED) -> np.ndarray:
     """Return the squared transforms of segments at the ordinates that are kept.
 
     Parameters
     ----------
     rate : ndarray, shape (k, n_bin)
         Rates in k segments.
-    taper : {"none", "hann", "dpss"}
-        Window, normalised to a mean square of 1: white noise keeps its power.
-    detrend : {"constant", "linear", "quadratic"}
-        What is subtracted first.
+    treated : Treatment
+        What they go through first. The window has a mean square of 1, so that white noise keeps its power.
 
     Returns
     -------
     ndarray, shape (k, kept)
     """
     n_bin = rate.shape[1]
-    rate = detrended(rate, detrend)
-    if taper != "none":
-        rate = rate * window(taper, n_bin)
-    kept = fft.rfft(rate, axis=1)[:, ordinates(n_bin, taper, detrend)]
+    rate = detrended(rate, treated.detrend)
+    if treated.window != "none":
+        rate = rate * window(treated.window, n_bin)
+    kept = fft.rfft(rate, axis=1)[:, ordinates(n_bin, treated)]
     return kept.real**2 + kept.imag**2

@@ -54,6 +54,10 @@ _VALUES = ("RATE", "ERROR", "ERROR_LO", "ERROR_HI")
 _MEASURED = (*_VALUES, "COUNTS", "BACKV", "POWER", "NOISE")
 
 
+def _no_entry() -> TableOptions:
+    return TableOptions.model_construct(files="", columns={})
+
+
 @dataclass(frozen=True)
 class MappedHdu(Hdu):
     """A table whose columns are those of `NAMES`.
@@ -72,7 +76,7 @@ class MappedHdu(Hdu):
         By column that was read: what stood in the place of values, and how often.
     """
 
-    table: TableOptions = field(default_factory=TableOptions.model_construct)
+    table: TableOptions = field(default_factory=_no_entry)
     own: Mapping[str, str] = field(default_factory=dict)
     inside: Columns = field(default_factory=lambda: Hdu("", {}))
     role_columns: Mapping[str, str] = field(default_factory=dict)

@@ -59,7 +59,7 @@ def read(opened: Opened, bounds: Bounds | None) -> Observation:
     columns = spectrum_header.columns_of(hdu.columns) if bounds is None else {}
     unit = hdu.unit(columns["power"]) if columns else ""
     header = spectrum_header.read({**opened.hdus[0].header, **hdu.header}, unit)
-    table = hdu.entry or TableOptions.model_construct()
+    table = hdu.entry or TableOptions.model_construct(files="", columns={})
     norm = _norm(header, table, options)
     flags = Flag.NORM_DOUBTFUL if norm.doubtful else Flag(0)
     if bounds is not None:

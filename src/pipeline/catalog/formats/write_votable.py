@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 import pyarrow as pa
 
-from pipeline.catalog.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
+from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
 from pipeline.columns.base import Column, Table
 from pipeline.columns.shared import STATUS
 from pipeline.nulls import missing

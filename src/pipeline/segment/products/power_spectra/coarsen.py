@@ -84,7 +84,8 @@ def _groups(spectrum, most):
     centre = spectrum.frequency.tolist()
 
     def cut(fraction):
-        first, position = [], 0
+        first: list[int] = []
+        position = 0
         while position < len(lo) and len(first) <= most:
             first.append(position)
             end = bisect_right(hi, lo[position] + fraction * centre[position], position)

@@ -4,14 +4,10 @@ from math import isfinite, isnan, nan
 
 import pytest
 
-from pipeline.catalog.bands import source_and_epochs
-from pipeline.columns.catalogue import EPOCHS, SOURCES
-from pipeline.config.catalog import CatalogOptions
 from pipeline.pvalues import combine
 from pipeline.status import Flag
-from pipeline.tables import to_arrow
 
-from .test_merge import file, model, parameter, product
+from .builders import file, merged, model, parameter, product
 
 SOFT, HARD, ALL = "soft", "hard", "all"
 
@@ -34,15 +30,15 @@ def fitted(name, p=nan, bic=100.0, qpo=None, fall=20.0):
     return models, [parameter("lorentzian.1", k, v, product=name) for k, v in values.items()]
 
 
-def merged(products, *fits, files=None):
+def merge(products, *fits, files=None):
     models = [m for more, _ in fits for m in more]
     parameters = [p for _, more in fits for p in more]
     files = files or [file(observation_id="1")]
-    return source_and_epochs("S", files, products, models, parameters, CatalogOptions())
+    return merged(files, products, models, parameters)
 
 
 def test_the_qpo_is_of_the_band_that_shows_it_and_its_p_value_of_all():
-    row, epochs = merged(
+    row, epochs = merge(
         [band(ALL, 9e5), band(SOFT, 6e5), band(HARD, 3e5)],
         fitted(ALL, p=0.02, qpo=1.0),
         fitted(SOFT, p=0.5),
@@ -60,7 +56,7 @@ def test_the_qpo_is_of_the_band_that_shows_it_and_its_p_value_of_all():
 
 
 def test_without_p_values_the_bic_says_which_band_shows_it():
-    row, _ = merged(
+    row, _ = merge(
         [band(ALL, 9e5), band(HARD, 3e5)],
         fitted(ALL, qpo=1.0, fall=8.0),
         fitted(HARD, qpo=1.1, fall=30.0),
@@ -73,7 +69,7 @@ def test_without_p_values_the_bic_says_which_band_shows_it():
 
 def test_the_flags_of_a_qpo_go_with_it():
     """That of the band with most counts has no p-value; the one that is told of has."""
-    row, _ = merged(
+    row, _ = merge(
         [band(ALL, 9e5), band(HARD, 3e5)], fitted(ALL, qpo=1.0), fitted(HARD, p=0.001, qpo=1.1)
     )
     assert row["qpo_product"] == HARD
@@ -81,14 +77,14 @@ def test_the_flags_of_a_qpo_go_with_it():
 
 
 def test_a_test_that_found_nothing_is_a_trial_and_no_qpo():
-    row, _ = merged([band(ALL, 9e5), band(HARD, 3e5)], fitted(ALL, p=0.6), fitted(HARD, p=0.3))
+    row, _ = merge([band(ALL, 9e5), band(HARD, 3e5)], fitted(ALL, p=0.6), fitted(HARD, p=0.3))
     assert (row["qpo_product"], row["qpo_p_trials"]) == ("", 2)
     assert row["qpo_p_value"] == pytest.approx(combine([0.6, 0.3]))
     assert isnan(row["qpo_frequency"])
 
 
 def test_one_band_is_what_it_was():
-    row, (epoch,) = merged([band(ALL, 9e5)], fitted(ALL, p=0.02, qpo=1.0))
+    row, (epoch,) = merge([band(ALL, 9e5)], fitted(ALL, p=0.02, qpo=1.0))
     assert row["qpo_p_value"] == row["qpo_p_product"] == epoch["qpo_p_value"] == 0.02
     assert (row["qpo_p_trials"], row["n_epochs"], row["epoch_best"]) == (1, 0, "")
     assert isnan(row["epoch_p_value"])
@@ -97,7 +93,7 @@ def test_one_band_is_what_it_was():
 
 def test_a_pulsation_is_of_the_band_that_shows_it_best():
     pulse = {"pulse_frequency": 0.143, "pulse_p_value": 1e-9, "flags": int(Flag.PULSATION)}
-    row, epochs = merged(
+    row, epochs = merge(
         [band(ALL, 9e5, pulse_p_value=0.3), band(HARD, 3e5, **pulse), band(SOFT, 6e5)],
         fitted(ALL),
         fitted(HARD),
@@ -117,7 +113,7 @@ def test_what_is_left_of_a_pulse_is_no_qpo(qpo, fwhm, named):
     models, parameters = fitted(ALL, qpo=qpo)
     parameters = [p | {"value": fwhm} if p["parameter"] == "fwhm" else p for p in parameters]
     pulsed = band(ALL, 9e5, pulse_frequency=1.0, pulse_p_value=1e-9, segment_size=64.0)
-    row, _ = merged([pulsed], (models, parameters))
+    row, _ = merge([pulsed], (models, parameters))
     assert isfinite(row["qpo_frequency"]) == named
 
 
@@ -125,7 +121,7 @@ class TestEpochs:
     FILES = (file("a", observation_id="1"), file("b", observation_id="2"))
 
     def survey(self, p=1e-5, qpo=2.0):
-        return merged(
+        return merge(
             [
                 band(ALL, 9e5, observation_ids=["1", "2"], n_observations=2),
                 band(ALL, 4e5, epoch="1", mjd_start=59000.0),
@@ -145,8 +141,6 @@ class TestEpochs:
         assert (epochs[2]["mjd_start"], epochs[2]["mean_rate"]) == (59500.0, 7.0)
         assert epochs[2]["qpo_frequency"] == 2.0
         assert row["n_products"] == 1  # an observation of an average is no band
-        to_arrow(EPOCHS, epochs)
-        to_arrow(SOURCES, [row])
 
     def test_are_told_of_where_the_average_is_silent(self):
         row, _ = self.survey()
@@ -165,7 +159,7 @@ class TestEpochs:
             band(ALL, 9e5, observation_ids=["1", "2"], n_observations=2),
             band(ALL, 4e5, epoch="1", status="too_short", observation_ids=[]),
         ]
-        row, epochs = merged(products, fitted(ALL, p=0.3), files=self.FILES)
+        row, epochs = merge(products, fitted(ALL, p=0.3), files=self.FILES)
         assert not row["flags"] & Flag.PARTIAL
         assert epochs[1]["status"] == "too_short"
         assert isfinite(row["qpo_p_value"])

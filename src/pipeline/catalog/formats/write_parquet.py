@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.catalog.text import FLAG_BITS, STATUS_WORDS
+from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS
 from pipeline.columns.base import Table
 from pipeline.columns.shared import FLAGS, STATUS
 from pipeline.nulls import with_nulls

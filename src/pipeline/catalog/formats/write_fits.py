@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from astropy.io import fits
 
-from pipeline.catalog.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
+from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
 from pipeline.columns.base import Column, Table
 from pipeline.nulls import missing
 from pipeline.tables import atomic_path

@@ -3,11 +3,20 @@
 import numpy as np
 import pytest
 
-from pipeline.segment.oversampled import claimed, overstated
+from pipeline.columns.ingest import INGEST
+from pipeline.segment.observation import observation
+from pipeline.segment.products.power_spectra.oversampled import claimed, overstated
+from pipeline.status import Status
+from pipeline.tables import empty_row
 
 SPAN = 27.0 * 86400
 STEP = 1 / (5 * SPAN)  # five ordinates an independent frequency
 EDGES = STEP * (50 * np.arange(101) + 0.5)
+
+
+def _header(number, kind, mission):
+    row = empty_row(INGEST) | {"source_id": "a", "product": kind, "kind": kind, "mission": mission}
+    return observation(row | {"status": Status.OK}, number).header
 
 
 def _survey(oversampling, errors=(), mission="kepler"):
@@ -16,12 +25,8 @@ def _survey(oversampling, errors=(), mission="kepler"):
         {"gti_start": np.array([0.0, 2e6]), "gti_stop": np.array([1e6, SPAN])},
         {"frequency_lo": EDGES[:-1], "frequency_hi": EDGES[1:], "n": n, "power_err": errors},
     ]
-    common = {"source_id": "a", "instrument": "", "status": "ok"}
-    index = [
-        common | {"product": "lightcurve", "kind": "lightcurve", "mission": "kepler"},
-        common | {"product": "spectrum", "kind": "spectrum", "mission": mission},
-    ]
-    return overstated(index, lambda number: arrays[number])
+    index = [_header(0, "lightcurve", "kepler"), _header(1, "spectrum", mission)]
+    return overstated(index, lambda number, names: {name: arrays[number][name] for name in names})
 
 
 def test_independent_powers_are_the_length_of_the_light_curve():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.segment.observed import combine, from_errors, from_ordinates
+from pipeline.segment.products.power_spectra.readymade import combine, from_errors, from_ordinates
 
 LO, HI = np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 8.0])
 

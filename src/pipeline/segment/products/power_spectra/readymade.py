@@ -1,14 +1,85 @@
 """Power spectra that come ready-made: their number of ordinates, their averages."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from pipeline.config.segment import SegmentOptions
+from pipeline.refusal import Refusal
+from pipeline.segment import variability
+from pipeline.segment.observation import Observation, Observations
+from pipeline.segment.products.base import NO_FLAG
+from pipeline.segment.products.power_spectra import ranges
+from pipeline.segment.products.power_spectra.columns import Averaged, Member
 from pipeline.segment.rebin import Spectrum
+from pipeline.status import Flag, Status
 
 LEAST_ERROR = 1e-9
 """Relative error below which it is none: that of an average of 10^18 ordinates."""
 
 
-def from_errors(frequency_lo, frequency_hi, power, power_err, noise_known):
+def averaged(observations: Observations, options: SegmentOptions) -> Averaged | Refusal:
+    """Average power spectra of the same frequency bins, or say why there is no average."""
+    try:
+        return _averaged(observations, options)
+    except Refusal as error:
+        return error
+
+
+def _averaged(observations: Observations, options: SegmentOptions) -> Averaged:
+    used, unused = [], []
+    for one in (observations[i] for i in range(len(observations))):
+        if len(one.power_err) or len(one.n):
+            used.append(one)
+        else:
+            reason = f"{one.header.file}: the powers have no errors; give them as STAT_ERR"
+            unused.append(Refusal(Status.BAD_SPECTRUM, reason))
+    if not used:
+        raise unused[0]
+    spectra = [spectrum(one) for one in used]
+    ordinates = [max(float(one.n.sum()), 1.0) for one in spectra]
+    norm = used[0].header.norm
+    noise = np.average([one.header.noise for one in used], weights=ordinates)
+    known = any(len(one.n) for one in used)
+    together = combine(spectra, None if known else [one.header.exposure for one in used])
+    together = together.keep(ranges.inside(together.frequency, options))
+    rms = variability.RMS_UNKNOWN
+    if norm == "frac" and np.isfinite(noise):
+        width = together.frequency_hi - together.frequency_lo
+        rms = variability.rms(together.power, noise, together.n, width)
+    flags = NO_FLAG if len(together.n) else Flag.GAUSSIAN
+    together, coarsened = ranges.limited(together, options)
+    return Averaged(
+        members=[Member.of(one) for one in used],
+        reason=f"{len(unused)} observations not used; {unused[0]}" if unused else "",
+        flags=flags | coarsened | rms.flag | (Flag.PARTIAL if unused else NO_FLAG),
+        spectrum=together,
+        norm=norm,
+        noise=float(noise),
+        rms=rms,
+    )
+
+
+def of_ordinates(observation: Observation) -> bool:
+    """Return whether numbers of ordinates are known of a power spectrum, or follow from its errors."""
+    return len(observation.n) > 0 or bool(np.isfinite(observation.header.noise))
+
+
+def spectrum(one: Observation) -> Spectrum:
+    """Return a power spectrum that comes ready-made, with its numbers of ordinates or its errors."""
+    edges = one.frequency_lo, one.frequency_hi
+    if len(one.n):
+        return from_ordinates(*edges, one.power, one.n)
+    return from_errors(*edges, one.power, one.power_err, bool(np.isfinite(one.header.noise)))
+
+
+def from_errors(
+    frequency_lo: np.ndarray,
+    frequency_hi: np.ndarray,
+    power: np.ndarray,
+    power_err: np.ndarray,
+    noise_known: bool,
+) -> Spectrum:
     """Turn a power spectrum with Gaussian errors into one with numbers of ordinates.
 
     The error of an average of n ordinates is S / sqrt(n), so n = (power / error)^2, provided that
@@ -45,8 +116,10 @@ def from_errors(frequency_lo, frequency_hi, power, power_err, noise_known):
     )
 
 
-def from_ordinates(frequency_lo, frequency_hi, power, n):
-    """Return a power spectrum, noise included, of which the numbers of ordinates are known.
+def from_ordinates(
+    frequency_lo: np.ndarray, frequency_hi: np.ndarray, power: np.ndarray, n: np.ndarray
+) -> Spectrum:
+    """Return a power spectrum, noise included, whose numbers of ordinates are known.
 
     Parameters
     ----------
@@ -69,7 +142,7 @@ def from_ordinates(frequency_lo, frequency_hi, power, n):
     )
 
 
-def combine(spectra, exposures=None):
+def combine(spectra: Sequence[Spectrum], exposures: Sequence[float] | None = None) -> Spectrum:
     """Average spectra of the same bins, each with one weight for all its bins.
 
     Errors that come from the data follow the power: weighted by 1 / error^2, or by (power / error)^2, bins
@@ -99,9 +172,8 @@ def combine(spectra, exposures=None):
     used = total > 0
     safe = np.where(used, total, 1)
     power = (weights * [s.power for s in spectra]).sum(axis=0) / safe
-    if (
-        not gaussian
-    ):  # where they come from errors, those of a bin are no better known than its power
+    if not gaussian:
+        # where they come from errors, those of a bin are no better known than its power
         n = of_spectra[:, None] * of_bins
     variance = np.where(usable, 1 / np.where(usable, n, 1.0), 0.0)
     spread = np.where(used, (weights**2 * variance).sum(axis=0) / safe**2, 1.0)
@@ -116,15 +188,15 @@ def combine(spectra, exposures=None):
     ).keep(used)
 
 
-def _known(exposures, otherwise):
+def _known(exposures: Sequence[float] | None, otherwise: np.ndarray) -> np.ndarray:
     """Return the exposures of the spectra, or the other weights where one exposure is missing."""
     if exposures is None:
         return otherwise
-    exposures = np.asarray(exposures, float)
-    return exposures if (np.isfinite(exposures) & (exposures > 0)).all() else otherwise
+    given = np.asarray(exposures, float)
+    return given if (np.isfinite(given) & (given > 0)).all() else otherwise
 
 
-def _separated(n, usable):
+def _separated(n: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return one factor a spectrum and one a bin, whose products are about `n`, (spectra, bins)."""
     logs = np.log(np.where(usable, n, 1.0))
     count = np.maximum(usable.sum(axis=0), 1)

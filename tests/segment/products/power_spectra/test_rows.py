@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.config.segment import SegmentOptions
-from pipeline.segment.rows import product_rows
+from pipeline.segment.observation import Observations
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.status import Flag, Status
 
 OPTIONS = SegmentOptions(dt=1 / 16, max_bins=1024)
@@ -13,7 +14,7 @@ EDGES = np.geomspace(0.01, 10, 31)
 
 def _rows(observations, **options):
     options = OPTIONS.model_copy(update=options)
-    return product_rows(lambda i: observations[i], len(observations), options)
+    return product_rows(Observations.held(observations), options)
 
 
 def _row(*observations, **options):
@@ -179,7 +180,9 @@ def test_good_time_without_events_is_no_data(events):
 
 
 def test_a_light_curve_without_bin_width_says_so(lightcurve):
-    row = _row(lightcurve(np.ones(100)) | {"dt": np.nan})
+    row = _row(
+        lightcurve(np.ones(100), np.nan, time=np.arange(100.0), gti_start=[0.0], gti_stop=[100.0])
+    )
     assert row["status"] == Status.BAD_TIME
     assert "TIMEDEL" in row["reason"]
 
@@ -260,13 +263,13 @@ def test_a_ready_made_spectrum_without_errors_is_refused(spectrum):
     ("span", "dt"), [(1e12, 1e-6), (1e12, 1 / 256), (1e300, 1.0), (1e9, 1 / 256)]
 )
 def test_a_span_that_no_observation_has_is_a_reason(events, span, dt):
-    row = _row(events() | {"gti_stop": np.array([span])}, dt=dt)
+    row = _row(events(gti_stop=np.array([span])), dt=dt)
     assert row["status"] == Status.BAD_TIME
     assert "mend the intervals, or raise segment.dt" in row["reason"]
 
 
 def test_segments_too_many_to_hold_are_a_reason(events):
-    row = _row(events() | {"gti_stop": np.array([1e8])}, dt=1.0, segment_size=2.0)
+    row = _row(events(gti_stop=np.array([1e8])), dt=1.0, segment_size=2.0)
     assert row["status"] == Status.BAD_TIME
     assert "5e+07 segments of 2 bins" in row["reason"]
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.config.segment import SegmentOptions
-from pipeline.segment.coarsen import averaged, coarsen
+from pipeline.segment.observation import Observations
+from pipeline.segment.products.power_spectra.coarsen import averaged, coarsen
+from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.segment.rebin import Spectrum
-from pipeline.segment.rows import product_rows
 from pipeline.status import Flag
 
 N, DF = 50_000, 1e-3
@@ -123,8 +124,8 @@ def test_the_row_says_so(observation):
         noise=2.0,
         norm="leahy",
     )
-    (whole,) = product_rows(lambda i: row, 1, SegmentOptions(max_frequencies=N))
-    (less,) = product_rows(lambda i: row, 1, SegmentOptions())
+    (whole,) = product_rows(Observations.held([row]), SegmentOptions(max_frequencies=N))
+    (less,) = product_rows(Observations.held([row]), SegmentOptions())
     assert not whole["flags"] & Flag.COARSENED
     assert less["flags"] & Flag.COARSENED
     assert len(whole["power"]) == N

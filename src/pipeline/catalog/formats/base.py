@@ -1,0 +1,81 @@
+"""What a format of the catalogue declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.columns.base import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file or folder that a format writes.
+
+    Attributes
+    ----------
+    name : str
+        Its name among the outputs of the rule.
+    path : str
+        Its path under the folder of the catalogue.
+    table : Table, optional
+        The table of the catalogue that it holds, if it is one table and nothing else.
+    is_folder : bool, optional
+        Whether it is a folder.
+    """
+
+    name: str
+    path: str
+    table: Table | None = None
+    is_folder: bool = False
+
+
+class Format(Protocol):
+    """A format in which the catalogue is published.
+
+    A module that declares a format is light: it imports neither Astropy nor PyArrow. The modules that do the
+    work are imported by `write`.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the option ``catalog.formats``.
+    label : str
+        The text of its link in the report.
+    main : str
+        Path under the folder of the catalogue of the file or folder that readers open.
+    """
+
+    name: str
+    label: str
+    main: str
+
+    def outputs(self, tables: Sequence[Table]) -> tuple[Output, ...]:
+        """Return the files and folders that the format writes for these tables of the catalogue."""
+
+    def write(
+        self, folder: Path, tables: Mapping[Table, pa.Table], title: str
+    ) -> Mapping[str, int]:
+        """Write the catalogue.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder of the catalogue.
+        tables : mapping of Table to pyarrow.Table
+            Every table of the catalogue, in order, as it is inside the code: NaN, empty text or zero where
+            there is no value.
+        title : str
+            Title of the whole catalogue.
+
+        Returns
+        -------
+        mapping of str to int
+            Numbers of rows that the provenance and the summary give, where the format does not write one row
+            for each row of a table; else empty.
+        """

@@ -1,0 +1,45 @@
+"""The FITS file holds the same tables as the catalogue, and Astropy reads them."""
+
+import warnings
+
+import numpy as np
+from astropy import units
+from astropy.io import fits
+from astropy.table import Table as AstropyTable
+
+from pipeline.catalog.formats.write_fits import write_fits
+from pipeline.columns.registry import CATALOGUE
+from pipeline.tables import to_arrow
+
+
+def test_fits_has_every_table_with_units_ucds_and_descriptions(tmp_path, tables):
+    write_fits(tmp_path / "c.fits", tables, "A survey")
+    with fits.open(tmp_path / "c.fits", checksum=True) as hdus:
+        hdus.verify("exception")
+        assert [hdu.name for hdu in hdus[1:]] == [table.name for table in CATALOGUE]
+        assert hdus[0].header["TITLE"] == "A survey"
+        for table, hdu in zip(CATALOGUE, hdus[1:], strict=True):
+            for number, column in enumerate(table.columns, start=1):
+                assert hdu.header[f"TTYPE{number}"] == column.name
+                assert hdu.header.get(f"TUNIT{number}", "") == column.unit
+                assert hdu.header[f"TUCD{number}"] == column.ucd
+                assert hdu.header[f"TCOMM{number}"] == column.description
+
+
+def test_fits_values_read_back(tmp_path, tables, plain):
+    write_fits(tmp_path / "c.fits", tables, "A survey")
+    sources = AstropyTable.read(tmp_path / "c.fits", hdu="SOURCES")
+    assert sources["ra"].unit == units.deg
+    assert (sources["source_id"][0], sources["flags"][0], sources["m"][0]) == (plain, 2**62, 2**40)
+    assert np.ma.is_masked(sources["ra"][1])
+    models = AstropyTable.read(tmp_path / "c.fits", hdu="MODELS")
+    assert models["components"][0] == "constant.1 power_law.1"
+    assert [len(cell) for cell in models["covariance"]] == [4, 0]
+    assert list(models["best"]) == [True, False]
+
+
+def test_an_empty_catalogue_is_still_valid(tmp_path):
+    write_fits(tmp_path / "c.fits", {t: to_arrow(t, []) for t in CATALOGUE}, "Nothing")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(AstropyTable.read(tmp_path / "c.fits", hdu="PARAMETERS")) == 0
