@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar, cast
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 from pipeline.config.archive import RemoteOptions
 from pipeline.ingest.archive.copies import Copies
@@ -215,7 +215,7 @@ class _RemoteFile(io.RawIOBase):
         self._place = start[whence] + offset
         return self._place
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         stop = min(self._place + len(buffer), self._listed.size)
         if stop <= self._place:
             return 0

@@ -151,7 +151,7 @@ def _is_kind(hdu: Hdu, kind: _OtherTable) -> bool:
 
 
 def _declared(hdu: Hdu) -> str:
-    """Return the kind that a table says it is, empty if it says nothing that is known."""
+    """Return the kind that a table declares, empty if it declares none that is known."""
     if not hdu.columns:
         return ""
     name = hdu.name.strip().upper()
@@ -183,7 +183,7 @@ def _declared(hdu: Hdu) -> str:
 
 
 def _by_columns(hdu: Hdu) -> str:
-    """Return the kind of a table by its columns, empty if they are not those of any."""
+    """Return the kind of a table by its columns, empty if they fit no kind."""
     columns = set(hdu.columns)
     if any(_is_kind(hdu, kind) for kind in _SET_ASIDE):
         return ""
@@ -197,13 +197,13 @@ def _by_columns(hdu: Hdu) -> str:
 
 
 def time_column(columns: Collection[str]) -> str:
-    """Return the column that times are in, empty if there is none."""
+    """Return the column of times, empty if there is none."""
     found = (name for name, beside in TIME_COLUMNS.items() if {name, beside} <= {*columns})
     return next(found, "")
 
 
 def rate_columns(columns: Collection[str]) -> list[str]:
-    """Return the column that a light curve is in, or the numbered ones of several; empty if none."""
+    """Return the column of a light curve, or the numbered columns of several; empty if there is none."""
     for name in RATE_COLUMNS:
         if name in columns:
             return [name]
@@ -214,7 +214,7 @@ def rate_columns(columns: Collection[str]) -> list[str]:
 
 
 def has_frequencies(columns: Collection[str]) -> bool:
-    """Return whether a table has powers and the frequencies they are at."""
+    """Return whether a table has powers and their frequencies."""
     return bool(spectrum_header.columns_of(columns))
 
 
@@ -222,9 +222,8 @@ def _energy_spectrum(hdu: Hdu, primary: Hdu) -> str:
     """Say why a SPECTRUM is of photon energies and not a power spectrum, empty if it may be one.
 
     The format is the same, and no keyword tells them apart. A power spectrum has errors of its own
-    (a STAT_ERR column, POISSERR not true) and no effective area (ANCRFILE); one that a detector
-    is named for is taken for one only if its response is not the detector's own
-    (`is_power_spectrum`).
+    (a STAT_ERR column, POISSERR not true) and no effective area (ANCRFILE). If it names a detector, its
+    response must not be the detector's own (`is_power_spectrum`).
     """
     if has_frequencies(hdu.columns):
         return ""
@@ -238,23 +237,23 @@ def _energy_spectrum(hdu: Hdu, primary: Hdu) -> str:
 
 
 def is_power_spectrum(mission: str, response_mission: str) -> bool:
-    """Return whether a SPECTRUM with such missions in it and in its response is a power spectrum.
+    """Return whether a SPECTRUM is a power spectrum, by the missions in it and in its response.
 
-    The response of a power spectrum maps channels to frequencies, so it is no telescope's.
+    The response of a power spectrum maps channels to frequencies, so it names no telescope.
     """
     return not mission or not response_mission
 
 
-def _response_hdu(hdus, kinds) -> int:
-    """Return the HDU with the channels' edges (EBOUNDS) if there is one, else the response's first."""
+def _response_hdu(hdus: Sequence[Hdu], kinds: Sequence[str]) -> int:
+    """Return the HDU with the edges of the channels (EBOUNDS) if there is one, else the first of the response."""
     for index, hdu in enumerate(hdus):
         if kinds[index] == "response" and {"E_MIN", "E_MAX"} <= set(hdu.columns):
             return index
     return kinds.index("response")
 
 
-def _nothing_in(hdus) -> str:
-    """Say which tables there are, none of which is of use."""
+def _nothing_in(hdus: Sequence[Hdu]) -> str:
+    """Say which tables there are, if none of them is useful."""
     tables = [
         f"{hdu.name or index} ({', '.join(list(hdu.columns)[:6])}{', …' * (len(hdu.columns) > 6)})"
         for index, hdu in enumerate(hdus)

@@ -2,18 +2,18 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from pipeline.ingest.files import undefined
 from pipeline.ingest.files.recognise import rate_columns
 from pipeline.ingest.hdu import Hdu
 from pipeline.ingest.missions import band, registry, rxte
 from pipeline.ingest.missions.band import Band
-from pipeline.ingest.read import counts, errors, exposure, lightcurve, quality
+from pipeline.ingest.read import counts, errors, exposure, quality
+from pipeline.ingest.read.columns import MeasuredColumns
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag, Status
 
@@ -88,7 +88,7 @@ def of_table(
     names = rate_columns(hdu.columns)
     if not names:
         raise Rejected(Status.NO_DATA, "no column with a rate, counts or a flux")
-    table = _Columns(hdu, n)
+    table = MeasuredColumns(hdu, n)
     if names == ["RATE"] and {"COUNTS", "BACK_COUNTS", "BACKRATIO"} <= set(hdu.columns):
         names = ["COUNTS"]  # eROSITA: RATE is without the background, whatever BACKAPP says
     if names == ["PDCSAP_FLUX"] and not np.isfinite(table.bands("PDCSAP_FLUX")).any():
@@ -98,55 +98,8 @@ def of_table(
     return [replace(series, band=its) for series, its in zip(made, named, strict=True)]
 
 
-class _Columns:
-    """The columns of a table; a cell may hold several bands. Each column is read once."""
-
-    def __init__(self, hdu: Hdu, n: int):
-        self.hdu, self.n, self.names = hdu, n, set(hdu.columns)
-        self.known: dict[str, np.ndarray] = {}
-        self.found: dict[str, dict[str, int]] = {}
-
-    def bands(self, name: str) -> np.ndarray:
-        """Return a column of measurements, shape (bands, n), NaN where there is no value."""
-        if name not in self.known:
-            values = self.hdu.read_any(name)
-            if values.dtype.kind in "biuf":
-                read = undefined.clean(np.asarray(values, values.dtype.newbyteorder("=")))
-            elif values.dtype.kind in "SU":
-                words = undefined.of_words(values)
-                read = undefined.clean(words.values)
-                read = undefined.Cleaned(read.values, words.found | read.found)
-            else:
-                read = undefined.Cleaned(self.hdu.read(name))  # this says what is wrong with it
-            self.found[name] = {**self.hdu.stand_ins(name), **read.found}
-            bands = lightcurve.as_bands(read.values, self.n)
-            self.known[name] = bands.astype(float, copy=False)
-        return self.known[name]
-
-    def each(self, name: str) -> range:
-        """Return the numbers of the bands of a column."""
-        return range(len(self.bands(name)))
-
-    def first_of(self, candidates: Iterable[str], number: int = 0) -> np.ndarray:
-        """Return a band of the first column that the table has, or its only band; empty if it has none."""
-        for name in candidates:
-            if name in self.names:
-                bands = self.bands(name)
-                return bands[number] if number < len(bands) else bands[0]
-        return _EMPTY
-
-    def stand_ins(self) -> tuple[list[str], Flag]:
-        """Return what stood in the place of values in the columns that were read, and STAND_INS."""
-        reasons, flag = [], _NO_FLAG
-        for name, counts_of in self.found.items():
-            for text, count in counts_of.items():
-                reasons.append(f"{count} with {text} in {name}")
-                flag |= Flag.STAND_INS if text != undefined.NOTHING else _NO_FLAG
-        return reasons, flag
-
-
 def _series(
-    table: _Columns, name: str, number: int, dt: float, known: registry.Mission | None
+    table: MeasuredColumns, name: str, number: int, dt: float, known: registry.Mission | None
 ) -> Series:
     """Return a band of a column of rates, counts or fluxes with its errors, exposures and quality."""
     dialect, of_counts = registry.dialect(name), name == "COUNTS"
@@ -169,11 +122,11 @@ def _series(
         counting = None
     quality_of = _bad(table, dialect, known)
     rate, error = rate * scale, error * scale if len(error) else error
-    impossible = errors.are_none(rate, error, dt, fracexp)
+    impossible = errors.are_impossible(rate, error, dt, fracexp)
     reasons = list(quality_of.reasons)
     if impossible.any():
         reasons.append(f"{np.count_nonzero(impossible)} with an error of 0 or less")
-    stand_ins, stood_in = table.stand_ins()
+    stand_ins = table.stand_ins()
     used = np.isfinite(rate) & ~quality_of.bad & _well_exposed(exposed.fraction)
     return Series(
         band=Band(),
@@ -183,13 +136,13 @@ def _series(
         bad=quality_of.bad | impossible,
         background_rate=_background(table, number, of_counts, scale, used),
         counting=counting,
-        left_out=(*reasons, *stand_ins),
-        flags=quality_of.flags | stood_in,
+        left_out=(*reasons, *stand_ins.reasons),
+        flags=quality_of.flags | stand_ins.flags,
     )
 
 
 def _error(
-    table: _Columns, name: str, number: int, dialect: registry.LightCurveDialect
+    table: MeasuredColumns, name: str, number: int, dialect: registry.LightCurveDialect
 ) -> np.ndarray:
     """Return the errors of a band of a column, empty if there are none."""
     error = errors.of_rate(table, name, number, dialect)
@@ -199,7 +152,7 @@ def _error(
     return error if len(error) and np.any(error > 0) else _EMPTY
 
 
-def _without_stand_ins(table: _Columns, name: str, values: np.ndarray) -> np.ndarray:
+def _without_stand_ins(table: MeasuredColumns, name: str, values: np.ndarray) -> np.ndarray:
     """Return counts with NaN in the place of a negative number that stands for no value."""
     negative = values < 0
     if not negative.any() or not _stand_for_none(values, negative):
@@ -214,7 +167,7 @@ def _stand_for_none(values: np.ndarray, negative: np.ndarray) -> bool:
     return alone and counts.are_counts(values[~negative])
 
 
-def _exposure(table: _Columns, number: int, dt: float) -> exposure.Exposure:
+def _exposure(table: MeasuredColumns, number: int, dt: float) -> exposure.Exposure:
     """Return how the bins of a band were exposed, by the first column of exposures."""
     for name in exposure.COLUMNS:
         values = table.first_of((name,), number)
@@ -256,7 +209,7 @@ class _Quality:
 
 
 def _bad(
-    table: _Columns, dialect: registry.LightCurveDialect, known: registry.Mission | None
+    table: MeasuredColumns, dialect: registry.LightCurveDialect, known: registry.Mission | None
 ) -> _Quality:
     """Return which bins are bad by the columns of quality."""
     hdu, entry = table.hdu, table.hdu.entry
@@ -292,7 +245,7 @@ def bad_events(hdu: Hdu, known: registry.Mission | None) -> np.ndarray | None:
     """Return which events are bad by the column that the configuration names; None if it names none."""
     if not hdu.entry or "QUALITY" not in hdu.columns:
         return None
-    return _bad(_Columns(hdu, len(hdu.read("TIME"))), registry.dialect(""), known).bad
+    return _bad(MeasuredColumns(hdu, len(hdu.read("TIME"))), registry.dialect(""), known).bad
 
 
 def _well_exposed(fraction: np.ndarray) -> np.ndarray | bool:
@@ -301,7 +254,7 @@ def _well_exposed(fraction: np.ndarray) -> np.ndarray | bool:
 
 
 def _background(
-    table: _Columns,
+    table: MeasuredColumns,
     number: int,
     of_counts: bool,
     scale: np.ndarray | float,
