@@ -11,7 +11,7 @@ import sys
 import numpy as np
 from _common import report
 
-from pipeline.fit import Engine, Model, Spectra, configure, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, Spectra, configure, fit_model
 from pipeline.fit.significance.criteria import choose
 from pipeline.segment.rebin import logarithmic
 
@@ -50,7 +50,7 @@ def as_it_is(frequency, power):
 
 def with_peak(spectra, widths):
     """Return by sample size whether the model with the peak is chosen, and the number of bins."""
-    fits = [fit_model(Engine(model), spectra, widths) for model in (NULL, PEAK)]
+    fits = [fit_model(Engine(PowerSpectrum(model)), spectra, widths) for model in (NULL, PEAK)]
     deviance = np.array([f.statistic for f in fits])
     n_free = np.array([f.n_free for f in fits])
     bins = len(spectra.power)

@@ -13,7 +13,7 @@ import numpy as np
 from _common import report, simulate
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, add_profiles, configure, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, add_profiles, configure, fit_model
 from pipeline.fit.uncertainty.intervals import is_weak
 from pipeline.fit.uncertainty.profile import End
 
@@ -41,7 +41,7 @@ def fits(engine, truth, grid, n, simulations, seed=1):
     rng = np.random.default_rng(seed)
     for start in range(0, simulations, PER_BATCH):
         lanes = min(PER_BATCH, simulations - start)
-        spectra, u = simulate(engine.model, truth, grid, n, lanes, rng)
+        spectra, u = simulate(engine.objective.model, truth, grid, n, lanes, rng)
         widths = np.full_like(spectra.power, grid[1] - grid[0])
         yield spectra, widths, fit_model(engine, spectra, widths), u
 
@@ -80,7 +80,7 @@ def measure(engine, workload, simulations, profiled):
         mended = add_profiles(engine, spectra, widths, result)
         holds, there = by_profile(mended, u)
         inside["default"].append(np.where(there, holds, by_covariance(mended, u)))
-        inside["weak"].append(is_weak(mended)[engine.model.slot_of()])
+        inside["weak"].append(is_weak(mended)[engine.objective.model.slot_of()])
         lanes = np.arange(min(left, spectra.power.shape[1]))
         left -= lanes.size
         if lanes.size:
@@ -108,7 +108,7 @@ def coverage_line(engine, workload, simulations, profiled, precision):
     """Print the line of one workload."""
     name, _, n, _ = workload
     each, weak = measure(engine, workload, simulations, profiled)
-    model = engine.model
+    model = engine.objective.model
     free = [k for k in range(model.size) if [f for s in model.slots for f in s.fixed][k] is None]
     values = {
         method: {model.names[k]: round(float(c[k]), 2) for k in free} for method, c in each.items()
@@ -161,10 +161,10 @@ def main():
         devices = configure(precision=precision)
         for workload in WORKLOADS:
             model = Model.from_components(workload[0], workload[1][0])
-            engine = Engine(model, precision=precision, devices=devices)
+            engine = Engine(PowerSpectrum(model), precision=precision, devices=devices)
             coverage_line(engine, workload, simulations, min(profiled, simulations), precision)
         engine = Engine(
-            Model.from_components("QPO", ["lorentzian", "constant"]),
+            PowerSpectrum(Model.from_components("QPO", ["lorentzian", "constant"])),
             precision=precision,
             devices=devices,
         )

@@ -23,7 +23,7 @@ from scipy import stats
 
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, configure, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, configure, fit_model
 from pipeline.fit.driver import fit_rows
 from pipeline.fit.significance.detection import detect_peak
 
@@ -42,9 +42,11 @@ ALPHA = 0.01
 def tests(components, spectra, seed, **options):
     """Test every spectrum for a Lorentzian beside the components."""
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    null = fit_model(Engine(Model.from_components("null", components)), spectra, widths)
+    null = fit_model(
+        Engine(PowerSpectrum(Model.from_components("null", components))), spectra, widths
+    )
     peak = Model.from_components("peak", [*components, "lorentzian"])
-    engine = Engine(peak, precision="float32")
+    engine = Engine(PowerSpectrum(peak), precision="float32")
     seeds = [[seed, k] for k in range(spectra.power.shape[1])]
     start = time.perf_counter()
     found = detect_peak(engine, spectra, widths, null, seeds, **options)

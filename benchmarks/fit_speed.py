@@ -17,8 +17,8 @@ from statistics import median
 import numpy as np
 from _common import report, simulate, timed
 
-from pipeline.fit import Engine, Model, Problem, Spectra, configure
-from pipeline.fit.engine.optimize import Code
+from pipeline.fit import Engine, Model, PowerSpectrum, Problem, Spectra, configure
+from pipeline.fit.engine.problem import Code
 from pipeline.fit.uncertainty.covariance import covariance
 
 BINS, N, SPECTRA, PEERS = 1024, 32, 8192, 12
@@ -73,11 +73,9 @@ def bounds(u):
 def ours(engine, spectra, start, lower, upper):
     """Fit everything and invert the information."""
     free = np.ones(start.shape, bool)
-    active = np.ones((len(engine.model.slots), start.shape[1]), bool)
+    active = np.ones((len(engine.objective.model.slots), start.shape[1]), bool)
     fit = engine.fit(spectra, Problem(start, lower, upper, free, active))
-    errors = covariance(
-        engine.model, "gamma", spectra, active, fit.u, ~fit.at_bound, engine.block_size
-    )
+    errors = covariance(engine.objective, spectra, active, fit.u, ~fit.at_bound, engine.block_size)
     return fit, errors
 
 
@@ -127,7 +125,10 @@ def measure(make, precision, seed, barrier=None):
     lanes = start.shape[1]
     on_cpu = devices[0].platform == "cpu"
     engine = Engine(
-        model, block_size=BLOCK if on_cpu else lanes, precision=precision, devices=devices
+        PowerSpectrum(model),
+        block_size=BLOCK if on_cpu else lanes,
+        precision=precision,
+        devices=devices,
     )
     grid = spectra.frequency[:, :1], spectra.power, spectra.weight[:, :1]
     resident = Spectra(*grid).on_device(engine.dtype)

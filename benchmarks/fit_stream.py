@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from _common import report
 from fit_speed import BINS, BLOCK, SPECTRA, bounds, ours, workload
 
-from pipeline.fit import Engine, Model, Spectra, configure
+from pipeline.fit import Engine, Model, PowerSpectrum, Spectra, configure
 
 SHARDS, REPEATS = 4, 3
 COLUMNS = "frequency", "power", "n"
@@ -76,7 +76,7 @@ def main():
     spectra, u, start = workload(model)
     on_cpu = devices[0].platform == "cpu"
     block = BLOCK if on_cpu else SPECTRA
-    engine = Engine(model, block_size=block, precision="float32", devices=devices)
+    engine = Engine(PowerSpectrum(model), block_size=block, precision="float32", devices=devices)
     lower, upper = bounds(u)
 
     def fit(here):

@@ -17,7 +17,7 @@ import numpy as np
 from _common import report, simulate, spread
 from scipy import stats
 
-from pipeline.fit import Engine, Model, configure, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, configure, fit_model
 from pipeline.fit.significance.predictive import check
 
 GRID = np.linspace(0.1, 25.0, 250)
@@ -36,10 +36,12 @@ def checks(components, spectra, seed, **options):
     """Fit the model to every spectrum and check it; return also the seconds of the check."""
     model = Model.from_components("model", components)
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    result = fit_model(Engine(model), spectra, widths)
+    result = fit_model(Engine(PowerSpectrum(model)), spectra, widths)
     seeds = [[seed, k] for k in range(spectra.power.shape[1])]
     start = time.perf_counter()
-    found = check(Engine(model, precision="float32"), spectra, widths, result, seeds, **options)
+    found = check(
+        Engine(PowerSpectrum(model), precision="float32"), spectra, widths, result, seeds, **options
+    )
     return found, time.perf_counter() - start
 
 

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from _common import report, simulate, timed
 
-from pipeline.fit import Engine, Model, Spectra, configure, fit_model
-from pipeline.fit.objectives.power_spectrum import objective_at
+from pipeline.fit import Engine, Model, PowerSpectrum, Spectra, configure, fit_model
 from pipeline.fit.uncertainty.diagnostics import diagnose
 from pipeline.fit.uncertainty.hmc import CHAINS, sample_chains
 from pipeline.fit.uncertainty.importance import GOOD_K, sample
@@ -38,7 +37,7 @@ def main():
     model = Model.from_components("qpo", ["power_law", "lorentzian", "constant"])
     spectra, _ = simulate(model, TRUTH, GRID, N, SOURCES, np.random.default_rng(1))
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    engine = Engine(model, devices=devices)
+    engine = Engine(PowerSpectrum(model), devices=devices)
     result = fit_model(engine, spectra, widths)
     seeds = [[1, k] for k in range(SOURCES)]
     run = partial(sample, engine, spectra, widths, result, seeds, draws=DRAWS)
@@ -106,9 +105,9 @@ def _log_density(engine, power, place, z):
     u = place[0] + place[1] @ z
     frequency = jnp.asarray(GRID)[:, None]
     spectrum = Spectra(frequency, power[:, None], jnp.full_like(frequency, N))
-    active = np.ones((len(engine.model.slots), 1), bool)
-    told = engine.model, engine.likelihood, spectrum, spectrum.grid, active
-    return -0.5 * objective_at(*told, u[:, None])[0]
+    active = np.ones((len(engine.objective.model.slots), 1), bool)
+    data = engine.objective.prepared(spectrum)
+    return -0.5 * engine.objective.value(data, active, u[:, None])[0]
 
 
 def _places(result):

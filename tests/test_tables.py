@@ -8,14 +8,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.columns.base import Column, Table
+from pipeline.columns.catalogue import REJECTED, SOURCES
+from pipeline.columns.fits import MODELS
+from pipeline.columns.registry import TABLES
+from pipeline.columns.spectra import SPECTRA
+from pipeline.status import Flag
 from pipeline.tables import (
     TableError,
+    ahead,
+    atomic_path,
     columns_to_arrow,
+    empty_row,
     parquet_writer,
+    read_arrow,
     read_parquet,
     rows_of,
     schema,
     to_arrow,
+    write_arrow,
+    write_parquet,
 )
 
 THINGS = Table(
@@ -134,3 +145,108 @@ def test_a_key_that_comes_twice_in_columns_is_refused(tmp_path):
         write({"name": ["a"]})
         with pytest.raises(TableError, match=r"two rows with \{'name': 'a'\}"):
             write({"name": ["b", "a"]})
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+def test_a_row_of_which_nothing_is_known_can_be_written_and_read(table, tmp_path):
+    write_parquet(tmp_path / "t.parquet", table, [{}])
+    (row,) = rows_of(read_parquet(tmp_path / "t.parquet", table))
+    for column in table.columns:
+        expected = empty_row(table)[column.name]
+        if column.array:
+            assert len(row[column.name]) == 0
+        else:
+            assert row[column.name] == expected or math.isnan(row[column.name])
+
+
+def test_values_come_back_as_they_were_written(tmp_path):
+    power = np.geomspace(1e-9, 1e9, 7)
+    row = {"source_id": "a", "m": 2**40, "power": power, "observation_ids": ["x", "y"], "rms": 0.1}
+    write_parquet(tmp_path / "t.parquet", SPECTRA, [row])
+    (back,) = rows_of(read_parquet(tmp_path / "t.parquet", SPECTRA))
+    assert back["m"] == 2**40
+    assert back["rms"] == 0.1
+    assert list(back["observation_ids"]) == ["x", "y"]
+    np.testing.assert_array_equal(back["power"], power)
+
+
+def test_units_and_descriptions_travel_with_the_file(tmp_path):
+    write_parquet(tmp_path / "t.parquet", SOURCES, [])
+    field = pq.read_schema(tmp_path / "t.parquet").field("qpo_frequency")
+    assert field.metadata[b"unit"] == b"Hz"
+    assert field.metadata[b"ucd"] == SOURCES.column("qpo_frequency").ucd.encode()
+
+
+def test_rows_in_groups_can_be_read_one_by_one(tmp_path):
+    rows = ({"source_id": str(i)} for i in range(5))
+    assert write_parquet(tmp_path / "t.parquet", SPECTRA, rows, rows_per_group=2) == 5
+    file = pq.ParquetFile(tmp_path / "t.parquet")
+    assert file.num_row_groups == 3
+    assert rows_of(file.read_row_group(1))[0]["source_id"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"colour": "red"}], "no column 'colour'"),
+        ([{"file": 3.5}], r"REJECTED\.file"),
+        ([{"file": "a"}, {"file": "a"}], "two rows"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_refused_and_leaves_no_file(rows, message, tmp_path):
+    with pytest.raises(TableError, match=message):
+        write_parquet(tmp_path / "t.parquet", REJECTED, rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "deep" / "file"
+    with atomic_path(path) as temporary:
+        temporary.write_text("old")
+    with pytest.raises(FileNotFoundError), atomic_path(path) as temporary:
+        temporary.with_name("nowhere").rename(temporary)
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_a_file_that_is_cut_short_or_another_table_is_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    write_parquet(path, MODELS, [{"source_id": "a", "covariance": [1.0] * 1000}])
+    with pytest.raises(TableError, match="another version"):
+        read_parquet(path, REJECTED)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(TableError, match="not a readable MODELS"):
+        read_parquet(path, MODELS)
+
+
+def test_a_selection_of_columns_is_checked_too(tmp_path):
+    write_parquet(tmp_path / "t.parquet", SPECTRA, [{"source_id": "a"}])
+    columns = ["source_id", "m"]
+    assert read_parquet(tmp_path / "t.parquet", SPECTRA, columns).column_names == columns
+
+
+def test_the_schema_has_no_nulls():
+    table = to_arrow(SOURCES, [{"object": None, "rms": None}])
+    assert table.schema.equals(schema(SOURCES), check_metadata=True)
+    assert table.column("object").to_pylist() == [""]
+    assert all(not field.nullable for field in table.schema)
+
+
+def test_the_next_item_is_made_ahead_and_an_error_comes_where_it_belongs():
+    def items():
+        yield from (1, 2)
+        raise ValueError("third")
+
+    coming = ahead(items())
+    assert [next(coming), next(coming)] == [1, 2]
+    with pytest.raises(ValueError, match="third"):
+        next(coming)
+    assert list(ahead([])) == []
+
+
+def test_rows_that_a_stage_keeps_for_itself_come_back_as_they_were(tmp_path):
+    rows = [{**empty_row(SPECTRA), "source_id": "a", "power": np.arange(3.0), "flags": Flag.NO_GTI}]
+    write_arrow(tmp_path / "part", SPECTRA, rows)
+    (row,) = rows_of(read_arrow(tmp_path / "part"))
+    np.testing.assert_array_equal(row["power"], [0.0, 1.0, 2.0])
+    assert (row["source_id"], row["flags"]) == ("a", int(Flag.NO_GTI))

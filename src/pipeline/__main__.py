@@ -15,7 +15,8 @@ from pipeline import __version__
 from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, Options
 from pipeline.config.survey import SECTIONS, Survey, validate
-from pipeline.stages import STAGES, Section, Stage, Value, always
+from pipeline.declared import Section, Stage, Value, always
+from pipeline.stages import STAGES
 
 EXIT_CONFIG = 2
 EXIT_TRY_AGAIN = 75

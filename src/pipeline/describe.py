@@ -46,12 +46,18 @@ def options(section: type[Options] = Survey, prefix: str = "") -> list[Option]:
         field = section.model_fields[name]
         if "$ref" in about:  # of a survey, the sections are listed by themselves
             if section is not Survey:
-                rows += options(field.annotation, f"{prefix}{name}.")
+                rows += options(_section(field.annotation), f"{prefix}{name}.")
         else:
             default = field.get_default(call_default_factory=True)
             text = "" if field.is_required() else json.dumps(default)
             rows.append(Option(prefix + name, _type(about), text, about["description"]))
     return rows
+
+
+def _section(annotation: Any) -> type[Options]:
+    """Return the section that is the type of a key."""
+    assert issubclass(annotation, Options), annotation
+    return annotation
 
 
 def _type(about: dict[str, Any]) -> str:

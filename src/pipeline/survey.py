@@ -23,8 +23,9 @@ from pipeline.columns.simulate import TRUTH
 from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError
 from pipeline.config.survey import Survey, load
+from pipeline.declared import RESULTS
 from pipeline.describe import write_files, write_options
-from pipeline.stages import CATALOG, DOWNLOAD, LIST, PLAN, RESULTS
+from pipeline.stages import CATALOG, DOWNLOAD, LIST, PLAN
 from pipeline.workflow import check_paths, resolve
 
 ROOT = Path(__file__).parents[2]

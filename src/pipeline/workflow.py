@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.closure import code_version
 from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, section_json
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
-from pipeline.stages import RESULTS, Argument, File, Folder, Kept, Section, Stage, Value
+from pipeline.declared import RESULTS, Argument, File, Folder, Kept, Section, Stage, Value
 
 
 def inputs(stage: Stage, survey: Survey, shards: Sequence[str]) -> dict[str, str | list[str]]:
@@ -77,7 +78,7 @@ def _in_rule(folder: Folder) -> dict[str, File]:
 def _folder_of_input(name: str) -> Callable[..., str]:
     """Return a parameter: the folder of an input, which is one path or a list of them."""
 
-    def folder(wildcards, input) -> str:
+    def folder(wildcards: Any, input: Any) -> str:
         paths = getattr(input, name)
         return os.path.dirname(paths if isinstance(paths, str) else paths[0])
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline import stages
 from pipeline.catalog import shards
 from pipeline.catalog.shards import COLUMNS, read_shard, shard_files
 from pipeline.columns.base import Column, Table
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.registry import TABLES
 from pipeline.config.survey import validate
-from pipeline.stages import CATALOG, FIT, File, Folder
+from pipeline.declared import File, Folder, remote
+from pipeline.stages import CATALOG, FIT
 from pipeline.tables import TableError, write_parquet
 
 SURVEY = validate({"archive": "/data"})
@@ -66,7 +66,7 @@ def test_a_table_more_of_a_stage_is_read_with_the_others(folders, tmp_path, monk
 
 
 def test_a_table_that_the_survey_does_not_have_is_not_read(folders, tmp_path, monkeypatch):
-    more = File("extra", "fit/{shard}.extra.parquet", EXTRA, when=stages.remote)
+    more = File("extra", "fit/{shard}.extra.parquet", EXTRA, when=remote)
     fit = replace(FIT, writes=(*FIT.writes, more))
     monkeypatch.setattr(shards, "CATALOG", replace(CATALOG, reads=(Folder("fit", fit, (EXTRA,)),)))
     assert shard_files(SURVEY, folders) == ()

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, Problem, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, Problem, fit_model
 
 GRID = np.linspace(1 / 16, 32, 256)
 TRUTH = [2.0, 1.4, 6.0, 6.0, 1.0, 2.0]
@@ -31,7 +31,9 @@ def _model(starts):
 
 
 def _fit(model, spectra):
-    return fit_model(Engine(model), spectra, np.full_like(spectra.power, GRID[1] - GRID[0]))
+    return fit_model(
+        Engine(PowerSpectrum(model)), spectra, np.full_like(spectra.power, GRID[1] - GRID[0])
+    )
 
 
 def _objective(spectra, lane):
@@ -105,7 +107,7 @@ def test_a_narrow_valley_that_curves_is_followed(draw):
     grid = np.linspace(0.3, 12, 120)
     spectra, u = draw(model, [0.3, 1.4, 2.0], grid, 2000, 20, seed=36)
     start = np.array([np.log(1.4), 0.14, np.log(0.94)])[:, None] * np.ones(20)
-    engine = Engine(model)
+    engine = Engine(PowerSpectrum(model))
     shape = np.ones((3, 20))
     problem = {
         "lower": np.array([-30.0, -1.0, -30.0])[:, None] * shape,

@@ -12,7 +12,7 @@ from pipeline.config.models import ComponentOptions
 from pipeline.config.survey import validate
 from pipeline.fit import Engine, Grid, Model, driver, fit_model
 from pipeline.fit.model.likelihood import terms
-from pipeline.fit.objectives.power_spectrum import information
+from pipeline.fit.objectives.power_spectrum import PowerSpectrum
 from pipeline.fit.tables.results import parameter_rows
 
 GRID = np.geomspace(0.3, 40, 160)
@@ -90,7 +90,8 @@ def test_the_observed_information_is_the_hessian_of_the_likelihood(coupled, draw
         power = model.power(v[:, None], Grid.of(spectra.frequency), active)
         return jnp.sum(terms("gamma", spectra.power, spectra.weight, power).deviance) / 2
 
-    found = information("observed", model, "gamma", spectra, active, u)[:, :, 0]
+    fitted = PowerSpectrum(model)
+    found = fitted.information("observed", fitted.prepared(spectra), active, u)[:, :, 0]
     expected = jax.hessian(objective)(u[:, 0])
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-8 * np.abs(expected).max())
 
@@ -120,7 +121,9 @@ def test_a_harmonic_is_found_without_starts_and_sharpens_the_frequency(draw):
     spectra, u = draw(free, values, GRID, 300, 24, seed=3)
     widths = np.gradient(spectra.frequency, axis=0)
     model = build(*HARMONICS)
-    one, both = (fit_model(Engine(m, block_size=24), spectra, widths) for m in (free, model))
+    one, both = (
+        fit_model(Engine(PowerSpectrum(m), block_size=24), spectra, widths) for m in (free, model)
+    )
     assert both.sound.all()
     assert (both.n_free == 6).all()
     np.testing.assert_allclose(both.bic - both.statistic, 6 * np.log(300 * GRID.size))
@@ -176,7 +179,9 @@ def test_a_lorentzian_of_given_q_has_no_error_of_its_q(draw):
         {"lorentzian": {"fwhm": {"tied": {"to": "lorentzian.1.frequency", "factor": 0.1}}}},
     )
     spectra, _ = draw(model, [0.01, 0.02, 4.0, 0.4], GRID, 100, 3, seed=5)
-    result = fit_model(Engine(model, block_size=8), spectra, np.gradient(spectra.frequency, axis=0))
+    result = fit_model(
+        Engine(PowerSpectrum(model), block_size=8), spectra, np.gradient(spectra.frequency, axis=0)
+    )
     row = {"source_id": "s", "product": "p", "norm": "frac", "dt": np.nan}
     row |= {"frequency_lo": GRID[:-1], "frequency_hi": GRID[1:]}
     found = {p["parameter"]: p for p in parameter_rows(row, result, 0)}

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from pipeline.catalog.groups import best_of, least_of, pick, ranks
 from pipeline.catalog.parameters import is_peak
 from pipeline.catalog.qpo import PeakTests, tests_of
+from pipeline.components import is_white_noise
 from pipeline.status import HAS_RESULT
 
 
@@ -70,7 +71,7 @@ def fits_of(models: pa.Table, product: np.ndarray, n_products: int) -> Fits:
     without = least_of(product, n_products, np.where(compared & ~with_peak, bic, nan))
     with np.errstate(invalid="ignore"):
         fall = np.where(np.isfinite(least), least - without, inf)
-    constant = [all(c.split(".")[0] == "constant" for c in names) for names in components]
+    constant = [all(map(is_white_noise, names)) for names in components]
     runner_up, delta_bic = _runners_up(models, product, n_products, compared, rival_bic)
     words = ("lrt_component", "lrt_frequency", "lrt_fwhm")
     tested = [models.column(name).to_numpy(zero_copy_only=False) for name in words]

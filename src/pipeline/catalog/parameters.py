@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.catalog.groups import NONE, pick
-from pipeline.components import LORENTZIANS
+from pipeline.components import component_of, may_be_qpo
 
 _OF_A_PEAK = ("frequency", "fwhm", "variance", "q", "rms", "peak_power", "nu_max")
-_PLACED_BY_NU_MAX = "lorentzian_numax"
 
 
 @dataclass(frozen=True)
@@ -182,9 +181,7 @@ class Peaks:
             found[place[np.searchsorted(distinct, keys[named])]] = named
         first = own[first[order]]
         codes = parameters.component[first]
-        by_nu_max = np.array(
-            [name.startswith(_PLACED_BY_NU_MAX) for name in parameters.components], bool
-        )
+        by_nu_max = np.array([_is_placed_by_nu_max(name) for name in parameters.components], bool)
         placed = np.where(
             by_nu_max[codes] & (rows["nu_max"] >= 0), rows["nu_max"], rows["frequency"]
         )
@@ -207,7 +204,13 @@ class Peaks:
 
 def is_peak(component: str) -> bool:
     """Return whether a component, by its name in the catalogue, is a Lorentzian or a blend of them."""
-    return component.split(".")[0] in LORENTZIANS
+    return may_be_qpo(component)
+
+
+def _is_placed_by_nu_max(component: str) -> bool:
+    """Return whether the fitted parameter that is the place of a peak is nu_max."""
+    declared = component_of(component)
+    return declared is not None and declared.centre == "nu_max"
 
 
 def members(component: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from pipeline.catalog.qpo import (
 )
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.spectra import SPECTRA
+from pipeline.components import parameters_for
 from pipeline.config.catalog import CatalogOptions
 from pipeline.nulls import EMPTY
 from pipeline.status import Flag
@@ -31,11 +32,7 @@ _JUDGEMENT = ("status", "flags", "reason")
 FROM_PRODUCT = tuple(n for n in SOURCES.names if n in SPECTRA.names and n not in _JUDGEMENT)
 _LIMIT = "below"
 """Method of a p-value that is an upper limit."""
-_CONTINUUM = {
-    "slope": (("bending_power_law.1", "slope_high"), ("power_law.1", "slope")),
-    "bend_frequency": (("bending_power_law.1", "bend_frequency"),),
-    "nu_max": (("envelope.1", "nu_max"),),
-}
+_CONTINUUM = {name: parameters_for(name) for name in ("slope", "bend_frequency", "nu_max")}
 """Columns of the continuum, and the parameters that they may be: the first that the model has."""
 _QPO = ("frequency", "fwhm", "q", "rms")
 

@@ -12,7 +12,8 @@ from pipeline.columns.fits import MODELS, PARAMETERS, SAMPLES
 from pipeline.columns.ingest import INGEST
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.survey import Survey
-from pipeline.stages import CATALOG, File
+from pipeline.declared import File
+from pipeline.stages import CATALOG
 from pipeline.tables import read_parquet
 
 COLUMNS: dict[str, tuple[str, ...]] = {

@@ -9,14 +9,17 @@ from pipeline.columns.base import Table
 from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.observations import OBSERVATIONS
+from pipeline.segment.products import PRODUCTS
 
-TABLES = {
+_MODULES = (observations, ingest, spectra, fits, catalogue, simulate)
+_DECLARED = [table for module in _MODULES for table in vars(module).values()]
+
+TABLES: dict[str, Table] = {
     table.name: table
-    for module in (observations, ingest, spectra, fits, catalogue, simulate)
-    for table in vars(module).values()
+    for table in (*_DECLARED, *(product.table for product in PRODUCTS))
     if isinstance(table, Table)
 }
-"""Every table that is declared in a module of this package, by its name."""
+"""Every table that a module of this package or a product of `segment` declares, by its name."""
 
 CATALOGUE = (SOURCES, EPOCHS, MODELS, PARAMETERS, OBSERVATIONS, REJECTED)
 """Tables that are published, in the order of the FITS extensions."""

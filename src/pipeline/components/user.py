@@ -5,17 +5,19 @@ import importlib.metadata
 import inspect
 import sys
 from collections.abc import Callable, Container
+from pathlib import Path
 
-from pipeline.components.base import Component, ComponentError, Parameter
+from pipeline.components.base import Component, ComponentError
+from pipeline.components.parameters import CENTRES, Parameter
 from pipeline.refusal import error_line
 
 ENTRY_POINTS = "pipeline.components"
 """Group of the entry points by which installed packages offer components, as ``plugin:NAME``."""
 
-_folders = []
+_folders: list[str] = []
 
 
-def search_in(folder) -> None:
+def search_in(folder: str | Path) -> None:
     """Let `find` import modules from a folder too, after all others."""
     if str(folder) not in _folders:
         _folders.append(str(folder))
@@ -44,7 +46,7 @@ def load(name: str, taken: Container[str]) -> Component:
     return found
 
 
-def _imported(module: str, attribute: str):
+def _imported(module: str, attribute: str) -> object:
     """Import an attribute of a module, or say in one line why it cannot be had."""
     sys.path.extend(folder for folder in _folders if folder not in sys.path)
     try:
@@ -59,7 +61,7 @@ def _imported(module: str, attribute: str):
     return getattr(found, attribute)
 
 
-def _plugin(name: str):
+def _plugin(name: str) -> object:
     """Load an entry point, or say in one line why it cannot be had."""
     offered = importlib.metadata.entry_points(group=ENTRY_POINTS)
     if name not in offered.names:
@@ -69,14 +71,19 @@ def _plugin(name: str):
     return _imported(module, attribute)
 
 
-def _fault(found, taken) -> str:
+def _fault(found: object, taken: Container[str]) -> str:
     """Say what keeps an object from being fitted as a component; empty if nothing does."""
     if not isinstance(found, Component):
         return f"is {type(found).__name__}; allowed: a pipeline.components.Component"
     if not found.name.isidentifier() or found.name in taken:
         return f"has the name {found.name!r}; allowed: an identifier that is not built in"
-    if not callable(found.function):
+    if type(found).density is Component.density and not callable(found.function):
         return "has no function"
+    return _fault_of_parameters(found) or _fault_of_use(found)
+
+
+def _fault_of_parameters(found: Component) -> str:
+    """Say what is wrong with the parameters of a component; empty if nothing is."""
     if not isinstance(found.parameters, tuple) or not found.parameters:
         return "has no tuple of parameters"
     for p in found.parameters:
@@ -88,9 +95,14 @@ def _fault(found, taken) -> str:
             return f"has the parameter {p.name!r} on a log scale with bounds that are not positive"
     if len(set(found.names)) < len(found.names) or not all(n.isidentifier() for n in found.names):
         return "has parameters whose names are not different identifiers"
-    if not _takes(found.function, 1 + len(found.parameters)):
+    return ""
+
+
+def _fault_of_use(found: Component) -> str:
+    """Say why a component cannot be evaluated, or looked for as a peak; empty if it can."""
+    if found.function and not _takes(found.function, 1 + len(found.parameters)):
         return f"has a function that does not take frequency, {', '.join(found.names)}"
-    places = {"frequency", "nu_max", "characteristic_frequency", "fwhm"}
+    places = {*CENTRES, "fwhm"}
     if found.peak and not ("variance" in found.names and places & set(found.names)):
         return f"is a peak without variance and one of {', '.join(sorted(places))}"
     return ""

@@ -1,10 +1,10 @@
 """What the options of every section have in common."""
 
 import json
-from collections.abc import Collection
-from typing import Annotated
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 
 class ConfigError(ValueError):
@@ -21,6 +21,26 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def with_keys(section: type[Options], keys: Mapping[str, tuple[Any, Any]]) -> type[Options]:
+    """Return a section with more keys: the options of products or analyses, which declare them elsewhere.
+
+    Parameters
+    ----------
+    section : type of Options
+        The section without them. Its name begins with an underscore, which the name of the result does not.
+    keys : mapping of str to (type, Field)
+        Type and field by name of the key.
+    """
+    fields: dict[str, Any] = dict(keys)
+    return create_model(
+        section.__name__.removeprefix("_"),
+        __base__=section,
+        __doc__=section.__doc__,
+        __module__=section.__module__,
+        **fields,
+    )
 
 
 def section_json(options: Options, only: Collection[str] | None = None) -> str:

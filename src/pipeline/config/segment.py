@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.base import Count, Fraction, Options, Positive
+from pipeline.config.base import Count, Fraction, Options, Positive, with_keys
 from pipeline.segment.products import PRODUCTS
 
 _NAMES = [product.name for product in PRODUCTS]
@@ -79,7 +79,7 @@ class _SegmentOptions(Options):
 
     @field_validator("products")
     @classmethod
-    def _known(cls, names):
+    def _known(cls, names: list[str]) -> list[str]:
         if unknown := [name for name in names if name not in _NAMES]:
             raise ValueError(f"{unknown[0]!r} is not one of {', '.join(_NAMES)}")
         if _NAMES[0] not in names:
@@ -88,20 +88,20 @@ class _SegmentOptions(Options):
 
     @field_validator("mask")
     @classmethod
-    def _ordered(cls, mask):
+    def _ordered(cls, mask: list[tuple[float, float]]) -> list[tuple[float, float]]:
         if any(not lo < hi for lo, hi in mask):
             raise ValueError("must be [[lo, hi], …] with lo < hi")
         return mask
 
     @field_validator("segment_size")
     @classmethod
-    def _some(cls, size):
+    def _some(cls, size: float | list[float] | str) -> float | list[float] | str:
         if isinstance(size, list) and (not size or len(set(size)) < len(size)):
             raise ValueError("a list must have at least one length, and none of them twice")
         return size
 
     @model_validator(mode="after")
-    def _bins(self):
+    def _bins(self) -> "_SegmentOptions":
         if self.min_bins > self.max_bins:
             raise ValueError("min_bins must not be larger than max_bins")
         return self
@@ -115,6 +115,4 @@ else:
         for product in PRODUCTS
         if product.Options is not None
     }
-    SegmentOptions = create_model(
-        "SegmentOptions", __base__=_SegmentOptions, __doc__=_SegmentOptions.__doc__, **_OF_PRODUCTS
-    )
+    SegmentOptions = with_keys(_SegmentOptions, _OF_PRODUCTS)

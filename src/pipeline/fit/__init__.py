@@ -2,9 +2,13 @@
 
 from pipeline.fit.api import Parameter, Result, fit_spectra
 from pipeline.fit.engine.devices import configure
-from pipeline.fit.engine.optimize import Code, Engine, Fit, Problem, Spectra
-from pipeline.fit.model.components import Grid
+from pipeline.fit.engine.engine import Engine
+from pipeline.fit.engine.objective import Objective
+from pipeline.fit.engine.problem import Code, Fit, Problem
+from pipeline.fit.model.grid import Grid
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.power_spectrum import PowerSpectrum
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.search.fit_model import ModelFit, fit_model
 from pipeline.fit.uncertainty.intervals import add_profiles
 
@@ -15,7 +19,9 @@ __all__ = [
     "Grid",
     "Model",
     "ModelFit",
+    "Objective",
     "Parameter",
+    "PowerSpectrum",
     "Problem",
     "Result",
     "Spectra",

@@ -8,8 +8,9 @@ import numpy as np
 
 from pipeline.fit import given
 from pipeline.fit.engine.devices import borrowed
-from pipeline.fit.engine.optimize import Engine
+from pipeline.fit.engine.engine import Engine
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.power_spectrum import PowerSpectrum
 from pipeline.fit.search.fit_model import fit_model
 from pipeline.fit.tables import buckets, results
 from pipeline.fit.uncertainty.intervals import add_profiles
@@ -191,8 +192,7 @@ def fit_spectra(
     with borrowed(platform, precision) as devices:
         for bucket in buckets.in_buckets(rows, masks, BATCH_SIZE, average=bin_average):
             engine = Engine(
-                model,
-                bucket.likelihood,
+                PowerSpectrum(model, bucket.likelihood),
                 block_size=block_size,
                 precision=precision,
                 devices=devices,

@@ -11,8 +11,10 @@ from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
 from pipeline.fit.engine import devices
 from pipeline.fit.engine.blocks import on_cores
-from pipeline.fit.engine.optimize import Engine, component_power
+from pipeline.fit.engine.engine import Engine
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.curves import component_power
+from pipeline.fit.objectives.power_spectrum import PowerSpectrum
 from pipeline.fit.search.fit_model import fit_model
 from pipeline.fit.significance import criteria, predictive
 from pipeline.fit.significance.qpo_test import columns_of_tests
@@ -247,8 +249,7 @@ def _engine(model, bucket, options, used, precision=None):
     if used[0].platform != "cpu":
         block = max(block, options.batch_size // len(used))
     return Engine(
-        model,
-        bucket.likelihood,
+        PowerSpectrum(model, bucket.likelihood),
         block_size=block,
         tolerance=options.tolerance,
         max_iterations=options.max_iterations,

@@ -10,7 +10,7 @@ from pipeline.fit import Code, Engine, Grid, Model, Spectra
 from pipeline.fit.model.likelihood import LIKELIHOODS, log, saturated, terms
 from pipeline.fit.model.model import _slot
 from pipeline.fit.model.priors import log_prior
-from pipeline.fit.objectives.power_spectrum import information
+from pipeline.fit.objectives.power_spectrum import PowerSpectrum
 
 
 def _minus_two_log(likelihood, power, weight, model):
@@ -134,7 +134,8 @@ def test_observed_information_is_the_hessian(likelihood, three, draw):
         at = terms(likelihood, spectra.power[:, [lane]], spectra.weight[:, [lane]], model)
         return jnp.sum(at.deviance) / 2
 
-    ours = information("observed", three, likelihood, spectra, active, u)
+    fitted = PowerSpectrum(three, likelihood)
+    ours = fitted.information("observed", fitted.prepared(spectra), active, u)
     for lane in range(2):
         expected = jax.hessian(objective)(u[:, lane], lane)
         scale = np.abs(expected).max()
@@ -207,7 +208,7 @@ def test_every_likelihood_finds_what_scipy_finds(likelihood, problem):
     power = rng.gamma(20, truth / 20, (80, 3)) if power is None else power
     spectra = Spectra(np.repeat(grid, 3, axis=1), power, weight)
     start = np.zeros((3, 3))
-    fit = Engine(model, likelihood, block_size=8, tolerance=1e-10).fit(
+    fit = Engine(PowerSpectrum(model, likelihood), block_size=8, tolerance=1e-10).fit(
         spectra, problem(model, start)
     )
     assert (fit.code == Code.CONVERGED).all()

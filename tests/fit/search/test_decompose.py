@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, fit_model
 from pipeline.fit.search.decompose import Rivals, by_bic, prune
 from pipeline.fit.search.fit_model import Batch
 from pipeline.fit.significance import criteria
@@ -21,7 +21,9 @@ LANES = 12
 def comb(most, **options):
     told = ["constant", {"lorentzian": {"up_to": most}}]
     components = [ComponentOptions.model_validate(t) for t in told]
-    return Engine(Model.from_components("comb", components), block_size=32, **options)
+    return Engine(
+        PowerSpectrum(Model.from_components("comb", components)), block_size=32, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def test_what_is_not_needed_is_taken_away_again(engine, spectra):
     fit, active = prune(batch, grown.fit, grown.active, by_bic(), rivals)
     assert np.median(active.sum(axis=0)) == 3
     gone = active.sum(axis=0) == 3
-    peaks = np.where(active[1:], engine.model.to_values(fit.u)[2::3], np.nan)
+    peaks = np.where(active[1:], engine.objective.model.to_values(fit.u)[2::3], np.nan)
     np.testing.assert_allclose(np.nanmin(peaks, axis=0)[gone], 0.5, rtol=0.2)
     np.testing.assert_allclose(np.nanmax(peaks, axis=0)[gone], 3.0, rtol=0.05)
     # the model that lost a component has lost to the one without
@@ -133,7 +135,9 @@ def test_the_strongest_narrow_peak_is_tested_against_the_model_without_it(engine
     result = fit_model(engine, spectra, widths(spectra))
     slot = peak_to_test(result, spectra, widths(spectra), 2.0)
     assert result.active[slot, np.arange(LANES)].all()
-    place = engine.model.to_values(result.fit.u)[[engine.model.index[s][1] for s in slot]]
+    place = engine.objective.model.to_values(result.fit.u)[
+        [engine.objective.model.index[s][1] for s in slot]
+    ]
     np.testing.assert_allclose(np.diagonal(place), 3.0, rtol=0.05)
     # where none is narrow enough there is none: `pipeline.fit.significance.qpo_test` then asks for one more
     assert (peak_to_test(result, spectra, widths(spectra), 100.0) == -1).all()

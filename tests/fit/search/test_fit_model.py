@@ -6,7 +6,7 @@ import pytest
 from pipeline.config.fit import FitOptions
 from pipeline.config.models import ComponentOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, fit_model
 from pipeline.fit.tables.results import parameter_rows
 
 GRID = np.geomspace(0.01, 60, 200)
@@ -19,7 +19,7 @@ def _components(*told):
 
 def _fit(model, spectra, **options):
     widths = np.gradient(spectra.frequency, axis=0)
-    return fit_model(Engine(model, block_size=32), spectra, widths, **options)
+    return fit_model(Engine(PowerSpectrum(model), block_size=32), spectra, widths, **options)
 
 
 @pytest.fixture

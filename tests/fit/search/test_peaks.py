@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from pipeline.fit import Code, Engine, Model, Problem
+from pipeline.fit import Code, Engine, Model, PowerSpectrum, Problem
 from pipeline.fit.search import peaks
 
 GRID = np.linspace(1 / 16, 64, 1024)
@@ -12,7 +12,7 @@ TRUTH = [2.0, 1.5, 10.0, 6.0, 1.0, 2.0]
 
 def test_from_starts_up_to_twice_off_long_spectra_reach_the_peak(three, draw, problem, far):
     spectra, u = draw(three, TRUTH, GRID, 32, 256, seed=61)
-    engine = Engine(three, block_size=8, precision="float32")
+    engine = Engine(PowerSpectrum(three), block_size=8, precision="float32")
     lower, upper = u - 12, u + 12
     lower[3:5], upper[3:5] = np.log(1 / 16), np.log(64)
     near, found = (

@@ -6,7 +6,7 @@ from scipy import stats
 
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, driver, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, driver, fit_model
 from pipeline.fit.significance import detection, montecarlo
 from pipeline.fit.significance.montecarlo import Method
 
@@ -18,8 +18,8 @@ TRUTH = [1.0, 1.4, 2.0]
 def _test(spectra, seeds, **options):
     """Fit the null and test for a Lorentzian."""
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    null = fit_model(Engine(Model.from_components("null", NULL)), spectra, widths)
-    engine = Engine(Model.from_components("peak", PEAK), precision="float32")
+    null = fit_model(Engine(PowerSpectrum(Model.from_components("null", NULL))), spectra, widths)
+    engine = Engine(PowerSpectrum(Model.from_components("peak", PEAK)), precision="float32")
     return detection.detect_peak(engine, spectra, widths, null, seeds, **options)
 
 
@@ -155,11 +155,13 @@ def test_limits_of_a_peak_that_is_not_there_hold(draw):
     """
     places = np.array([[1.0, 3.0, 0.3], [1.0, 6.0, 0.6], [1.0, 10.0, 1.0]])[:, :, None]
     model = Model.from_components("peak", PEAK)
-    engine = Engine(model, precision="float32")
+    engine = Engine(PowerSpectrum(model), precision="float32")
     for variance in (1e-6, 0.15, 0.45):
         spectra, _ = draw(model, [*TRUTH, variance, 6.0, 0.6], GRID, 50, 300, seed=66)
         widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-        null = fit_model(Engine(Model.from_components("null", NULL)), spectra, widths)
+        null = fit_model(
+            Engine(PowerSpectrum(Model.from_components("null", NULL))), spectra, widths
+        )
         told = engine, spectra, widths, null, np.repeat(places, 300, axis=2)
         limit = detection.amplitude_limits(*told)
         assert np.isfinite(limit).mean() > 0.99

@@ -9,7 +9,7 @@ from scipy import stats
 from pipeline.columns.fits import MODELS
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, Spectra, driver, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, Spectra, driver, fit_model
 from pipeline.fit.significance import predictive
 from pipeline.fit.significance.montecarlo import Method
 from pipeline.fit.significance.predictive import Origin
@@ -24,10 +24,10 @@ def _check(spectra, seeds, change=None, **options):
     """Fit a model and check it; `change` may alter the fits between."""
     model = Model.from_components("null", RED)
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    result = fit_model(Engine(model), spectra, widths)
+    result = fit_model(Engine(PowerSpectrum(model)), spectra, widths)
     if change:
         result = change(result)
-    engine = Engine(model, precision="float32")
+    engine = Engine(PowerSpectrum(model), precision="float32")
     return predictive.check(engine, spectra, widths, result, seeds, **options)
 
 
@@ -98,7 +98,7 @@ def test_padding_is_no_bin(draw):
     assert found.trials[0] == sum(101 - scale for scale in predictive.SCALES)
     assert (found.frequency <= GRID[99]).all()
     null = Model.from_components("null", RED)
-    fit = fit_model(Engine(null), spectra, np.full_like(spectra.power, 0.1)).fit
+    fit = fit_model(Engine(PowerSpectrum(null)), spectra, np.full_like(spectra.power, 0.1)).fit
     ratio = spectra.power[:100] / np.asarray(null.power(fit.u, spectra.grid, np.ones((2, 3))))[:100]
     np.testing.assert_allclose(found.t_sse, (20 * (ratio - 1) ** 2).sum(axis=0), rtol=1e-6)
     np.testing.assert_allclose(
@@ -143,8 +143,8 @@ def test_a_gaussian_spectrum_is_checked_too(spread):
     ones = np.ones_like(sigma)
     spectra = Spectra(ones, rng.normal(2.0, sigma), sigma**-2.0)
     null = Model.from_components("null", ["constant"])
-    result = fit_model(Engine(null, "gaussian"), spectra, ones)
-    engine = Engine(null, "gaussian", precision="float32")
+    result = fit_model(Engine(PowerSpectrum(null, "gaussian")), spectra, ones)
+    engine = Engine(PowerSpectrum(null, "gaussian"), precision="float32")
     found = predictive.check(engine, spectra, ones, result, range(60), draws=100, enough=10)
     for p in (found.p_t_r, found.p_t_sse, found.p_outlier):
         evenly = spread(p, 10, np.random.default_rng(1))

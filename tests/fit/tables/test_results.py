@@ -1,11 +1,9 @@
 """What is published of a fit: derived quantities, blends, rows."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from pipeline import tables
 from pipeline.catalog.qpo import choose_qpo, index
@@ -13,9 +11,8 @@ from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Grid, Model, driver, fit_model
-from pipeline.fit.model.components import positive_fraction
-from pipeline.fit.tables import blends, buckets, results
+from pipeline.fit import Engine, Grid, Model, PowerSpectrum, driver, fit_model
+from pipeline.fit.tables import buckets, results
 from pipeline.status import Flag, Status
 
 GRID = np.geomspace(0.5, 20, 220)
@@ -55,65 +52,6 @@ OPTIONS = validate(
 )
 
 
-def _fwhm(component, draws):
-    """Centroid and FWHM of draws of the parameters, by the formulas of Belloni et al. 2002."""
-    if component == "envelope":
-        return draws[:, 1], draws[:, 1] / draws[:, 2] / math.sqrt(8 * math.log(2))
-    if component != "lorentzian_numax":
-        return draws[:, 1], draws[:, 2]
-    half = draws[:, 1] / np.sqrt(1 + 4 * draws[:, 2] ** 2)
-    return 2 * half * draws[:, 2], 2 * half
-
-
-def _positive(component, frequency, width):
-    """Fraction of the variance of a peak that is at positive frequencies."""
-    if component in ("gaussian", "envelope"):
-        return stats.norm.cdf(frequency / width)
-    return 1.0 if component == "lorentz" else np.asarray(positive_fraction(frequency, width))
-
-
-@pytest.mark.parametrize(
-    "component", ["lorentzian", "lorentz", "lorentzian_numax", "gaussian", "envelope"]
-)
-def test_derived_quantities_have_the_errors_of_a_monte_carlo(component):
-    values = np.array([0.02, 5.0, 1.2 if component in ("lorentzian_numax", "envelope") else 4.0])
-    root = np.array([[0.1, 0, 0], [0.01, 0.02, 0], [0.05, -0.03, 0.1]])
-    row = {"norm": "frac", "dt": math.nan}
-    found = {q: (v, e) for q, v, e in results.derived(component, values, root @ root.T, row)}
-    rng = np.random.default_rng(1)
-    draws = values * np.exp(rng.normal(size=(200_000, 3)) @ root.T)
-    frequency, width = _fwhm(component, draws)
-    fwhm = width * (math.sqrt(8 * math.log(2)) if component in ("gaussian", "envelope") else 1.0)
-    expected = {
-        "frequency": frequency,
-        "fwhm": fwhm,
-        "q": frequency / fwhm,
-        "nu_max": np.sqrt(frequency**2 + fwhm**2 / 4),
-        "rms": np.sqrt(draws[:, 0] * _positive(component, frequency, width)),
-    }
-    names = {
-        "lorentzian_numax": {"frequency", "fwhm", "rms"},
-        "gaussian": {"fwhm", "q", "rms"},
-        "envelope": {"fwhm", "rms"},
-    }
-    assert found.keys() == names.get(component, {"q", "nu_max", "rms"})
-    for name, (value, error) in found.items():
-        assert value == pytest.approx(np.median(expected[name]), rel=0.01)
-        assert error == pytest.approx(np.log(expected[name]).std(), rel=0.04)
-
-
-def test_derived_quantities_of_what_is_at_zero_frequency():
-    row = {"norm": "frac", "dt": math.nan}
-    matrix = np.diag([0.04, 0.01, 0.0])
-    harvey = {q: (v, e) for q, v, e in results.derived("harvey", [0.09, 2.0, 4.0], matrix, row)}
-    assert harvey["timescale"] == (pytest.approx(1 / (4 * math.pi)), pytest.approx(0.1))
-    assert harvey["rms"] == (pytest.approx(0.3), pytest.approx(0.1))
-    zero = {q: (v, e) for q, v, e in results.derived("zero_lorentzian", [0.18, 2.0], matrix, row)}
-    assert zero["nu_max"] == (pytest.approx(1.0), pytest.approx(0.1))
-    assert zero["rms"] == (pytest.approx(0.3), pytest.approx(0.1))
-    assert list(results.derived("power_law", [1.0, 2.0], matrix, row)) == []
-
-
 @pytest.mark.slow  # it compiles five models
 def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
     n = np.full(GRID.size, 400.0)
@@ -145,64 +83,6 @@ def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
     assert choose_qpo(index(other.values()), 2.0)[:2] == ("lorentzian_numax.1", "")
 
 
-def test_rms_needs_the_mean_rate_unless_the_power_is_fractional():
-    values, nothing = np.array([0.02, 5.0, 2.0]), np.zeros((3, 3))
-
-    def rms(**row):
-        row = {"background_rate": math.nan, "mean_rate": math.nan, "dt": math.nan, **row}
-        found = {name: value for name, value, _ in results.derived("lorentz", values, nothing, row)}
-        return found.get("rms")
-
-    assert rms(norm="frac") == pytest.approx(math.sqrt(0.02))
-    assert rms(norm="leahy") is None
-    assert rms(norm="leahy", mean_rate=50.0) == pytest.approx(math.sqrt(0.02 / 50))
-    assert rms(norm="leahy", mean_rate=50.0, background_rate=10.0) == pytest.approx(
-        math.sqrt(0.02 * 50) / 40
-    )
-    assert rms(norm="abs", mean_rate=50.0) == pytest.approx(math.sqrt(0.02) / 50)
-
-
-def test_the_rms_of_an_oscillation_is_that_before_it_was_averaged_over_bins():
-    dt, frequency = 0.05, 4.0
-    phase = 2.0 * np.pi * frequency * dt * np.arange(0.0, 500.0, 0.01)
-    binned = np.sin(phase).reshape(-1, 100).mean(axis=1)
-    values = np.array([binned.var(), frequency, 1e-6])
-    row = {"norm": "frac", "dt": dt}
-    found = {q: v for q, v, _ in results.derived("lorentz", values, np.zeros((3, 3)), row)}
-    assert found["rms"] == pytest.approx(np.sin(phase).std(), rel=1e-3)
-
-
-def test_overlapping_narrow_peaks_of_like_height_blend_and_others_do_not():
-    first, near, shoulder, far = [60, 2.64, 0.2], [53, 2.82, 0.3], [50, 2.9, 1.4], [60, 5.3, 0.4]
-    broad = [60, 2.6, 2.0]
-    assert blends.find([first, near]) == [[0, 1]]
-    assert blends.find([near, far, first]) == [[0, 2]]
-    for other in (shoulder, far, broad):
-        assert blends.find([first, other]) == []
-    assert blends.find(np.zeros((0, 3))) == []
-
-
-def test_a_blend_of_equal_peaks_is_measured_as_their_sum():
-    one = np.log([2.0, 5.0, 0.4])
-    np.testing.assert_allclose(blends.measure(one)[:3], one, atol=1e-4)
-    pair = np.log([1.0, 4.9, 0.4, 1.0, 5.1, 0.4])
-    variance, frequency, fwhm, positive = np.exp(blends.measure(pair))
-    assert variance == pytest.approx(2.0)
-    assert frequency == pytest.approx(5.0)
-    assert 0.4 < fwhm < 0.65
-    assert positive == pytest.approx(2.0 * float(positive_fraction(5.0, 0.4)), rel=1e-3)
-
-
-def test_the_error_of_a_blend_is_that_of_a_monte_carlo():
-    u = np.log([1.0, 4.9, 0.4, 0.8, 5.15, 0.5])
-    rng = np.random.default_rng(2)
-    root = 0.03 * np.tril(rng.normal(size=(6, 6)))
-    root[1::3] *= 0.1
-    _, matrix = blends.covariance(u, root @ root.T)
-    draws = np.array([blends.measure(u + root @ z) for z in rng.normal(size=(3000, 6))])
-    np.testing.assert_allclose(np.sqrt(np.diag(matrix)), draws.std(axis=0), rtol=0.08)
-
-
 def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency():
     n = np.full(GRID.size, 4000.0)
     centres = (4.87, 5.13)  # the frequency jumps during the observation
@@ -211,7 +91,7 @@ def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency():
     row = spectrum(power, n)
     model = Model.from_components("pair", ["constant", "lorentzian", "lorentzian"])
     (bucket,) = buckets.in_buckets([row], [buckets.usable(row)], 8)
-    result = fit_model(Engine(model, block_size=8), bucket.spectra, bucket.widths)
+    result = fit_model(Engine(PowerSpectrum(model), block_size=8), bucket.spectra, bucket.widths)
     found = {
         r["parameter"]: r
         for r in results.parameter_rows(row, result, 0)
@@ -220,40 +100,6 @@ def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency():
     assert found["frequency"]["value"] == pytest.approx(5.0, abs=0.05)
     assert found["rms"]["value"] == pytest.approx(0.1, rel=0.1)
     assert found["frequency"]["derived"]
-
-
-def test_a_blend_is_the_same_however_its_peaks_are_normalised():
-    """XSPEC's Lorentzian has its variance over positive frequencies, the other over all."""
-    row = spectrum(np.ones(GRID.size))
-    found = {}
-    for component in ("lorentzian", "lorentz"):
-        model = Model.from_components("pair", [component, component])
-        values = np.array([0.01, 4.9, 1.4, 0.008, 5.15, 1.5])
-        if component == "lorentz":
-            values[[0, 3]] *= [float(positive_fraction(*values[i : i + 2])) for i in (1, 4)]
-        root = 0.03 * np.tril(np.random.default_rng(2).normal(size=(6, 6)))
-        if component == "lorentz":  # the same errors: of ln V + ln of the fraction
-            slopes = np.eye(6)
-            for i in (0, 3):
-                q = values[i + 1] / values[i + 2]
-                slope = 2 * q / (1 + 4 * q**2) / np.pi / positive_fraction(q, 1)
-                slopes[i, i + 1], slopes[i, i + 2] = slope, -slope
-            root = slopes @ root
-        fitted = SimpleNamespace(
-            model=model,
-            fit=SimpleNamespace(u=np.log(values)[:, None], at_bound=np.zeros((6, 1), bool)),
-            covariance=(root @ root.T)[:, :, None],
-            sound=np.array([True]),
-            active=np.ones((2, 1), bool),
-            free=np.ones((6, 1), bool),
-            profiles=None,
-            undetermined=np.zeros((6, 1), bool),
-        )
-        found[component] = {q[0]: q[1:3] for _, q, _ in results._blends(row, fitted, 0)}
-    assert found["lorentz"].keys() == {"variance", "frequency", "fwhm", "q", "rms", "peak_power"}
-    for name in ("frequency", "fwhm", "q", "rms"):
-        assert found["lorentz"][name] == pytest.approx(found["lorentzian"][name], rel=1e-6)
-    assert found["lorentz"]["variance"][0] == pytest.approx(found["lorentz"]["rms"][0] ** 2)
 
 
 def test_a_spectrum_whose_errors_follow_its_power_is_flagged():
@@ -292,7 +138,7 @@ def test_a_bending_power_law_is_written_with_the_steeper_slope_above(draw):
     model = Model.from_components("bend", ["bending_power_law", "constant"])
     spectra, u = draw(model, [0.1, 0.5, 2.3, 1.0, 1e-3], GRID, 200, 12, seed=4)
     widths = np.gradient(spectra.frequency, axis=0)
-    result = fit_model(Engine(model, block_size=8), spectra, widths)
+    result = fit_model(Engine(PowerSpectrum(model), block_size=8), spectra, widths)
     assert (result.fit.u[2] > result.fit.u[1]).all()
     np.testing.assert_allclose(np.median(result.fit.u, axis=1), u[:, 0], atol=0.15)
     power = np.asarray(model.power(result.fit.u, Grid.of(spectra.frequency), result.active))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from pipeline.fit import Engine, Model, Spectra, fit_spectra
+from pipeline.fit import Engine, Model, PowerSpectrum, Spectra, fit_spectra
 from pipeline.fit.uncertainty.covariance import _determined, covariance, expected_diagonal, interval
 from pipeline.status import Status
 
@@ -44,9 +44,9 @@ def _dense(kind, u, power, n):
 @pytest.mark.parametrize("kind", ["observed", "fisher", "sandwich"])
 def test_each_covariance_is_what_dense_numpy_gives(kind, three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 20, 4, seed=1)
-    fit = Engine(three, block_size=8).fit(spectra, problem(three, u))
+    fit = Engine(PowerSpectrum(three), block_size=8).fit(spectra, problem(three, u))
     moved, active = np.ones(u.shape, bool), np.ones((3, 4), bool)
-    errors = covariance(three, "gamma", spectra, active, fit.u, moved, 8, kind)
+    errors = covariance(PowerSpectrum(three), spectra, active, fit.u, moved, 8, kind)
     assert errors.sound.all()
     for lane in range(4):
         expected = _dense(kind, fit.u[:, lane], spectra.power[:, lane], 20)
@@ -59,7 +59,7 @@ def test_what_did_not_move_has_no_error_and_the_rest_has_that_of_a_smaller_model
     spectra, u = draw(three, TRUTH, GRID, 20, 2, seed=2)
     moved, active = np.ones(u.shape, bool), np.ones((3, 2), bool)
     moved[3] = False
-    matrix = covariance(three, "gamma", spectra, active, u, moved, 8, kind).matrix
+    matrix = covariance(PowerSpectrum(three), spectra, active, u, moved, 8, kind).matrix
     assert not matrix[3].any()
     assert not matrix[:, 3].any()
     assert (np.einsum("iil->il", matrix)[moved[:, 0]] > 0).all()
@@ -68,7 +68,7 @@ def test_what_did_not_move_has_no_error_and_the_rest_has_that_of_a_smaller_model
 def test_the_diagonal_of_the_expected_information_is_that_of_the_fisher_matrix(three, draw):
     spectra, u = draw(three, TRUTH, GRID, 20, 3, seed=3)
     slopes = _log_slopes(u[:, 0])
-    found = expected_diagonal(three, "gamma", spectra, np.ones((3, 3), bool), u, 8)
+    found = expected_diagonal(PowerSpectrum(three), spectra, np.ones((3, 3), bool), u, 8)
     np.testing.assert_allclose(found[:, 0], 20 * np.sum(slopes**2, axis=1), rtol=1e-9)
 
 
@@ -79,11 +79,11 @@ def test_the_sandwich_covers_where_n_is_wrong_and_the_others_do_not(draw, proble
     lanes = 1000
     drawn, u = draw(model, [3.0, 1.5, 1.0], np.linspace(0.02, 5, 250), 10, lanes, seed=4)
     spectra = Spectra(drawn.frequency, drawn.power, 2 * drawn.weight)
-    fit = Engine(model).fit(spectra, problem(model, u))
+    fit = Engine(PowerSpectrum(model)).fit(spectra, problem(model, u))
     moved, active = np.ones(u.shape, bool), np.ones((2, lanes), bool)
     inside = {}
     for kind in ("observed", "fisher", "sandwich"):
-        errors = covariance(model, "gamma", spectra, active, fit.u, moved, kind=kind)
+        errors = covariance(PowerSpectrum(model), spectra, active, fit.u, moved, kind=kind)
         sigma = np.sqrt(np.einsum("iil->il", errors.matrix))
         lower, upper = interval(fit.u, sigma, model.is_log)
         value, true = model.to_values(fit.u), model.to_values(u)
@@ -99,13 +99,13 @@ def test_the_sandwich_covers_where_n_is_wrong_and_the_others_do_not(draw, proble
 
 def test_a_bad_lane_has_no_covariance_and_its_neighbours_do_not_notice(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 20, 3, seed=5)
-    u = Engine(three, block_size=8).fit(spectra, problem(three, u)).u
+    u = Engine(PowerSpectrum(three), block_size=8).fit(spectra, problem(three, u)).u
     moved, active = np.ones(u.shape, bool), np.ones((3, 3), bool)
     for kind in ("observed", "sandwich"):
         spectra.power[4, 1] = 1.0
-        clean = covariance(three, "gamma", spectra, active, u, moved, 8, kind)
+        clean = covariance(PowerSpectrum(three), spectra, active, u, moved, 8, kind)
         spectra.power[4, 1] = np.nan
-        errors = covariance(three, "gamma", spectra, active, u, moved, 8, kind)
+        errors = covariance(PowerSpectrum(three), spectra, active, u, moved, 8, kind)
         assert errors.sound.tolist() == [True, False, True]
         np.testing.assert_array_equal(errors.matrix[..., [0, 2]], clean.matrix[..., [0, 2]])
 
@@ -115,7 +115,7 @@ def test_a_lorentzian_and_noise_have_little_bias(draw, problem):
     model = Model.from_components("kHz QPO", ["lorentzian", "constant"])
     lanes = 1000
     spectra, u = draw(model, [600.0, 800.0, 20.0, 2.0], np.arange(660, 905, 0.5), 1, lanes, seed=6)
-    fit = Engine(model).fit(spectra, problem(model, u))
+    fit = Engine(PowerSpectrum(model)).fit(spectra, problem(model, u))
     off = fit.u - u
     biases = {"rms": off[0] / 2, "frequency": off[1], "fwhm": off[2], "noise": off[3]}
     for name, largest in {"rms": 0.03, "frequency": 5e-4, "fwhm": 0.03, "noise": 0.015}.items():

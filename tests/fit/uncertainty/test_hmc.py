@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Grid, Model, Spectra, fit_model
+from pipeline.fit import Engine, Grid, Model, PowerSpectrum, Spectra, fit_model
 from pipeline.fit.uncertainty import hmc, importance
 
 GRID = np.linspace(0.1, 12.8, 128)
@@ -22,7 +22,7 @@ def _model(told=PRIORS):
 
 def _sample(model, spectra, seed=0, **options):
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    engine = Engine(model)
+    engine = Engine(PowerSpectrum(model))
     result = fit_model(engine, spectra, widths)
     seeds = [[seed, k] for k in range(spectra.power.shape[1])]
     told = engine, spectra, widths, result, seeds

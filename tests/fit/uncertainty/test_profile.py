@@ -8,7 +8,7 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import binom, chi2
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, Problem, add_profiles, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, Problem, add_profiles, fit_model
 from pipeline.fit.search.fit_model import Batch
 from pipeline.fit.uncertainty.covariance import covariance
 from pipeline.fit.uncertainty.intervals import is_weak
@@ -30,10 +30,10 @@ def _known_peak():
 
 def _fitted(model, spectra, problem):
     """Everything that `find` takes but the tasks."""
-    engine = Engine(model, block_size=8, tolerance=1e-10)
+    engine = Engine(PowerSpectrum(model), block_size=8, tolerance=1e-10)
     fit = engine.fit(spectra, problem)
     moved = problem.free & ~fit.at_bound
-    matrix = covariance(model, engine.likelihood, spectra, problem.active, fit.u, moved).matrix
+    matrix = covariance(engine.objective, spectra, problem.active, fit.u, moved).matrix
     return engine, spectra, fit, problem, matrix
 
 
@@ -117,7 +117,7 @@ def test_an_interval_that_reaches_a_bound_is_open_there(three, draw, problem):
 def test_a_better_optimum_is_reported_and_the_lane_fitted_again_from_it(three, draw):
     spectra, _ = draw(three, TRUTH, GRID, 10, 4, seed=4)
     widths = np.full(spectra.power.shape, 1 / 8)
-    engine = Engine(three, block_size=8)
+    engine = Engine(PowerSpectrum(three), block_size=8)
     good = fit_model(engine, spectra, widths)
     poor = good.fit.u.copy()
     poor[1, 2] += 0.3  # far from the optimum, and said to have converged
@@ -166,7 +166,9 @@ def test_upper_limits_and_intervals_of_a_weak_peak_cover(variance, draw):
     spectra, _ = draw(
         WHITE_AND_PEAK, [2.0, max(variance, 1e-20), 6.0, 1.0], GRID, 20, lanes, seed=7
     )
-    batch = Batch(Engine(_known_peak()), spectra, np.full(spectra.power.shape, 1 / 8))
+    batch = Batch(
+        Engine(PowerSpectrum(_known_peak())), spectra, np.full(spectra.power.shape, 1 / 8)
+    )
     result = fit_model(batch.engine, spectra, np.full(spectra.power.shape, 1 / 8))
     assert is_weak(result)[1].mean() > 0.3
     told = Problem(result.fit.u, batch.lower, batch.upper, result.free, result.active)
@@ -186,7 +188,7 @@ def test_upper_limits_and_intervals_of_a_weak_peak_cover(variance, draw):
 def test_a_strong_component_costs_no_profile(three, draw):
     spectra, _ = draw(three, TRUTH, GRID, 50, 3, seed=9)
     widths = np.full(spectra.power.shape, 1 / 8)
-    engine = Engine(three, block_size=8)
+    engine = Engine(PowerSpectrum(three), block_size=8)
     result = fit_model(engine, spectra, widths)
     assert not is_weak(result).any()
     weak = add_profiles(engine, spectra, widths, result).profiles

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, add_profiles, fit_model
+from pipeline.fit import Engine, Model, PowerSpectrum, add_profiles, fit_model
 from pipeline.fit.tables import buckets, results
 from pipeline.fit.uncertainty.propagation import follow
 
@@ -50,7 +50,7 @@ def fitted():
     model = Model.from_components("m", options.models["m"])
     rows = spectra(seed=1)
     (bucket,) = buckets.in_buckets(rows, list(map(buckets.usable, rows)), LANES, average=True)
-    engine = Engine(model, bucket.likelihood, block_size=64)
+    engine = Engine(PowerSpectrum(model, bucket.likelihood), block_size=64)
     data = engine, bucket.spectra, bucket.widths
     plain = fit_model(*data)
     return rows, plain, add_profiles(*data, plain)
@@ -139,11 +139,17 @@ class Normal:
         )
 
 
+def one(intervals):
+    """The intervals of the only lane."""
+    assert intervals.said.tolist() == [True]
+    return SimpleNamespace(**{name: values[0] for name, values in vars(intervals).items()})
+
+
 @pytest.mark.parametrize("slopes", [(1.0, -1.0), (0.5, 0.1), (0.0, 2.0)])
 @pytest.mark.parametrize("correlation", [-0.8, 0.0, 0.6])
 def test_of_a_normal_likelihood_the_interval_is_that_of_the_covariance(slopes, correlation):
     matrix = np.array([[0.04, correlation * 0.06], [correlation * 0.06, 0.09]])
-    found = follow(lambda u: {"g": math.exp(np.dot(slopes, u))}, Normal(matrix), [0, 1], 0)["g"]
+    found = one(follow(lambda u, _: {"g": np.exp(slopes @ u)}, Normal(matrix), [0, 1], [0])["g"])
     sigma = math.sqrt(np.array(slopes) @ matrix @ slopes)
     assert found.err_lo == pytest.approx(-math.expm1(-sigma), rel=1e-3)
     assert found.err_hi == pytest.approx(math.expm1(sigma), rel=1e-3)
@@ -155,11 +161,12 @@ def test_a_quantity_is_open_where_the_parameter_that_it_hangs_on_is(slope, is_op
     codes = np.ones((4, 2, 1), int)
     codes[0, 1] = 2  # the second is open below
     fit = Normal(np.diag([1e-6, 0.09]), codes=codes)
-    found = follow(lambda u: {"g": math.exp(u[0] + slope * u[1])}, fit, [0, 1], 0)["g"]
+    found = one(follow(lambda u, _: {"g": np.exp(u[0] + slope * u[1])}, fit, [0, 1], [0])["g"])
     assert (found.open_lo, found.open_hi) == is_open
     limit = found.upper_limit if found.open_lo else 1 / found.lower_limit
     assert limit == pytest.approx(math.exp(1.6449 * 0.3), rel=1e-3)
-    still = follow(lambda u: {"g": math.exp(u[0] + 1e-4 * slope * u[1])}, fit, [0, 1], 0)["g"]
+    still = follow(lambda u, _: {"g": np.exp(u[0] + 1e-4 * slope * u[1])}, fit, [0, 1], [0])
+    still = one(still["g"])
     assert (still.open_lo, still.open_hi) == (False, False)
     assert still.err_hi == pytest.approx(1e-3, rel=0.01)
 
@@ -175,7 +182,7 @@ def test_a_blend_follows_the_profiles_of_its_members():
     row |= {"frequency_lo": edges[:-1], "frequency_hi": edges[1:], "norm": "frac"}
     model = Model.from_components("pair", ["constant", "lorentz", "lorentz"])
     (bucket,) = buckets.in_buckets([row], [buckets.usable(row)], 1)
-    data = Engine(model, block_size=8), bucket.spectra, bucket.widths
+    data = Engine(PowerSpectrum(model), block_size=8), bucket.spectra, bucket.widths
     plain = fit_model(*data)
     found = [
         {r["parameter"]: r for r in results.parameter_rows(row, fit, 0) if "+" in r["component"]}

@@ -11,6 +11,17 @@ import numpy as np
 from pipeline.fit.engine.devices import devices_of
 
 
+def on_device(data, dtype, device=None):
+    """Return data in the memory of a device, where later calls find them, their floating-point arrays of one type."""
+
+    def place(array):
+        floating = jnp.issubdtype(array.dtype, jnp.floating)
+        return jnp.asarray(array, dtype if floating else array.dtype)
+
+    placed = jax.tree.map(place, data)
+    return placed if device is None else jax.device_put(placed, device)
+
+
 def block_of(arrays, lanes):
     """Return some lanes of arrays on a device; a slice where they follow each other.
 

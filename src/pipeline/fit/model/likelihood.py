@@ -10,39 +10,13 @@ two: an average of m of them has n = m / 2 (van der Klis 1989, section 2.5; Vaug
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.special import gammaln
 
+from pipeline.fit.model.special import fast_log as log
+
 LIKELIHOODS = ("gamma", "gaussian", "gaussian_model", "poisson")
-
-
-@jax.custom_jvp
-def log(x):
-    """Return the natural logarithm of positive, normal numbers to 4e-16 of its value.
-
-    XLA's own, in double precision on CPUs, calls the scalar library function for each number and was a
-    fifth of a whole iteration; this one vectorises and takes a quarter of its time. With x = m 2^k and
-    m between sqrt(1/2) and sqrt(2), ln m = 2 artanh((m - 1) / (m + 1)).
-    """
-    if x.dtype != jnp.float64:
-        return jnp.log(x)
-    bits = jax.lax.bitcast_convert_type(x, jnp.int64)
-    exponent = (bits - 0x3FE6A09E667F3BCD) >> 52  # less the bits of sqrt(1/2)
-    mantissa = jax.lax.bitcast_convert_type(bits - (exponent << 52), jnp.float64)
-    # an integer added to the bits of 1.5 2^52 becomes that number plus the integer
-    whole = jax.lax.bitcast_convert_type(exponent + 0x4338000000000000, jnp.float64) - 1.5 * 2.0**52
-    ratio = (mantissa - 1) / (mantissa + 1)
-    square = ratio * ratio
-    series = jnp.full_like(square, 1 / 21)
-    for odd in range(19, 1, -2):
-        series = series * square + 1 / odd
-    result = whole * 0.6931471805599453 + 2 * ratio * (1 + square * series)
-    return jnp.where((x > 0) & (x < jnp.inf), result, jnp.nan)
-
-
-log.defjvps(lambda tangent, _, x: tangent / x)
 
 
 class Terms(NamedTuple):

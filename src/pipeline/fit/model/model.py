@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pipeline.components import Component, find
-from pipeline.fit.model.components import evaluate
+from pipeline.fit.model.grid import evaluate
 from pipeline.fit.model.priors import log_prior
 
 
@@ -143,6 +143,10 @@ class Model:
             out.append(tuple(range(start, start + len(slot.parameters))))
             start = out[-1][-1] + 1
         return tuple(out)
+
+    def rows_of(self, slot: int) -> dict[str, int]:
+        """Return the rows of u that are the parameters of a slot, by their names in the component."""
+        return dict(zip(self.slots[slot].declared.names, self.index[slot], strict=True))
 
     @property
     def size(self) -> int:
@@ -320,7 +324,7 @@ class Model:
     def _component(self, s, rows, grid):
         log = [self.is_log[i] for i in self.index[s]]
         values = [jnp.exp(r) if is_log else r for r, is_log in zip(rows, log, strict=True)]
-        return evaluate(self.slots[s].declared, grid, *values)
+        return evaluate(self.slots[s].declared, grid, values)
 
     def _tangent(self, s, rows, k, grid):
         def along(x):

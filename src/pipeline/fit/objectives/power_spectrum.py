@@ -1,105 +1,169 @@
-"""The objective and its derivatives at a model: what the optimiser steps with, and what errors come from.
+"""The objective of an averaged power spectrum: the deviance of a model, and the priors of its parameters.
 
-The objective is the deviance - 2 ln prior. Gradients are those of ln L + ln prior, so they point uphill;
-informations are second derivatives of -ln L - ln prior or stand in for them. Shapes: u (P, lanes),
-spectra (bins, lanes), active (slots, lanes).
+Shapes: u (P, lanes), spectra (bins, lanes), active (slots, lanes).
 """
+
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from pipeline.fit.engine.objective import Kind, Objective
+from pipeline.fit.engine.problem import Problem
+from pipeline.fit.model.grid import Grid
 from pipeline.fit.model.likelihood import standardised, terms
+from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned
+from pipeline.fit.search import peaks
+
+_rebinned = jax.jit(rebinned)
 
 
-def objective_at(model, likelihood, spectra, grid, active, u):
-    """Return the objective, shape (lanes,)."""
-    at = terms(likelihood, spectra.power, spectra.weight, model.power(u, grid, active))
-    return _total(at, model.log_prior(u)[0])
+class Prepared(NamedTuple):
+    """Spectra of a block, and the grid of their frequencies with its logarithms."""
+
+    spectra: Spectra
+    grid: Grid
 
 
-def slope_at(model, likelihood, spectra, grid, active, u):
-    """Return the objective, shape (lanes,), and the gradient, shape (P, lanes)."""
-    power, tangents = model.power_and_tangents(u, grid, active)
-    at = terms(likelihood, spectra.power, spectra.weight, power)
-    log_prior, slope, _ = model.log_prior(u)
-    each = _materialised(jnp.stack([at.score / power * t for t in tangents]))
-    return _total(at, log_prior), jnp.sum(each, axis=1) + slope
+@dataclass(frozen=True)
+class PowerSpectrum(Objective):
+    """The objective of a model of power spectra: deviance - 2 ln prior.
 
+    Data are `pipeline.fit.objectives.spectra.Spectra`; the parts of the model are its slots.
 
-def stepping_at(model, likelihood, spectra, grid, active, u):
-    """Return objective, gradient, and the information to step with, shape (P, P, lanes).
-
-    Its curvature of a bin is `pipeline.fit.model.likelihood.Terms.stepping`.
-    """
-    power, tangents = model.power_and_tangents(u, grid, active)
-    at = terms(likelihood, spectra.power, spectra.weight, power)
-    root, residual = standardised(at.score, at.stepping)
-    scale = root / power
-    standard, residual = _materialised(([scale * t for t in tangents], residual))
-    gradient = jnp.stack([jnp.sum(residual * r, axis=0) for r in standard])
-    # it only shapes the steps: single precision does, and the time goes into reading rows
-    single = _materialised([r.astype(jnp.float32) for r in standard])
-    matrix = _symmetric(lambda i, j: jnp.sum(single[i] * single[j], axis=0), model.size)
-    log_prior, slope, curvature = model.log_prior(u)
-    diagonal = _diagonal(jnp.maximum(-curvature, 0.0))
-    return _total(at, log_prior), gradient + slope, matrix.astype(u.dtype) + diagonal
-
-
-def bend_at(model, likelihood, spectra, grid, active, u, step):
-    """Return how the model bends along a step, seen by each parameter, shape (P, lanes).
-
-    The sum over bins of phi'' l_i d2l / dt2, with l = ln S along u + t step.
-    """
-    power, tangents = model.power_and_tangents(u, grid, active)
-    at = terms(likelihood, spectra.power, spectra.weight, power)
-
-    def along(t):
-        return model.power(u + t * step, grid, active)
-
-    def slope(t):
-        return jax.jvp(along, (t,), (jnp.ones_like(t),))[1]
-
-    zero = jnp.zeros((), u.dtype)
-    first, second = jax.jvp(slope, (zero,), (jnp.ones_like(zero),))
-    weight = at.stepping * (second / power - (first / power) ** 2) / power
-    each = _materialised(jnp.stack([weight * t for t in tangents]))
-    return jnp.sum(each, axis=1)
-
-
-def information(kind, model, likelihood, spectra, active, u):
-    """Return a matrix of second order in the model's derivatives, shape (P, P, lanes).
-
-    With l = ln S, l_i = S_i / S and phi the likelihood of a bin (`pipeline.fit.model.likelihood`):
-
-    - ``observed``: d2 / du_i du_j of -ln L - ln prior, the sum over bins of
-      (phi'' - phi') l_i l_j + phi' S_ij / S.
-    - ``fisher``: its expectation where the model is right, sum E[phi''] l_i l_j.
-    - ``scores``: the outer product of the bins' own scores, sum phi'^2 l_i l_j.
-
-    Parameters
+    Attributes
     ----------
-    kind : {"observed", "fisher", "scores"}
-        Which; the prior's curvature is part of the first two.
-    model, likelihood, spectra, active, u
-        See `covariance`.
+    model : Model
+        What is fitted.
+    likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}
+        See `pipeline.fit.model.likelihood.terms`.
     """
-    grid = spectra.grid
-    power, tangents = model.power_and_tangents(u, grid, active)
-    at = terms(likelihood, spectra.power, spectra.weight, power)
-    weight = {"observed": at.observed + at.score, "fisher": at.fisher, "scores": at.score**2}[kind]
-    relative = [t / power for t in tangents]
-    relative, weighted, score = _materialised(
-        (relative, [weight * r for r in relative], at.score / power)
-    )
-    second = model.second_tangents(u, grid, active) if kind == "observed" else {}
 
-    def element(i, j):
-        value = jnp.sum(weighted[i] * relative[j], axis=0)
-        pair = min(i, j), max(i, j)
-        return value - jnp.sum(score * second[pair], axis=0) if pair in second else value
+    model: Model
+    likelihood: str = "gamma"
 
-    matrix = _symmetric(element, model.size)
-    return matrix if kind == "scores" else matrix - _diagonal(model.log_prior(u)[2])
+    @property
+    def size(self) -> int:
+        """Number of parameters, P."""
+        return self.model.size
+
+    @property
+    def parts(self) -> int:
+        """Number of slots."""
+        return len(self.model.slots)
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether some parameter has a prior."""
+        return any(prior for slot in self.model.slots for prior in slot.priors)
+
+    @property
+    def rescues(self) -> bool:
+        """Whether the model has a peak that can be moved."""
+        return bool(peaks.movable(self.model))
+
+    def prepared(self, data: Spectra) -> Prepared:
+        """Return the spectra with the logarithms of their frequencies."""
+        return Prepared(data, data.grid)
+
+    def value(self, data: Prepared, active, u):
+        """Return the objective, shape (lanes,)."""
+        at = self._terms(data, self.model.power(u, data.grid, active))
+        return _total(at, self.model.log_prior(u)[0])
+
+    def slope(self, data: Prepared, active, u):
+        """Return the objective, shape (lanes,), and the gradient, shape (P, lanes)."""
+        power, tangents = self.model.power_and_tangents(u, data.grid, active)
+        at = self._terms(data, power)
+        log_prior, slope, _ = self.model.log_prior(u)
+        each = _materialised(jnp.stack([at.score / power * t for t in tangents]))
+        return _total(at, log_prior), jnp.sum(each, axis=1) + slope
+
+    def stepping(self, data: Prepared, active, u):
+        """Return objective, gradient, and the information to step with, shape (P, P, lanes).
+
+        The curvature of a bin is `pipeline.fit.model.likelihood.Terms.stepping`.
+        """
+        power, tangents = self.model.power_and_tangents(u, data.grid, active)
+        at = self._terms(data, power)
+        root, residual = standardised(at.score, at.stepping)
+        scale = root / power
+        standard, residual = _materialised(([scale * t for t in tangents], residual))
+        gradient = jnp.stack([jnp.sum(residual * r, axis=0) for r in standard])
+        # it only shapes the steps: single precision does, and the time goes into reading rows
+        single = _materialised([r.astype(jnp.float32) for r in standard])
+        matrix = _symmetric(lambda i, j: jnp.sum(single[i] * single[j], axis=0), self.size)
+        log_prior, slope, curvature = self.model.log_prior(u)
+        diagonal = _diagonal(jnp.maximum(-curvature, 0.0))
+        return _total(at, log_prior), gradient + slope, matrix.astype(u.dtype) + diagonal
+
+    def bend(self, data: Prepared, active, u, step):
+        """Return how the model bends along a step, seen by each parameter, shape (P, lanes).
+
+        The sum over bins of phi'' l_i d2l / dt2, with l = ln S along u + t step.
+        """
+        power, tangents = self.model.power_and_tangents(u, data.grid, active)
+        at = self._terms(data, power)
+
+        def along(t):
+            return self.model.power(u + t * step, data.grid, active)
+
+        def slope(t):
+            return jax.jvp(along, (t,), (jnp.ones_like(t),))[1]
+
+        zero = jnp.zeros((), u.dtype)
+        first, second = jax.jvp(slope, (zero,), (jnp.ones_like(zero),))
+        weight = at.stepping * (second / power - (first / power) ** 2) / power
+        each = _materialised(jnp.stack([weight * t for t in tangents]))
+        return jnp.sum(each, axis=1)
+
+    def information(self, kind: Kind, data: Prepared, active, u):
+        """Return a matrix of second order in the model's derivatives, shape (P, P, lanes).
+
+        With l = ln S, l_i = S_i / S and phi the likelihood of a bin (`pipeline.fit.model.likelihood`):
+
+        - ``observed``: d2 / du_i du_j of -ln L - ln prior, the sum over bins of
+          (phi'' - phi') l_i l_j + phi' S_ij / S.
+        - ``fisher``: its expectation where the model is right, sum E[phi''] l_i l_j.
+        - ``scores``: the outer product of the bins' own scores, sum phi'^2 l_i l_j.
+
+        The prior's curvature is part of the first two.
+        """
+        power, tangents = self.model.power_and_tangents(u, data.grid, active)
+        at = self._terms(data, power)
+        weights = {"observed": at.observed + at.score, "fisher": at.fisher, "scores": at.score**2}
+        weight = weights[kind]
+        relative = [t / power for t in tangents]
+        relative, weighted, score = _materialised(
+            (relative, [weight * r for r in relative], at.score / power)
+        )
+        observed = kind == "observed"
+        second = self.model.second_tangents(u, data.grid, active) if observed else {}
+
+        def element(i, j):
+            value = jnp.sum(weighted[i] * relative[j], axis=0)
+            pair = min(i, j), max(i, j)
+            return value - jnp.sum(score * second[pair], axis=0) if pair in second else value
+
+        matrix = _symmetric(element, self.size)
+        return matrix if kind == "scores" else matrix - _diagonal(self.model.log_prior(u)[2])
+
+    def log_prior(self, u):
+        """Return the logarithm of the prior density, shape (lanes,)."""
+        return jnp.sum(self.model.log_prior(u)[0], axis=0)
+
+    def coarse(self, data: Spectra) -> Spectra | None:
+        """Return coarse bins of long spectra."""
+        return _rebinned(data) if is_long(data) else None
+
+    def rescue(self, data: Prepared, problem: Problem, u):
+        """Return u with a peak moved to where the residuals call most for one."""
+        return peaks.relocated(self.model, self.likelihood, data.spectra, problem, u)
+
+    def _terms(self, data, power):
+        return terms(self.likelihood, data.spectra.power, data.spectra.weight, power)
 
 
 def _total(at, log_prior):

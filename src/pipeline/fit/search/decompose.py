@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.fit.engine.optimize import Fit, Problem, put
+from pipeline.fit.engine.problem import Fit, Problem, put
 from pipeline.fit.search import starts
 from pipeline.fit.uncertainty.covariance import covariance
 
@@ -119,14 +119,14 @@ def add(batch, fit, active, slot, lanes, n_starts, criterion, rivals):
     stays : bool array, shape (lanes,)
         Where it does.
     """
-    model, engine = batch.model, batch.engine
+    model = batch.model
     without = active[:, lanes]
     having = without.copy()
     having[slot] = True
     proposed = starts.propose(
         model,
         slot,
-        engine.likelihood,
+        batch.likelihood,
         batch.spectra.take(lanes),
         fit.u[:, lanes],
         without,
@@ -192,7 +192,7 @@ def _weakest(batch, fit, active, lanes, optional):
     model = batch.model
     free = batch.free(active) & ~fit.at_bound
     spectra = batch.spectra.take(lanes)
-    matrix = covariance(model, batch.engine.likelihood, spectra, active, fit.u, free).matrix
+    matrix = covariance(batch.objective, spectra, active, fit.u, free).matrix
     with np.errstate(divide="ignore", invalid="ignore"):
         sigma = np.sqrt(np.einsum("iil->il", matrix))
         strength = np.where(model.is_log[:, None], 1.0, np.abs(fit.u)) / sigma

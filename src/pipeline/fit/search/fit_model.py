@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.fit.engine.optimize import Engine, Fit, Problem, Spectra, put
+from pipeline.fit.engine.engine import Engine
+from pipeline.fit.engine.problem import Fit, Problem, put
 from pipeline.fit.model.likelihood import sample_size, saturated
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.search import starts
+from pipeline.fit.search.canonical import in_canonical_form
 from pipeline.fit.search.decompose import Criterion, Rivals, add, by_bic, prune
 from pipeline.fit.uncertainty.covariance import Covariance, covariance, of_the_determined
 from pipeline.fit.uncertainty.profile import Profiles
@@ -95,10 +98,11 @@ class Batch:
     def __init__(self, engine: Engine, spectra: Spectra, widths: np.ndarray):
         self.engine, self.spectra, self.widths = engine, spectra, widths
         self.resident = spectra.on_device(engine.dtype)
-        self.model = engine.model
+        self.objective = engine.objective
+        self.model, self.likelihood = engine.objective.model, engine.objective.likelihood
         self.lanes = spectra.power.shape[1]
         self.n_bins = (spectra.weight > 0).sum(axis=0)
-        self.sample_size = sample_size(engine.likelihood, spectra.power, spectra.weight)
+        self.sample_size = sample_size(self.likelihood, spectra.power, spectra.weight)
         self.lower, self.upper = starts.data_bounds(self.model, spectra, widths)
         self._fix()
 
@@ -177,7 +181,7 @@ def fit_model(
         One lane a spectrum.
     """
     batch = Batch(engine, spectra, widths)
-    model, lanes = engine.model, np.arange(batch.lanes)
+    model, lanes = batch.model, np.arange(batch.lanes)
     base = np.array([not slot.declared.peak for slot in model.slots])
     active = np.repeat(base[:, None], batch.lanes, axis=1)
     alone = sum(len(i) for i, there in zip(model.index, base, strict=True) if there) < 2
@@ -216,57 +220,27 @@ def _flat(batch, start) -> Fit:
     )
 
 
-def steeper_above(batch, fit) -> Fit:
-    """Write bending power laws with the steeper slope above the bend, where the bounds allow it.
-
-    Exchanging the two slopes and rescaling the amplitude by bend_frequency^(high - low) leaves the
-    power as it was: the likelihood has two optima of the same height.
-    """
-    u, at_bound, at_lower = fit.u.copy(), fit.at_bound.copy(), fit.at_lower.copy()
-    for slot, index in zip(batch.model.slots, batch.model.index, strict=True):
-        told = any(slot.priors) or any(slot.scales)
-        if slot.component != "bending_power_law" or told or _in_a_tie(batch.model, index):
-            continue
-        a, low, high, bend = index
-        other = u.copy()
-        other[low], other[high] = u[high], u[low]
-        other[a] = u[a] + (u[high] - u[low]) * u[bend]
-        rows = [a, low, high]
-        inside = (other >= batch.lower) & (other <= batch.upper)
-        swap = (u[low] > u[high]) & inside[rows].all(axis=0) & ~batch.fixed[rows].any()
-        u = np.where(swap, other, u)
-        for held in (at_bound, at_lower):
-            held[[low, high]] = np.where(swap, held[[high, low]], held[[low, high]])
-    return replace(fit, u=u, at_bound=at_bound, at_lower=at_lower)
-
-
 def _with_the_determined(batch, fit, active, moved, errors) -> Covariance:
     """Give lanes without a covariance that of the parameters which the data determine."""
     lanes = np.flatnonzero(~errors.sound & np.isfinite(fit.deviance))
     if not lanes.size:
         return errors
     some = batch.spectra.take(lanes), active[:, lanes], fit.u[:, lanes], moved[:, lanes]
-    found = of_the_determined(batch.model, batch.engine.likelihood, *some)
+    found = of_the_determined(batch.objective, *some)
     lanes, good = lanes[found.sound], found.sound
     matrix, sound = np.array(errors.matrix), np.array(errors.sound)
     matrix[:, :, lanes], sound[lanes] = found.matrix[:, :, good], True
     return Covariance(matrix, sound)
 
 
-def _in_a_tie(model, rows) -> bool:
-    """Whether one of these parameters is tied to another, or another to it."""
-    return any(tie.row in rows or tie.target in rows for tie in model.ties)
-
-
 def finish(batch, fit, active, kind="observed", rivals=None) -> ModelFit:
     """Compute covariance and criteria of the final fits of a `Batch`."""
     rivals = rivals or Rivals(*active.shape)
-    engine, free = batch.engine, batch.free(active)
-    fit = steeper_above(batch, fit)
+    free = batch.free(active)
+    fit = in_canonical_form(batch, fit)
     fit = replace(fit, u=batch.model.tied(fit.u))
     errors = covariance(
-        batch.model,
-        engine.likelihood,
+        batch.objective,
         batch.resident,
         active,
         fit.u,
@@ -274,7 +248,7 @@ def finish(batch, fit, active, kind="observed", rivals=None) -> ModelFit:
         kind=kind,
     )
     errors = _with_the_determined(batch, fit, active, free & ~fit.at_bound, errors)
-    constant = saturated(engine.likelihood, batch.spectra.power, batch.spectra.weight)
+    constant = saturated(batch.likelihood, batch.spectra.power, batch.spectra.weight)
     statistic = fit.deviance + constant
     count = free.sum(axis=0)
     return ModelFit(

@@ -1,9 +1,9 @@
 """Starting values and bounds from the data: nobody sets a start by hand.
 
-Arrays follow `pipeline.fit.model.model`: the last axis is the lane. Components that are peaks are proposed
-from the residuals of the model fitted so far; the others start from the level of the power at high
-frequencies and its slope at low ones. A parameter is known by its name; one that has another name than
-those of the built-in components starts at its declaration's `start`, or within its bounds.
+Arrays follow `pipeline.fit.model.model`: the last axis is the lane. What the spectra look like is measured here;
+which bounds and starts of its parameters follow from that, a component says. Components that are peaks are proposed
+from the residuals of the model fitted so far; the others start from the level of the power at high frequencies and
+its slope at low ones.
 """
 
 from functools import partial
@@ -11,28 +11,16 @@ from functools import partial
 import jax
 import numpy as np
 
+from pipeline.components.measured import Extent, Sketch
 from pipeline.fit.engine.blocks import in_blocks
-from pipeline.fit.engine.optimize import is_long, rebinned
 from pipeline.fit.model.priors import support
-from pipeline.fit.search.peaks import (
-    CENTRES,
-    FWHM_OF_GAUSSIAN,
-    WIDTHS,
-    on_averaged_bins,
-    otherwise,
-    peak_values,
-    scores,
-    trials,
-)
+from pipeline.fit.objectives.spectra import is_long, rebinned
+from pipeline.fit.search.peaks import Reach, reach_of, scores
 
 _scores = jax.jit(scores, static_argnums=(0, 1, 2, 3))
 
 MAX_CANDIDATES = 160
 """Frequencies at which a peak is tried, at most."""
-ENVELOPE = (2.0, 0.8)
-"""Least and largest nu_max of an envelope over the lowest and the highest frequency."""
-_SHAPES = ((1.5, 0.5, 2.0, 0.5), (1.0, 0.0, 1.5, 0.3), (2.0, 1.0, 3.0, 0.5), (0.5, 0.5, 1.5, 0.7))
-"""Slope of a power law; low slope, high slope and place of the bend (in log f) of a bending one."""
 
 
 def data_bounds(model, spectra, widths):
@@ -50,47 +38,31 @@ def data_bounds(model, spectra, widths):
     widths : array, shape (bins, lanes)
         Widths of the bins, Hz.
     """
-    used = spectra.weight > 0
-    lowest = _extreme(np.min, spectra.frequency, used, np.inf)
-    highest = _extreme(np.max, spectra.frequency, used, 0.0)
-    finest = _extreme(np.min, widths, used, np.inf)
-    # of a spectrum without its noise level powers, and their sum, may be negative
-    size = np.where(used, np.abs(spectra.power), 0.0)
-    total, largest = _positive(np.sum(size * widths, axis=0)), _positive(np.max(size, axis=0))
-    natural = {
-        "level": (1e-9 * largest, 1e3 * largest),
-        "variance": (1e-9 * total, 1e3 * total),
-        "frequency": (lowest, highest),
-        "bend_frequency": (lowest, highest),
-        "characteristic_frequency": (lowest, highest),
-        "nu_max": (lowest, highest),
-        "fwhm": (finest, 10 * highest),
-        "width": (finest / FWHM_OF_GAUSSIAN, 10 * highest),
-        "q": (0.01, highest / finest),
-    }
-    lower = np.empty((model.size, used.shape[1]))
+    extent = _extent(spectra, widths)
+    lower = np.empty((model.size, spectra.power.shape[1]))
     upper = np.empty_like(lower)
     for slot, index in zip(model.slots, model.index, strict=True):
-        found = {} if slot.declared.function else natural  # whose bounds were declared on purpose
-        told = zip(index, slot.parameters, slot.bounds, slot.priors, strict=True)
-        for row, declared, given, prior in told:
-            lo, hi = given or _narrowed(slot.declared, declared, found)
+        found = slot.declared.bounds(extent, np)
+        for row, default, given, prior in zip(index, found, slot.bounds, slot.priors, strict=True):
+            lo, hi = given or default
             least, most = support(prior)
             lo, hi = np.maximum(lo, least), np.minimum(hi, most)
             lower[row], upper[row] = _fitted(model, row, lo), _fitted(model, row, hi)
     return lower, np.maximum(upper, lower)
 
 
-def _narrowed(component, parameter, found):
-    """Default bounds of a parameter, narrowed to those that the data give it.
-
-    An envelope has both of its sides within the frequencies: at an end there is no maximum, but a background
-    that was not described.
-    """
-    lo, hi = found.get(parameter.name, parameter.bounds)
-    if component.name == "envelope" and parameter.name == "nu_max":
-        lo, hi = ENVELOPE[0] * lo, ENVELOPE[1] * hi
-    return np.maximum(lo, parameter.bounds[0]), np.minimum(hi, parameter.bounds[1])
+def _extent(spectra, widths) -> Extent:
+    """Measure the ranges of the frequencies and of the powers."""
+    used = spectra.weight > 0
+    # of a spectrum without its noise level powers, and their sum, may be negative
+    size = np.where(used, np.abs(spectra.power), 0.0)
+    return Extent(
+        lowest=_extreme(np.min, spectra.frequency, used, np.inf),
+        highest=_extreme(np.max, spectra.frequency, used, 0.0),
+        finest=_extreme(np.min, widths, used, np.inf),
+        total=_positive(np.sum(size * widths, axis=0)),
+        largest=_positive(np.max(size, axis=0)),
+    )
 
 
 def _fitted(model, row, value):
@@ -129,29 +101,18 @@ def base_starts(model, spectra, count):
     level = _level(spectra.power, used & (place > 0.8) | _last_quarter(used))
     starts = np.zeros((count, model.size, used.shape[1]))
     for k in range(count):
-        slope, low, high, bend = _SHAPES[k % len(_SHAPES)]
         near = used & (place < (0.35 if k % 2 else 0.6))
-        middle = np.exp(0.5 * (first + last))
-        for slot, index in zip(model.slots, model.index, strict=True):
-            tilt = low if "slope_low" in slot.declared.names else slope
-            values = {
-                "level": level,
-                "slope": slope,
-                "slope_low": low,
-                "slope_high": high,
-                "bend_frequency": np.exp(first + bend * (last - first)),
-                "amplitude": _amplitude(spectra, log_f, level, near, tilt),
-                "frequency": middle,
-                "characteristic_frequency": middle,
-                "nu_max": middle,
-                "fwhm": middle,
-                "width": middle / FWHM_OF_GAUSSIAN,
-                "variance": level,
-            }
-            for row, declared, given in zip(index, slot.parameters, slot.starts, strict=True):
-                value = values.get(declared.name, otherwise(declared, k))
-                first = given is not None and k == 0
-                starts[k, row] = _fitted(model, row, given if first else value)
+        amplitude = partial(_amplitude, spectra, log_f, level, near)
+        middle = np.exp(0.5 * (last if k else first + last))
+        for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+            # only the first start of the first component places its bend between the ends of the spectrum,
+            # the others between 1 Hz and its end
+            log_lowest = first if s == k == 0 else np.zeros_like(first)
+            sketch = Sketch(level, middle, log_lowest, last, amplitude, number=k)
+            values = slot.declared.starts(sketch, np)
+            for row, value, given in zip(index, values, slot.starts, strict=True):
+                chosen = value if given is None or k else given
+                starts[k, row] = _fitted(model, row, chosen)
     return starts
 
 
@@ -187,8 +148,8 @@ def peaks_along(declared, spectra, count, quality):
 
     Parameters
     ----------
-    declared : pipeline.components.Component
-        A Lorentzian.
+    declared : pipeline.components.base.Component
+        A peak by its quality factor: `trials` are qualities.
     spectra : Spectra
         Arrays of shape (bins, lanes), weight 0 in the padding.
     count : int
@@ -208,8 +169,7 @@ def peaks_along(declared, spectra, count, quality):
     highest = _extreme(np.max, spectra.frequency, used, 0.0)
     centre = np.geomspace(lowest, highest, count + 2)[1:-1]
     variance = 0.1 * _level(spectra.power, used) * centre / quality
-    values = peak_values(declared, variance, centre, quality, 0.0)
-    return centre, np.stack(list(values.values()), axis=1)
+    return centre, np.stack(declared.peak_at(variance, centre, quality, 0.0, np), axis=1)
 
 
 def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, block_size=64):
@@ -243,17 +203,17 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     declared = model.slots[slot].declared
     if not declared.peak:
         raise ValueError(f"{declared.name} is not a peak")
-    rows = dict(zip(declared.names, model.index[slot], strict=True))
     lower, upper = _pinned(model, slot, u, lower, upper)
-    candidates, narrowest = _candidates(model, spectra, rows, lower, upper)
-    tried = np.asarray(trials(declared))
-    broad = on_averaged_bins(declared)
-    narrow = tuple(t for t in trials(declared) if t not in broad)
+    reach = reach_of(model, slot, lower, upper, np)
+    candidates = _candidates(spectra, reach)
+    tried = np.asarray(declared.trials)
+    broad = declared.broad_trials
+    narrow = tuple(t for t in declared.trials if t not in broad)
     parts = []
     for some, shapes in ((_smooth(spectra), broad), (spectra, narrow)):
         if shapes:
             function = partial(_scores, model, likelihood, declared, shapes)
-            arrays = some, u, active, candidates, narrowest
+            arrays = some, u, active, candidates, reach.narrowest
             # single precision tells which is best
             arrays = jax.tree.map(lambda a: a if a.dtype == bool else np.float32(a), arrays)
             parts.append(in_blocks(function, arrays, block_size))
@@ -266,10 +226,11 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
         pick = order[k % tried.size]
         centre = candidates[where[pick, lanes], lanes]
         size = np.maximum(variance[pick, lanes], 1e-300) * (1 if k < tried.size else 3)
-        values = peak_values(declared, size, centre, tried[pick], narrowest)
-        for (name, row), given in zip(rows.items(), model.slots[slot].starts, strict=True):
-            value = values[name] if given is None or k else given
-            starts[k, row] = _fitted(model, row, value)
+        values = declared.peak_at(size, centre, tried[pick], reach.narrowest, np)
+        given_starts = model.slots[slot].starts
+        for row, value, given in zip(model.index[slot], values, given_starts, strict=True):
+            chosen = value if given is None or k else given
+            starts[k, row] = _fitted(model, row, chosen)
     return np.clip(starts, lower, upper)
 
 
@@ -282,8 +243,8 @@ def _pinned(model, slot, u, lower, upper):
     return lower, upper
 
 
-def _candidates(model, spectra, rows, lower, upper):
-    """Frequencies to try, shape (candidates, lanes), and the least width of a peak, shape (lanes,)."""
+def _candidates(spectra, reach: Reach):
+    """Frequencies to try, shape (candidates, lanes): some of the bins, moved into the reach of the peak."""
     bins = spectra.frequency.shape[0]
     used = spectra.weight > 0
     counts = used.sum(axis=0)
@@ -291,15 +252,4 @@ def _candidates(model, spectra, rows, lower, upper):
     picked = np.take_along_axis(
         np.sort(np.where(used, spectra.frequency, np.inf), axis=0), place.astype(int), axis=0
     )
-
-    def values(bound, row):
-        return np.exp(bound[row]) if model.is_log[row] else bound[row]
-
-    for name in CENTRES:
-        if name in rows:
-            picked = np.clip(picked, values(lower, rows[name]), values(upper, rows[name]))
-    narrowest = np.zeros(used.shape[1])
-    for name, factor in WIDTHS.items():
-        if name in rows:
-            narrowest = factor * values(lower, rows[name])
-    return picked, narrowest
+    return np.clip(picked, reach.low, reach.high)

@@ -7,7 +7,7 @@ it stands in for, and cost a few hundred likelihoods or fits a spectrum and comp
 import numpy as np
 from scipy.special import chdtrc
 
-from pipeline.fit.engine.optimize import Engine
+from pipeline.fit.engine.engine import Engine
 from pipeline.fit.search.decompose import Criterion, Step, by_bic
 from pipeline.fit.search.fit_model import Batch, finish
 from pipeline.fit.significance.detection import detect_peak

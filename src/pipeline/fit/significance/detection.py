@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.components import LORENTZIANS
-from pipeline.fit.engine.optimize import Code, Engine, Problem, Spectra, model_power
+from pipeline.fit.engine.engine import Engine
+from pipeline.fit.engine.problem import Code, Problem
 from pipeline.fit.model.likelihood import draw
+from pipeline.fit.objectives.curves import model_power
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.search import starts
 from pipeline.fit.search.fit_model import Batch, ModelFit
 from pipeline.fit.significance.montecarlo import filled, p_values, simulated
@@ -112,19 +114,21 @@ def likelihood_ratio(
     """
     batch = Batch(engine, spectra, widths)
     if places_of is not None:
-        others = engine.model, without, places_of
+        others = engine.objective.model, without, places_of
         batch.lower, batch.upper = near(*others, batch.lower, batch.upper)
         start = np.clip(start, batch.lower, batch.upper)
     if around is not None:
-        batch.lower, batch.upper = between(engine.model, slot, *around, batch.lower, batch.upper)
+        batch.lower, batch.upper = between(
+            engine.objective.model, slot, *around, batch.lower, batch.upper
+        )
     with_peak = without.copy()
     with_peak[slot] = True
     problem = Problem(start, batch.lower, batch.upper, batch.free(without), without)
     null = engine.fit(batch.resident, problem)
     proposed = starts.propose(
-        engine.model,
+        engine.objective.model,
         slot,
-        engine.likelihood,
+        engine.objective.likelihood,
         spectra,
         null.u,
         without,
@@ -189,8 +193,8 @@ def detect_peak(
     Detection
         One test a lane. Never raises for what is in a lane.
     """
-    lanes, slot, without = spectra.power.shape[1], *_null_of(engine.model, null, slot)
-    start = np.zeros((engine.model.size, lanes))
+    lanes, slot, without = spectra.power.shape[1], *_null_of(engine.objective.model, null, slot)
+    start = np.zeros((engine.objective.model.size, lanes))
     start[: null.fit.u.shape[0]] = null.fit.u
     usable = np.isfinite(null.fit.deviance) & np.isfinite(null.fit.u).all(axis=0)
     start[:, ~usable] = 0.0
@@ -198,16 +202,21 @@ def detect_peak(
     told = start, without, slot, n_starts, kept, around
     ratio, u, full = likelihood_ratio(engine, spectra, widths, *told)
     ratio[~usable] = np.nan
-    found_at = [np.where(np.isfinite(ratio), of[slot], np.nan) for of in places(engine.model, full)]
+    found_at = [
+        np.where(np.isfinite(ratio), of[slot], np.nan)
+        for of in places(engine.objective.model, full)
+    ]
     generators = [np.random.default_rng(seed) for seed in seeds]
-    expected = model_power(engine.model, spectra, without, np.asarray(u, float), engine.block_size)
+    expected = model_power(
+        engine.objective.model, spectra, without, np.asarray(u, float), engine.block_size
+    )
 
     def simulate(block):
         which = np.repeat([k for k, _ in block], [count for _, count in block])
         power = [
             # a draw after the other: they are the same however they fall into blocks
             draw(
-                engine.likelihood,
+                engine.objective.likelihood,
                 expected[:, k],
                 spectra.weight[:, k],
                 (count, len(expected)),
@@ -256,7 +265,7 @@ def peak_to_test(result: ModelFit, spectra: Spectra, widths, min_q) -> np.ndarra
         held = result.fit.at_bound[list(index[:2])].any(axis=0)
         with np.errstate(invalid="ignore"):
             narrow = result.active[s] & is_narrow(q[s], q_err[s], min_q) & ~held
-        may_be = narrow & np.isfinite(size[s]) & (slot.component in LORENTZIANS)
+        may_be = narrow & np.isfinite(size[s]) & slot.declared.may_be_qpo
         size[s] = np.where(may_be, size[s], -np.inf)
     return np.where(np.isfinite(size.max(axis=0)), np.argmax(size, axis=0), -1)
 
@@ -293,7 +302,7 @@ def amplitude_limits(
     array, shape (places, lanes)
         Limits; NaN where there is none.
     """
-    model, count = engine.model, len(places)
+    model, count = engine.objective.model, len(places)
     rows = np.array(model.index[-1])
     (amplitude,) = rows[model.is_amplitude[rows]]
     out = np.full((count, spectra.power.shape[1]), np.nan)

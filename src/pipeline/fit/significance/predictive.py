@@ -13,8 +13,11 @@ from itertools import chain
 
 import numpy as np
 
-from pipeline.fit.engine.optimize import Code, Engine, Problem, Spectra, model_power
+from pipeline.fit.engine.engine import Engine
+from pipeline.fit.engine.problem import Code, Problem
 from pipeline.fit.model.likelihood import draw
+from pipeline.fit.objectives.curves import model_power
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.search.fit_model import Batch, ModelFit
 from pipeline.fit.significance import outliers
 from pipeline.fit.significance.montecarlo import PValues, filled, p_values, simulated
@@ -233,10 +236,12 @@ def _there(result):
 
 def _observed(engine, spectra, widths, result, scales):
     """Return the statistics of the data, shape (4, lanes), and the fields of a `Check` on the outlier."""
-    lanes, likelihood = spectra.power.shape[1], engine.likelihood
+    lanes, likelihood = spectra.power.shape[1], engine.objective.likelihood
     observed, frequency, width, p = np.full((4, lanes), np.nan), *np.full((3, lanes), np.nan)
     bins, trials = np.zeros((2, lanes), int)
-    model = model_power(engine.model, spectra, result.active, result.fit.u, engine.block_size)
+    model = model_power(
+        engine.objective.model, spectra, result.active, result.fit.u, engine.block_size
+    )
     for k in np.flatnonzero(_there(result)):
         told = likelihood, spectra.weight[:, k], spectra.power[:, [k]], model[:, [k]]
         observed[:, k] = _statistics(*told, scales)[:, 0]
@@ -263,10 +268,12 @@ def _simulated(engine, spectra, widths, result, block, start, generators, scales
         parts = np.split(array[:, : sum(counts)], ends, axis=1)
         return zip([k for k, _ in block], parts, strict=True)
 
-    expected = model_power(engine.model, drawn, active, start, engine.block_size)
+    expected = model_power(engine.objective.model, drawn, active, start, engine.block_size)
     power = [
         # a draw after the other: they are the same however they fall into blocks
-        draw(engine.likelihood, part.T, spectra.weight[:, k], part.T.shape, generators[k]).T
+        draw(
+            engine.objective.likelihood, part.T, spectra.weight[:, k], part.T.shape, generators[k]
+        ).T
         for k, part in of_each(expected)
     ]
     drawn = drawn._replace(power=np.hstack(power)[:, some])
@@ -274,11 +281,11 @@ def _simulated(engine, spectra, widths, result, block, start, generators, scales
     problem = Problem(start, batch.lower, batch.upper, batch.free(active), active)
     fit = engine.fit(batch.resident, problem)
     u = np.asarray(fit.u, float)
-    fitted = model_power(engine.model, drawn, active, u, engine.block_size)
+    fitted = model_power(engine.objective.model, drawn, active, u, engine.block_size)
     fitted = np.where(fit.code == Code.CONVERGED, fitted, np.nan)
     return np.hstack(
         [
-            _statistics(engine.likelihood, spectra.weight[:, k], power[i], part, scales)
+            _statistics(engine.objective.likelihood, spectra.weight[:, k], power[i], part, scales)
             for i, (k, part) in enumerate(of_each(fitted))
         ]
     )

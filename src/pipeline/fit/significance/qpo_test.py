@@ -9,11 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.components import LORENTZIANS
 from pipeline.fit.model.model import Model
 from pipeline.fit.search.starts import peaks_along
 from pipeline.fit.significance.detection import amplitude_limits, detect_peak, peak_to_test
-from pipeline.fit.tables import results
+from pipeline.fit.tables.derived import calibration_of, rms_of
 from pipeline.fit.tables.seeds import Purpose, seed_words
 from pipeline.fit.uncertainty.resolution import places
 
@@ -74,7 +73,7 @@ def columns_of_tests(bucket, rows, fits, best, options, engine_of) -> dict:
         labels = [result.model.slots[s].label if s >= 0 else "" for s in slots]
         columns = [{"lrt_component": label, **found.columns(i)} for i, label in enumerate(labels)]
         quiet = np.flatnonzero(~has & (found.p_value > told.alpha))
-        if quiet.size and told.limits and told.component.name in LORENTZIANS:
+        if quiet.size and told.limits and engine.model.slots[-1].declared.may_be_qpo:
             part = spectra.take(quiet), widths[:, quiet], null.take(quiet)
             limits = _limits(engine, *part, [own[i] for i in quiet], options)
             for i, more in zip(quiet, limits, strict=True):
@@ -85,10 +84,11 @@ def columns_of_tests(bucket, rows, fits, best, options, engine_of) -> dict:
 
 def _limits(engine, spectra, widths, null, rows, options):
     """Yield the columns of the upper limits of each lane."""
-    told, declared = options.detection, engine.model.slots[-1].declared
+    told, declared = options.detection, engine.objective.model.slots[-1].declared
     frequency, peaks = peaks_along(declared, spectra, told.limits, told.limit_q)
     told_of_search = {"level": options.upper_limit, "batch_size": options.batch_size}
     peaks[:, 0] = amplitude_limits(engine, spectra, widths, null, peaks, **told_of_search)
-    for k, row in enumerate(rows):
-        rms = [results.rms_of_lorentzian(declared.name, p, row) for p in peaks[:, :, k]]
-        yield {"limit_frequency": frequency[:, k], "limit_rms": np.array(rms)}
+    calibration = calibration_of(rows)
+    rms = np.array([rms_of(declared, values, calibration) for values in peaks])
+    for k in range(len(rows)):
+        yield {"limit_frequency": frequency[:, k], "limit_rms": rms[:, k]}

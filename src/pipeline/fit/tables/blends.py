@@ -6,7 +6,7 @@ Lorentzians to fit. Neither of them is the QPO: its frequency is their common ce
 
 import numpy as np
 
-from pipeline.fit.model.components import positive_fraction
+from pipeline.components.lorentzians import positive_fraction
 from pipeline.prominence import prominence
 
 NARROW = 2.0
@@ -55,25 +55,31 @@ def measure(u):
 
     Parameters
     ----------
-    u : array, shape (3 k,)
+    u : array, shape (3 k, lanes)
         Logarithms of variance, frequency and FWHM of each of its peaks in turn.
 
     Returns
     -------
-    array, shape (4,)
+    array, shape (4, lanes)
         Sum of the variances; centroid weighted by variance; full width of the sum of the peaks at
         half its maximum; variance at positive frequencies.
     """
-    variance, frequency, fwhm = np.exp(np.asarray(u)).reshape(-1, 3).T
+    values = np.exp(np.asarray(u))
+    return np.log(np.stack([_measure_one(column) for column in values.T], axis=1))
+
+
+def _measure_one(values):
+    """Variance, frequency, FWHM and positive variance of a blend of peaks, from values of shape (3 k,)."""
+    variance, frequency, fwhm = values.reshape(-1, 3).T
     total = variance.sum()
-    positive = np.sum(variance * np.asarray(positive_fraction(frequency, fwhm)))
+    positive = np.sum(variance * positive_fraction(frequency, fwhm, np))
     centroid = np.sum(variance * frequency) / total
     grid = np.linspace((frequency - 2 * fwhm).min(), (frequency + 2 * fwhm).max(), _STEPS)
     half = fwhm[:, None] / 2
     profile = np.sum(
         variance[:, None] * half / (half**2 + (grid - frequency[:, None]) ** 2), axis=0
     )
-    return np.log([total, centroid, _width(grid, profile), positive])
+    return np.array([total, centroid, _width(grid, profile), positive])
 
 
 def _width(grid, profile):
@@ -91,15 +97,23 @@ def covariance(u, matrix):
 
     Parameters
     ----------
-    u : array, shape (3 k,)
+    u : array, shape (3 k, lanes)
         See `measure`.
-    matrix : array, shape (3 k, 3 k)
+    matrix : array, shape (3 k, 3 k, lanes)
         Covariance of u; NaN where there is none.
+
+    Returns
+    -------
+    measured : array, shape (4, lanes)
+        See `measure`.
+    covariance : array, shape (4, 4, lanes)
+        Its covariance.
     """
-    step = 0.1 * np.sqrt(np.clip(np.nan_to_num(np.diag(matrix)), 1e-12, 1.0))
-    jacobian = np.empty((4, len(u)))
+    variances = np.nan_to_num(np.einsum("iil->il", matrix))
+    step = 0.1 * np.sqrt(np.clip(variances, 1e-12, 1.0))
+    jacobian = np.empty((4, *u.shape))
     for k in range(len(u)):
-        shift = np.zeros(len(u))
+        shift = np.zeros(u.shape)
         shift[k] = step[k]
         jacobian[:, k] = (measure(u + shift) - measure(u - shift)) / (2 * step[k])
-    return measure(u), jacobian @ matrix @ jacobian.T
+    return measure(u), np.einsum("ikl,kml,jml->ijl", jacobian, matrix, jacobian)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.fit.engine.optimize import Spectra
+from pipeline.fit.objectives.spectra import Spectra
 
 BUCKETS = (64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 """Lengths spectra are padded to: one compilation each. Longer ones go to multiples of 4096."""

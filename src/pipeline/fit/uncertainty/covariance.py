@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pipeline.fit.engine import linear
-from pipeline.fit.engine.blocks import in_blocks
-from pipeline.fit.objectives.power_spectrum import information
+from pipeline.fit.engine.blocks import in_blocks, on_device
+from pipeline.fit.engine.objective import Data, Objective
 
 LEAST_INFORMATION = 1e-4
 """Information of a parameter below which the data say nothing of it: an error of 100 in a logarithm."""
@@ -49,45 +49,46 @@ def _inverse(matrix, moved):
     return jnp.where(both, inverse / outer, 0.0), sound
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _covariance(kind, model, likelihood, spectra, active, u, moved):
+@partial(jax.jit, static_argnums=(0, 1))
+def _covariance(kind, objective, data, active, u, moved):
     """Compute one kind of covariance of a block, and whether it exists."""
+    here = objective.prepared(data), active, u
     first = "fisher" if kind == "fisher" else "observed"
-    bread, sound = _inverse(information(first, model, likelihood, spectra, active, u), moved)
+    bread, sound = _inverse(objective.information(first, *here), moved)
     if kind != "sandwich":
         return bread, sound
-    scores = information("scores", model, likelihood, spectra, active, u)
+    scores = objective.information("scores", *here)
     left = jnp.sum(bread[:, :, None] * scores[None], axis=1)
     matrix = jnp.sum(left[:, :, None] * bread[None], axis=1)
     return matrix, sound & jnp.all(jnp.isfinite(matrix), (0, 1))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _expected_diagonal(model, likelihood, spectra, active, u):
+@partial(jax.jit, static_argnums=0)
+def _expected_diagonal(objective, data, active, u):
     """Diagonal of the Fisher information, as the one result of a block."""
-    matrix = information("fisher", model, likelihood, spectra, active, u)
+    matrix = objective.information("fisher", objective.prepared(data), active, u)
     return (jnp.einsum("iil->il", matrix),)
 
 
-def expected_diagonal(model, likelihood, spectra, active, u, block_size=64):
+def expected_diagonal(objective: Objective, data: Data, active, u, block_size=64):
     """Return the diagonal of the Fisher information, shape (P, lanes): see `covariance`."""
-    function = partial(_expected_diagonal, model, likelihood)
-    return in_blocks(function, (spectra.on_device(u.dtype), active, u), block_size)[0]
+    function = partial(_expected_diagonal, objective)
+    return in_blocks(function, (on_device(data, u.dtype), active, u), block_size)[0]
 
 
 def covariance(
-    model, likelihood, spectra, active, u, moved, block_size=64, kind="observed"
+    objective: Objective, data: Data, active, u, moved, block_size=64, kind="observed"
 ) -> Covariance:
     """Return the covariance of every lane, computed a block at a time.
 
     Parameters
     ----------
-    model, likelihood
-        As fitted.
-    spectra : Spectra
-        Arrays of shape (bins, lanes).
-    active : bool array, shape (slots, lanes)
-        Which components there are.
+    objective : Objective
+        What was fitted.
+    data : pytree of array
+        The data as the objective takes them.
+    active : bool array, shape (parts, lanes)
+        Which parts of the model exist.
     u : array, shape (P, lanes)
         Best fit.
     moved : bool array, shape (P, lanes)
@@ -103,18 +104,20 @@ def covariance(
         where n or the shape of the distribution is wrong, if bins are independent and the model's
         mean is right. It wants many bins a parameter: with few it is too small.
     """
-    function = partial(_covariance, kind, model, likelihood)
-    arrays = spectra.on_device(u.dtype), active, u, moved
+    function = partial(_covariance, kind, objective)
+    arrays = on_device(data, u.dtype), active, u, moved
     return Covariance(*in_blocks(function, arrays, block_size))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _information(kind, model, likelihood, spectra, active, u):
+@partial(jax.jit, static_argnums=(0, 1))
+def _information(kind, objective, data, active, u):
     """Information of a block, as its one result."""
-    return (information(kind, model, likelihood, spectra, active, u),)
+    return (objective.information(kind, objective.prepared(data), active, u),)
 
 
-def of_the_determined(model, likelihood, spectra, active, u, moved, block_size=64) -> Covariance:
+def of_the_determined(
+    objective: Objective, data: Data, active, u, moved, block_size=64
+) -> Covariance:
     """Return the covariance of the parameters that the data determine, where they do not determine all.
 
     Two flat components of a model, or a component that adds nothing, leave directions in which the likelihood does
@@ -123,7 +126,7 @@ def of_the_determined(model, likelihood, spectra, active, u, moved, block_size=6
 
     Parameters
     ----------
-    model, likelihood, spectra, active, u, moved, block_size
+    objective, data, active, u, moved, block_size
         See `covariance`.
 
     Returns
@@ -132,8 +135,8 @@ def of_the_determined(model, likelihood, spectra, active, u, moved, block_size=6
         Zero in rows of parameters that are not determined; not `sound` where none is, or where the
         likelihood is no maximum.
     """
-    function = partial(_information, "observed", model, likelihood)
-    matrix = in_blocks(function, (spectra.on_device(u.dtype), active, u), block_size)[0]
+    function = partial(_information, "observed", objective)
+    matrix = in_blocks(function, (on_device(data, u.dtype), active, u), block_size)[0]
     found = [_determined(matrix[:, :, k], moved[:, k]) for k in range(u.shape[1])]
     return Covariance(
         np.stack([f[0] for f in found], axis=-1), np.array([f[1] for f in found], bool)

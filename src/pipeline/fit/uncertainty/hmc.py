@@ -18,8 +18,8 @@ from scipy.special import expit, logit
 
 from pipeline.fit.engine.blocks import in_blocks, on_cores
 from pipeline.fit.engine.devices import devices_of
-from pipeline.fit.engine.optimize import Engine, Spectra
-from pipeline.fit.objectives.power_spectrum import slope_at
+from pipeline.fit.engine.engine import Engine
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.search.fit_model import Batch, ModelFit
 from pipeline.fit.uncertainty.diagnostics import Diagnosis, diagnose
 from pipeline.fit.uncertainty.importance import DEGREES, best_and_covariance, roots
@@ -200,7 +200,7 @@ def _run(batch, result, place, plan, lanes, keys, rngs):
         start = place.centre[:, None] + np.einsum("pql,qcl->pcl", place.root, z)
         place = place._replace(start=start)
     place = _Place(*(a.astype(kind) for a in place))
-    function = partial(_chains, batch.model, batch.engine.likelihood, plan)
+    function = partial(_chains, batch.objective, plan)
     arrays = (
         batch.spectra.take(lanes).on_device(kind),
         result.active[:, lanes],
@@ -235,17 +235,17 @@ class _State(NamedTuple):
     mean_log_step: jnp.ndarray
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _chains(model, likelihood, plan, spectra, active, free, place, keys):
+@partial(jax.jit, static_argnums=(0, 1))
+def _chains(objective, plan, data, active, free, place, keys):
     """Run the chains of a block; return v, shape (draws, P, chains, lanes), and what was accepted."""
     size, lanes = place.centre.shape
 
     def each_chain(a):
         return jnp.tile(a, CHAINS)
 
-    many = spectra.each(each_chain)
+    many = objective.prepared(jax.tree.map(each_chain, data))
     wide = jax.tree.map(each_chain, place._replace(start=None))
-    density = partial(_density, model, likelihood, many, each_chain(active), each_chain(free), wide)
+    density = partial(_density, objective, many, each_chain(active), each_chain(free), wide)
     kind = place.centre.dtype
     longest = jnp.log(jnp.asarray(TRAJECTORY / plan.steps, kind))
 
@@ -313,16 +313,16 @@ def _trajectory(density, steps, step, state, momentum):
     return jax.lax.fori_loop(0, steps, leap, _End(state.z, momentum, state.height, state.slope))
 
 
-def _density(model, likelihood, spectra, active, free, place, z):
+def _density(objective, data, active, free, place, z):
     """Logarithm of the posterior density of z, up to a constant, shape (lanes,), and its gradient."""
     v = place.centre + _times(place.root, z)
     part = jax.nn.sigmoid(v)
     u = jnp.where(free, place.lower + place.span * part, place.held)
-    objective, gradient = slope_at(model, likelihood, spectra, spectra.grid, active, u)
+    value, gradient = objective.slope(data, active, u)
     log_jacobian = jnp.where(free, jax.nn.log_sigmoid(v) + jax.nn.log_sigmoid(-v), 0.0)
     slope = gradient * place.span * part * (1 - part) + 1 - 2 * part
     slope = jnp.sum(place.root * jnp.where(free, slope, 0.0)[:, None], axis=0)
-    return jnp.sum(log_jacobian, axis=0) - 0.5 * objective, slope
+    return jnp.sum(log_jacobian, axis=0) - 0.5 * value, slope
 
 
 def _times(root, z):

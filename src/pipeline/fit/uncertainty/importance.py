@@ -17,10 +17,10 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 
 from pipeline.fit.engine.blocks import in_blocks
-from pipeline.fit.engine.optimize import Engine, Spectra
+from pipeline.fit.engine.engine import Engine
 from pipeline.fit.model.likelihood import saturated
 from pipeline.fit.model.priors import is_flat
-from pipeline.fit.objectives.power_spectrum import objective_at
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.search.fit_model import Batch, ModelFit
 from pipeline.fit.uncertainty.covariance import covariance
 
@@ -178,7 +178,7 @@ class _Target:
         # the density of the flat priors; that of the others is in the objective, also of what is held or
         # not in the model and so has none
         held = np.where(self.free, 0.0, np.asarray(model.log_prior(best)[0])).sum(axis=0)
-        constant = saturated(batch.engine.likelihood, spectra.power, spectra.weight) + 2 * held
+        constant = saturated(batch.likelihood, spectra.power, spectra.weight) + 2 * held
         self.constant = -0.5 * constant - np.log(np.where(span > 0, span, 1.0)).sum(axis=0)
         self.log_height = self.constant - 0.5 * result.fit.objective
 
@@ -187,7 +187,7 @@ class _Target:
         batch, free = self.batch, self.free[:, lanes]
         lower, upper = batch.lower[:, lanes], batch.upper[:, lanes]
         inside = ((u >= lower) & (u <= upper) | ~free).all(axis=1)
-        function = partial(_objectives, batch.model, batch.engine.likelihood)
+        function = partial(_objectives, batch.objective)
         place = np.where(free, np.clip(u, lower, upper), u)
         arrays = batch.spectra.take(lanes).on_device(float), self.active[:, lanes], place
         objective = in_blocks(function, arrays, batch.engine.block_size)[0]
@@ -223,7 +223,7 @@ def best_and_covariance(batch, result):
     """
     finite = np.isfinite(result.fit.objective)
     best = np.where(finite & np.isfinite(result.fit.u), result.fit.u, 0.0)
-    told = batch.model, batch.engine.likelihood, batch.resident, result.active, best, result.free
+    told = batch.objective, batch.resident, result.active, best, result.free
     matrix, sound = covariance(*told, kind="observed")
     if not sound.all():
         expected = covariance(*told, kind="fisher")
@@ -267,11 +267,10 @@ def probabilities(log_evidence, pareto_k) -> np.ndarray:
     return out
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _objectives(model, likelihood, spectra, active, u):
+@partial(jax.jit, static_argnums=0)
+def _objectives(objective, data, active, u):
     """Objective at each draw, shape (draws, lanes)."""
-    here = partial(objective_at, model, likelihood, spectra, spectra.grid, active)
-    return (jax.lax.map(here, u),)
+    return (jax.lax.map(partial(objective.value, objective.prepared(data), active), u),)
 
 
 def smoothed(log_weight):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.fit.engine.optimize import Problem
+from pipeline.fit.engine.problem import Problem
 from pipeline.fit.search.fit_model import Batch, ModelFit, finish
 from pipeline.fit.uncertainty.profile import profiles
 from pipeline.fit.uncertainty.resolution import of_spectra, unresolved, width_rows

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import erfinv
 
-from pipeline.fit.engine.optimize import Code, Problem
+from pipeline.fit.engine.problem import Code, Problem
 from pipeline.fit.uncertainty.covariance import expected_diagonal
 
 MAX_REFITS = 16
@@ -153,9 +153,10 @@ def find(engine, spectra, fit, problem, covariance, tasks, batch_size=4096) -> E
         One a task, in order. Never raises for what is in a lane.
     """
     # the root is linear in an amplitude, not in its logarithm, which has no end where there is no component
-    linear = engine.model.is_amplitude & engine.model.is_log
+    model = engine.objective.model
+    linear = model.is_amplitude & model.is_log
     expected = expected_diagonal(
-        engine.model, engine.likelihood, spectra, problem.active, fit.u, engine.block_size
+        engine.objective, spectra, problem.active, fit.u, engine.block_size
     )
     spectra = spectra.on_device(engine.dtype)
     parts = []

@@ -6,13 +6,16 @@ covariance knows. For a likelihood that is normal in the fitted variables sqrt(D
 whatever p is; in general it is closest to the profile of g itself along the path of the parameter that tells
 most of g, where V is least (Pawitan 2001, In All Likelihood, OUP, section 3.4, on profiles of functions of
 parameters).
+
+Arrays follow `pipeline.fit.model.model`: the last axis is the lane.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from math import exp, hypot, isfinite, log, nan, sqrt
+from dataclasses import dataclass, fields
+from math import nan
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from pipeline.fit.uncertainty.profile import End
 
@@ -20,210 +23,279 @@ NEGLIGIBLE = 0.3
 """An open parameter opens the interval of a quantity that changes along its path by more than this part of
 its error: what is less adds 5 % to it."""
 _STEP = 1e-4
+_LOWER, _UPPER = 0, 1
+"""Ends of an interval, as they are numbered in the codes and the paths of profiles."""
 
-Quantities = Callable[[np.ndarray], Mapping[str, float]]
-"""Function of the fitted variables, shape (P,), that returns positive quantities by name."""
+Quantities = Callable[
+    [Float[np.ndarray, "P points"], Int[np.ndarray, " points"]],
+    Mapping[str, Float[np.ndarray, " points"]],
+]
+"""Function of fitted variables and of the lanes that these are of; it returns positive quantities by name."""
 
 
-@dataclass(frozen=True)
-class Interval:
-    """The 68.3 % interval of a quantity and its limits; NaN where there is none.
+@dataclass
+class Intervals:
+    """The 68.3 % intervals of a quantity and its limits, shape (lanes,) each; NaN where there is none.
 
     Attributes
     ----------
-    err_lo, err_hi : float
-        Distances from the value to its ends, both positive.
-    open_lo, open_hi : bool
-        Whether it has no end on that side.
-    upper_limit, lower_limit : float
+    said : bool array
+        Whether profiles and bounds say anything about the errors; where not, they are those of the covariance.
+    err_lo, err_hi : array
+        Distances from the value to the ends, both positive.
+    open_lo, open_hi : bool array
+        Whether the interval has no end on that side.
+    upper_limit, lower_limit : array
         One-sided limits.
-    limit_only : bool
-        Whether it says nothing of the errors, which are those of the covariance then.
     """
 
-    err_lo: float = nan
-    err_hi: float = nan
-    open_lo: bool = False
-    open_hi: bool = False
-    upper_limit: float = nan
-    lower_limit: float = nan
-    limit_only: bool = False
+    said: Bool[np.ndarray, " lanes"]
+    err_lo: Float[np.ndarray, " lanes"]
+    err_hi: Float[np.ndarray, " lanes"]
+    open_lo: Bool[np.ndarray, " lanes"]
+    open_hi: Bool[np.ndarray, " lanes"]
+    upper_limit: Float[np.ndarray, " lanes"]
+    lower_limit: Float[np.ndarray, " lanes"]
+
+    @classmethod
+    def nothing(cls, lanes: int) -> "Intervals":
+        """Return intervals about which nothing is said."""
+        return cls(
+            said=np.zeros(lanes, bool),
+            err_lo=np.full(lanes, nan),
+            err_hi=np.full(lanes, nan),
+            open_lo=np.zeros(lanes, bool),
+            open_hi=np.zeros(lanes, bool),
+            upper_limit=np.full(lanes, nan),
+            lower_limit=np.full(lanes, nan),
+        )
+
+    def clear(self, where: Bool[np.ndarray, " lanes"]) -> None:
+        """Forget errors and limits of some lanes."""
+        for name in ("err_lo", "err_hi", "upper_limit", "lower_limit"):
+            getattr(self, name)[where] = nan
+        for name in ("open_lo", "open_hi"):
+            getattr(self, name)[where] = False
+
+    def take(self, lanes: Int[np.ndarray, " some"]) -> "Intervals":
+        """Return the intervals of some lanes."""
+        return Intervals(**{f.name: getattr(self, f.name)[lanes] for f in fields(self)})
+
+    def put(self, lanes: Int[np.ndarray, " some"], other: "Intervals") -> None:
+        """Set the intervals of some lanes to those of another."""
+        for field in fields(self):
+            getattr(self, field.name)[lanes] = getattr(other, field.name)
 
 
-def follow(quantities: Quantities, result, rows, lane, upper_limits=()) -> dict[str, Interval]:
+def follow(quantities: Quantities, result, rows, lanes, upper_limits=()) -> dict[str, Intervals]:
     """Return the intervals of the quantities of a component whose parameters have profiles.
 
     Parameters
     ----------
     quantities : callable
-        See `Quantities`. It gets values of the fitted variables.
+        See `Quantities`. It is called with numbers of places in `lanes`.
     result : pipeline.fit.search.fit_model.ModelFit
         With profiles, or without: then quantities that hang on a parameter at its bound have no errors.
     rows : sequence of int
         Parameters that the quantities are computed from.
-    lane : int
-        Of `result`.
+    lanes : sequence of int
+        Lanes of `result`.
     upper_limits : sequence of str, optional
-        Those that have an upper limit wherever a parameter of theirs has one.
+        Quantities that have an upper limit wherever a parameter of theirs has one.
 
     Returns
     -------
-    dict of str to Interval
-        Without the quantities that no profile and no bound says anything about.
+    dict of str to Intervals
+        By name of the quantity, for `lanes` in their order; empty where nothing is said of any.
     """
-    rows = np.asarray(rows)
-    found_out = np.zeros((4, rows.size), int)
+    rows, lanes = np.asarray(rows), np.asarray(lanes)
+    codes = np.zeros((4, rows.size, lanes.size), int)
     if result.profiles is not None:
         p = result.profiles
-        codes = p.lower_code[0], p.upper_code[0], p.limit_code, p.least_code
-        found_out = np.array([code[rows, lane] for code in codes])
-    profiled = np.isin(found_out[:2], (End.FOUND, End.OPEN)).any()
-    bound = (result.fit.at_bound & result.free)[rows, lane]
-    if not (profiled or bound.any() or (found_out[2] == End.FOUND).any()):
+        found = p.lower_code[0], p.upper_code[0], p.limit_code, p.least_code
+        codes = np.array([code[np.ix_(rows, lanes)] for code in found])
+    profiled = np.isin(codes[:2], (End.FOUND, End.OPEN)).any(axis=(0, 1))
+    bound = (result.fit.at_bound & result.free)[np.ix_(rows, lanes)]
+    some = np.flatnonzero(profiled | bound.any(axis=0) | (codes[2] == End.FOUND).any(axis=0))
+    if not some.size:
         return {}
-    paths = _Paths(quantities, result, rows, lane, found_out)
+    paths = _Paths(quantities, result, rows, lanes[some], some, codes[..., some])
     out = {}
     for name in paths.best:
-        found = paths.interval(name) if profiled else paths.unknown(name, bound)
-        if name in upper_limits and not (found and isfinite(found.upper_limit)):
-            limit = paths.limit(name, 1, 0.0)
-            found = replace(found or Interval(limit_only=True), upper_limit=limit)
-        if found is not None:
-            out[name] = found
+        intervals = paths.intervals(name)
+        unknown = paths.hangs_on(name, bound[:, some])
+        plain = ~profiled[some]
+        intervals.clear(plain)
+        intervals.said = np.where(plain, unknown, intervals.said)
+        if name in upper_limits:
+            limit = paths.limit(name, 1, np.zeros(some.size))
+            missing = ~(intervals.said & np.isfinite(intervals.upper_limit))
+            intervals.upper_limit = np.where(missing, limit, intervals.upper_limit)
+        out[name] = Intervals.nothing(lanes.size)
+        out[name].put(some, intervals)
     return out
 
 
 class _Paths:
-    """How the quantities of a component of one lane change along the paths of its parameters."""
+    """How the quantities of a component change along the paths of its parameters, in many lanes."""
 
-    def __init__(self, quantities, result, rows, lane, codes):
+    def __init__(self, quantities, result, rows, lanes, numbers, codes):
         self.quantities, self.rows, self.codes = quantities, rows, codes
-        self.u = result.model.tied(result.fit.u[:, [lane]])[:, 0]
-        self.best = dict(quantities(self.u))
+        self.numbers = numbers
+        self.u = result.model.tied(result.fit.u[:, lanes])
+        self.best = dict(quantities(self.u, numbers))
         self.slopes = self._slopes()
-        matrix = result.covariance[np.ix_(rows, rows, [lane])][..., 0]
-        self.matrix = matrix if result.sound[lane] else np.zeros_like(matrix)
+        matrix = result.covariance[np.ix_(rows, rows, lanes)]
+        self.matrix = np.where(result.sound[lanes], matrix, 0.0)
         self.limit_sigma = getattr(result.profiles, "limit_sigma", nan)
-        self.changes = {name: np.full((4, rows.size), nan) for name in self.best}
+        shape = 4, rows.size, lanes.size
+        self.changes = {name: np.full(shape, nan) for name in self.best}
         if result.profiles is not None:
-            self._walk(result, result.profiles.paths[..., lane][:, rows])
+            self._walk(result.model, result.profiles.paths[..., lanes][:, rows])
 
-    def _slopes(self) -> dict[str, np.ndarray]:
-        """Derivatives of the logarithms of the quantities by the parameters, shape (rows,) each."""
-        each = {name: np.zeros(self.rows.size) for name in self.best}
+    @property
+    def variances(self) -> Float[np.ndarray, "p lanes"]:
+        """Variances of the fitted variables."""
+        return np.einsum("kkl->kl", self.matrix)
+
+    def _slopes(self) -> dict[str, Float[np.ndarray, "p lanes"]]:
+        """Derivatives of the logarithms of the quantities by the fitted variables."""
+        each = {name: np.zeros((self.rows.size, self.u.shape[1])) for name in self.best}
         for k, row in enumerate(self.rows):
-            ends = []
-            for step in (-_STEP, _STEP):
-                u = self.u.copy()
-                u[row] += step
-                ends.append(self.quantities(u))
+            below, above = self.u.copy(), self.u.copy()
+            below[row] -= _STEP
+            above[row] += _STEP
+            less, more = (self.quantities(u, self.numbers) for u in (below, above))
             for name, slopes in each.items():
-                slopes[k] = log(ends[1][name] / ends[0][name]) / (2 * _STEP)
+                slopes[k] = np.log(more[name] / less[name]) / (2 * _STEP)
         return each
 
-    def _walk(self, result, paths):
+    def _walk(self, model, paths) -> None:
         """Evaluate the quantities at the ends of the paths; add to the covariance what it leaves out.
 
         A parameter at its bound, and all where there is no covariance, has no variance but by its path.
         """
         added = np.zeros_like(self.matrix)
-        for end, k in np.argwhere(self.codes == End.FOUND):
-            u = result.model.tied(paths[end, k][:, None])[:, 0]
-            found = self.quantities(u)
+        found_ends = (self.codes[:2] == End.FOUND).sum(axis=0)
+        variances = self.variances
+        for end, k in np.argwhere((self.codes == End.FOUND).any(axis=-1)):
+            some = np.flatnonzero(self.codes[end, k] == End.FOUND)
+            u = model.tied(paths[end, k][:, some])
+            found = self.quantities(u, self.numbers[some])
             for name, change in self.changes.items():
-                change[end, k] = log(found[name] / self.best[name])
-            if end < 2 and self.matrix[k, k] <= 0:
-                step = (u - self.u)[self.rows]
-                added += np.outer(step, step) / (self.codes[:2, k] == End.FOUND).sum()
+                change[end, k, some] = np.log(found[name] / self.best[name][some])
+            if end < 2:
+                step = (u - self.u[:, some])[self.rows]
+                step = np.where(variances[k, some] <= 0, step, 0.0)
+                added[:, :, some] += step[:, None] * step / found_ends[k, some]
         self.matrix = self.matrix + added
 
-    def variance(self, name, k=None) -> float:
-        """Variance of the logarithm of a quantity, all in all or given parameter k."""
+    def variance(self, name: str) -> Float[np.ndarray, " lanes"]:
+        """Return the variance of the logarithm of a quantity."""
+        return np.maximum(self._along(name)[1], 0.0)
+
+    def variance_about(self, name: str) -> Float[np.ndarray, "p lanes"]:
+        """Return the variance of the logarithm of a quantity given each of the parameters."""
+        along, variance = self._along(name)
+        own = self.variances
+        known = own > 0
+        left = variance - along**2 / np.where(known, own, 1.0)
+        left = np.where(left > 1e-9 * variance, left, 0.0)
+        return np.maximum(np.where(known, left, variance), 0.0)
+
+    def _along(self, name):
+        """Covariances of the logarithm of a quantity with the parameters, and its variance."""
         slopes = self.slopes[name]
-        along = slopes @ self.matrix
-        variance = along @ slopes
-        if k is not None and self.matrix[k, k] > 0:
-            left = variance - along[k] ** 2 / self.matrix[k, k]
-            variance = left if left > 1e-9 * variance else 0.0
-        return max(variance, 0.0)
+        along = np.einsum("jl,jkl->kl", slopes, self.matrix)
+        return along, np.einsum("kl,kl->l", along, slopes)
 
-    def leading(self, name) -> int | None:
-        """Parameter that tells most of a quantity, of those whose path has an end."""
-        ends = np.flatnonzero((self.codes[:2] == End.FOUND).any(axis=0))
+    def leading(self, name: str) -> Int[np.ndarray, " lanes"]:
+        """Return the parameter that tells most of a quantity, of those whose path has an end; -1: none."""
         slopes = np.abs(self.slopes[name])
-        ends = [k for k in ends if self.matrix[k, k] > 0 and slopes[k] + slopes.max() > 0]
-        return min(ends, key=lambda k: self.variance(name, k), default=None)
+        tells = (self.codes[:2] == End.FOUND).any(axis=0) & (self.variances > 0)
+        tells &= slopes + slopes.max(axis=0) > 0
+        left = np.where(tells, self.variance_about(name), np.inf)
+        return np.where(tells.any(axis=0), np.argmin(left, axis=0), -1)
 
-    def interval(self, name) -> Interval | None:
-        """Interval of a quantity; None where it hangs on nothing."""
-        value, slopes = self.best[name], self.slopes[name]
-        lead = self.leading(name)
-        reach = {-1: nan, 1: nan}
-        if lead is not None:
-            rest = self.variance(name, lead)
-            for change in self.changes[name][:2, lead]:
-                side = 1 if change > 0 else -1
-                if isfinite(change) and not reach[side] > abs(change):
-                    reach[side] = sqrt(change**2 + rest)
-        plain = sqrt(self.variance(name))
-        reach = {s: r if isfinite(r) else plain for s, r in reach.items()}
-        if not max(reach.values()) > 0 and not slopes.any():
-            return None
-        is_open = self._open(name, max(reach.values()))
-        if not any(is_open.values()) and self._unknown(name, max(reach.values())):
-            return Interval()
-        err_lo = -value * np.expm1(-reach[-1]) if reach[-1] > 0 else nan
-        err_hi = value * np.expm1(min(reach[1], 700.0)) if reach[1] > 0 else nan
+    def _reaches(self, name: str) -> dict[int, Float[np.ndarray, " lanes"]]:
+        """Errors of the logarithm of a quantity below (-1) and above (1)."""
+        lead, lanes = self.leading(name), np.arange(self.u.shape[1])
+        rest = self.variance_about(name)[lead, lanes]
+        reach = {side: np.full(lanes.size, nan) for side in (-1, 1)}
+        for end in (_LOWER, _UPPER):
+            change = np.where(lead >= 0, self.changes[name][end, lead, lanes], nan)
+            for side in (-1, 1):
+                here = np.isfinite(change) & ((change > 0) == (side > 0))
+                here &= ~(reach[side] > np.abs(change))
+                reach[side] = np.where(here, np.sqrt(change**2 + rest), reach[side])
+        plain = np.sqrt(self.variance(name))
+        return {side: np.where(np.isfinite(r), r, plain) for side, r in reach.items()}
+
+    def intervals(self, name: str) -> Intervals:
+        """Return the intervals of a quantity; nothing is said where it hangs on nothing."""
+        value, reach = self.best[name], self._reaches(name)
+        largest = np.maximum(reach[-1], reach[1])
+        is_open = self._open(name, largest)
+        unknown = ~is_open[-1] & ~is_open[1] & self._unknown(name, largest)
+        with np.errstate(invalid="ignore"):
+            err_lo = np.where(reach[-1] > 0, -value * np.expm1(-reach[-1]), nan)
+            above = value * np.expm1(np.minimum(reach[1], 700.0))
+            err_hi = np.where(reach[1] > 0, above, nan)
         limits = {
-            side: self.limit(name, side, reach[side])
-            if is_open[-side] and not is_open[side]
-            else nan
+            side: np.where(
+                is_open[-side] & ~is_open[side], self.limit(name, side, reach[side]), nan
+            )
             for side in (-1, 1)
         }
-        return Interval(
-            nan if is_open[-1] else float(err_lo),
-            nan if is_open[1] else float(err_hi),
-            *(is_open[-1], is_open[1], limits[1], limits[-1]),
+        found = Intervals(
+            said=(largest > 0) | self.slopes[name].any(axis=0),
+            err_lo=np.where(is_open[-1], nan, err_lo),
+            err_hi=np.where(is_open[1], nan, err_hi),
+            open_lo=is_open[-1],
+            open_hi=is_open[1],
+            upper_limit=limits[1],
+            lower_limit=limits[-1],
         )
+        found.clear(unknown | ~found.said)
+        return found
 
-    def _open(self, name, reach) -> dict[int, bool]:
+    def _open(self, name, reach) -> dict[int, Bool[np.ndarray, " lanes"]]:
         """Whether the interval of a quantity has no end below (-1) and above (1)."""
-        is_open = {-1: False, 1: False}
-        for k, slope in enumerate(self.slopes[name]):
-            for end in np.flatnonzero(self.codes[:2, k] == End.OPEN):
-                change = -self.changes[name][1 - end, k]
-                if not isfinite(change):  # open on both sides
-                    change = slope * (1 if end else -1)
-                if abs(change) > NEGLIGIBLE * reach:
-                    is_open[1 if change > 0 else -1] = True
+        is_open = {side: np.zeros(reach.size, bool) for side in (-1, 1)}
+        for end in (_LOWER, _UPPER):
+            change = -self.changes[name][1 - end]
+            slopes = self.slopes[name] * (1 if end else -1)
+            change = np.where(np.isfinite(change), change, slopes)  # else open on both sides
+            opens = (self.codes[end] == End.OPEN) & (np.abs(change) > NEGLIGIBLE * reach)
+            is_open[1] |= (opens & (change > 0)).any(axis=0)
+            is_open[-1] |= (opens & ~(change > 0)).any(axis=0)
         return is_open
 
-    def _unknown(self, name, reach) -> bool:
+    def _unknown(self, name, reach) -> Bool[np.ndarray, " lanes"]:
         """Whether a quantity hangs on a parameter of which neither covariance nor path says anything."""
-        nothing = (np.diag(self.matrix) <= 0) & np.isin(
-            self.codes[:2], (End.FAILED, End.BETTER)
-        ).all(axis=0)
-        return bool((np.abs(self.slopes[name])[nothing] > NEGLIGIBLE * reach).any())
+        lost = np.isin(self.codes[:2], (End.FAILED, End.BETTER)).all(axis=0)
+        matters = np.abs(self.slopes[name]) > NEGLIGIBLE * reach
+        return ((self.variances <= 0) & lost & matters).any(axis=0)
 
-    def limit(self, name, side, reach) -> float:
-        """Upper (1) or lower (-1) limit of a quantity.
+    def limit(self, name: str, side: int, reach) -> Float[np.ndarray, " lanes"]:
+        """Return upper (1) or lower (-1) limits of a quantity.
 
-        It is at the end of the path of a limit; where none leads there, as far as `reach`, the end of the
-        interval, puts that of a normal variable.
+        A limit is at the end of the path of a limit; where none leads there, it is as far as `reach`, the end
+        of the interval, puts that of a normal variable.
         """
         sigma = self.limit_sigma
-        best = nan
-        for end, k in np.argwhere(self.codes[2:] == End.FOUND):
-            change = self.changes[name][2 + end, k]
-            rest = self.variance(name, k)
-            if change * side > 0 and not best <= rest:
-                best, reach = rest, hypot(change, sigma * sqrt(rest)) / sigma
-        if not reach > 0:
-            return nan
-        return float(self.best[name] * exp(min(side * sigma * reach, 700.0)))
+        best, about = np.full(self.u.shape[1], nan), self.variance_about(name)
+        for end, k in np.ndindex(2, self.rows.size):
+            change, rest = self.changes[name][2 + end, k], about[k]
+            found = (self.codes[2 + end, k] == End.FOUND) & (change * side > 0) & ~(best <= rest)
+            best = np.where(found, rest, best)
+            far = np.hypot(change, sigma * np.sqrt(rest)) / sigma
+            reach = np.where(found, far, reach)
+        with np.errstate(invalid="ignore"):
+            limit = self.best[name] * np.exp(np.minimum(side * sigma * reach, 700.0))
+        return np.where(reach > 0, limit, nan)
 
-    def unknown(self, name, bound) -> Interval | None:
-        """No errors, where a quantity hangs on a parameter at its bound; None where it does not."""
-        slopes = np.abs(self.slopes[name])[bound]
-        matters = slopes > NEGLIGIBLE * sqrt(self.variance(name))
-        return Interval() if matters.any() else None
+    def hangs_on(self, name: str, bound) -> Bool[np.ndarray, " lanes"]:
+        """Return whether a quantity hangs on a parameter at its bound, shape (p, lanes)."""
+        matters = np.abs(self.slopes[name]) > NEGLIGIBLE * np.sqrt(self.variance(name))
+        return (matters & bound).any(axis=0)

@@ -5,8 +5,6 @@ Arrays follow `pipeline.fit.model.model`: the last axis is the lane.
 
 import numpy as np
 
-from pipeline.fit.model.components import centroid_and_fwhm
-from pipeline.fit.search.peaks import CENTRES, WIDTHS
 from pipeline.prominence import prominence
 
 NARROW = 2.0
@@ -33,15 +31,9 @@ def places(model, u):
     values = model.to_values(np.asarray(u, float))
     frequency, fwhm = np.full((2, len(model.slots), values.shape[1]), np.nan)
     for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
-        if not slot.declared.peak:
-            continue
-        of = dict(zip(slot.declared.names, values[list(index)], strict=True))
-        if {"nu_max", "q"} <= of.keys():
-            frequency[s], fwhm[s] = centroid_and_fwhm(of["nu_max"], of["q"])
-            continue
-        width = next(((of[name] * times) for name, times in WIDTHS.items() if name in of), None)
-        if "frequency" in of and width is not None:
-            frequency[s], fwhm[s] = of["frequency"], width
+        place = slot.declared.place(values[list(index)])
+        if place is not None:
+            frequency[s], fwhm[s] = place
     return frequency, fwhm
 
 
@@ -76,9 +68,10 @@ def prominences(model, u, grid, widths):
     frequency, fwhm = places(model, u)
     values = model.to_values(np.asarray(u, float))
     variance = np.full(frequency.shape, np.nan)
-    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
-        if "variance" in slot.declared.names:
-            variance[s] = values[index[slot.declared.names.index("variance")]]
+    for s in range(len(model.slots)):
+        rows = model.rows_of(s)
+        if "variance" in rows:
+            variance[s] = values[rows["variance"]]
     return prominence(variance, frequency, fwhm, bin_widths(frequency, grid, widths))
 
 
@@ -114,15 +107,15 @@ def quality_errors(model, fit, covariance):
     with np.errstate(invalid="ignore", divide="ignore"):
         q = frequency / fwhm
     error = np.full(q.shape, np.nan)
-    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
-        of = dict(zip(slot.declared.names, index, strict=True))
-        if "q" in of:
-            variance = covariance[of["q"], of["q"]]
-        elif {"frequency", "fwhm"} <= of.keys():
-            f, w = of["frequency"], of["fwhm"]
-            variance = covariance[f, f] + covariance[w, w] - 2 * covariance[f, w]
-        else:
+    for s, slot in enumerate(model.slots):
+        rows, exponents = model.rows_of(s), slot.declared.quality_exponents
+        if not exponents:
             continue
+        variance = sum(
+            a * b * covariance[rows[one], rows[other]]
+            for one, a in exponents.items()
+            for other, b in exponents.items()
+        )
         with np.errstate(invalid="ignore"):
             error[s] = -q[s] * np.expm1(-np.sqrt(variance))
     return q, error
@@ -145,11 +138,13 @@ def near(model, active, u, lower, upper):
     """
     lower, upper = lower.copy(), upper.copy()
     frequency, fwhm = places(model, u)
-    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+    for s, slot in enumerate(model.slots):
         if not slot.declared.peak:
             continue
-        for name, row in zip(slot.declared.names, index, strict=True):
-            if name not in (*CENTRES, *WIDTHS, "q") or not model.is_log[row]:
+        rows = model.rows_of(s)
+        for name in slot.declared.scale_names:
+            row = rows[name]
+            if not model.is_log[row]:
                 continue
             below = above = np.log(1.5)
             if name == "frequency":
@@ -176,24 +171,26 @@ def between(model, slot, low, high, lower, upper):
         The bounds so far.
     """
     lower, upper = lower.copy(), upper.copy()
-    for name, row in zip(model.slots[slot].declared.names, model.index[slot], strict=True):
-        if name in CENTRES:
-            ends = [np.log(end) if model.is_log[row] else end for end in (low, high)]
-            known = np.isfinite(ends).all(axis=0)
-            ends = [np.where(known, end, 0.0) for end in ends]
-            lower[row] = np.where(known, np.clip(ends[0], lower[row], upper[row]), lower[row])
-            upper[row] = np.where(known, np.clip(ends[1], lower[row], upper[row]), upper[row])
+    centre = model.slots[slot].declared.centre
+    if centre is not None:
+        row = model.rows_of(slot)[centre]
+        ends = [np.log(end) if model.is_log[row] else end for end in (low, high)]
+        known = np.isfinite(ends).all(axis=0)
+        ends = [np.where(known, end, 0.0) for end in ends]
+        lower[row], upper[row] = (
+            np.where(known, np.clip(end, lower[row], upper[row]), bound[row])
+            for end, bound in zip(ends, (lower, upper), strict=True)
+        )
     return lower, upper
 
 
 def width_rows(model) -> dict[int, int]:
     """Return the slots whose width is a parameter, and its row of u."""
-    rows = {}
-    for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
-        for name, row in zip(slot.declared.names, index, strict=True):
-            if slot.declared.peak and name in WIDTHS:
-                rows[s] = row
-    return rows
+    return {
+        s: model.rows_of(s)[slot.declared.width]
+        for s, slot in enumerate(model.slots)
+        if slot.declared.peak and slot.declared.width is not None
+    }
 
 
 def limits_of_data(model, fit):
@@ -214,16 +211,17 @@ def limits_of_data(model, fit):
     with np.errstate(invalid="ignore"):
         narrow, broad = frequency > NARROW * fwhm, frequency < ZERO_CENTRED * fwhm
     for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
-        said = zip(slot.declared.names, index, slot.bounds, slot.priors, strict=True)
+        declared = slot.declared
+        said = zip(declared.names, index, slot.bounds, slot.priors, strict=True)
         for name, row, bounds, prior in said:
             if bounds is not None or prior is not None:
                 continue
-            if name in WIDTHS and slot.declared.peak:
+            if declared.peak and name == declared.width:
                 out[row] = narrow[s] & fit.at_lower[row]
-            elif name == "q" and slot.declared.peak:
+            elif declared.peak and name == "q":
                 out[row] = narrow[s] & ~fit.at_lower[row]
-            elif name in ("frequency", "nu_max") and slot.declared.peak:
+            elif declared.peak and name in ("frequency", "nu_max"):
                 out[row] = broad[s] & fit.at_lower[row]
-            elif slot.component == "constant":
+            elif declared.is_white_noise:
                 out[row] = fit.at_lower[row]
     return out & fit.at_bound

@@ -1,0 +1,131 @@
+"""What the engine can fit: the protocol of an objective.
+
+An objective describes the posterior density of a few fitted variables u given the data of a lane. All
+functions work on a block of lanes at once, with the lane as the last axis of every array, inside a compiled
+program: they use `jax.numpy` and no Python branch on values.
+
+An objective states its dimensions and its `value`; what it does not define otherwise follows from the value by
+automatic differentiation. Objectives are hashable constants, as frozen dataclasses are: equal ones share
+compiled programs.
+"""
+
+from typing import Any, Literal, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from pipeline.fit.engine.problem import Problem
+
+Data = Any
+"""The data: a pytree of arrays whose last axis is the lane, or has length 1 where all lanes share an array."""
+Kind = Literal["observed", "fisher", "scores"]
+"""Kind of an information matrix: see `Objective.information`."""
+
+
+class Objective(Protocol):
+    """The function that is minimised, -2 ln of likelihood times prior, and its derivatives.
+
+    The value may leave out constants. Gradients are those of ln likelihood + ln prior, so they point
+    uphill; an information is minus its matrix of second derivatives, or replaces that.
+
+    Subclasses inherit the defaults. Arguments of the functions:
+
+    - ``data``: what `prepared` returned;
+    - ``active``: bool array of shape (parts, lanes), which parts of the model exist in each lane;
+    - ``u``: array of shape (P, lanes), the fitted variables.
+    """
+
+    single: bool = True
+    """Whether the objective may be computed in single precision on the way to the optimum."""
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether a prior is part of the value, and the objective has a `log_prior`."""
+        return False
+
+    @property
+    def rescues(self) -> bool:
+        """Whether the objective has a `rescue`."""
+        return False
+
+    @property
+    def size(self) -> int:
+        """Number of fitted variables, P."""
+        ...
+
+    @property
+    def parts(self) -> int:
+        """Number of parts of the model that may be absent in a lane: rows of ``active``."""
+        return 1
+
+    def prepared(self, data: Data) -> Data:
+        """Return the data in the form that the other functions take; it is computed once for a block."""
+        return data
+
+    def value(self, data: Data, active, u):
+        """Return the objective, shape (lanes,)."""
+        ...
+
+    def slope(self, data: Data, active, u):
+        """Return the objective, shape (lanes,), and the gradient, shape (P, lanes)."""
+        value, back = jax.vjp(lambda v: self.value(data, active, v), u)
+        return value, -0.5 * back(jnp.ones_like(value))[0]
+
+    def stepping(self, data: Data, active, u):
+        """Return objective, gradient, and the information to step with, shape (P, P, lanes).
+
+        The optimiser needs it positive definite far from the optimum too; elsewhere it descends along the
+        gradient.
+        """
+        return *self.slope(data, active, u), self.information("observed", data, active, u)
+
+    def bend(self, data: Data, active, u, step):
+        """Return the second derivative of the residuals along a step, seen by each variable, shape (P, lanes).
+
+        With it a step follows a curved valley (geodesic acceleration). None, the default: steps are straight.
+        """
+        return None
+
+    def information(self, kind: Kind, data: Data, active, u):
+        """Return an information matrix, shape (P, P, lanes).
+
+        ``observed``: minus the second derivatives at u; the default knows this kind only. ``fisher``: its
+        expectation where the model is right. ``scores``: the sum over data of the outer products of their
+        gradients, without the prior.
+
+        Raises
+        ------
+        ValueError
+            For a kind that the objective does not have.
+        """
+        if kind != "observed":
+            raise ValueError(f"{type(self).__name__} has no information of the kind {kind!r}")
+
+        def gradient(v):
+            return self.slope(data, active, v)[1]
+
+        directions = jnp.eye(u.shape[0], dtype=u.dtype)
+        rows = [
+            jax.jvp(gradient, (u,), (jnp.broadcast_to(direction[:, None], u.shape),))[1]
+            for direction in directions
+        ]
+        return -jnp.stack(rows)
+
+    def log_prior(self, u):
+        """Return the logarithm of the prior density that is part of the value, shape (lanes,)."""
+        raise NotImplementedError
+
+    def coarse(self, data: Data):
+        """Return a smaller version of data, on which a fit is cheap and ends near that of the data.
+
+        None, the default: there is none, or it would not pay. It takes and returns data that are not
+        `prepared`, and is called outside compiled programs.
+        """
+        return None
+
+    def rescue(self, data: Data, problem: Problem, u):
+        """Return another place to begin at, shape (P, lanes), for lanes whose fit did not arrive from u.
+
+        Called only where `rescues` is true.
+        """
+        raise NotImplementedError

@@ -1,0 +1,99 @@
+"""The programs that blocks of lanes run through; each is compiled for an objective, a type and a block's shape.
+
+A program takes the objective, the data of the block as the objective prepared them, its problem, its states
+and its limits, and returns the state.
+"""
+
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pipeline.fit.engine.objective import Objective
+from pipeline.fit.engine.packing import Layout, pack_result, unpack
+from pipeline.fit.engine.problem import Code
+from pipeline.fit.engine.state import DAMPING, State
+from pipeline.fit.engine.step import iterate, loop
+
+KEPT = 256
+"""Compiled functions that are kept, the most recently used: there are five an objective and type."""
+
+
+class Limits(NamedTuple):
+    """When a block stops.
+
+    Attributes
+    ----------
+    tolerance : float
+        Promised change of the objective at which a lane has converged.
+    allowed : int
+        Iterations a lane may use.
+    least : int
+        The block stops when at most so many lanes run: the others go on in a block of their own.
+    """
+
+    tolerance: jax.Array
+    allowed: jax.Array
+    least: jax.Array
+
+
+def score(objective, data, problem, states, limits) -> State:
+    """Iterate with the information that the objective gives at each place."""
+    here = data, problem.active
+    evaluate, bend = partial(objective.stepping, *here), partial(objective.bend, *here)
+    return loop(evaluate, problem, states[0], limits, bend)
+
+
+def chords(objective, data, problem, states, limits) -> State:
+    """Iterate on the gradient alone, correcting the information that the lanes have."""
+    return loop(partial(objective.slope, data, problem.active), problem, states[0], limits)
+
+
+def go_on_near(objective, data, problem, states, limits) -> State:
+    """Go on from near the optimum, the second state, with the curvature that is known there.
+
+    Lanes in which that is no better than the trial of the first state, as when a narrow peak was lost in the
+    coarse data, are returned as they were.
+    """
+    state, near = states
+    start = objective.value(data, problem.active, state.trial)
+    evaluate = partial(objective.slope, data, problem.active)
+    near = iterate(evaluate, problem, limits.tolerance, near)
+    better = near.value < start
+    near = near._replace(code=jnp.where(better, near.code, jnp.int32(Code.NO_DATA)))
+    near = loop(evaluate, problem, near, limits._replace(least=limits.least // 2))
+    return jax.tree.map(partial(jnp.where, better), near, state)
+
+
+def relocate(objective, data, problem, states, limits) -> State:
+    """Set the trial to where the objective's rescue says, as a new start."""
+    state = states[0]
+    return state._replace(
+        trial=objective.rescue(data, problem, state.u),
+        value=jnp.full_like(state.value, jnp.inf),
+        damping=jnp.full_like(state.damping, DAMPING),
+    )
+
+
+def compare(objective, data, problem, states, limits) -> State:
+    """Take the better of the trial of the first state and the u of the second, and its value."""
+    state, near = states
+    one, other = (objective.value(data, problem.active, u) for u in (state.trial, near.u))
+    better = other < one
+    return state._replace(
+        u=jnp.where(better, near.u, state.trial), value=jnp.where(better, other, one)
+    )
+
+
+@lru_cache(KEPT)
+def compiled(function, objective: Objective, layout: Layout, count: int):
+    """Return the compiled program of a number of states; JAX keeps one a shape of the block."""
+    return jax.jit(partial(_packed, function, objective, layout, count))
+
+
+def _packed(function, objective, layout, count, data, packed, limits):
+    """Call a program with problem and states unpacked, and pack its state."""
+    problem, states = unpack(layout, packed, count)
+    state = function(objective, objective.prepared(data), problem, states, limits)
+    return pack_result(layout, state)

@@ -1,0 +1,140 @@
+"""The work of a fit: its data on every device and its problems, sent through programs block by block."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pipeline.fit.engine.blocks import block_of, on_cores, slice_of
+from pipeline.fit.engine.objective import Data, Objective
+from pipeline.fit.engine.packing import Layout, pack, unpack_result
+from pipeline.fit.engine.problem import Problem
+from pipeline.fit.engine.programs import Limits, compiled
+from pipeline.fit.engine.state import Progress
+
+HALFWAY_TOLERANCE = 1e-5
+"""Least tolerance in single precision where double follows: the gradient is known better than the value."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the lanes of a fit have in common.
+
+    Attributes
+    ----------
+    objective : Objective
+        What is fitted.
+    data : list of pytree
+        The data, once a device.
+    which : int array, shape (lanes,)
+        Number of the data of each lane.
+    problem : Problem
+        Starts, bounds and masks, on the host, all of one floating-point type.
+    tolerance, block_size, devices
+        Of `pipeline.fit.engine.engine.Engine`.
+    """
+
+    objective: Objective
+    data: list[Data]
+    which: np.ndarray
+    problem: Problem
+    tolerance: float
+    block_size: int
+    devices: Sequence[jax.Device]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Floating-point type."""
+        return self.problem.u.dtype
+
+    @property
+    def rows(self) -> int:
+        """Numbers that a lane has in its longest array."""
+        return max(leaf.size // leaf.shape[-1] for leaf in jax.tree.leaves(self.data[0]))
+
+    @property
+    def start(self) -> np.ndarray:
+        """Starts of the lanes within their bounds."""
+        return np.clip(self.problem.u, self.problem.lower, self.problem.upper)
+
+    def in_blocks_of(self, block_size: int) -> "Work":
+        """Return the work in blocks of another size."""
+        return replace(self, block_size=block_size)
+
+    def loosely(self, tolerance: float) -> "Work":
+        """Return the work with another tolerance."""
+        return replace(self, tolerance=tolerance)
+
+    def in_single(self) -> "Work":
+        """Return the work in single precision, where the objective may be computed in it."""
+        if not self.objective.single:
+            return self
+        single = np.dtype(np.float32)
+        u, lower, upper = (a.astype(single) for a in self.problem[:3])
+        return replace(
+            self,
+            data=[_in_single(data) for data in self.data],
+            problem=self.problem._replace(u=u, lower=lower, upper=upper),
+            tolerance=max(self.tolerance, HALFWAY_TOLERANCE),
+        )
+
+    def coarse(self, tolerance: float) -> "Work | None":
+        """Return the work on the coarse version of the data, in larger blocks; None where there is none."""
+        data = [self.objective.coarse(part) for part in self.data]
+        if data[0] is None:
+            return None
+        coarse = replace(self, data=data).in_single()
+        smaller = self.rows // coarse.rows
+        block_size = self.block_size * max(smaller // 2, 1)
+        return replace(coarse, tolerance=tolerance, block_size=block_size)
+
+
+@jax.jit
+def _in_single(data):
+    """Return data in single precision."""
+    return jax.tree.map(
+        lambda a: a.astype(jnp.float32) if jnp.issubdtype(a.dtype, jnp.floating) else a, data
+    )
+
+
+def advance(function, work: Work, allowed: int, lanes, progress: Progress, *more: Progress) -> None:
+    """Send some lanes through a program, block by block, and update their progress in place.
+
+    A block stops when half of its lanes have. The rest is gathered into new blocks by the next call:
+    few slow lanes do not hold the others. The last block runs to its end.
+
+    Parameters
+    ----------
+    function : callable
+        One of `pipeline.fit.engine.programs`.
+    work : Work
+        Data and problems.
+    allowed : int
+        Iterations a lane may use.
+    lanes : int array
+        Numbers of the lanes that run.
+    progress, *more : Progress
+        States that the program takes, of all lanes; the first is updated.
+    """
+    size, devices = work.block_size, work.devices
+    blocks = [lanes[i : i + size] for i in range(0, lanes.size, size)]
+    layout = Layout(work.objective.size, work.objective.parts, work.dtype)
+    program = compiled(function, work.objective, layout, 1 + len(more))
+    least = np.int32(size // 2 if len(blocks) > 1 else 0)
+    limits = Limits(work.dtype.type(work.tolerance), np.int32(allowed), least)
+    packed = pack(layout, work.problem, progress.arrays, *(p.arrays for p in more))
+
+    def run(numbered):
+        number, block = numbered
+        filled = np.resize(block, size)  # a short block holds its own lanes again
+        device = number % len(devices)
+        data = block_of(work.data[device], work.which[filled])
+        small = jax.device_put(packed[:, slice_of(filled)], devices[device])
+        # unlike np.asarray, block_until_ready lets the other threads work while it waits
+        return jax.block_until_ready(program(data, small, limits))
+
+    results = on_cores(run, list(enumerate(blocks)), devices)
+    for block, result in zip(blocks, results, strict=True):
+        progress.put(block, unpack_result(layout, np.asarray(result)[:, : block.size]))

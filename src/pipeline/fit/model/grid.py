@@ -1,0 +1,77 @@
+"""The frequencies of spectra, and components evaluated at them or averaged over their bins."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from pipeline.components.arrays import Array
+from pipeline.components.base import Component
+from pipeline.fit.model import special
+from pipeline.fit.model.special import fast_log
+
+NODES, WEIGHTS = (a.tolist() for a in np.polynomial.legendre.leggauss(5))
+"""Of the quadrature over a bin, in log frequency: exact to 1e-8 for power laws over a factor of two."""
+LOWEST_EDGE = 0.1
+"""Lower edge of a bin over its frequency, at least: some components have no mean over a bin that begins at 0."""
+
+
+class Grid(NamedTuple):
+    """Frequencies and their logarithms, arrays of one shape.
+
+    The logarithm is taken once a spectrum: inside the iteration it would cost as much as a component.
+
+    Attributes
+    ----------
+    frequency, log_frequency : array
+        Hz, and its natural logarithm.
+    width : array or None
+        Widths of the bins, Hz, over which components are averaged; None: their values at the frequency.
+    """
+
+    frequency: jnp.ndarray
+    log_frequency: jnp.ndarray
+    width: jnp.ndarray | None = None
+
+    @classmethod
+    def of(cls, frequency, width=None) -> "Grid":
+        """Make a grid of frequencies in Hz, and of the widths of bins to average over."""
+        frequency = jnp.asarray(frequency)
+        return cls(frequency, fast_log(frequency), width)
+
+    def edges(self):
+        """Return the lower and upper edges of the bins, Hz."""
+        half = self.width / 2
+        return jnp.maximum(
+            self.frequency - half, LOWEST_EDGE * self.frequency
+        ), self.frequency + half
+
+
+def evaluate(component: Component, grid: Grid, values: Sequence[Array]) -> Array:
+    """Return the power density of a built-in or user-written component, of the shape of the grid.
+
+    Where the grid has widths, its mean over each bin: exact where the component knows it, else by Gauss
+    and Legendre's quadrature in log frequency, which wants a component that is smooth over a bin.
+
+    Parameters
+    ----------
+    component : pipeline.components.base.Component
+        What to evaluate.
+    grid : Grid
+        Frequencies, shape (bins, lanes) or (bins, 1).
+    values : sequence of array, shape (lanes,)
+        Its parameters in their own units.
+    """
+    if grid.width is None or component.knows_mean:
+        return component.density(special, grid, values)
+    low, high = grid.edges()
+    start, span = fast_log(low), fast_log(high / low)
+    total = 0.0
+    for node, weight in zip(NODES, WEIGHTS, strict=True):
+        at = start + (1 + node) / 2 * span
+        frequency = jnp.exp(at)
+        total = total + weight / 2 * frequency * component.density(
+            special, Grid(frequency, at), values
+        )
+    return total * span / (high - low)

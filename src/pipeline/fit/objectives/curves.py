@@ -1,0 +1,31 @@
+"""The power of models and of their components at the frequencies of spectra."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pipeline.fit.engine.blocks import in_blocks
+
+
+def component_power(model, spectra, active, u, block_size=64) -> np.ndarray:
+    """Return the power of each component at u, shape (slots, bins, lanes); 0 where it is not active."""
+    function = partial(_component_power, model)
+    return in_blocks(function, (spectra, active, u), block_size)[0]
+
+
+def model_power(model, spectra, active, u, block_size=64) -> np.ndarray:
+    """Return the power at u, shape (bins, lanes): the sum of `component_power`."""
+    function = partial(_model_power, model)
+    return in_blocks(function, (spectra, active, u), block_size)[0]
+
+
+@partial(jax.jit, static_argnums=0)
+def _component_power(model, spectra, active, u):
+    return (jnp.stack(model.component_power(u, spectra.grid, active)),)
+
+
+@partial(jax.jit, static_argnums=0)
+def _model_power(model, spectra, active, u):
+    return (model.power(u, spectra.grid, active),)
