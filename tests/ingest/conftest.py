@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.config.archive import SourceOptions
+from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import IngestOptions
+from pipeline.ingest import plan_driver
 from pipeline.ingest.archive.walk import list_folder
 from pipeline.ingest.files.fits_file import sha256
 from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.scan import scan_file
 from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.reader import read_products
+from pipeline.tables import read_parquet, rows_of
 
 NICER = {
     "TELESCOP": "NICER",
@@ -106,6 +111,20 @@ class Archive:
         """The line of a plan for a file."""
         return Entry.of_found(self.complete(**options)[file])
 
+    def plan(self, folder, shards=3, cache=None, group_by="observation", **options):
+        """Plan the archive into a folder, and return the rows of OBSERVATIONS."""
+        plan_driver.run(
+            archive=self.root,
+            observations=folder / "observations.parquet",
+            plan=folder / "plan",
+            cache=cache,
+            options=IngestOptions(**options),
+            source=SourceOptions(group_by=group_by),
+            cluster=ClusterOptions(workers=2),
+            shards=shards,
+        )
+        return rows_of(read_parquet(folder / "observations.parquet", OBSERVATIONS))
+
     def read(self, file, **options):
         """The first row of INGEST of a file."""
         return self.rows(file, **options)[0]
@@ -128,6 +147,17 @@ def archive(tmp_path):
     root = tmp_path / "archive"
     root.mkdir()
     return Archive(root)
+
+
+@pytest.fixture
+def filled(archive):
+    """An archive of six observations, one that is cut short, and a page."""
+    for number in range(6):
+        archive.events(f"{number}.evt", time=[1.0 + number], header={"OBS_ID": f"10{number}"})
+    (archive.root / "page.fits").write_bytes(b"<html></html>")
+    cut = archive.events("cut.evt", time=range(1000), header={"OBS_ID": "200"})
+    cut.write_bytes(cut.read_bytes()[:9000])
+    return archive
 
 
 @pytest.fixture(scope="session")

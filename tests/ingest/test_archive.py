@@ -1,7 +1,5 @@
 """A dozen missions' real files, and files that are wrong in real ways."""
 
-import time
-
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -59,9 +57,7 @@ def _read(entry, folder, **said):
 
 @pytest.fixture(scope="module")
 def archive(shared, tmp_path_factory):
-    began = time.perf_counter()
-    result = _survey(shared / "archive", tmp_path_factory.mktemp("archive"))
-    return *result, time.perf_counter() - began
+    return _survey(shared / "archive", tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +72,13 @@ def _z2(times, frequency):
 
 
 def test_every_file_of_the_archive_is_an_observation(archive, shared):
-    manifest, rows, _ = archive
+    manifest, rows = archive
     found = {p.relative_to(shared / "archive").as_posix() for p in (shared / "archive").rglob("*")}
     files = {f for f in found if (shared / "archive" / f).is_file()}
     assert set(manifest) == files
     assert {row["status"] for row in manifest.values()} == {Status.OK}
     assert {row["status"] for row in rows.values()} == {Status.OK}
     assert len(files) == 77
-
-
-def test_all_of_it_is_read_in_seconds(archive):
-    assert archive[2] < 30.0
 
 
 def test_rows_fit_their_table_and_hold_what_they_promise(archive, malformed):
@@ -228,7 +220,7 @@ def test_ten_thousand_good_time_intervals_are_an_exposed_fraction_of_100_s_bins(
 
 
 def test_times_agree_with_the_dates_in_the_headers(archive):
-    manifest, rows, _ = archive
+    manifest, rows = archive
     for file, row in rows.items():
         if row["mjd_ref"] < 0 or np.isnan(manifest[file]["mjd_start"]):
             continue
