@@ -10,9 +10,12 @@ The Snakefile imports this module in every job: it imports no library that compu
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.catalog.formats import FORMATS, chosen
-from pipeline.catalog.formats.base import Format
+from pipeline.catalog.formats.base import Format, Output
+from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
 from pipeline.columns.ingest import INGEST as READINGS
@@ -24,7 +27,6 @@ from pipeline.config.ingest import SCANNED_BY
 from pipeline.declared import (
     RESULTS,
     Caption,
-    Condition,
     File,
     Folder,
     Kept,
@@ -35,6 +37,9 @@ from pipeline.declared import (
 )
 from pipeline.segment.products import PRODUCTS
 from pipeline.segment.products.base import Product
+
+if TYPE_CHECKING:
+    from pipeline.config.survey import Survey
 
 _ARCHIVE = Value("archive", lambda survey: survey.archive, "place")
 _COPIES = Value("copies", lambda s: s.remote.copies or f"{RESULTS}/copies", when=remote)
@@ -151,15 +156,16 @@ FIT = Stage(
 _CAPTIONS = {"fits": "catalog.rst", "rejected": "rejected.rst"}
 
 
-def _has_format(one: Format) -> Condition:
-    """Return the condition that a catalogue is published in a format."""
-    return lambda survey: one in chosen(survey.catalog.formats)
+def catalogue_tables(survey: Survey) -> tuple[Table, ...]:
+    """Return the tables of the catalogue of a survey: those that each catalogue has, then those of its products."""
+    brought = (p.table for p in PRODUCTS[1:] if p.name in survey.segment.products)
+    return (*CATALOGUE, *brought)
 
 
 def _published() -> Iterator[File]:
     """Yield what each format of the catalogue writes."""
     for one in FORMATS.values():
-        for output in one.outputs(CATALOGUE):
+        for output in one.outputs([*CATALOGUE, *(product.table for product in PRODUCTS[1:])]):
             caption = _CAPTIONS.get(output.name)
             yield File(
                 output.name,
@@ -167,9 +173,15 @@ def _published() -> Iterator[File]:
                 output.table,
                 is_folder=output.is_folder,
                 is_option=False,
-                when=_has_format(one),
+                when=partial(_is_published, one, output),
                 caption=Caption(caption, "Catalogue") if caption else None,
             )
+
+
+def _is_published(one: Format, output: Output, survey: Survey) -> bool:
+    """Return whether a survey has an output of a format."""
+    has_table = output.table is None or output.table in catalogue_tables(survey)
+    return has_table and one in chosen(survey.catalog.formats)
 
 
 CATALOG = Stage(

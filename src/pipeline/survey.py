@@ -172,7 +172,7 @@ def _published(record: dict) -> str:
     """Return the files of the catalogue, a format each, with numbers of rows where a format says some."""
     files = []
     for one in record["formats"].values():
-        numbers = ", ".join(f"{number} {name}" for name, number in one["rows"].items())
+        numbers = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in one["rows"].items())
         files.append(one["file"] + (f" ({numbers})" if numbers else ""))
     return ", ".join(files)
 

@@ -277,14 +277,15 @@ MODELS = Table(
         Column(
             "rival_components",
             "str",
-            "Components of the decomposition that came closest and lost; empty where there was none.",
+            "Components of the decomposition that came closest to this one; empty where there was "
+            "none.",
             ucd="meta.id.part",
             array=True,
         ),
         Column(
             "rival_delta_bic",
             "float64",
-            "Its BIC less that of this fit; NaN where there was none.",
+            "BIC of that decomposition minus that of this fit; NaN where there was none.",
             "",
             "stat.fit.param",
         ),
@@ -295,7 +296,7 @@ MODELS = Table(
         Column(
             "n_iterations",
             "int32",
-            "Iterations of the optimiser.",
+            "Number of iterations of the optimiser.",
             ucd="meta.number",
             of="statistic",
         ),
@@ -309,7 +310,8 @@ MODELS = Table(
         Column(
             "covariance",
             "float64",
-            "Covariance of the free parameters (of the logarithm of those fitted so), row by row.",
+            "Covariance of the free parameters, row by row; of those fitted as logarithms, of the "
+            "logarithm.",
             "",
             "stat.covariance",
             True,
@@ -320,7 +322,7 @@ MODELS = Table(
 
 PARAMETERS = Table(
     "PARAMETERS",
-    "One parameter a row.",
+    "One parameter of a fit a row.",
     (
         SOURCE_ID,
         PRODUCT,
@@ -331,14 +333,14 @@ PARAMETERS = Table(
         Column(
             "err_lo",
             "float64",
-            "Lower 68.3 % error, NaN if there is none or the interval is open below.",
+            "Lower 68.3 % error; NaN where there is none, or the interval is open below.",
             "",
             "stat.error;stat.fit.param",
         ),
         Column(
             "err_hi",
             "float64",
-            "Upper 68.3 % error, NaN if there is none or the interval is open above.",
+            "Upper 68.3 % error; NaN where there is none, or the interval is open above.",
             "",
             "stat.error;stat.fit.param",
         ),
@@ -363,22 +365,23 @@ PARAMETERS = Table(
         Column(
             "upper_limit",
             "float64",
-            "Upper limit (at fit.upper_limit) of the amplitude of a weak component, and of what is open "
-            "below; else NaN.",
+            "Upper limit (at fit.upper_limit) of the amplitude of a weak component, or of a "
+            "parameter whose interval is open below; else NaN.",
             "",
             "stat.fit.param;stat.max",
         ),
         Column(
             "lower_limit",
             "float64",
-            "Lower limit (at fit.upper_limit) of what is open above, else NaN.",
+            "Lower limit (at fit.upper_limit) of a parameter whose interval is open above; else NaN.",
             "",
             "stat.fit.param;stat.min",
         ),
         Column(
             "interval_lo",
             "float64",
-            "Lower ends of its profile intervals at fit.levels, NaN where open; empty if none.",
+            "Lower ends of the profile intervals at fit.levels, NaN where open; empty if there are "
+            "none.",
             "",
             "stat.fit.param;stat.min",
             array=True,
@@ -387,18 +390,22 @@ PARAMETERS = Table(
         Column(
             "interval_hi",
             "float64",
-            "Upper ends of its profile intervals at fit.levels, NaN where open; empty if none.",
+            "Upper ends of the profile intervals at fit.levels, NaN where open; empty if there are "
+            "none.",
             "",
             "stat.fit.param;stat.max",
             array=True,
             vector=True,
         ),
         UNIT,
-        Column("free", "bool", "Whether it was free in the fit.", ucd="meta.code"),
+        Column("free", "bool", "Whether the parameter was free in the fit.", ucd="meta.code"),
         Column(
-            "derived", "bool", "Whether it was computed from fitted parameters.", ucd="meta.code"
+            "derived",
+            "bool",
+            "Whether the value was computed from fitted parameters.",
+            ucd="meta.code",
         ),
-        Column("at_bound", "bool", "Whether it ended at its bound.", ucd="meta.code"),
+        Column("at_bound", "bool", "Whether the parameter ended at its bound.", ucd="meta.code"),
         BEST,
     ),
     key=("source_id", "product", "model", "component", "parameter"),
@@ -417,11 +424,18 @@ CURVES = Table(
         FREQUENCY_HI,
         POWER,
         POWER_ERR,
-        Column("model_power", "float32", "Model, all components.", "", "stat.fit", True),
+        Column(
+            "model_power",
+            "float32",
+            "Power of the model, the sum of all components.",
+            "",
+            "stat.fit",
+            True,
+        ),
         Column(
             "component_power",
             "float32",
-            "Each component in turn, one after the other.",
+            "Power of each component in turn, one after the other.",
             "",
             "stat.fit",
             True,
@@ -432,7 +446,7 @@ CURVES = Table(
 
 SAMPLES = Table(
     "SAMPLES",
-    "Draws from the posterior of the chosen model of chosen sources, one free parameter a row.",
+    "Draws from the posterior of the chosen model, for selected sources: one free parameter a row.",
     (
         SOURCE_ID,
         PRODUCT,
@@ -441,16 +455,25 @@ SAMPLES = Table(
         PARAMETER,
         UNIT,
         Column(
-            "scale", "str", "log or linear: the prior is flat on it unless stated.", ucd="meta.code"
+            "scale",
+            "str",
+            "Scale, log or linear, on which the prior is flat unless stated.",
+            ucd="meta.code",
         ),
         R_HAT,
         ESS_BULK,
         ESS_TAIL,
-        Column("n_chains", "int32", "Chains, one after the other in the draws.", ucd="meta.number"),
+        Column(
+            "n_chains",
+            "int32",
+            "Number of chains, which follow one another in the draws.",
+            ucd="meta.number",
+        ),
         Column(
             "value",
             "float64",
-            "Draws of equal weight, the k-th of all parameters together; empty if there is no posterior.",
+            "Draws of equal weight, the k-th of all parameters together; empty if there is no "
+            "posterior.",
             "",
             "stat.param",
             True,

@@ -18,11 +18,11 @@ from pipeline.ingest.plan import shard
 from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.observation import Observation
 from pipeline.ingest.read.reader import read_products
-from pipeline.ingest.times.time_units import DAY
 from pipeline.parts import print_counts, run_items, scratch_folder, write_counted
 from pipeline.refusal import one_line
 from pipeline.status import Status
 from pipeline.tables import read_parquet, rows_of, write_parquet
+from pipeline.times import seconds_since_zero
 
 Read = Callable[[Entry, Path | Copies, IngestOptions], list[Observation]]
 """A function that reads the observations of an entry of a plan, as `read_products` does."""
@@ -186,7 +186,7 @@ def _reading(one: Observation) -> Reading:
     names = Reading(one.file, one.source_id, one.observation_id, one.product)
     if not len(one.gti_start):
         return names
-    start = max(one.mjd_ref, 0) * DAY + one.mjd_ref_frac * DAY + one.t_start
+    start = seconds_since_zero(one.mjd_ref, one.mjd_ref_frac, one.t_start)
     return replace(names, start=start + one.gti_start[0], stop=start + one.gti_stop[-1])
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline import tables
-from pipeline.catalog.qpo import choose_qpo, index
+from pipeline.catalog.parameters import Parameters, Peaks
+from pipeline.catalog.qpo import choose_qpos
 from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
@@ -80,7 +81,11 @@ def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
     assert not other["frequency"].get("free", False)
     assert other["frequency"]["derived"]
     assert other["nu_max"]["free"]
-    assert choose_qpo(index(other.values()), 2.0)[:2] == ("lorentzian_numax.1", "")
+    table = tables.to_arrow(PARAMETERS, list(other.values()))
+    peaks = Peaks.of(Parameters.from_table(table, np.zeros(table.num_rows, np.int64), 1))
+    qpos = choose_qpos(peaks, 1, 2.0)
+    assert peaks.component[qpos.peak].tolist() == ["lorentzian_numax.1"]
+    assert qpos.rival.tolist() == [-1]
 
 
 def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency():

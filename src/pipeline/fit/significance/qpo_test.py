@@ -73,7 +73,7 @@ def columns_of_tests(bucket, rows, fits, best, options, engine_of) -> dict:
         labels = [result.model.slots[s].label if s >= 0 else "" for s in slots]
         columns = [{"lrt_component": label, **found.columns(i)} for i, label in enumerate(labels)]
         quiet = np.flatnonzero(~has & (found.p_value > told.alpha))
-        if quiet.size and told.limits and engine.model.slots[-1].declared.may_be_qpo:
+        if quiet.size and told.limits and engine.objective.model.slots[-1].declared.may_be_qpo:
             part = spectra.take(quiet), widths[:, quiet], null.take(quiet)
             limits = _limits(engine, *part, [own[i] for i in quiet], options)
             for i, more in zip(quiet, limits, strict=True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.ingest.times.keywords import TimeKeywords
-from pipeline.ingest.times.time_units import DAY
+from pipeline.times import DAY
 
 _WINDOWS = (64, 16)
 _RUNS, _RUN = 32, 2048

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.time import Time
 
-from pipeline.ingest.times.time_units import DAY
+from pipeline.times import DAY
 
 FURTHEST = 1e12
 """Most seconds between a time and its reference epoch, 32,000 years. Damaged times are mostly further; Julian

@@ -13,8 +13,8 @@ from pipeline.ingest.times import gti
 from pipeline.ingest.times.clock import Clock
 from pipeline.ingest.times.keywords import TimeKeywords
 from pipeline.ingest.times.reference import Days, clock_of, of_pairs
-from pipeline.ingest.times.time_units import DAY
 from pipeline.status import Flag, Status
+from pipeline.times import DAY
 
 DETECTORS = (
     *("CCDNR", "CCD_ID", "CCDID", "CCD_NO", "TM_NR", "TMNR", "DET_ID", "DETID", "DETNUM", "DETNO"),

@@ -9,8 +9,9 @@ from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times import time_units
 from pipeline.ingest.times.clock import Clock, ahead_of
 from pipeline.ingest.times.keywords import TimeKeywords, is_no_unit
-from pipeline.ingest.times.time_units import DAY, MJD_ZERO_JD, Epoch, TimeUnit
+from pipeline.ingest.times.time_units import MJD_ZERO_JD, Epoch, TimeUnit
 from pipeline.status import Status
+from pipeline.times import DAY
 
 LATEST = 1_000_000
 """MJD after which there is no reference epoch, AD 4596: the number is damaged."""

@@ -14,7 +14,8 @@ import numpy as np
 from astropy import units
 from astropy.time import Time
 
-DAY = 86400.0
+from pipeline.times import DAY
+
 MJD_ZERO_JD = 2400000.5
 _J2000, _JULIAN_YEAR, _TROPICAL_YEAR = 2451545.0, 365.25 * DAY, 365.24219 * DAY
 _B1900, _BESSELIAN_YEAR = 2415020.31352, 365.242198781 * DAY

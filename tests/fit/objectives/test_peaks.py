@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pipeline.fit import Code, Engine, Model, PowerSpectrum, Problem
-from pipeline.fit.search import peaks
+from pipeline.fit.objectives import peaks
 
 GRID = np.linspace(1 / 16, 64, 1024)
 TRUTH = [2.0, 1.5, 10.0, 6.0, 1.0, 2.0]

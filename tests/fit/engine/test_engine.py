@@ -1,6 +1,5 @@
 """The optimiser finds the optimum from anywhere, lane by lane, whatever the neighbours do."""
 
-import os
 import subprocess
 import sys
 
@@ -10,8 +9,7 @@ from scipy.optimize import minimize
 from scipy.stats import binom
 
 from pipeline.fit import Code, Engine, Grid, Model, PowerSpectrum, Spectra
-from pipeline.fit.engine import blocks, programs
-from pipeline.fit.objectives.spectra import rebinned
+from pipeline.fit.engine import programs
 from pipeline.fit.uncertainty.covariance import covariance, interval
 
 GRID = np.linspace(1 / 16, 32, 256)
@@ -195,21 +193,6 @@ def test_fit_imports_nothing_that_a_gpu_node_need_not_have():
     assert out.stdout.strip() == "set()"
 
 
-def test_rebinned_spectra_keep_their_ordinates_and_their_mean():
-    rng = np.random.default_rng(15)
-    spectra = Spectra(*(rng.uniform(1, 2, (1021, 3)) for _ in range(3)))
-    spectra.weight[1000:, 1] = 0
-    coarse = rebinned(spectra)
-    assert 64 <= coarse.power.shape[0] < 192
-    np.testing.assert_allclose(coarse.power[:16], spectra.power[:16])  # the head stays as it is
-    np.testing.assert_allclose(coarse.weight.sum(axis=0), spectra.weight.sum(axis=0))
-    np.testing.assert_allclose(
-        (coarse.power * coarse.weight).sum(axis=0), (spectra.power * spectra.weight).sum(axis=0)
-    )
-    assert coarse.weight[-1, 1] == 0
-    assert coarse.power[-1, 1] == coarse.frequency[-1, 1] == 1
-
-
 def test_long_spectra_keep_a_peak_that_coarse_bins_would_lose(three, draw, problem):
     grid = np.linspace(1 / 16, 64, 1024)
     spectra, u = draw(three, [0.2, 1.2, 0.6, 21.1, 0.12, 0.1], grid, 32, 12, seed=16)
@@ -233,20 +216,3 @@ def test_a_grid_that_all_spectra_share_gives_what_grids_of_their_own_give(three,
     rest = told.active, own.u, ~own.at_bound, 8
     errors = [covariance(PowerSpectrum(three), s, *rest) for s in (spectra, shared)]
     np.testing.assert_allclose(errors[1].matrix, errors[0].matrix, rtol=1e-3, atol=1e-7)
-
-
-def test_what_all_lanes_share_is_taken_as_it_is_and_one_lane_as_often_as_asked_for():
-    arrays = Spectra(*(np.arange(6.0).reshape(2, 3)[:, :n] for n in (1, 3, 1))).on_device(float)
-    for lanes in ([0, 1], [2, 0]):
-        part = blocks.block_of(arrays, np.array(lanes))
-        assert [a.shape for a in part[:3]] == [(2, 1), (2, 2), (2, 1)]
-        assert part.power[0].tolist() == lanes
-    alone = arrays.take([1])._replace(frequency=arrays.power[:, :1])
-    part = blocks.block_of(alone, np.array([0, 0]))
-    assert [a.shape for a in part[:3]] == [(2, 2), (2, 2), (2, 2)]
-
-
-@pytest.mark.parametrize(("told", "cores"), [("1", 1), ("100", None), ("", None), ("many", None)])
-def test_blocks_run_on_no_more_cores_than_xla_has(told, cores, monkeypatch):
-    monkeypatch.setenv("NPROC", told)
-    assert blocks.cores() == (cores or len(os.sched_getaffinity(0)))
