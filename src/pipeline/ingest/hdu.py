@@ -70,23 +70,23 @@ class Hdu:
 
     @property
     def entry(self) -> TableOptions | None:
-        """The entry of `ingest.tables` that says what the columns are; None if there is none."""
+        """The entry of `ingest.tables` that describes the columns; None if there is none."""
         return None
 
     @property
     def roles(self) -> Mapping[str, str]:
-        """What a column is by `ingest.tables`, and what it is called in the file."""
+        """Role of a column in `ingest.tables`, and its name in the file."""
         return {}
 
     @property
     def in_file(self) -> "Hdu":
-        """The table as it is in the file, whatever `ingest.tables` says of it."""
+        """The table in the file, with its own names of columns."""
         return self
 
     def name_in_file(self, name: str) -> str:
-        """Return what a column is called, or numbered, in the file."""
+        """Return the name, or the number, of a column in the file."""
         return name
 
     def stand_ins(self, name: str) -> Mapping[str, int]:
-        """Return what stood in the place of values in a column that was read, and how often."""
+        """Return the numbers and words that stood for no value in a column that was read, and their counts."""
         return {}

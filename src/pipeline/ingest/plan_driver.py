@@ -125,7 +125,7 @@ def _refuse_same_positions(files: Iterable[FoundFile], radius: float) -> None:
 def _split(
     listed: Iterable[ArchiveFile], known: _Known
 ) -> tuple[list[FoundFile], list[ArchiveFile]]:
-    """Return what the cache knows of files, and the files that are to be looked at."""
+    """Return the files that the cache knows, as they were found, and the files to look at."""
     found: list[FoundFile] = []
     new: list[ArchiveFile] = []
     for one in listed:

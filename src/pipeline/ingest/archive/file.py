@@ -47,7 +47,7 @@ class ArchiveFile:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> "ArchiveFile":
-        """Make it of a row of LISTING."""
+        """Read a row of LISTING."""
         return cls(**row)
 
     def row(self) -> dict[str, Any]:

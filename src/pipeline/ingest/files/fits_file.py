@@ -319,7 +319,7 @@ def _content(handle: BinaryIO) -> layout.Content:
 
 
 def _document(magic: bytes) -> str:
-    """Say what a picture or a note that lies beside data is; empty if the file may be data."""
+    """Return the kind of a picture or a text, in words; empty if the file may be data."""
     for signature, document in _DOCUMENTS:
         if magic.startswith(signature):
             return document
@@ -341,7 +341,7 @@ def _is_text(magic: bytes) -> bool:
 
 
 def _not_fits(magic: bytes) -> str:
-    """Say what a file that is not FITS is instead."""
+    """Return why a file is not FITS, with its kind and a remedy."""
     if not magic.strip(b"\0"):
         return "the file is empty: fetch it again"
     for signature, description in _FOREIGN:

@@ -32,7 +32,7 @@ class NamedFormat:
     Attributes
     ----------
     found : mapping of str to mapping of str to int
-        By column: what stood in the place of numbers, and how often.
+        By column: words that stood in the place of numbers, and their counts.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _read(content: bytes, name: str) -> Table:
                 return Table.read(io.BytesIO(content), format=name)
             lines = content.decode("utf-8", "replace").splitlines()
             return Table.read(lines, format=f"ascii.{name}")
-    except Exception as error:  # whatever is in it
+    except Exception as error:  # a damaged table can make Astropy raise anything
         first = str(error).strip().splitlines()[:1]
         reason = f"not a table of format {name} ({first[0] if first else type(error).__name__})"
         raise Rejected(

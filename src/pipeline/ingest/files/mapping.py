@@ -1,4 +1,4 @@
-"""Text files, and FITS tables that do not say what they hold, read as the configuration says.
+"""Text files, and FITS tables that do not describe themselves, read by entries of the configuration.
 
 An entry of `ingest.tables` makes such a file look like a FITS table with the usual columns and keywords, so
 that the code that reads observations knows one form only.
@@ -60,7 +60,7 @@ def _no_entry() -> TableOptions:
 
 @dataclass(frozen=True)
 class MappedHdu(Hdu):
-    """A table whose columns are those of `NAMES`.
+    """A table with the columns of `NAMES`.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class MappedHdu(Hdu):
     roles : mapping of str to str
         Role of a column in the configuration, and its name in `inside`.
     found : mapping of str to mapping of str to int
-        By column that was read: what stood in the place of values, and how often.
+        By column that was read: numbers and words that stood for no value, and their counts.
     """
 
     table: TableOptions = field(default_factory=_no_entry)
@@ -94,7 +94,7 @@ class MappedHdu(Hdu):
 
     @property
     def in_file(self) -> Hdu:
-        """The table as it is in a FITS file, whatever the configuration says; itself, if it is a text."""
+        """The table in a FITS file, with its own names of columns; the table itself, if the file is a text."""
         return cast(Hdu, self.inside) if hasattr(self.inside, "columns") else self
 
     def number(self, name: str) -> int:
@@ -111,11 +111,11 @@ class MappedHdu(Hdu):
         return self.inside.unit(self.own[name])
 
     def name_in_file(self, name: str) -> str:
-        """Return what a column is called, or numbered, in the file."""
+        """Return the name, or the number, of a column in the file."""
         return str(self.own.get(name, name)).upper()
 
     def stand_ins(self, name: str) -> Mapping[str, int]:
-        """Return what stood in the place of values in a column that was read, and how often."""
+        """Return the numbers and words that stood for no value in a column that was read, and their counts."""
         return self.found.get(name, {})
 
     def read_any(self, name: str) -> np.ndarray:
@@ -210,7 +210,7 @@ def open_file(
     open_fits: OpenFits = fits_file.open_fits,
     part: str = "",
 ) -> Iterator[list[Hdu]]:
-    """Open a file of an archive: FITS, or what the configuration says how to read.
+    """Open a file of an archive: FITS, ECSV, or a table that the configuration describes.
 
     Parameters
     ----------

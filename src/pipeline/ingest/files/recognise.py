@@ -1,4 +1,4 @@
-"""What a FITS file is, by its HDUs, columns and keywords; never by its name."""
+"""The kind of a file, by its HDUs, columns and keywords; never by its name."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ class _OtherTable:
     description : str
         What it is, in words.
     words : tuple of str
-        Words in EXTNAME, HDUCLAS1 or HDUCLAS2 that tell it.
+        Words in EXTNAME, HDUCLAS1 or HDUCLAS2 by which it is recognised.
     columns : tuple of set
         Sets of columns: a table that has all of one set is of this kind.
     """
@@ -80,7 +80,7 @@ _NO_TELESCOPE = frozenset({"", "NONE", "N/A", "UNKNOWN"})
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a file is.
+    """The kind of a file.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Recognised:
 
 
 def recognise(hdus: Sequence[Hdu]) -> Recognised:
-    """Return what a file is.
+    """Return the kind of a file.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _by_columns(hdu: Hdu) -> str:
 
 def time_column(columns: Collection[str]) -> str:
     """Return the column of times, empty if there is none."""
-    found = (name for name, beside in TIME_COLUMNS.items() if {name, beside} <= {*columns})
+    found = (name for name, other in TIME_COLUMNS.items() if {name, other} <= {*columns})
     return next(found, "")
 
 
@@ -253,7 +253,7 @@ def _response_hdu(hdus: Sequence[Hdu], kinds: Sequence[str]) -> int:
 
 
 def _nothing_in(hdus: Sequence[Hdu]) -> str:
-    """Say which tables there are, if none of them is useful."""
+    """Name the tables of a file in which no table is useful."""
     tables = [
         f"{hdu.name or index} ({', '.join(list(hdu.columns)[:6])}{', …' * (len(hdu.columns) > 6)})"
         for index, hdu in enumerate(hdus)

@@ -131,7 +131,7 @@ def _rows_of(inside: Columns, column: str, part: str) -> np.ndarray:
 
 
 def _holds(inside: Columns, condition: RowOptions) -> np.ndarray:
-    """Return the rows for which a condition holds; a value that is missing holds for none but ``!=``."""
+    """Return the rows that meet a condition; a missing value meets only ``!=``."""
     values = inside.read_any(_name_in(inside, condition.column))
     if np.ndim(values) > 1:
         raise Rejected(

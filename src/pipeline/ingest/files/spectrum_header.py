@@ -72,7 +72,7 @@ class SpectrumHeader:
     m: float = math.nan
 
     def level(self, norm: str) -> float:
-        """Return the noise level: that which is said, else that of counts; NaN if neither is known."""
+        """Return the noise level of the header, else that of counts; NaN if neither is known."""
         if math.isfinite(self.noise):
             return self.noise
         levels = {"leahy": 2.0, "frac": 2 / self.rate if self.rate > 0 else math.nan}

@@ -159,7 +159,7 @@ class TextTable:
     def _cells(self, lines: Iterable[str]) -> Iterator[list[str]]:
         """Yield the cells of each line of the table.
 
-        If columns lie between blanks, a line that lacks a cell does not say which: all its cells are empty.
+        In a line between blanks that lacks a cell, the missing cell is unknown: all its cells are empty.
         """
         width = max(self._width, 1 + max(self._columns.values()))
         for number, line in enumerate(lines):

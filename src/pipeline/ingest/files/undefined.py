@@ -65,7 +65,7 @@ class Cleaned:
     values : ndarray of float
         The column.
     found : mapping of str to int
-        What stood in the place of a value, and how often.
+        Numbers and words that stood for no value, and their counts.
     """
 
     values: np.ndarray
@@ -193,8 +193,8 @@ def of_words(words: np.ndarray) -> Cleaned:
         if number is not None and np.isfinite(number):
             flat[i] = number
         else:
-            what = described(cell)
-            found[what] = found.get(what, 0) + 1
+            description = described(cell)
+            found[description] = found.get(description, 0) + 1
     return Cleaned(values, found)
 
 

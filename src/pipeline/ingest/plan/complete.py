@@ -1,4 +1,4 @@
-"""Complete what a scan found by what only the whole archive tells: responses, duplicates, sources."""
+"""Find the responses, duplicates and sources of the scanned files, which only the whole archive can tell."""
 
 from collections.abc import Iterable
 from copy import copy
@@ -18,15 +18,15 @@ def complete(found: Iterable[FoundFile], group_by: str, radius: float = 10.0) ->
     found : iterable of FoundFile
         From `scan.scan_file` and `scan.objects_in`, in any order.
     group_by : str
-        ``observation``, ``object`` or ``position``: what one source is.
+        What makes one source: ``observation``, ``object`` or ``position``.
     radius : float, optional
         Arcseconds within which positions are the same.
 
     Returns
     -------
     list of FoundFile
-        In the order of their paths. Every file that is worth reading has a source; so has a file that is
-        not, if it is recognisably an observation and says of what.
+        In the order of their paths. Every file that can be read has a source. So has a file that cannot be
+        read, if it is recognised as an observation and its header names the observation or the object.
     """
     files = sorted(map(copy, found), key=lambda one: one.file)
     assign_responses(files)

@@ -1,4 +1,4 @@
-"""Which observations are in the archive more than once, byte for byte."""
+"""Observations that are in the archive more than once, byte for byte."""
 
 from collections import defaultdict
 from collections.abc import Iterable

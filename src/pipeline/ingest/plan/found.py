@@ -13,7 +13,7 @@ from pipeline.status import Status
 class FoundFile:
     """A file of the archive, or one object in a file of several; a row of the table OBSERVATIONS.
 
-    `scan` fills in what the file says by itself, `complete` what only the whole archive can tell.
+    `scan` fills in the contents of the file, `complete` the relations to other files of the archive.
 
     Attributes
     ----------
@@ -35,16 +35,16 @@ class FoundFile:
     mjd_start, mjd_stop, exposure : float
         MJD, and s; NaN if unknown.
     response, response_version : str
-        Response file in the archive that the file needs, and its version. From `scan`, the response is
-        what keyword RESPFILE names.
+        Response file in the archive that the file needs, and its version. `scan` fills in the name in
+        keyword RESPFILE.
     source_id : str
-        Empty for a file that is not of a source.
+        Empty for a file that has no source.
     status : str
         Whether it can be read.
     flags : int
         Bits of `Flag`.
     reason : str
-        Why it cannot be read, and what to do.
+        Why it cannot be read, and the remedy.
     """
 
     file: str
@@ -73,19 +73,19 @@ class FoundFile:
 
     @classmethod
     def of_listed(cls, listed: ArchiveFile) -> "FoundFile":
-        """Make it of a file that was listed and not looked at yet."""
+        """Describe a file that was listed and not looked at yet."""
         return cls(listed.file, size=listed.size, mtime_ns=listed.mtime_ns, version=listed.version)
 
     @classmethod
     def failed(cls, listed: ArchiveFile, status: Status, reason: str) -> "FoundFile":
-        """Make it of a file at which looking failed. It has no version: the next run looks again."""
+        """Describe a file that could not be looked at. It has no version, so that the next run looks again."""
         found = cls.of_listed(listed)
         found.version, found.status, found.reason = "", status, reason
         return found
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> "FoundFile":
-        """Make it of a row of OBSERVATIONS."""
+        """Read a row of OBSERVATIONS."""
         return cls(**row)
 
     def row(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which response file of the archive belongs to a power spectrum or an event list."""
+"""The response file in the archive that belongs to a power spectrum or an event list."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class _Responses:
                 self._of_instrument[one.mission, one.instrument].append(one)
 
     def of_events(self, events: FoundFile, named: str) -> FoundFile | None:
-        """Return the response of an event list, None if there is none or it cannot be told."""
+        """Return the response of an event list, None if there is none or there are several."""
         name = PurePosixPath(named).name
         found = [one for one in self._by_name[name] if _has_energies(one)] if name else []
         candidates = found or self._of_instrument[events.mission, events.instrument]
@@ -52,7 +52,7 @@ class _Responses:
         return _only(beside) or _only(found)
 
     def named(self, spectrum: FoundFile, named: str) -> list[FoundFile]:
-        """Return the files that RESPFILE names, whatever they are, those in the spectrum's folder first."""
+        """Return all files with the name in RESPFILE, those in the spectrum's folder first."""
         name = PurePosixPath(named).name
         found = [*self._by_name[name], *self._by_name[f"{name}.gz"]] if name else []
         return sorted(found, key=lambda one: (_folder(one) != _folder(spectrum), one.file))

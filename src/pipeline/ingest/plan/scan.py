@@ -1,4 +1,4 @@
-"""A first look at one file: what it holds, of which source, of which time. Only headers are read."""
+"""A first look at one file: its kind, its object and its time. Only headers are read."""
 
 import math
 import os
@@ -24,7 +24,7 @@ from pipeline.status import Status
 
 
 class Opener(Protocol):
-    """What opens the files of an archive that is not on this machine, as `RemoteArchive` does."""
+    """An archive that is not on this machine and opens its files, as `RemoteArchive` does."""
 
     def open(self, listed: ArchiveFile) -> AbstractContextManager[Any]:
         """Open a file, or yield the path of its copy."""
@@ -38,15 +38,15 @@ def scan_file(listed: ArchiveFile, archive: Path | Opener, options: IngestOption
     listed : ArchiveFile
         The file.
     archive : Path or RemoteArchive
-        Folder that its path is relative to, or what opens it.
+        Folder that its path is relative to, or an archive on a server.
     options : IngestOptions
         How files are read.
 
     Returns
     -------
     FoundFile
-        Without what only the archive as a whole can tell: its observation is OBS_ID, its response is
-        RESPFILE, its source is empty.
+        The observation is OBS_ID, the response is the name in RESPFILE, and the source is empty: `complete`
+        fills them in.
     """
     found = FoundFile.of_listed(listed)
     try:
@@ -100,7 +100,7 @@ def objects_in(
     Parameters
     ----------
     found : FoundFile
-        What `scan_file` returned of the file.
+        The file, from `scan_file`.
     listed, archive, options
         As in `scan_file`.
     """
@@ -135,7 +135,7 @@ def objects_in(
 
 @contextmanager
 def _headers(file: LocalOrOpen, max_decompressed: int) -> Iterator[list[Hdu]]:
-    """Yield the HDUs of a file, as far as looking at it needs them."""
+    """Yield the HDUs of a file, without data if its headers are plain."""
     with fits_file.opened(file) as handle:
         size = handle.seek(0, os.SEEK_END)
         hdus = headers.read(handle, size)
@@ -148,7 +148,7 @@ def _headers(file: LocalOrOpen, max_decompressed: int) -> Iterator[list[Hdu]]:
 
 
 def _describe_damaged(found: FoundFile, hdus: Sequence[Hdu]) -> None:
-    """Fill in what the headers of a damaged file tell, nothing if they do not say what it was."""
+    """Fill in the contents of a damaged file by its headers, if they show what it was."""
     try:
         _describe(found, hdus, recognise(hdus))
     except Rejected:
@@ -156,7 +156,7 @@ def _describe_damaged(found: FoundFile, hdus: Sequence[Hdu]) -> None:
 
 
 def _describe(found: FoundFile, hdus: Sequence[Hdu], recognised: Recognised) -> None:
-    """Fill in what headers say of the contents of a file."""
+    """Fill in the contents of a file by its headers."""
     hdu = hdus[recognised.index]
     who = identity.identify(hdu.header, hdus[0].header)
     keywords = TimeKeywords.of(hdu.header, hdus[0].header)

@@ -1,4 +1,4 @@
-"""Which source each observation is of: by observation, by object, or by position."""
+"""The source of each observation: the observation itself, its object, or its position."""
 
 import math
 from collections import Counter, defaultdict
@@ -14,14 +14,14 @@ from pipeline.status import Status
 
 
 def assign_sources(files: Iterable[FoundFile], group_by: str, radius: float) -> None:
-    """Give files their observation and their source; both are empty for a file that is of none.
+    """Fill in the observation and the source of files; the source stays empty for a file that has none.
 
     Parameters
     ----------
     files : iterable of FoundFile
         Changed in place.
     group_by : str
-        ``observation``, ``object`` or ``position``: what one source is.
+        What makes one source: ``observation``, ``object`` or ``position``.
     radius : float
         Arcseconds within which positions are the same.
     """
@@ -78,7 +78,7 @@ def _objects_by_position(
 def _names_of_groups(
     members: dict[int, list[FoundFile]], own_names: dict[int, set[str]]
 ) -> dict[int, str]:
-    """Return what the object of each group of files at one position is called."""
+    """Return the name of the object of each group of files at one position."""
     shortest = {
         label: min(own_names[label], key=lambda name: (len(name), name), default="")
         for label in members

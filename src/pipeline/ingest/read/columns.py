@@ -16,12 +16,12 @@ _NO_FLAG = Flag(0)
 
 @dataclass(frozen=True)
 class StandIns:
-    """What stood in the place of values.
+    """Numbers and words that stood for no value.
 
     Attributes
     ----------
     reasons : list of str
-        Number of cells, what is in them, and the column.
+        For each number or word that stood for no value: the number of cells, the word, and the column.
     flags : Flag
         STAND_INS if some are numbers or words that stand for no value.
     """
@@ -45,7 +45,7 @@ class MeasuredColumns:
     names : set of str
         Names of the columns.
     found : mapping of str to mapping of str to int
-        By column that was read: what stood in the place of values, and how often.
+        By column that was read: numbers and words that stood for no value, and their counts.
     """
 
     def __init__(self, hdu: Hdu, n: int):
@@ -83,7 +83,7 @@ class MeasuredColumns:
         return _EMPTY
 
     def stand_ins(self) -> StandIns:
-        """Return what stood in the place of values in the columns that were read."""
+        """Return the numbers and words that stood for no value in the columns that were read."""
         reasons, flag = [], _NO_FLAG
         for name, counts_of in self.found.items():
             for text, count in counts_of.items():

@@ -1,4 +1,4 @@
-"""A file that is open to be read, and what is known of the observation in it."""
+"""An open file, and what reading the observation in it needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

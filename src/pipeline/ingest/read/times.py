@@ -1,4 +1,4 @@
-"""The times of a table in seconds, and what events and light curves have in common."""
+"""The times of a table in seconds, and the common part of observations of events and light curves."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from pipeline.status import Flag, Status
 _Item = TypeVar("_Item")
 
 _DEAD = 0.99
-"""Live fraction below which dead time is worth a flag."""
+"""A smaller live fraction is flagged."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How far apart the bins of a light curve are, by their times, which may be rounded."""
+"""The width and the spacing of the bins of a light curve, by keywords and by times, which may be rounded."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _SAME = 1e-3
 _ROUNDED = 1.25
 _COARSE, _NEAR, _TWO = 0.1, 0.01, 0.05
 _SHORT = 1e-2
-"""Part of the spacing of the times below which TIMEDEL may be in a longer unit than TIMEUNIT."""
+"""A TIMEDEL below this fraction of the spacing of the times may be in a longer unit than TIMEUNIT."""
 
 
 def spacing(times: np.ndarray) -> float:
@@ -70,9 +70,9 @@ def _of_windows(differences: np.ndarray, width: int, middle: float) -> float | N
 
 
 def _rounding(differences: np.ndarray) -> float:
-    """Return the step to which times are rounded, s, by their differences; 0 if they are not.
+    """Return the step to which times are rounded, s, by their differences; 0 if they are not rounded.
 
-    Differences of regular times that are rounded have two values, a step apart.
+    The differences of regular times that are rounded have two values, one step apart.
     """
     low, high = np.percentile(differences, (5, 95))
     between = differences[(differences >= low) & (differences <= high)]

@@ -35,7 +35,7 @@ class Clock:
     barycentred : bool
         Whether times are those at the solar-system barycentre.
     leaping : bool
-        Whether the column counts days of UTC, of which some are a second longer.
+        Whether the column counts days of UTC. Some of them are a second longer.
     """
 
     day: int = -1

@@ -63,7 +63,7 @@ class GoodTime:
 
 @dataclass(frozen=True)
 class Timed:
-    """The table of the data, whose good time is wanted.
+    """The table of data for which good time is wanted.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ def read(hdus: Sequence[Hdu], data: Timed) -> GoodTime:
             return _good_time(intervals, first.clock, data.clock, keywords, other_clock)
     moved = shift(times, stated, data.dt)
     if moved is None and _overlap(stated, times):
-        return GoodTime(stated, data.clock)  # in which there are no data
+        return GoodTime(stated, data.clock)  # the intervals hold no data
     by_light = data.clock.barycentred and not first.clock.barycentred
     if moved is not None and abs(moved) <= LIGHT_TIME and by_light:
         return GoodTime(stated + moved, data.clock, Flag.CLOCKS_DIFFER)
@@ -273,7 +273,7 @@ class _Table:
 
 @dataclass(frozen=True)
 class _Edges:
-    """Starts and stops of a table as numbers of its own clock, and what is said of that."""
+    """Starts and stops of a table as numbers, shape (n, 2), with their unit, keywords and clock."""
 
     raw: np.ndarray
     unit: str
@@ -303,8 +303,8 @@ def _read_table(hdu: Hdu, clock: Clock, keywords: TimeKeywords) -> _Table:
     zeros = (data_zero, 0.0) if declared is None else (0.0,)
     clocks = [replace(base, zero=base.zero + zero) for zero in zeros]
     stated = len(clocks)
-    # from the epoch of the data's keywords, where their times do not count from it (XRONOS); and the
-    # numbers themselves, whatever the table says of its epoch and offset
+    # from the epoch in the keywords of the data, if their times do not count from it (XRONOS); and on
+    # the clock of the data, as if the table had no epoch and no offset of its own
     plain = clock_of(keywords.of_epoch_alone())
     clocks += [replace(plain, unit=base.unit)] if own.day < 0 <= plain.day else []
     clocks += [
@@ -376,7 +376,7 @@ class _Chosen:
 
 
 def _of_detectors(tables: list[Hdu], data: Hdu) -> _Chosen:
-    """Return the tables of the detectors that events fell on, where both say which; else all."""
+    """Return the tables of the detectors that have events, if tables and events name detectors; else all."""
     if not tables:
         return _Chosen(tables, False)
     data = data.in_file

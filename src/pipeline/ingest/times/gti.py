@@ -1,4 +1,4 @@
-"""Good time intervals as arrays of shape (n, 2), s: which table applies, and arithmetic."""
+"""Good time intervals as arrays of shape (n, 2), s: the tables that apply, and arithmetic."""
 
 import re
 from collections.abc import Sequence

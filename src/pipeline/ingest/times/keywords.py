@@ -71,7 +71,7 @@ class TimeKeywords:
     scale : str
         TIMESYS in the words of FITS 4.0; empty if unknown.
     unit_text : str
-        TIMEUNIT; empty where it says that there is none.
+        TIMEUNIT; empty if it is not given, or says that there is no unit.
     unit : float
         Seconds in TIMEUNIT: 1 if it is not given, NaN if it is not understood.
     has_timeunit : bool

@@ -14,11 +14,11 @@ from pipeline.status import Status
 from pipeline.times import DAY
 
 LATEST = 1_000_000
-"""MJD after which there is no reference epoch, AD 4596: the number is damaged."""
+"""Latest MJD of a reference epoch, AD 4596: a later one is damaged."""
 
 EARLIEST = 15_000
-"""MJD before which no detector counted seconds, AD 1900. A reference epoch that gives earlier times (MJDREF = 0,
-where it was not filled in) is taken for none."""
+"""Earliest MJD of times in seconds, AD 1900. A reference epoch that gives earlier times (MJDREF = 0, because it was
+not filled in) is ignored."""
 
 _JULIAN = (-2400001, -1)
 """Days of epochs of Julian dates, and of Julian dates less 2,400,000."""
@@ -50,8 +50,8 @@ def clock_of(
     column : str, optional
         Name of the column.
     times : ndarray, optional
-        Numbers of the column. They tell which epoch is right where unit and keywords name two, and
-        whether an epoch can be right at all.
+        Numbers of the column. They show whether an epoch gives plausible dates, and which of two epochs
+        does, if unit and keywords name different ones.
 
     Returns
     -------
@@ -88,7 +88,10 @@ def clock_of(
 
 
 def _plausible(epoch: Epoch | None, zero: float, unit: TimeUnit) -> tuple[Epoch | None, float]:
-    """Return an epoch, None if it cannot be right, and the offset, to which that of Julian dates is added."""
+    """Return an epoch, None if it cannot be right, and the offset of the times.
+
+    The epoch of Julian dates is added to the offset, so that it is MJD 0.
+    """
     if epoch is None:
         return None, zero
     if epoch.day in _JULIAN or (unit.epoch is not None and epoch.day < 0):
@@ -134,10 +137,11 @@ def _unit(keywords: TimeKeywords, column_unit: str, column: str) -> TimeUnit:
     return TimeUnit(1.0)
 
 
-def _unknown_unit(what: str, text: str) -> Rejected:
+def _unknown_unit(place: str, text: str) -> Rejected:
+    """Return the exception for a unit that is not understood, and the place where it stands."""
     return Rejected(
         Status.BAD_TIME,
-        f"{what} is {text!r}, which is no unit of time that is known: mend it in the file, or say the "
+        f"{place} is {text!r}, which is no unit of time that is known: mend it in the file, or say the "
         "unit in ingest.tables.units ({time: d})",
     )
 

@@ -1,4 +1,4 @@
-"""The ticks of a detector: whether event times are whole numbers of frames, and of how many seconds.
+"""The frames of a detector: whether event times are whole numbers of frames, and the length of a frame.
 
 Times that are whole frames beat against bins that are not: a bin holds one frame or none, and this pattern
 looks like a signal. The spacing is measured on the times themselves: the barycentric correction makes it
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FINEST = 1e-5
-"""Seconds below which a tick is of no interest: bins are far longer."""
+"""Ticks of fewer seconds do not matter: bins are far longer."""
 
 MOST = 4096
 """Events that are looked at, in runs of `RUN` that follow one another."""
@@ -112,7 +112,7 @@ def _differences(time: np.ndarray) -> np.ndarray:
 def _is_clumped(time: np.ndarray, tick: float) -> bool:
     """Return whether times have few phases in a tick: frames of several detectors, each with its own.
 
-    Each run of times is looked at by itself, over which phases hardly drift, if it is many ticks long.
+    Each run of times that is many ticks long is looked at by itself: over a run, phases hardly drift.
     """
     occupied = []
     for run in _runs(len(time)):

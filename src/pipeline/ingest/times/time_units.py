@@ -1,4 +1,4 @@
-"""Units of time as files write them: seconds in each, and the epoch and the scale that some name.
+"""Units of time as files write them: the seconds in a unit, and the epoch and the scale that some units name.
 
 FITS 4.0 (tables 3 to 5 and section 9), OGIP/93-001, and the time formats of Astropy and lightkurve.
 """
@@ -107,7 +107,7 @@ _FORMATS = {
     "byear": TimeUnit(_BESSELIAN_YEAR, _epoch(_B1900 - 1900 * _BESSELIAN_YEAR / DAY), "TT"),
     "met": TimeUnit(1.0),
 }
-"""Names of time formats: what Astropy and lightkurve write as the unit, and abbreviations in use.
+"""Names of time formats that Astropy and lightkurve write as the unit, and abbreviations in use.
 Truncated (T), reduced (R), modified (M), heliocentric (H) and barycentric (B) Julian dates; lightkurve's
 btjd and bkjd count from JD 2457000 and 2454833. Astropy's plot_date is left out: its epoch depends on the
 version of Matplotlib; decimalyear too: its years are not alike."""
