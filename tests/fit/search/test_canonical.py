@@ -24,7 +24,8 @@ def written(options=None, reach=20.0, fixed=None, others=("constant",)):
     held = np.zeros(model.size, bool)
     if fixed is not None:
         held[fixed] = True
-    batch = SimpleNamespace(model=model, lower=u - reach, upper=u + reach, fixed=held)
+    bounds = SimpleNamespace(lower=u - reach, upper=u + reach)
+    batch = SimpleNamespace(model=model, bounds=bounds, held=held)
     return model, fit, in_canonical_form(batch, fit)
 
 

@@ -35,28 +35,16 @@ class Objective(Protocol):
     - ``u``: array of shape (P, lanes), the fitted variables.
     """
 
+    size: int
+    """Number of fitted variables, P."""
+    parts: int = 1
+    """Number of parts of the model that may be absent in a lane: rows of ``active``."""
     single: bool = True
     """Whether the objective may be computed in single precision on the way to the optimum."""
-
-    @property
-    def has_prior(self) -> bool:
-        """Whether a prior is part of the value, and the objective has a `log_prior`."""
-        return False
-
-    @property
-    def rescues(self) -> bool:
-        """Whether the objective has a `rescue`."""
-        return False
-
-    @property
-    def size(self) -> int:
-        """Number of fitted variables, P."""
-        ...
-
-    @property
-    def parts(self) -> int:
-        """Number of parts of the model that may be absent in a lane: rows of ``active``."""
-        return 1
+    has_prior: bool = False
+    """Whether a prior is part of the value, and the objective has a `log_prior`."""
+    rescues: bool = False
+    """Whether the objective has a `rescue`."""
 
     def prepared(self, data: Data) -> Data:
         """Return the data in the form that the other functions take; it is computed once for a block."""
@@ -104,12 +92,10 @@ class Objective(Protocol):
         def gradient(v):
             return self.slope(data, active, v)[1]
 
-        directions = jnp.eye(u.shape[0], dtype=u.dtype)
-        rows = [
-            jax.jvp(gradient, (u,), (jnp.broadcast_to(direction[:, None], u.shape),))[1]
-            for direction in directions
-        ]
-        return -jnp.stack(rows)
+        def along(direction):
+            return jax.jvp(gradient, (u,), (jnp.broadcast_to(direction[:, None], u.shape),))[1]
+
+        return -jax.vmap(along)(jnp.eye(u.shape[0], dtype=u.dtype))
 
     def log_prior(self, u):
         """Return the logarithm of the prior density that is part of the value, shape (lanes,)."""
@@ -126,6 +112,6 @@ class Objective(Protocol):
     def rescue(self, data: Data, problem: Problem, u):
         """Return another place to begin at, shape (P, lanes), for lanes whose fit did not arrive from u.
 
-        Called only where `rescues` is true.
+        Called with coarse data only, and where `rescues` is true.
         """
         raise NotImplementedError

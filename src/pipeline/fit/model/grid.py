@@ -69,8 +69,9 @@ def evaluate(
     values : sequence of array, shape (lanes,)
         Its parameters in their own units.
     """
+    rows = list(values)
     if grid.width is None or component.knows_mean:
-        return component.density(special, grid, values)
+        return component.density(special, grid, rows)
     low, high = grid.edges()
     start, span = fast_log(low), fast_log(high / low)
     total: Any = 0.0
@@ -78,6 +79,6 @@ def evaluate(
         at = start + (1 + node) / 2 * span
         frequency = jnp.exp(at)
         total = total + weight / 2 * frequency * component.density(
-            special, Grid(frequency, at), values
+            special, Grid(frequency, at), rows
         )
     return total * span / (high - low)

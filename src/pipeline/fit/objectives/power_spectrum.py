@@ -3,7 +3,7 @@
 Shapes: u (P, lanes), spectra (bins, lanes), active (slots, lanes).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
@@ -14,8 +14,8 @@ from pipeline.fit.engine.problem import Problem
 from pipeline.fit.model.grid import Grid
 from pipeline.fit.model.likelihood import standardised, terms
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives import peaks
 from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned
-from pipeline.fit.search import peaks
 
 _rebinned = jax.jit(rebinned)
 
@@ -44,25 +44,20 @@ class PowerSpectrum(Objective):
     model: Model
     likelihood: str = "gamma"
 
-    @property
-    def size(self) -> int:
-        """Number of parameters, P."""
-        return self.model.size
+    size: int = field(init=False, repr=False, compare=False)
+    parts: int = field(init=False, repr=False, compare=False)
+    has_prior: bool = field(init=False, repr=False, compare=False)
+    rescues: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def parts(self) -> int:
-        """Number of slots."""
-        return len(self.model.slots)
-
-    @property
-    def has_prior(self) -> bool:
-        """Whether some parameter has a prior."""
-        return any(prior for slot in self.model.slots for prior in slot.priors)
-
-    @property
-    def rescues(self) -> bool:
-        """Whether the model has a peak that can be moved."""
-        return bool(peaks.movable(self.model))
+    def __post_init__(self) -> None:
+        of_model = {
+            "size": self.model.size,
+            "parts": len(self.model.slots),
+            "has_prior": any(prior for slot in self.model.slots for prior in slot.priors),
+            "rescues": bool(peaks.movable(self.model)),
+        }
+        for name, value in of_model.items():
+            object.__setattr__(self, name, value)
 
     def prepared(self, data: Spectra) -> Prepared:
         """Return the spectra with the logarithms of their frequencies."""

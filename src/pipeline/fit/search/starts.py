@@ -19,8 +19,8 @@ from pipeline.components.measured import Extent, Sketch
 from pipeline.fit.engine.blocks import in_blocks
 from pipeline.fit.model.model import Model
 from pipeline.fit.model.priors import support
+from pipeline.fit.objectives.peaks import Reach, Scores, reach_of, scores
 from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned
-from pipeline.fit.search.peaks import Reach, Scores, reach_of, scores
 
 _scores = jax.jit(scores, static_argnums=(0, 1, 2, 3))
 

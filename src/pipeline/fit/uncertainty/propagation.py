@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.fit.uncertainty.profile import End
+from pipeline.fit.search.batch import End
 
 NEGLIGIBLE = 0.3
 """An open parameter opens the interval of a quantity that changes along its path by more than this part of
