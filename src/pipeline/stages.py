@@ -61,7 +61,7 @@ SIMULATE = Stage(
 LIST = Stage(
     "list",
     "List the files of an archive on a server.",
-    "ingest.driver:list_archive",
+    "ingest.list_driver:run",
     writes=(File("output", "listing.parquet", LISTING),),
     arguments=(
         Value("archive", lambda survey: survey.archive, "place", is_reason=True),
@@ -72,7 +72,7 @@ LIST = Stage(
 PLAN = Stage(
     "plan",
     "Find the files of an archive and spread its sources over shards.",
-    "ingest.driver:plan",
+    "ingest.plan_driver:run",
     # `pipeline run` lists anew; a listing that did not change is left as it is.
     reads=(File("listing", "listing.parquet", LISTING, when=remote),),
     writes=(
@@ -94,7 +94,7 @@ PLAN = Stage(
 DOWNLOAD = Stage(
     "download",
     "Download the files of a shard from the server of the archive.",
-    "ingest.driver:download",
+    "ingest.download_driver:run",
     reads=(File("plan", "plan/{shard}.tsv"),),
     writes=(File("output", "download/{shard}.tsv"),),
     arguments=(
