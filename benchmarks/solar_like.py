@@ -20,7 +20,8 @@ from pipeline.config.survey import load
 from pipeline.fit import fit_spectra
 from pipeline.fit.model.model import Model
 from pipeline.fit.tables.lines import alone
-from pipeline.simulate.stars import DAY, in_bins, periodogram
+from pipeline.simulate.stars import in_bins, periodogram
+from pipeline.times import DAY
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "config" / "examples" / "solar_like.yaml"

@@ -54,7 +54,7 @@ def test_an_item_that_never_ends_costs_itself_and_frees_its_worker(client):
     assert {i for i, o in outcomes.items() if o.error} == {5}
     assert outcomes[5].died
     assert "1 s (cluster.item_timeout)" in outcomes[5].error
-    client.wait_for_workers(2, timeout=20)
+    client.wait_for_workers(2)
 
 
 def test_nothing_to_do_is_done_at_once(client):

@@ -7,7 +7,8 @@ import argparse
 import importlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,47 +23,72 @@ EXIT_CONFIG = 2
 EXIT_TRY_AGAIN = 75
 
 
-_WHERE: dict[str, dict[str, Any]] = {
+@dataclass(frozen=True)
+class Command:
+    """A command that is no stage.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    summary : str
+        What it does, one sentence.
+    target : str
+        Module under `pipeline` and function that do it.
+    arguments : mapping of str to mapping
+        Its arguments, each with the keywords that `argparse` takes.
+    """
+
+    name: str
+    summary: str
+    target: str
+    arguments: Mapping[str, Mapping[str, Any]]
+
+
+_FOLDER = {"type": Path, "help": "folder of a survey, or of its catalogue"}
+_WHERE: dict[str, Mapping[str, Any]] = {
     "--directory": {"type": Path, "default": Path(), "help": "where results/ goes"},
     "--cores": {"type": int, "default": 0, "help": "0: all of this machine"},
 }
 
-COMMANDS: tuple[tuple[str, str, str, dict[str, dict[str, Any]]], ...] = (
-    (
+COMMANDS = (
+    Command(
         "diff",
-        "catalog.diff:run",
         "Compare two catalogues: sources gained, lost and changed, and why.",
+        "catalog.diff:run",
         {
-            "old": {"type": Path, "help": "folder of a survey, or of its catalogue"},
-            "new": {"type": Path, "help": "folder of a survey, or of its catalogue"},
+            "old": _FOLDER,
+            "new": _FOLDER,
             "--sigma": {
                 "type": float,
                 "default": 3.0,
                 "help": "standard errors a value has to differ by",
             },
+            "--table": {"default": "SOURCES", "help": "table to compare; default: SOURCES"},
             "--json": {"action": "store_true", "dest": "as_json", "help": "everything, as JSON"},
             "--limit": {"type": int, "default": 50, "help": "sources named of each sort; 0: all"},
         },
     ),
-    (
+    Command(
         "run",
-        "survey:run",
         "Run a survey: what `make run` calls.",
+        "survey:run",
         {
             **_WHERE,
             "--config": {"type": Path, "default": Path("config/config.yaml")},
             "--archive": {"help": "overrides the config's `archive`"},
         },
     ),
-    ("resume", "survey:resume", "Finish an interrupted survey: what `make resume` calls.", _WHERE),
-    (
+    Command(
+        "resume", "Finish an interrupted survey: what `make resume` calls.", "survey:resume", _WHERE
+    ),
+    Command(
         "config",
-        "survey:describe",
         "Print every option of the configuration.",
+        "survey:describe",
         {"--write": {"action": "store_true", "help": "write the schema and config/README.md"}},
     ),
 )
-"""Commands that are no stages: name, function, summary, and the arguments as `argparse` takes them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,10 +114,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(stage.name, help=stage.summary, description=stage.summary)
         command.set_defaults(target=stage.driver)
         _add_stage(command, stage)
-    for name, target, summary, arguments in COMMANDS:
-        command = commands.add_parser(name, help=summary, description=summary)
-        command.set_defaults(target=target)
-        for flag, about in arguments.items():
+    for one in COMMANDS:
+        command = commands.add_parser(one.name, help=one.summary, description=one.summary)
+        command.set_defaults(target=one.target)
+        for flag, about in one.arguments.items():
             command.add_argument(flag, **about)
     return parser
 

@@ -39,7 +39,7 @@ def options(section: type[Options] = Survey, prefix: str = "") -> list[Option]:
     section : type of Options
         `Survey`, or one of its sections.
     prefix : str, optional
-        What to put before each key: ``"fit."``.
+        Text before each key: ``"fit."``.
     """
     rows: list[Option] = []
     for name, about in section.model_json_schema()["properties"].items():
@@ -61,7 +61,7 @@ def _section(annotation: Any) -> type[Options]:
 
 
 def _type(about: dict[str, Any]) -> str:
-    """Say in words what a node of a JSON schema allows."""
+    """Return in words the type that a node of a JSON schema allows."""
     if "anyOf" in about:
         return " or ".join(_type(choice) for choice in about["anyOf"])
     if "enum" in about:
@@ -143,7 +143,7 @@ def readme_text() -> str:
 
 
 def _tables() -> list[str]:
-    """Describe how text files and FITS tables in a form of their own are read."""
+    """Return the paragraphs on text files, and on FITS tables in a form of their own."""
     example = {
         "ingest": {
             "tables": [
@@ -163,8 +163,8 @@ def _tables() -> list[str]:
     }
     return [
         "### Tables",
-        "Text, and FITS tables that do not say what is in them, become light curves, event lists or "
-        "power spectra by what is said of their columns:",
+        "Each entry says which columns of text files, or of FITS tables in a form of their own, hold the times, "
+        "rates or powers, and so makes them light curves, event lists or power spectra:",
         f"```yaml\n{yaml.safe_dump(example, sort_keys=False, default_flow_style=None)}```",
         _table(options(TableOptions, "TABLE.")),
         "A complete survey of text files: [examples/timeseries.yaml](examples/timeseries.yaml).",
@@ -172,7 +172,7 @@ def _tables() -> list[str]:
 
 
 def _models() -> list[str]:
-    """Describe how a model is written, and what it can be made of."""
+    """Return the paragraphs on models and their components."""
     tie = {"to": "lorentzian.1.frequency", "factor": 2.0}
     example = {
         "fit": {
@@ -197,13 +197,16 @@ def _models() -> list[str]:
         for c in COMPONENTS.values()
     ]
     priors = ", ".join(f"`{name}` ({', '.join(arguments)})" for name, arguments in PRIORS.items())
-    said = [*options(ParameterOptions, "PARAMETER."), *options(TieOptions, "PARAMETER.tied.")]
+    of_parameters = [
+        *options(ParameterOptions, "PARAMETER."),
+        *options(TieOptions, "PARAMETER.tied."),
+    ]
     return [
         "### Models",
-        "A model is a list of components; a component is a name, or a name with `up_to` and what is "
-        "said of its parameters:",
+        "A model is a list of components. A component is a name, or a name with `up_to` and options of its "
+        "parameters:",
         f"```yaml\n{yaml.safe_dump(example, sort_keys=False, default_flow_style=None)}```",
-        _table([*options(ComponentOptions)[1:2], *said]),
+        _table([*options(ComponentOptions)[1:2], *of_parameters]),
         "| component | power density | parameters, default bounds | source |\n|---|---|---|---|\n"
         + "\n".join(components),
         "Components of your own are named `module:name`, or `plugin:name` where a package offers them: "
@@ -228,7 +231,7 @@ def _table(rows: list[Option]) -> str:
 
 
 def write_options(stream: TextIO) -> None:
-    """Print every option: its key, type and default, and what it means."""
+    """Print every option: its key, its type, its default and its description."""
     sections: dict[str, type[Options]] = {"": Survey, **SECTIONS}
     for name, section in sections.items():
         for row in options(section, name and f"{name}."):

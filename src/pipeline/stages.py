@@ -10,11 +10,14 @@ The Snakefile imports this module in every job: it imports no library that compu
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.catalog.formats import FORMATS, chosen
-from pipeline.catalog.formats.base import Format
+from pipeline.catalog.formats.base import Format, Output
+from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
-from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.ingest import INGEST as READINGS
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.registry import CATALOGUE
@@ -24,7 +27,6 @@ from pipeline.config.ingest import SCANNED_BY
 from pipeline.declared import (
     RESULTS,
     Caption,
-    Condition,
     File,
     Folder,
     Kept,
@@ -33,8 +35,13 @@ from pipeline.declared import (
     Value,
     remote,
 )
+from pipeline.fit.analyses import ANALYSES
+from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.segment.products import PRODUCTS
 from pipeline.segment.products.base import Product
+
+if TYPE_CHECKING:
+    from pipeline.config.survey import Survey
 
 _ARCHIVE = Value("archive", lambda survey: survey.archive, "place")
 _COPIES = Value("copies", lambda s: s.remote.copies or f"{RESULTS}/copies", when=remote)
@@ -54,7 +61,7 @@ SIMULATE = Stage(
 LIST = Stage(
     "list",
     "List the files of an archive on a server.",
-    "ingest.driver:list_archive",
+    "ingest.list_driver:run",
     writes=(File("output", "listing.parquet", LISTING),),
     arguments=(
         Value("archive", lambda survey: survey.archive, "place", is_reason=True),
@@ -65,7 +72,7 @@ LIST = Stage(
 PLAN = Stage(
     "plan",
     "Find the files of an archive and spread its sources over shards.",
-    "ingest.driver:plan",
+    "ingest.plan_driver:run",
     # `pipeline run` lists anew; a listing that did not change is left as it is.
     reads=(File("listing", "listing.parquet", LISTING, when=remote),),
     writes=(
@@ -87,7 +94,7 @@ PLAN = Stage(
 DOWNLOAD = Stage(
     "download",
     "Download the files of a shard from the server of the archive.",
-    "ingest.driver:download",
+    "ingest.download_driver:run",
     reads=(File("plan", "plan/{shard}.tsv"),),
     writes=(File("output", "download/{shard}.tsv"),),
     arguments=(
@@ -143,7 +150,11 @@ FIT = Stage(
         File("models", "fit/{shard}.models.parquet", MODELS),
         File("parameters", "fit/{shard}.parameters.parquet", PARAMETERS),
         File("curves", "fit/{shard}.curves.parquet", CURVES),
-        File("samples", "fit/{shard}.samples.parquet", SAMPLES),
+        *(
+            File(analysis.name, f"fit/{{shard}}.{analysis.name}.parquet", analysis.table)
+            for analysis in ANALYSES
+            if analysis.table is not None
+        ),
     ),
     arguments=(Section("options", "fit"),),
 )
@@ -151,15 +162,16 @@ FIT = Stage(
 _CAPTIONS = {"fits": "catalog.rst", "rejected": "rejected.rst"}
 
 
-def _has_format(one: Format) -> Condition:
-    """Return the condition that a catalogue is published in a format."""
-    return lambda survey: one in chosen(survey.catalog.formats)
+def catalogue_tables(survey: Survey) -> tuple[Table, ...]:
+    """Return the tables of the catalogue of a survey: those that each catalogue has, then those of its products."""
+    brought = (p.table for p in PRODUCTS[1:] if p.name in survey.segment.products)
+    return (*CATALOGUE, *brought)
 
 
 def _published() -> Iterator[File]:
     """Yield what each format of the catalogue writes."""
     for one in FORMATS.values():
-        for output in one.outputs(CATALOGUE):
+        for output in one.outputs([*CATALOGUE, *(product.table for product in PRODUCTS[1:])]):
             caption = _CAPTIONS.get(output.name)
             yield File(
                 output.name,
@@ -167,9 +179,15 @@ def _published() -> Iterator[File]:
                 output.table,
                 is_folder=output.is_folder,
                 is_option=False,
-                when=_has_format(one),
+                when=partial(_is_published, one, output),
                 caption=Caption(caption, "Catalogue") if caption else None,
             )
+
+
+def _is_published(one: Format, output: Output, survey: Survey) -> bool:
+    """Return whether a survey has an output of a format."""
+    has_table = output.table is None or output.table in catalogue_tables(survey)
+    return has_table and one in chosen(survey.catalog.formats)
 
 
 CATALOG = Stage(

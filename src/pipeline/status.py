@@ -171,12 +171,13 @@ class Flag(IntFlag):
     )
     NO_EXCESS = (
         1 << 19,
-        "Noise alone has as large a variance by chance (three errors), so there is no rms but `rms_limit`; see the "
-        "excess variance.",
+        "Noise alone has as large a variance by chance (three errors): there is no rms, but an upper limit "
+        "`rms_limit`; see the excess variance.",
     )
     QPO_BLEND = (
         1 << 20,
-        "The QPO is a blend of overlapping Lorentzians, as of a drifting frequency: their centroid is given.",
+        "The QPO is a blend of overlapping Lorentzians, as from a drifting frequency: the frequency is their "
+        "centroid.",
     )
     NON_STATIONARY = (
         1 << 21,
@@ -217,31 +218,30 @@ class Flag(IntFlag):
     )
     TIMES_ROUNDED = (
         1 << 29,
-        "Times of the bins are rounded by a good part of a bin: they were put back on the regular grid that "
-        "they are of.",
+        "Times of the bins are rounded by a large part of a bin: they were put back on a regular grid.",
     )
     LINES_CUT = (
         1 << 30,
-        "Bins that stand alone above both of their sides, as an instrumental line does, were left out of the fit "
+        "Single bins far above the bins on both sides, as of an instrumental line, were left out of the fit "
         "(`fit.lines`).",
     )
     INSIGNIFICANT_MEAN = (
         1 << 31,
-        "The mean net rate is less than five of its errors: a fraction of it means nothing, so there is "
-        "no rms.",
+        "The mean net rate is less than five times its error: a fraction of it means nothing, so there is no "
+        "rms.",
     )
     QUALITY_UNKNOWN = (
         1 << 32,
-        "Which values of a column of quality are good is not known (say it in `ingest.tables`): it was not "
-        "used, or the commoner of two values was taken for good.",
+        "It is not known which values of a quality column are good (`ingest.tables` can say it): the column "
+        "was not used, or the more frequent of two values was taken as good.",
     )
     STAND_INS = (
         1 << 33,
-        "Limits, words or numbers such as -999 in the place of values were left out.",
+        "Limits, words or numbers such as -999 that stand in place of values were left out.",
     )
     NOISE_TOO_HIGH = (
         1 << 34,
-        "The power at high frequencies is below the noise level, as of errors that are too large or of "
+        "The power at high frequencies is below the noise level, as where errors are too large or there is "
         "dead time: the rms is too small.",
     )
     NOISE_ESTIMATED = (
@@ -250,17 +250,19 @@ class Flag(IntFlag):
     )
     NOISE_UNKNOWN = (
         1 << 36,
-        "The noise level of the power spectrum is not known: nothing says it, and its errors do not tell it.",
+        "The noise level of the power spectrum is not known: neither the file nor the configuration gives it,"
+        " and its errors do not tell it.",
     )
     NORM_DOUBTFUL = (
         1 << 37,
-        "The power spectrum does not say its normalisation and `ingest.spectrum_norm` neither (Leahy's is assumed), "
-        "or what is said of normalisation or noise level contradicts its powers, its errors or itself.",
+        "Neither the power spectrum nor `ingest.spectrum_norm` gives its normalisation (Leahy's is assumed), "
+        "or the given normalisation or noise level contradicts the powers, their errors or itself.",
     )
     OVERSAMPLED = (
         1 << 38,
-        "Raw powers are not oversampled as often as `oversampling` says: neighbours are more alike, or less, than that "
-        "number makes them, or they are more than the light curve of the same source has. Errors are wrong.",
+        "Raw powers are not oversampled by the factor that `oversampling` says: neighbouring powers are more or "
+        "less correlated than this factor makes them, or there are more independent powers than the light curve "
+        "of the same source allows. Errors are wrong.",
     )
     UNRESOLVED = (
         1 << 39,
@@ -268,18 +270,18 @@ class Flag(IntFlag):
     )
     TOO_GOOD_FIT = (
         1 << 40,
-        "The power scatters about the chosen model by less than its number of ordinates or its errors say (p of "
+        "The power scatters less about the chosen model than its number of ordinates or its errors say (p of "
         "T_SSE close to 1): errors are too large, or the powers were smoothed.",
     )
     QPO_UNTESTED = (
         1 << 41,
-        "The p-value that was computed is of another peak than the QPO: see `qpo_p_component` and "
-        "`qpo_p_frequency`.",
+        "The p-value belongs to another peak than the QPO: see `qpo_p_component` and `qpo_p_frequency`.",
     )
     ERRORS_FOLLOW_POWER = (
         1 << 43,
-        "Only errors of the power are known, and they fluctuate with it, which would make the fit too low: it "
-        "used the variance of the model, or the errors of neighbouring bins (see `fit.likelihood`).",
+        "Only errors of the power are known, and they fluctuate with the power, which would make the fit too "
+        "low: the fit used the variance of the model, or the errors of neighbouring bins (see "
+        "`fit.likelihood`).",
     )
     OPEN_INTERVAL = (
         1 << 45,
@@ -293,9 +295,9 @@ class Flag(IntFlag):
     )
     LEAKAGE = (
         1 << 47,
-        "Power of low frequencies may have leaked into the others, which bends slopes steeper than 2 towards 2: it "
-        "was measured, or the power is that steep, or the slope is 2 within its error; no window is known "
-        "to have been used (`segment.taper`).",
+        "Power of low frequencies may have leaked to other frequencies, which makes slopes steeper than 2 "
+        "look like 2: leakage was measured, or the power is that steep, or the slope is 2 within its error; "
+        "no window is known to have been used (`segment.taper`).",
     )
     SHORT_SEGMENTS = (
         1 << 48,

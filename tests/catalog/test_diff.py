@@ -183,3 +183,26 @@ def test_people_read_lines_and_programs_json(make, capsys):
 def test_long_lists_are_cut_and_say_so():
     assert list(diff._some([["a"], ["b"], ["c"]], 2))[-1].strip().startswith("and 1 more")
     assert list(diff._some([["a"], ["b"]], 0)) == ["a", "b"]
+
+
+def test_every_table_can_be_compared(make, capsys):
+    def change(rows):
+        shift_slope(10.0)(rows)
+        rows["models"][1] |= {"bic": 2100.5, "components": ["constant.1"], "covariance": [0.3]}
+
+    old, new = make("old"), make("new", change)
+    for table in diff.PUBLISHED:
+        same = diff.compare_table(old, old, table.name, 0.0)
+        assert same["gained"] == same["lost"] == same["changed"] == []
+    (row,) = diff.compare_table(old, new, "parameters", 3.0)["changed"]
+    assert row["row"] == "QPO events/nicer power_law_qpo power_law.1 slope"
+    assert row["columns"][0]["sigma"] > 3
+    changed = diff.compare_table(old, new, "MODELS", 3.0)["changed"]
+    columns = {c["column"]: (c["old"], c["new"]) for c in changed[0]["columns"]}
+    assert columns["bic"] == (2100.0, 2100.5)
+    assert columns["components"] == ("constant.1 power_law.1", "constant.1")
+    assert columns["covariance"] == ("1 numbers", "1 numbers")
+    assert main(["diff", str(old), str(new), "--table", "epochs"]) == 0
+    assert "rows of EPOCHS" in capsys.readouterr().out
+    assert main(["diff", str(old), str(new), "--table", "cats"]) == 2
+    assert "no table 'cats'; allowed: SOURCES" in capsys.readouterr().err

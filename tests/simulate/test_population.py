@@ -83,7 +83,7 @@ def test_the_name_is_spelt_with_an_underscore_in_every_other_observation():
         if s.dialect == "power" and s.n_files > 1
     )
     spelt = [
-        observatories.observe_source(source, k, np.random.default_rng(k))[1][1].header["OBJECT"]
+        observatories.observe_source(source, k, np.random.default_rng(k)).hdus[1].header["OBJECT"]
         for k in range(2)
     ]
     assert spelt == [source.name, source.name.replace(" ", "_")]

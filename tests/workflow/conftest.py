@@ -115,7 +115,6 @@ class Workplace:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
             check=False,
         )
         return Run(done.returncode, done.stdout)

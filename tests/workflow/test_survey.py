@@ -142,7 +142,7 @@ def test_the_summary_counts_statuses_and_compares_with_the_truth(tmp_path):
     record["configuration"] = {"catalog": {"qpo_min_q": 2.5}}
     record["formats"] = {
         "fits": {"file": "catalog.fits", "rows": {}},
-        "other": {"file": "other", "rows": {"apart": 3}},
+        "other": {"file": "other", "rows": {"without_position": 3}},
     }
     (catalogue / "provenance.json").write_text(json.dumps(record))
     measured = {"slope": 1.6, "slope_err_lo": 0.1, "slope_err_hi": 0.1, "qpo_frequency": 3.0}
@@ -151,7 +151,7 @@ def test_the_summary_counts_statuses_and_compares_with_the_truth(tmp_path):
     )
     text = survey.summary(tmp_path, None)
     assert "58 ok, 2 no_data" in text
-    assert f"catalogue  {catalogue}: catalog.fits, other (3 apart)" in text
+    assert f"catalogue  {catalogue}: catalog.fits, other (3 without position)" in text
     assert "QPOs       1 with a Lorentzian of Q > 2.5 (no p-values)" in text
     write_parquet(tmp_path / "t.parquet", TABLES["TRUTH"], [{"object": "A", "slope": 1.5}])
     text = survey.summary(tmp_path, str(tmp_path / "t.parquet"))

@@ -1,12 +1,13 @@
 """Row conservation: every source of the archive reaches the catalogue, whatever went wrong with it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.catalog.shards import Shard
-from pipeline.config.fit import SamplesOptions
+from pipeline.columns.base import Table
+from pipeline.fit.analyses.samples import SamplesOptions
 from pipeline.status import HAS_RESULT, Status
 
 _NO_SOURCE = pa.array([str(Status.DUPLICATE), str(Status.SET_ASIDE)], pa.string())
@@ -56,6 +57,13 @@ def check_shard(shard: Shard) -> None:
     sound = shard.spectra.filter(pc.equal(shard.spectra.column("status"), str(Status.OK)))
     spectra = _words(sound, "source_id", "product")
     conserve(f"fit, {shard.name}", spectra, spectra & _words(shard.models, "source_id", "product"))
+
+
+def check_products(shard: Shard, tables: Iterable[Table]) -> None:
+    """Raise RowsLost where a table of a product has not exactly the sources of the shard."""
+    for table in tables:
+        found = _words(shard.tables[table.name], "source_id")
+        conserve(f"segment ({table.name}), {shard.name}", shard.planned, found)
 
 
 def check_samples(shard: Shard, samples: SamplesOptions | None) -> None:

@@ -8,15 +8,31 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline.catalog.changes import changed_files, changed_setting, changed_sources
+from pipeline.catalog.changes import (
+    changed_files,
+    changed_rows,
+    changed_setting,
+    changed_sources,
+    row_names,
+)
+from pipeline.columns.catalogue import SOURCES
 from pipeline.config.base import ConfigError
 from pipeline.nulls import without_nulls
+from pipeline.stages import CATALOG
+
+Files = Mapping[str, Mapping]
+"""Rows of OBSERVATIONS by file."""
+
+PUBLISHED = tuple(f.table for f in CATALOG.writes if f.table is not None)
+"""Every table that a catalogue may have."""
 
 _PLACES = ("", "catalog", "results/catalog")
 _FILE = ("file", "source_id", "version", "sha256", "response_version", "status", "reason")
 
 
-def run(*, old: Path, new: Path, sigma: float, as_json: bool, limit: int) -> None:
+def run(
+    *, old: Path, new: Path, sigma: float, as_json: bool, limit: int, table: str = SOURCES.name
+) -> None:
     """Print what is different in catalogue `new`.
 
     Parameters
@@ -28,19 +44,22 @@ def run(*, old: Path, new: Path, sigma: float, as_json: bool, limit: int) -> Non
     as_json : bool
         Whether to print one JSON object, which is complete, instead of text.
     limit : int
-        Sources of each sort that the text names; 0: all.
+        Sources, or rows, of each sort that the text names; 0: all.
+    table : str
+        Name of the table that is compared. Of SOURCES causes are given, of the others what changed.
 
     Raises
     ------
     ConfigError
-        When a folder holds no catalogue.
+        When a folder holds no catalogue, or no such table.
     """
-    result = compare(old, new, sigma)
+    of_sources = table.upper() == SOURCES.name
+    result = compare(old, new, sigma) if of_sources else compare_table(old, new, table, sigma)
     if as_json:
         json.dump(result, sys.stdout, indent=2, allow_nan=False)
         print()
     else:
-        print("\n".join(_lines(result, limit)))
+        print("\n".join(_lines(result, limit) if of_sources else _lines_of_table(result, limit)))
 
 
 def compare(old: Path, new: Path, sigma: float) -> dict:
@@ -52,9 +71,9 @@ def compare(old: Path, new: Path, sigma: float) -> dict:
     input_changes = changed_files(*files)
     config, code = changed_setting(*records)
     common = [cause for cause, found in (("config", config), ("code", code)) if found]
-    touched = _touched(*files, input_changes)
+    touched = _touched(files[0], files[1], input_changes)
 
-    def why(source):
+    def why(source: str) -> dict:
         causes = (["input"] if source in touched else []) + common
         return {"why": causes or ["unknown"], "files": touched.get(source, {})}
 
@@ -82,6 +101,30 @@ def compare(old: Path, new: Path, sigma: float) -> dict:
     }
 
 
+def compare_table(old: Path, new: Path, name: str, sigma: float) -> dict:
+    """Return what is different in another table than SOURCES: rows gained, lost and changed."""
+    known = {t.name: t for t in PUBLISHED}
+    if name.upper() not in known:
+        raise ConfigError(f"table: no table {name!r}; allowed: {', '.join(known)}")
+    table = known[name.upper()]
+    folders = [_folder(path) for path in (old, new)]
+    files = [folder / f"{table.name.lower()}.parquet" for folder in folders]
+    if missing := [str(file) for file in files if not file.is_file()]:
+        raise ConfigError(f"table: {missing[0]!r} is not there")
+    before, after = (without_nulls(pq.read_table(file)) for file in files)
+    names = [set(row_names(rows, table.key)) for rows in (before, after)]
+    changed = changed_rows(before, after, table.key, sigma)
+    return {
+        "table": table.name,
+        "old": {"folder": str(folders[0]), "rows": before.num_rows},
+        "new": {"folder": str(folders[1]), "rows": after.num_rows},
+        "sigma": sigma,
+        "gained": sorted(names[1] - names[0]),
+        "lost": sorted(names[0] - names[1]),
+        "changed": [{"row": row, "columns": columns} for row, columns in changed.items()],
+    }
+
+
 def _folder(path: Path) -> Path:
     """Return the folder of a catalogue, given it or that of its survey."""
     for place in _PLACES:
@@ -101,9 +144,11 @@ def _files(folder: Path) -> dict[str, dict]:
     return {row["file"]: row for row in without_nulls(table).to_pylist()}
 
 
-def _touched(old, new, changes) -> dict[str, dict[str, list[str]]]:
+def _touched(
+    old: Files, new: Files, changes: Mapping[str, list[str]]
+) -> dict[str, dict[str, list[str]]]:
     """Return the sources whose files differ, each with those that are new, removed and changed."""
-    result = defaultdict(lambda: defaultdict(list))
+    result: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for sort, names in changes.items():
         for name in names:
             sources = {files[name]["source_id"] for files in (old, new) if name in files}
@@ -112,7 +157,7 @@ def _touched(old, new, changes) -> dict[str, dict[str, list[str]]]:
     return {source: dict(sorts) for source, sorts in result.items()}
 
 
-def _elsewhere(source, files, others) -> list[str]:
+def _elsewhere(source: str, files: Files, others: Files) -> list[str]:
     """Return what became of a source's files in the other catalogue: another source, or a status."""
     result = set()
     for name, row in files.items():
@@ -146,6 +191,19 @@ def _lines(result: Mapping, limit: int) -> Iterator[str]:
     yield from _some([_changed(source) for source in result["changed"]], limit)
 
 
+def _lines_of_table(result: Mapping, limit: int) -> Iterator[str]:
+    """Yield the lines of the text about one table."""
+    for side in ("old", "new"):
+        about = result[side]
+        yield f"{side:8}{about['folder']}: {about['rows']} rows of {result['table']}"
+    for sort in ("gained", "lost"):
+        yield f"{sort:8}{len(result[sort])}"
+        yield from _some([[f"    {row}"] for row in result[sort]], limit)
+    yield f"changed {len(result['changed'])}, by more than {result['sigma']:g} sigma or 1e-9"
+    rows = [[f"    {row['row']}", *_columns(row)] for row in result["changed"]]
+    yield from _some(rows, limit)
+
+
 def _some(groups: list[list[str]], limit: int) -> Iterator[str]:
     shown = groups[: limit or None]
     for group in shown:
@@ -154,13 +212,18 @@ def _some(groups: list[list[str]], limit: int) -> Iterator[str]:
         yield f"    and {len(groups) - len(shown)} more: --limit 0 shows all, --json too"
 
 
-def _other(key, source) -> str:
+def _other(key: str, source: Mapping) -> str:
     return f", {key} {', '.join(source[key])}" if source[key] else ""
 
 
-def _changed(source) -> list[str]:
-    rows = [f"    {source['source_id']}: {_why(source)}"]
-    for column in source["columns"]:
+def _changed(source: Mapping) -> list[str]:
+    return [f"    {source['source_id']}: {_why(source)}", *_columns(source)]
+
+
+def _columns(changed: Mapping) -> list[str]:
+    """Return a line for each column that changed."""
+    rows = []
+    for column in changed["columns"]:
         sides = [_value(column, side) for side in ("old", "new")]
         distance = column.get("sigma")
         tail = "" if distance is None else f"  ({distance:.1f} sigma)"
@@ -168,17 +231,17 @@ def _changed(source) -> list[str]:
     return rows
 
 
-def _value(column, side) -> str:
+def _value(column: Mapping, side: str) -> str:
     value = column[side]
     if value is None or value == "":
         return "none"
-    if isinstance(value, str):
-        return value
+    if f"{side}_err" not in column:
+        return f"{value:.12g}" if isinstance(value, float) else str(value)
     lo, hi = ("?" if error is None else f"{error:.2g}" for error in column[f"{side}_err"])
     return f"{value:.5g} -{lo} +{hi}"
 
 
-def _why(source) -> str:
+def _why(source: Mapping) -> str:
     """Say the causes, with the first file of each sort."""
     named = [
         f"{names[0]} {'is new' if sort == 'new' else sort}"

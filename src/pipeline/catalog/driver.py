@@ -18,14 +18,13 @@ from pipeline.catalog.provenance import provenance
 from pipeline.catalog.shards import shard_files
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
-from pipeline.columns.fits import SAMPLES
 from pipeline.columns.observations import OBSERVATIONS
-from pipeline.columns.registry import CATALOGUE
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
+from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.nulls import with_nulls
 from pipeline.shards import shard_lists
-from pipeline.stages import FIT
+from pipeline.stages import FIT, catalogue_tables
 from pipeline.tables import atomic_path, read_parquet, schema
 
 EXIT_GATE = 1
@@ -65,7 +64,8 @@ def run(
     found = read_parquet(observations, OBSERVATIONS).sort_by("file")
     lists = shard_lists(plan)
     shard_tables = shard_files(survey, {"ingest": ingest, "segment": segment, "fit": fit})
-    tables = join(found, lists, shard_tables, options, survey.fit.samples)
+    names = catalogue_tables(survey)
+    tables = join(found, lists, shard_tables, options, survey.fit.samples, names)
     sources = tables[SOURCES]
     statuses = sources.column("status").to_pylist()
     refusal = quality_gate(
@@ -77,11 +77,9 @@ def run(
         print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
         return EXIT_GATE
     refused.unlink(missing_ok=True)
-    published = publish(
-        output, {table: tables[table] for table in CATALOGUE}, TITLE, options.formats
-    )
+    published = publish(output, {table: tables[table] for table in names}, TITLE, options.formats)
     collect_samples(output / "samples.parquet", lists, fit)
-    rows = {table.name: tables[table].num_rows for table in CATALOGUE}
+    rows = {table.name: tables[table].num_rows for table in names}
     times = [time.isoformat(timespec="seconds") for time in (started, datetime.now(UTC))]
     record = provenance(survey, tables[OBSERVATIONS], statuses, rows, published, *times)
     _write_text(output / "provenance.json", json.dumps(record, indent=2) + "\n")
@@ -104,7 +102,7 @@ def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
             writer.write_table(with_nulls(SAMPLES, table.cast(schema(SAMPLES))))
 
 
-def _no_rows(table, names) -> pa.Table:
+def _no_rows(table: Table, names: list[str]) -> pa.Table:
     return schema(table).empty_table().select(names)
 
 

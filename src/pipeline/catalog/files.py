@@ -9,11 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.catalog.groups import any_of, bits_of, count_of, first_of, least_of, pick
+from pipeline.columns.shared import IDENTITY
 from pipeline.nulls import EMPTY
 from pipeline.status import Fault, Status
-
-IDENTITY = ("object", "mission", "instrument", "ra", "dec", "kind")
-"""Columns that say who a source is, where its power spectrum does not."""
 
 _FAULTY = pa.array([str(s) for s in Status if s.fault is not Fault.NOBODY], pa.string())
 

@@ -8,7 +8,13 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.catalog.conservation import check_samples, check_shard, conserve, expected_sources
+from pipeline.catalog.conservation import (
+    check_products,
+    check_samples,
+    check_shard,
+    conserve,
+    expected_sources,
+)
 from pipeline.catalog.fdr import with_q_values
 from pipeline.catalog.merge import merge
 from pipeline.catalog.rejected import rejected_files, rejected_of
@@ -18,7 +24,7 @@ from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.config.catalog import CatalogOptions
-from pipeline.config.fit import SamplesOptions
+from pipeline.fit.analyses.samples import SamplesOptions
 from pipeline.tables import schema, to_arrow
 
 
@@ -28,6 +34,7 @@ def join(
     shard_tables: Sequence[ShardFile],
     options: CatalogOptions,
     samples: SamplesOptions | None,
+    published: Sequence[Table],
 ) -> dict[Table, pa.Table]:
     """Join the shards and return the tables of the catalogue.
 
@@ -43,16 +50,19 @@ def join(
         What a QPO is.
     samples : SamplesOptions or None
         Which sources must have draws.
+    published : sequence of Table
+        The tables of the catalogue. Those of them that each shard has are published as they are: MODELS,
+        PARAMETERS and the tables of further products.
 
     Raises
     ------
     RowsLost
         When a source is not among those of a stage after it.
     """
-    parts = {
-        table: [schema(table).empty_table()] for table in (SOURCES, EPOCHS, MODELS, PARAMETERS)
-    }
-    rejected, planned = rejected_files(observations), set()
+    copied = [one.table for one in shard_tables if one.table in published]
+    parts = {table: [schema(table).empty_table()] for table in (SOURCES, EPOCHS, *copied)}
+    rejected = rejected_files(observations)
+    planned: set[str] = set()
     checksums: dict[str, str] = {}
     console = Console(stderr=True)
     for shard_list in track(
@@ -60,6 +70,7 @@ def join(
     ):
         shard = read_shard(shard_list, shard_tables)
         check_shard(shard)
+        check_products(shard, [t for t in copied if t not in (MODELS, PARAMETERS)])
         check_samples(shard, samples)
         files = _files_of(shard, observations)
         rows = merge(
@@ -72,8 +83,8 @@ def join(
         )
         parts[SOURCES].append(rows.sources)
         parts[EPOCHS].append(rows.epochs)
-        parts[MODELS].append(shard.models)
-        parts[PARAMETERS].append(shard.parameters)
+        for table in copied:
+            parts[table].append(shard.tables[table.name])
         planned |= shard.planned
         checksums |= _checksums(shard)
         rejected += rejected_of(shard, files)

@@ -114,10 +114,12 @@ class Parameters:
         open_lo, open_hi = (pick(side, rows, False) for side in (self.open_lo, self.open_hi))
         lower, upper = (pick(limit, rows, nan) for limit in (self.lower_limit, self.upper_limit))
         return Measured(
-            *(pick(values, rows, nan) for values in (self.value, self.err_lo, self.err_hi)),
-            open_lo,
-            open_hi,
-            np.where(open_hi & ~open_lo, lower, upper),
+            value=pick(self.value, rows, nan),
+            err_lo=pick(self.err_lo, rows, nan),
+            err_hi=pick(self.err_hi, rows, nan),
+            open_lo=open_lo,
+            open_hi=open_hi,
+            limit=np.where(open_hi & ~open_lo, lower, upper),
         )
 
 

@@ -73,7 +73,7 @@ def versions() -> dict[str, str]:
         lines = [r for r in requires(_DISTRIBUTION) or () if "extra ==" not in r]
     except PackageNotFoundError:
         lines = []
-    names = sorted({re.match(r"[\w.-]+", line)[0].lower() for line in lines})
+    names = sorted({name.lower() for line in lines for name in re.findall(r"^[\w.-]+", line)})
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 

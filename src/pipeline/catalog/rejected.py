@@ -91,9 +91,9 @@ def rejected_later(
         is rejected rejects every file in it.
     """
     sound = {f["file"] for f in files if f["status"] == Status.OK}
-    rows = {}
+    rows: dict[tuple[str, str], dict] = {}
 
-    def reject(reading, cause, stage):
+    def reject(reading: Mapping, cause: Mapping, stage: str) -> None:
         rows.setdefault((reading["file"], stage), _row(reading, cause, stage))
 
     for reading in readings:

@@ -20,7 +20,7 @@ from pipeline.pvalues import combine
 from pipeline.status import Flag
 
 OF_QPO = functools.reduce(
-    operator.or_, (f for f in Flag if f.name.startswith("QPO_")), Flag.NO_P_VALUE
+    operator.or_, (f for f in Flag if str(f.name).startswith("QPO_")), Flag.NO_P_VALUE
 )
 """Flags that go where the QPO goes."""
 

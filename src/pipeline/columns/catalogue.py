@@ -62,27 +62,24 @@ FITTED = ("slope", "bend_frequency", "qpo_frequency", "qpo_fwhm", "qpo_q", "qpo_
 def _fitted(column: Column) -> tuple[Column, ...]:
     """Return a column, its errors, whether its interval is open, and its limit."""
     name = column.name
-    sides = (
-        ("lo", "no lower end: its err_lo is null"),
-        ("hi", "no upper end: its err_hi is null"),
-    )
+    sides = ("lo", "lower"), ("hi", "upper")
     return (
         *with_errors(column),
         *(
             Column(
                 f"{name}_open_{end}",
                 "bool",
-                f"Whether the 68.3 % interval of {name} has {words}.",
+                f"Whether the 68.3 % interval of {name} has no {side} end; {name}_err_{end} is then null.",
                 ucd="meta.code",
                 of=name,
             )
-            for end, words in sides
+            for end, side in sides
         ),
         Column(
             f"{name}_limit",
             "float64",
-            f"Limit of {name} at fit.upper_limit: a lower one where {name}_open_hi, else an upper one; "
-            "null where the interval is closed and wide of its bounds.",
+            f"Limit of {name} at fit.upper_limit: a lower limit where {name}_open_hi, else an upper limit; "
+            "null where the interval is closed and away from its bounds.",
             column.unit,
             f"stat.value;{column.ucd}",
         ),
@@ -95,7 +92,7 @@ def _is_limit(test: str, method: str = "") -> Column:
     return Column(
         f"{test}_p_is_limit",
         "bool",
-        f"Whether {test}_p_value is an upper limit{where}: no simulation came near.",
+        f"Whether {test}_p_value is an upper limit{where}, because no simulation came near.",
         ucd="meta.code",
         of=f"{test}_p_value",
     )
@@ -118,10 +115,16 @@ SOURCES = Table(
         N_OBSERVATIONS,
         N_DROPPED,
         Column(
-            "n_files", "int32", "Files of the source in OBSERVATIONS.", ucd="meta.number;meta.file"
+            "n_files",
+            "int32",
+            "Number of files of the source in OBSERVATIONS.",
+            ucd="meta.number;meta.file",
         ),
         Column(
-            "n_products", "int32", "Products of the source that were fitted.", ucd="meta.number"
+            "n_products",
+            "int32",
+            "Number of products of the source that were fitted.",
+            ucd="meta.number",
         ),
         MJD_START,
         MJD_STOP,
@@ -146,7 +149,7 @@ SOURCES = Table(
         Column(
             "runner_up",
             "str",
-            "Second best model, or the chosen one with or without a component.",
+            "Second best model, or the chosen one with or without one component.",
             ucd="meta.id;stat.fit",
         ),
         DELTA_BIC,
@@ -163,21 +166,21 @@ SOURCES = Table(
         Column(
             "qpo_product",
             "str",
-            "Product (band) that the QPO is of: the one with the best evidence.",
+            "Product (band) of the QPO: the one with the best evidence.",
             ucd="meta.id.part",
         ),
-        Column("qpo_rival", "str", "The next most prominent narrow component.", ucd="meta.id.part"),
+        Column("qpo_rival", "str", "Next most prominent narrow component.", ucd="meta.id.part"),
         Column(
             "qpo_rival_ratio",
             "float64",
-            "Its rms over that of the QPO; NaN where there is none.",
+            "Rms of the rival over that of the QPO; NaN where there is no rival.",
             "",
             "src.var.amplitude;arith.ratio",
         ),
         Column(
             "qpo_harmonics",
             "str",
-            "Narrow Lorentzians at a harmonic or sub-harmonic of it, within errors.",
+            "Narrow Lorentzians at a harmonic or sub-harmonic of the QPO, within errors.",
             "",
             "meta.id.part",
             True,
@@ -185,7 +188,7 @@ SOURCES = Table(
         Column(
             "qpo_harmonic_ratios",
             "float64",
-            "Ratios of their frequencies to it: 1/3, 1/2, 2, 3 or 4.",
+            "Ratios of their frequencies to that of the QPO: 1/3, 1/2, 2, 3 or 4.",
             "",
             "em.freq;arith.ratio",
             True,
@@ -193,7 +196,8 @@ SOURCES = Table(
         Column(
             "qpo_p_component",
             "str",
-            "Component that was tested against the model without it; empty where one more peak was.",
+            "Component that was tested against the model without it; empty where one more peak was "
+            "tested.",
             ucd="meta.id.part",
         ),
         Column(
@@ -206,43 +210,46 @@ SOURCES = Table(
         Column(
             "qpo_p_value",
             "float64",
-            "Calibrated p-value of the QPO, or of one more peak where there is none, of all products (bands) "
-            "together; NaN where not computed, or of another peak: see qpo_p_frequency.",
+            "Calibrated p-value of the QPO, or of one more peak where there is none, of all products "
+            "(bands) together; NaN where it was not computed, or is that of another peak: see "
+            "qpo_p_frequency.",
             "",
             "stat.probability",
         ),
         Column(
             "qpo_p_trials",
             "int32",
-            "Products (bands, lengths of segments) whose p-values it combines.",
+            "Number of products (bands, lengths of segments) whose p-values qpo_p_value combines.",
             ucd="meta.number",
             of="qpo_p_value",
         ),
         Column(
             "qpo_p_product",
             "float64",
-            "The p-value of the product that the QPO is of, by itself.",
+            "p-value of the product of the QPO by itself.",
             "",
             "stat.probability",
         ),
         Column(
             "qpo_p_error",
             "float64",
-            "Standard error of log10 of the p-value; NaN where that is a limit.",
+            "Standard error of log10 of qpo_p_value; NaN where that is a limit.",
             "",
             "stat.error;stat.probability",
         ),
         Column(
             "qpo_p_method",
             "str",
-            "How it was found: simulated, sequential, extrapolated, or below (it is a limit).",
+            "How qpo_p_value was found: simulated, sequential, extrapolated, or below (it is a "
+            "limit).",
             ucd="meta.code",
         ),
         _is_limit("qpo", "qpo_p_method"),
         Column(
             "qpo_q_value",
             "float64",
-            "Least false-discovery rate in the catalogue at which the QPO is significant; NaN without one.",
+            "Smallest false-discovery rate in the catalogue at which the QPO is significant; NaN "
+            "without a QPO.",
             "",
             "stat.probability",
         ),
@@ -254,20 +261,20 @@ SOURCES = Table(
         Column(
             "outlier_q_value",
             "float64",
-            "Least false-discovery rate in the catalogue at which the outlier is significant.",
+            "Smallest false-discovery rate in the catalogue at which the outlier is significant.",
             "",
             "stat.probability",
         ),
         Column(
             "n_epochs",
             "int32",
-            "Observations with rows of their own in EPOCHS.",
+            "Number of observations with rows of their own in EPOCHS.",
             ucd="meta.number;obs",
         ),
         Column(
             "epoch_best",
             "str",
-            "Observation with the smallest p-value of a peak; empty where none was tested.",
+            "Observation with the smallest p-value of a peak; empty where no peak was tested.",
             ucd="meta.id;obs",
         ),
         Column(
@@ -291,18 +298,18 @@ _OF_A_SOURCE = frozenset(
 
 EPOCHS = Table(
     "EPOCHS",
-    "One power spectrum a row: a source, a band, and an observation or the average of several.",
+    "One power spectrum a row: a source, a band, and one observation or the average of several.",
     tuple(c for c in SOURCES.columns if c.name not in _OF_A_SOURCE),
     key=("source_id", "product"),
 )
 
 REJECTED = Table(
     "REJECTED",
-    "What could not be used, where and why. A file may have a row a stage.",
+    "What could not be used, where and why. A file may have one row for each stage.",
     (
         FILE,
         SOURCE_ID,
-        Column("stage", "str", "Stage that gave up on it.", ucd="meta.code"),
+        Column("stage", "str", "Stage that could not use it.", ucd="meta.code"),
         STATUS,
         REASON,
     ),

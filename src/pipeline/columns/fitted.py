@@ -21,9 +21,11 @@ UNIT = Column(
     "unit", "str", "Unit of the values, and of their errors and limits.", ucd="meta.unit", null=None
 )
 BEST = Column("best", "bool", "Whether the model was chosen for the product.", ucd="meta.code")
-N_BINS = Column("n_bins", "int32", "Frequency bins fitted.", ucd="meta.number", of="model")
+N_BINS = Column(
+    "n_bins", "int32", "Number of frequency bins fitted.", ucd="meta.number", of="model"
+)
 N_FREE = Column(
-    "n_free", "int32", "Free parameters of the model.", ucd="stat.fit.dof", of="statistic"
+    "n_free", "int32", "Number of free parameters of the model.", ucd="stat.fit.dof", of="statistic"
 )
 STATISTIC = Column(
     "statistic",
@@ -35,14 +37,15 @@ STATISTIC = Column(
 DEVIANCE = Column(
     "deviance",
     "float64",
-    "-2 ln L less that of the saturated model.",
+    "-2 ln L minus that of the saturated model.",
     "",
     "stat.fit.goodness",
 )
 DELTA_BIC = Column(
     "delta_bic",
     "float64",
-    "BIC less that of the chosen model, in SOURCES and EPOCHS of the runner-up; none where no model has a result.",
+    "BIC minus that of the chosen model; in SOURCES and EPOCHS, of the runner-up. Null where "
+    "no model has a result.",
     "",
     "stat.fit.param",
 )
@@ -50,21 +53,23 @@ DELTA_BIC = Column(
 R_HAT = Column(
     "r_hat",
     "float64",
-    "Rank-normalised split R-hat of the chains of a parameter, in MODELS the largest; NaN where none were run.",
+    "Rank-normalised split R-hat of the chains of a parameter; in MODELS, the largest. NaN "
+    "where no chains were run.",
     "",
     "stat.fit.goodness",
 )
 ESS_BULK = Column(
     "ess_bulk",
     "float64",
-    "Effective number of draws for the middle of a parameter's distribution, in MODELS the least.",
+    "Effective number of draws for the middle of a parameter's distribution; in MODELS, the least.",
     "",
     "stat.value",
 )
 ESS_TAIL = Column(
     "ess_tail",
     "float64",
-    "Effective number of draws for the 5 % and 95 % quantiles of a parameter, in MODELS the least.",
+    "Effective number of draws for the 5 % and 95 % quantiles of a parameter; in MODELS, the "
+    "least.",
     "",
     "stat.value",
 )
@@ -72,21 +77,21 @@ ESS_TAIL = Column(
 T_SSE_P_VALUE = Column(
     "t_sse_p_value",
     "float64",
-    "Probability of T_SSE or more where the model is true, from simulations: how well it fits.",
+    "Probability of T_SSE or more if the model is true, from simulations: how well the model fits.",
     "",
     "stat.probability",
 )
 OUTLIER_FREQUENCY = Column(
     "outlier_frequency",
     "float64",
-    "Middle of the highest window of bins over the model; NaN where not searched.",
+    "Middle of the window of bins that is highest over the model; NaN where not searched.",
     "Hz",
     "em.freq",
 )
 OUTLIER_P_VALUE = Column(
     "outlier_p_value",
     "float64",
-    "Probability of such a window anywhere where the model is true, from simulations.",
+    "Probability of such a window anywhere in the spectrum if the model is true, from simulations.",
     "",
     "stat.probability",
 )

@@ -35,7 +35,7 @@ from pipeline.columns.shared import (
 
 INGEST = Table(
     "INGEST",
-    "One observation a row, read from its file: times from its own start, good time intervals.",
+    "One observation a row, as read from its file: times from its own start, good time intervals.",
     (
         SOURCE_ID,
         OBSERVATION_ID,
@@ -80,7 +80,7 @@ INGEST = Table(
         Column(
             "time",
             "float64",
-            "Events: arrival times. Light curve: bin centres. From t_start.",
+            "Arrival times of events, or centres of the bins of a light curve, from t_start.",
             "s",
             "time",
             True,
@@ -92,7 +92,8 @@ INGEST = Table(
         Column(
             "tick",
             "float64",
-            "Spacing of the frames of the detector that event times are whole multiples of, 0 if none.",
+            "Frame time of the detector, of which event times are whole multiples; 0 if there is "
+            "none.",
             "s",
             "time.resolution",
         ),
@@ -100,7 +101,7 @@ INGEST = Table(
         Column(
             "rate_err",
             "float64",
-            "Its error; empty if unknown.",
+            "Error of the rate; empty if unknown.",
             "ct/s",
             "stat.error;phot.count",
             True,

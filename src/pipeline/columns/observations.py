@@ -31,7 +31,8 @@ OBSERVATIONS = Table(
         Column(
             "part",
             "str",
-            "Object in a file of several that this row is of, which `file` has behind a #; or empty.",
+            "Object that the row is of, where the file holds several; `file` has it behind a #. Else "
+            "empty.",
             ucd="meta.id.part",
         ),
         SIZE,
@@ -52,10 +53,10 @@ OBSERVATIONS = Table(
         Column(
             "response",
             "str",
-            "Response file inside the archive that it needs, or empty.",
+            "Response file inside the archive that the file needs, or empty.",
             ucd="meta.ref",
         ),
-        Column("response_version", "str", "Version of that response file.", ucd="meta.version"),
+        Column("response_version", "str", "Version of the response file.", ucd="meta.version"),
         SOURCE_ID,
         STATUS,
         FLAGS,
@@ -73,9 +74,12 @@ LISTING = Table(
         MTIME_NS,
         VERSION,
         Column(
-            "checksum", "str", "Its checksum, as md5:… or sha-256:…, or empty.", ucd="meta.code"
+            "checksum",
+            "str",
+            "Checksum of the file, as md5:… or sha-256:…, or empty.",
+            ucd="meta.code",
         ),
-        Column("problem", "str", "Why it cannot be had, or empty.", ucd="meta.note"),
+        Column("problem", "str", "Why the file cannot be downloaded, or empty.", ucd="meta.note"),
     ),
     key=("file",),
 )

@@ -5,7 +5,7 @@ from pipeline.columns.base import Column, with_errors
 DT = Column(
     "dt",
     "float64",
-    "Time resolution, of a light curve the width of its bins; 0 if unknown.",
+    "Time resolution (of a light curve, the width of a bin); 0 if unknown.",
     "s",
     "time.resolution",
 )
@@ -52,7 +52,8 @@ POWER = Column(
 POWER_ERR = Column(
     "power_err",
     "float64",
-    "Error of the power, as given; in SPECTRA only where n is not known, in CURVES power / sqrt(n) where it is.",
+    "Error of the power, as given. SPECTRA has it only where n is unknown; CURVES has power "
+    "/ sqrt(n) where n is known.",
     "",
     "stat.error;stat.fourier",
     array=True,
@@ -60,7 +61,7 @@ POWER_ERR = Column(
 N = Column(
     "n",
     "float64",
-    "Raw periodogram ordinates averaged in each bin (segments x bins); empty if unknown.",
+    "Number of raw periodogram ordinates averaged in each bin (segments x bins); empty if unknown.",
     "",
     "meta.number",
     array=True,
@@ -76,13 +77,15 @@ NOISE = Column(
 SERIES = Column(
     "series",
     "str",
-    "Product that this one is a length of segment of; where there is one length, the product.",
+    "Name of the product without the length of its segments; where there is one length, that "
+    "of the product.",
     ucd="meta.id",
 )
 EPOCH = Column(
     "epoch",
     "str",
-    "Observation it is of, where the average of several is another product; else empty.",
+    "Observation that the row is of, where the average of several observations is another "
+    "product; else empty.",
     ucd="meta.id;obs",
 )
 SEGMENT_SIZE = Column("segment_size", "float64", "Length of a segment.", "s", "time.duration")
@@ -100,13 +103,14 @@ TAPER = Column(
 DETREND = Column(
     "detrend",
     "str",
-    "What was subtracted from segments: constant, linear, quadratic; empty if unknown.",
+    "Function subtracted from each segment: constant, linear, quadratic; empty if unknown.",
     ucd="meta.code",
 )
 LEAKAGE_P = Column(
     "leakage_p",
     "float64",
-    "Probability of as much power without a window if none leaked from low frequencies.",
+    "Probability of at least the power measured without a window, if no power leaked from "
+    "low frequencies.",
     "",
     "stat.probability",
 )
@@ -114,14 +118,15 @@ LEAKAGE_P = Column(
 RMS = Column(
     "rms",
     "float64",
-    "Fractional rms over the spectrum's frequencies, noise subtracted.",
+    "Fractional rms over the frequencies of the spectrum, noise subtracted.",
     "",
     "src.var.amplitude",
 )
 RMS_LIMIT = Column(
     "rms_limit",
     "float64",
-    "95 % upper limit of rms, where the variance is less than three errors of that of noise alone.",
+    "95 % upper limit of rms, where the variance is less than three times its error for "
+    "noise alone.",
     ucd="src.var.amplitude;stat.max",
 )
 EXCESS_VARIANCE = Column(
@@ -134,14 +139,15 @@ EXCESS_VARIANCE = Column(
 EXCESS_VARIANCE_ERR = Column(
     "excess_variance_err",
     "float64",
-    "Its error (Vaughan et al. 2003, eq. 11).",
+    "Error of excess_variance (Vaughan et al. 2003, eq. 11).",
     "",
     "stat.error;src.var",
 )
 STATIONARITY_P = Column(
     "stationarity_p",
     "float64",
-    "Probability of the scatter of power between segments and observations of a stationary source.",
+    "Probability that the power of a stationary source scatters as much between segments and "
+    "observations.",
     "",
     "stat.probability",
 )
@@ -159,7 +165,8 @@ PULSE = (
         Column(
             "pulse_frequency",
             "float64",
-            "Frequency of a strictly periodic signal, of its fundamental, in the middle of the observation.",
+            "Frequency of the fundamental of a strictly periodic signal, in the middle of the "
+            "observation.",
             "Hz",
             "em.freq;src.var.pulse",
         )
@@ -176,21 +183,22 @@ PULSE = (
     Column(
         "pulse_h",
         "float64",
-        "H of the pulse (de Jager & Buesching 2010), of powers over the local level.",
+        "H statistic of the pulse (de Jager & Buesching 2010), of powers over the local level.",
         "",
         "stat.value",
     ),
     Column(
         "pulse_harmonics",
         "int32",
-        "Harmonics of the pulse in that and in pulsed_fraction.",
+        "Number of harmonics in pulse_h and pulsed_fraction.",
         ucd="meta.number",
         null=0,
     ),
     Column(
         "pulse_p_value",
         "float64",
-        "Probability of phases that agree so well without a pulse, at any frequency searched.",
+        "Probability that phases agree as well without a pulse, at any of the frequencies "
+        "searched.",
         "",
         "stat.probability",
     ),

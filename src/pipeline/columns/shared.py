@@ -33,7 +33,7 @@ SHA256 = Column(
 VERSION = Column(
     "version",
     "str",
-    "What changes when the file does: its ETag, else its size and time of change.",
+    "Text that changes when the file does: its ETag, else its size and time of change.",
     ucd="meta.version",
 )
 KIND = Column(
@@ -42,7 +42,10 @@ KIND = Column(
 MISSION = Column("mission", "str", "Mission, in lower case.", ucd="meta.id;instr.obsty")
 INSTRUMENT = Column("instrument", "str", "Instrument, in lower case.", ucd="instr")
 OBJECT = Column(
-    "object", "str", "Object, as the file spells it; of several files, as the first.", ucd="meta.id"
+    "object",
+    "str",
+    "Object, as the file spells it; of several files, as the first one does.",
+    ucd="meta.id",
 )
 RA = Column("ra", "float64", "Right ascension, ICRS, NaN if unknown.", "deg", "pos.eq.ra;meta.main")
 DEC = Column("dec", "float64", "Declination, ICRS, NaN if unknown.", "deg", "pos.eq.dec;meta.main")
@@ -74,14 +77,19 @@ EXPOSURE = Column(
 N_DROPPED = Column(
     "n_dropped",
     "int64",
-    "Bins of light curves that were left out: no finite time or value, or marked bad; events so marked.",
+    "Bins of light curves that were left out, without a finite time or value or marked bad; "
+    "events marked bad.",
     ucd="meta.number",
 )
-STATUS = Column("status", "str", "What became of it, in a word.", ucd="meta.code.status")
+STATUS = Column("status", "str", "Outcome, in a word.", ucd="meta.code.status")
 FLAGS = Column(
     "flags",
     "int64",
-    "Caveats, a bit each; header (FITS), INFO (VOTable) and metadata (Parquet) say what each means.",
+    "Caveats, one bit each; header (FITS), INFO (VOTable) and metadata (Parquet) say what "
+    "each bit means.",
     ucd="meta.code",
 )
 REASON = Column("reason", "str", "Why there is no result, and what to do.", ucd="meta.note")
+
+IDENTITY = tuple(column.name for column in (KIND, MISSION, INSTRUMENT, OBJECT, RA, DEC))
+"""Names of the columns that say what a file or a power spectrum is of."""

@@ -6,17 +6,27 @@ from pipeline.columns.shared import OBJECT
 
 TRUTH = Table(
     "TRUTH",
-    "A source of a simulated archive a row: what was injected, NaN where there is none.",
+    "What was injected into each source of a simulated archive; NaN where there is none.",
     (
         OBJECT,
-        Column("dialect", "str", "events, rate, power or kepler.", ucd="meta.code.class"),
-        Column("kind", "str", "noise, power_law, bending_power_law or qpo.", ucd="meta.code.class"),
+        Column(
+            "dialect",
+            "str",
+            "Form of the files: events, rate, power or kepler.",
+            ucd="meta.code.class",
+        ),
+        Column(
+            "kind",
+            "str",
+            "Shape of the spectrum: noise, power_law, bending_power_law or qpo.",
+            ucd="meta.code.class",
+        ),
         SLOPE,
         Column("slope_low", "float64", "Slope below the bend.", "", "stat.param"),
         Column(
             "amplitude",
             "float64",
-            "Amplitude of the power law: fractional rms squared per Hz at 1 Hz, if it does not bend.",
+            "Amplitude of a power law that does not bend: fractional rms squared per Hz at 1 Hz.",
             "1/Hz",
             "stat.fourier",
         ),
@@ -48,11 +58,14 @@ TRUTH = Table(
         Column(
             "n_files",
             "int32",
-            "Sound files of the source, copies not counted.",
+            "Number of undamaged files of the source, without copies.",
             ucd="meta.number;meta.file",
         ),
         Column(
-            "damaged", "bool", "Whether a file damaged on purpose names it too.", ucd="meta.code"
+            "damaged",
+            "bool",
+            "Whether a file that is damaged on purpose also names the source.",
+            ucd="meta.code",
         ),
     ),
     key=("object",),

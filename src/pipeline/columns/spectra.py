@@ -81,7 +81,7 @@ SPECTRA = Table(
         Column(
             "counts",
             "float64",
-            "Counts in the segments used, NaN if not counts.",
+            "Counts in the segments used; NaN where rates are not counts.",
             "ct",
             "phot.count",
         ),

@@ -35,33 +35,36 @@ class SourceOptions(Options):
 
     group_by: Literal["observation", "object", "position"] = Field(
         "observation",
-        description="`observation`: a source an observation. `object`: observations of the same "
-        "OBJECT, spelling normalised, are one source and are averaged. `position`: those within "
-        "`radius` of one another are, whatever their OBJECT; without a position, by OBJECT.",
+        description="`observation`: each observation is a source. `object`: observations of the same OBJECT, "
+        "with spelling normalised, are one source and are averaged. `position`: observations "
+        "within `radius` of one another are one source, whatever their OBJECT; those without a "
+        "position are grouped by OBJECT.",
     )
     radius: Positive = Field(
         10.0,
-        description="Arcseconds within which positions are the same.",
+        description="Distance within which positions are the same, arcseconds.",
     )
     same_position: Literal["flag", "error"] = Field(
         "flag",
-        description="Under `object`, what two names within `radius` are: sources with the flag "
-        "SAME_POSITION, or a mistake, for which the plan stops and names them.",
+        description="What the plan does under `object` where two names lie within `radius`. `flag`: it keeps "
+        "two sources, with the flag SAME_POSITION. `error`: it stops and names them.",
     )
 
 
 class RemoteOptions(Options):
-    """How an archive on a server is asked; credentials come from the environment only."""
+    """How files are requested from a server. Credentials come from the environment only."""
 
-    connections: Count = Field(8, description="Requests at a time.")
+    connections: Count = Field(8, description="Number of requests at the same time.")
     requests_per_second: Positive | None = Field(
-        None, description="Most requests a second; null: no limit."
+        None, description="Largest number of requests a second; null: no limit."
     )
     bytes_per_second: Positive | None = Field(
-        None, description="Most bytes a second that are downloaded; null: no limit."
+        None, description="Largest number of bytes that are downloaded a second; null: no limit."
     )
     tries: Count = Field(
-        6, description="Tries of a request, each after twice the pause, before a file is given up."
+        6,
+        description="Number of tries of a request before a file is given up; the pause doubles from one try "
+        "to the next.",
     )
     pause: Positive = Field(1.0, description="Seconds before the second try.")
     timeout: Positive = Field(
@@ -69,16 +72,17 @@ class RemoteOptions(Options):
     )
     credentials: Literal["none", "environment"] = Field(
         "none",
-        description="Of an s3:// archive. `none`: anonymous. `environment`: AWS_ACCESS_KEY_ID and the "
-        "like, AWS_PROFILE, or the role of the machine. http(s):// takes those in `.netrc`.",
+        description="Credentials for an s3:// archive. `none`: anonymous access. `environment`: "
+        "AWS_ACCESS_KEY_ID and related variables, AWS_PROFILE, or the role of the machine. An "
+        "http(s):// archive uses those in `.netrc`.",
     )
     endpoint: str | None = Field(
         None, description="Address of an S3 server that is not Amazon's; null: AWS_ENDPOINT_URL."
     )
     copies: str | None = Field(
         None,
-        description="Folder of downloaded files, which surveys may share and every node must see; "
-        "null: results/copies.",
+        description="Folder of downloaded files; surveys may share it, and every node must see it. null: "
+        "results/copies.",
     )
 
     @field_validator("endpoint")

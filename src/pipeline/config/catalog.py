@@ -13,7 +13,7 @@ class CatalogOptions(Options):
         0.5, description="The merge fails if a larger fraction of the sources has no result."
     )
     qpo_min_q: Positive = Field(
-        2.0, description="Least Q of a Lorentzian that is called a QPO, with 95 % confidence."
+        2.0, description="Least Q, at 95 % confidence, of a Lorentzian that is called a QPO."
     )
     qpo_frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies a QPO may have, Hz: [lo, hi]; null: all."

@@ -1,82 +1,14 @@
 """Options of `fit`: models, and how they are fitted, compared and checked."""
 
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
-from pipeline.components import COMPONENTS, find, search_in
+from pipeline.components import COMPONENTS, Component, find, search_in
 from pipeline.config.base import Count, Fraction, Options, Positive
 from pipeline.config.models import ComponentOptions, check_ties
-
-
-class DetectionOptions(Options):
-    """Test of one more peak, calibrated by simulation."""
-
-    component: ComponentOptions = Field(
-        default_factory=lambda: {"lorentzian_numax": {"q": {"bounds": [2, 100]}}},
-        validate_default=True,
-        description="The peak, as in a model; by default a narrow Lorentzian.",
-    )
-    draws: Count = Field(
-        1000, description="Spectra drawn from the model without the peak, at most, for each source."
-    )
-    enough: Count = Field(
-        20, description="Draws with as large a likelihood ratio as the data at which they end."
-    )
-    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
-    alpha: Fraction = Field(
-        0.01,
-        description="p-value above which no peak was found, and there are upper limits instead.",
-    )
-    limits: int = Field(
-        12,
-        ge=0,
-        description="Frequencies at which the rms of a Lorentzian is limited then; 0: none.",
-    )
-    limit_q: Positive = Field(10.0, description="Quality factor of that Lorentzian.")
-    min_q: Positive = Field(
-        2.0,
-        description="The most prominent Lorentzian of the chosen model with a larger quality factor is tested, "
-        "against the same model without it; where it has none, one more peak is.",
-    )
-
-    @field_validator("component")
-    @classmethod
-    def _a_peak(cls, component: ComponentOptions) -> ComponentOptions:
-        if not find(component.name).peak:
-            raise ValueError(f"{component.name} is not a peak")
-        return component
-
-
-class EvidenceOptions(Options):
-    """Evidence of each model by importance sampling."""
-
-    draws: int = Field(1024, ge=128, description="Draws from the posterior of each fit.")
-    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
-
-
-class SamplesOptions(Options):
-    """Sources whose posteriors are sampled by chains, and their draws kept."""
-
-    sources: list[str] = Field(
-        default_factory=list,
-        description='Names of sources, or patterns: `GRS 1915*`; `["*"]`: all.',
-    )
-    flagged: bool = Field(
-        True,
-        description="Also the sources of which the importance weights of the chosen model cannot be "
-        "believed (`pareto_k` above 0.7); needs `evidence`.",
-    )
-    draws: int = Field(
-        1600, ge=800, description="Draws kept of each source, of four chains together."
-    )
-    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
-
-    def names(self, source_id: str) -> bool:
-        """Return whether a source is one of `sources`."""
-        return any(fnmatchcase(source_id, pattern) for pattern in self.sources)
+from pipeline.fit.analyses import ANALYSES
 
 
 class CriterionOptions(Options):
@@ -84,41 +16,21 @@ class CriterionOptions(Options):
 
     by: Literal["bic", "evidence", "p_value"] = Field(
         "bic",
-        description="`bic`: it lowers the BIC by more than `min_delta_bic`; `evidence`: it raises twice the "
-        "logarithm of the evidence by as much; `p_value`: noise would mimic it less often than `alpha`, by "
-        "simulation of each spectrum.",
+        description="`bic`: the copy lowers the BIC by more than `min_delta_bic`. `evidence`: it raises "
+        "twice the logarithm of the evidence by as much. `p_value`: noise imitates it less often "
+        "than `alpha`, in simulations of each spectrum.",
     )
     alpha: Fraction = Field(0.01, description="Largest p-value of a copy that stays.")
     draws: int = Field(
-        512, ge=128, description="Draws from the posterior, or spectra simulated, for each copy."
+        512,
+        ge=128,
+        description="Number of draws from the posterior, or of simulated spectra, for each copy.",
     )
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
 
 
-class OutlierOptions(Options):
-    """Checks of the chosen model against simulations, and the search for its highest outlier."""
-
-    scales: list[Count] = Field(
-        default_factory=lambda: [1, 2, 4, 8, 16],
-        description="Numbers of frequency bins side by side that are searched together; 1 always is.",
-    )
-    draws: Count = Field(
-        1000, description="Spectra drawn from the posterior, at most, for each source and product."
-    )
-    enough: Count = Field(
-        20,
-        description="Draws with as large a statistic as the data, for each of them, at which they end.",
-    )
-    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
-    alpha: Fraction = Field(
-        0.001,
-        description="Largest p-value of T_SSE at which the flag POOR_FIT is set, and of as small a T_SSE at "
-        "which TOO_GOOD_FIT is.",
-    )
-
-
-class FitOptions(Options):
-    """Models and how they are fitted."""
+class _Fits(Options):
+    """Options of the fits themselves."""
 
     models: dict[str, list[ComponentOptions]] = Field(
         default_factory=lambda: {
@@ -127,8 +39,8 @@ class FitOptions(Options):
             "power_law_qpo": ["constant", "power_law", "lorentzian"],
         },
         validate_default=True,
-        description="Models by name, each a list of components. The one with the lowest BIC is "
-        "chosen for each product.",
+        description="Models by name, each a list of components. For each product the model with the lowest "
+        "BIC is chosen.",
     )
     frequency_range: tuple[float, float] | None = Field(
         None, description="Frequencies to fit, Hz: [lo, hi]; null: all."
@@ -136,108 +48,108 @@ class FitOptions(Options):
     high_pass: Literal["keep", "cut"] = Field(
         "keep",
         description="`cut`: leave out the lowest frequencies where their power is less than a tenth of the "
-        "largest, as where the light curve of a star went through a high-pass filter. Not for spectra in which a "
-        "peak stands far above all that is below it.",
+        "largest, as after a high-pass filter of the light curve of a star. Not for spectra in "
+        "which a peak stands far above all lower frequencies.",
     )
     lines: Literal["keep", "cut"] = Field(
         "keep",
-        description="`cut`: leave out bins whose power is twice the highest at 4 to 12 % from their frequency, "
-        "on both sides, and more than chance allows, as of an instrumental line beside the modes of a star. Not for "
-        "spectra in which a peak of Q > 10 is looked for.",
+        description="`cut`: leave out bins whose power is twice the highest power at 4 to 12 % from their "
+        "frequency, on both sides, and more than chance allows, as of an instrumental line "
+        "beside the modes of a star. Not for spectra in which a peak of Q > 10 is sought.",
     )
     bin_average: bool | Literal["auto"] = Field(
         "auto",
-        description="Whether the model is averaged over each frequency bin, rather than taken at its "
-        "centre. `auto`: where bins differ in width, as after logarithmic rebinning.",
+        description="Whether the model is averaged over each frequency bin, or taken at its centre. `auto`: "
+        "it is averaged where bins differ in width, as after logarithmic rebinning.",
     )
     likelihood: Literal["auto", "gaussian", "gaussian_model"] = Field(
         "auto",
-        description="Of power spectra of which only errors are known (where n is, it is the gamma "
-        "likelihood). `gaussian`: with the errors as they are; `gaussian_model`: with the variance of the "
-        "model, S^2 / n and n = (power / error)^2, for errors that are the power over the root of n; `auto`: "
-        "`gaussian_model` where the errors are, else `gaussian`, where errors that follow the power are "
-        "replaced by those of their neighbours.",
+        description="Likelihood of power spectra of which only errors are known; where n is known, it is the "
+        "gamma likelihood. `gaussian`: with the errors as they are. `gaussian_model`: with the "
+        "variance of the model, S^2 / n with n = (power / error)^2, for errors that are the "
+        "power over the root of n. `auto`: `gaussian_model` where the errors are such, else "
+        "`gaussian`, with errors that follow the power replaced by those of their neighbours.",
     )
     min_delta_bic: float = Field(
         0.0,
         ge=0,
-        description="By how much the BIC must fall for a larger model, or one more copy of a "
-        "component, to be chosen.",
+        description="Fall of the BIC above which a larger model, or one more copy of a component, is chosen.",
     )
     criterion: CriterionOptions = Field(
         default_factory=CriterionOptions,
-        description="What decides whether one more copy of a component (`up_to`) stays.",
+        description="Criterion by which one more copy of a component (`up_to`) stays.",
     )
-    precision: Literal["float64", "float32"] = Field("float64", description="Floating-point type.")
-    batch_size: Count = Field(4096, description="Spectra on the device at a time.")
+    precision: Literal["float64", "float32"] = Field(
+        "float64", description="Floating-point type of the fits."
+    )
+    batch_size: Count = Field(4096, description="Spectra that are on the device at a time.")
     block_size: Count = Field(64, description="Spectra that iterate together.")
-    max_iterations: Count = Field(200, description="Iterations of a fit.")
+    max_iterations: Count = Field(200, description="Largest number of iterations of a fit.")
     tolerance: Positive = Field(
-        1e-6, description="A fit has converged when a step promises a smaller change of -2 ln L."
+        1e-6,
+        description="A fit has converged when the next step promises a change of -2 ln L below this.",
     )
     starts: Count = Field(
-        4, description="Starting points tried for each added peak, found from the residuals."
+        4, description="Number of starting points for each added peak, found from the residuals."
     )
     errors: Literal["observed", "fisher", "sandwich"] = Field(
         "observed",
-        description="Covariance behind the errors: inverse of the observed or of the expected (Fisher) "
-        "information; `sandwich`: holds also where n or the distribution of the power is wrong.",
+        description="Covariance behind the errors: the inverse of the observed or of the expected (Fisher) "
+        "information. `sandwich` also holds where n or the distribution of the power is wrong.",
     )
     profile: Literal["weak", "all", "none"] = Field(
         "weak",
-        description="Errors from the profile of the likelihood, and limits: `weak`: for components "
-        "less than two sigma from zero or at a bound; `all`: for every component; `none`.",
+        description="Components that get errors and limits from the profile of the likelihood. `weak`: those "
+        "less than two sigma from zero or at a bound. `all`: every one. `none`: no component.",
     )
     levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         default_factory=list,
-        description="Further levels, beside 68.3 %, at which profiled parameters get an interval: "
-        "[0.9, 0.9545].",
+        description="Levels, in addition to 68.3 %, at which profiled parameters get an interval: [0.9, "
+        "0.9545].",
     )
     upper_limit: float = Field(
         0.95,
         gt=0.5,
         lt=1,
-        description="Confidence of limits: upper ones of weak components, and of every interval that is open "
-        "on the other side.",
+        description="Confidence of limits: of upper limits of weak components, and of the limit of an "
+        "interval that is open on the other side.",
     )
-    detection: DetectionOptions | None = Field(
-        None,
-        description="Test whether the chosen model needs its QPO or, where it has none, one more narrow peak; "
-        "null: none. Fills `qpo_p_value` and `qpo_q_value`.",
-    )
-    evidence: EvidenceOptions | None = Field(
-        None,
-        description="Evidence and probability of each model, by importance sampling; null: none. The "
-        "prior of a parameter is flat within its bounds unless stated.",
-    )
-    samples: SamplesOptions | None = Field(
-        None,
-        description="Draw from the posteriors of chosen sources by Hamiltonian Monte Carlo, and keep the draws "
-        "in `samples.parquet`; null: none.",
-    )
-    outliers: OutlierOptions | None = Field(
-        None,
-        description="Check whether the chosen model describes the spectrum, and search its highest outlier; "
-        "null: none. Fills `t_sse_p_value`, `outlier_p_value` and `outlier_q_value`.",
-    )
+
+
+_WithAnalyses: Any = create_model(
+    "_WithAnalyses",
+    __base__=_Fits,
+    **{
+        analysis.name: (analysis.options | None, Field(None, description=analysis.description))
+        for analysis in ANALYSES
+        if analysis.options is not None
+    },
+)
+"""With a key for the options of each analysis (`pipeline.fit.analyses`)."""
+
+
+class FitOptions(_WithAnalyses):
+    """Models and how they are fitted."""
+
     platform: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="`auto`: a GPU where there is one, else the CPU."
     )
     compilation_cache: str | None = Field(
         None,
-        description="Folder of JAX's compilation cache, local to the node; null: one under the "
-        "system's temporary folder.",
+        description="Folder of JAX's compilation cache, local to the node; null: a folder under the system's "
+        "temporary folder.",
     )
     threads: int = Field(
         0,
         ge=0,
-        description="Cores of a fit job; 0: on a GPU all that the workflow has, else its share of them, "
-        "for shards side by side on a core each are done sooner than one after the other on all.",
+        description="Cores of a fit job. 0: on a GPU all that the workflow has, else its share of them, "
+        "because shards side by side on a core each are done sooner than one after the other on "
+        "all.",
     )
     components_folder: str | None = Field(
         None,
-        description="Folder from which components `module:name` are imported, after PYTHONPATH; null: "
-        "that of the configuration file.",
+        description="Folder from which components `module:name` are imported, after PYTHONPATH; null: the "
+        "folder of the configuration file.",
     )
 
     @model_validator(mode="before")
@@ -266,7 +178,7 @@ class FitOptions(Options):
         return models
 
     @property
-    def user_components(self) -> list:
+    def user_components(self) -> list[Component]:
         """The components of its models that are not built in, each once, by name."""
         models = [*self.models.values(), [self.detection.component] if self.detection else []]
         names = {c.name for model in models for c in model}

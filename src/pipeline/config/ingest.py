@@ -16,33 +16,34 @@ class IngestOptions(Options):
 
     tables: list[TableOptions] = Field(
         default_factory=list,
-        description="Text files, and FITS tables in a form of their own; the first entry that a file "
-        "fits is used.",
+        description="How text files, and FITS tables in a form of their own, are read; the first entry that "
+        "fits a file is used.",
     )
     band: tuple[Positive, Positive] | None = Field(
         None, description="Energies of events to keep, keV: [lo, hi]; null: all."
     )
     bands: dict[str, tuple[Positive, Positive]] = Field(
         default_factory=dict,
-        description="Energy bands of events by name, keV, each a product of its own: {soft: [0.3, 2], "
-        "hard: [2, 10]}. In the place of `band`.",
+        description="Energy bands of events by name, keV: {soft: [0.3, 2], hard: [2, 10]}. Each band is a "
+        "product of its own. Excludes `band`.",
     )
     spectrum_norm: Literal["leahy", "frac", "abs"] | None = Field(
         None,
-        description="Normalisation of power-spectrum files that do not say it; null: `leahy`, with the "
-        "flag NORM_DOUBTFUL.",
+        description="Normalisation of power-spectrum files that do not state it; null: `leahy` is assumed, "
+        "with the flag NORM_DOUBTFUL.",
     )
     spectrum_noise: NotNegative | Literal["auto"] | None = Field(
         "auto",
-        description="Noise level of power-spectrum files of the normalisation `spectrum_norm` that do not "
-        "say it; where it was subtracted it is added back. `auto`: that of counts under `leahy`, else "
-        "estimated for each from its powers and errors. null: unknown, and the fit is Gaussian.",
+        description="Noise level of power-spectrum files that do not state it and have the normalisation "
+        "`spectrum_norm`; a level that was subtracted is added back. `auto`: the level of "
+        "counting noise under `leahy`, else a level estimated from the powers and errors of each "
+        "file. null: unknown, and the fit is Gaussian.",
     )
     min_fracexp: Fraction = Field(
-        0.5, description="Light-curve bins with a smaller exposed fraction are gaps."
+        0.5, description="Light-curve bins with a smaller exposed fraction count as gaps."
     )
     max_decompressed: Count = Field(
-        8_000_000_000, description="Bytes a compressed file may grow to before it is refused."
+        8_000_000_000, description="Size, in bytes, beyond which a compressed file is refused."
     )
 
     @field_validator("band")

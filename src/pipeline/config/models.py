@@ -14,10 +14,10 @@ from pipeline.units import UNITS
 
 
 class TieOptions(Options):
-    """What a parameter is tied to."""
+    """The parameter that another one is tied to."""
 
-    to: str = Field(description="Name of the parameter: lorentzian.1.frequency.")
-    factor: Positive = Field(1.0, description="How many times that parameter it is.")
+    to: str = Field(description="Name of the other parameter: lorentzian.1.frequency.")
+    factor: Positive = Field(1.0, description="Ratio of this parameter to the other.")
 
     @model_validator(mode="before")
     @classmethod
@@ -27,32 +27,34 @@ class TieOptions(Options):
 
 
 class ParameterOptions(Options):
-    """What a model says of one parameter of a component."""
+    """Options of one parameter of a component."""
 
     bounds: tuple[float, float] | None = Field(None, description="[lo, hi]; null: the default.")
     prior: dict[str, list[float] | float] | None = Field(
         None,
-        description="Prior by name, e.g. {loguniform: [0.1, 10]}, or that alone in the place of the "
-        "options; null: flat in the bounds.",
+        description="Prior by name, e.g. {loguniform: [0.1, 10]}. It may also stand alone in the place of "
+        "the options. null: flat within the bounds.",
     )
     start: float | None = Field(
         None, description="First starting value; null: found from the data."
     )
-    fixed: float | None = Field(None, description="Value to hold it at; null: free.")
+    fixed: float | None = Field(
+        None, description="Value at which the parameter is held; null: free."
+    )
     tied: TieOptions | None = Field(
         None,
-        description="Name of a parameter that it is equal to, or {to: NAME, factor: 2}; it has then "
-        "no degree of freedom of its own. null: untied.",
+        description="Name of a parameter to which this one is equal, or {to: NAME, factor: 2}. It then has "
+        "no degree of freedom of its own. null: not tied.",
     )
     scale: Literal["log", "linear"] | None = Field(
         None,
-        description="Whether the fit works with its logarithm, in which intervals are then symmetric; "
-        "null: the default.",
+        description="Whether the fit works with the logarithm of the parameter, in which its interval is "
+        "then symmetric; null: the default.",
     )
     unit: str | None = Field(
         None,
-        description="Unit of the numbers given for it, e.g. mHz; they are turned into its own when "
-        "read. null: its own.",
+        description="Unit of the numbers given for the parameter, e.g. mHz; they are converted when read. "
+        "null: its own unit.",
     )
 
     @model_validator(mode="before")
@@ -162,12 +164,12 @@ def _check_prior(name: str, arguments: Sequence[float]) -> None:
 
 
 class ComponentOptions(Options):
-    """A component of a model, and what the model says of its parameters."""
+    """A component of a model, and the options of its parameters."""
 
     name: str = Field(description="Name of the component, module:name or plugin:name.")
     up_to: Count = Field(
         1,
-        description="Most copies of it. Above 1, copies are added one by one while the BIC falls.",
+        description="Largest number of copies. Above 1, copies are added one by one while the BIC falls.",
     )
     parameters: dict[str, ParameterOptions] = Field(
         default_factory=dict, description="Bounds, priors, starting, fixed and tied values."
@@ -237,7 +239,7 @@ class _Declared:
     parameter : Parameter
         What the component declares.
     options : ParameterOptions or None
-        What the model says of it; None: nothing.
+        Its options in the model; None: it has none.
     copy : int
         Number, from 0, of the copy of its component. Only the first is always in the model.
     """

@@ -12,14 +12,15 @@ class ReportOptions(Options):
     max_spectra: int = Field(
         2000,
         ge=0,
-        description="Power spectra kept in the page; sources beyond are in the table only.",
+        description="Power spectra kept in the page; further sources are in the table only.",
     )
     max_corners: int = Field(
         50,
         ge=0,
-        description="Corner plots in the page, of sources whose draws were kept (`fit.samples`).",
+        description="Corner plots in the page, for sources whose draws were kept (`fit.samples`).",
     )
     truth: str | None = Field(
         None,
-        description="Table of injected values (Parquet, from `pipeline simulate`) to compare with.",
+        description="Table of injected values (Parquet, from `pipeline simulate`) that the results are "
+        "compared with.",
     )

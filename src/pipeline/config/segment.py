@@ -15,34 +15,38 @@ class _SegmentOptions(Options):
 
     products: list[Annotated[str, Field(json_schema_extra={"enum": _NAMES})]] = Field(
         default_factory=lambda: _NAMES[:1],
-        description="What is made of light curves, `power_spectra` in any case. Some products have options of "
-        "their own, under a key with their name.",
+        description="Products that are made of light curves; `power_spectra` is always made. Some products "
+        "have options of their own, under a key with their name.",
     )
     segment_size: Positive | list[Positive] | Literal["auto", "whole", "several"] = Field(
         "auto",
-        description="Length of a segment, s. `auto`: the longest, at most `max_bins`, of which "
-        "`min_segments` fit into the good time intervals. `whole`: the longest good time interval. "
-        "[16, 128, 1024]: a product for each length; `several`: one each for 1, `min_segments` and 8 times "
-        "`min_segments` segments, under `auto`. `qpo_p_value` is that of all lengths together.",
+        description="Length of a segment, s. `auto`: the longest of which `min_segments` fit into the good "
+        "time intervals, with at most `max_bins` bins. `whole`: the longest good time interval. "
+        "A list, [16, 128, 1024]: a product for each length. `several`: a product each for 1, "
+        "`min_segments` and 8 times `min_segments` segments, found as under `auto`. "
+        "`qpo_p_value` combines all lengths.",
     )
     dt: Positive = Field(
         1 / 256, description="Time resolution for events, s; light curves keep their own."
     )
     min_bins: int = Field(64, ge=8, description="Fewest bins in a segment under `auto`.")
     max_bins: int = Field(16384, ge=8, description="Most bins in a segment under `auto`.")
-    min_segments: Count = Field(8, description="Segments to aim at under `auto`.")
+    min_segments: Count = Field(8, description="Number of segments to aim at under `auto`.")
     taper: Literal["auto", "none", "hann", "dpss"] = Field(
         "auto",
-        description="Window that keeps the power of low frequencies from leaking into the others; it costs "
-        "half of the ordinates, and those below 4 / `segment_size`. `auto`: `hann` where leakage is measured.",
+        description="Window that keeps the power of low frequencies from leaking into others. It costs half "
+        "of the ordinates, and those below 4 / `segment_size`. `auto`: `hann` where leakage is "
+        "measured, else `none`.",
     )
     detrend: Literal["auto", "constant", "linear", "quadratic"] = Field(
         "auto",
-        description="What is subtracted from each segment: its mean, a line, a parabola. `auto`: `linear` "
-        "where leakage is measured, else `constant`.",
+        description="Function that is subtracted from each segment: its mean, a line or a parabola. `auto`: "
+        "`linear` where leakage is measured, else `constant`.",
     )
     max_gap: int = Field(
-        2, ge=0, description="Gaps of at most so many bins are filled by linear interpolation."
+        2,
+        ge=0,
+        description="Gaps of at most this number of bins are filled by linear interpolation.",
     )
     norm: Literal["frac", "leahy", "abs"] = Field(
         "frac", description="Normalisation of the power spectra."
@@ -58,23 +62,24 @@ class _SegmentOptions(Options):
     )
     mask: list[tuple[float, float]] = Field(
         default_factory=list,
-        description="Frequencies to leave out, Hz, as of instrumental lines: [[lo, hi], …].",
+        description="Frequencies to leave out, Hz, such as those of instrumental lines: [[lo, hi], …].",
     )
     max_frequencies: int = Field(
         8192,
         ge=64,
-        description="Most frequency bins of a power spectrum, also of one that comes ready-made: in a longer "
-        "one neighbours are averaged, more of them at higher frequencies, and outliers kept apart.",
+        description="Largest number of frequency bins of a power spectrum, also of one that comes "
+        "ready-made. In a longer one neighbours are averaged, more of them at higher "
+        "frequencies, and outliers are kept apart.",
     )
     pulsations: Fraction | None = Field(
         1e-3,
-        description="Largest p-value of a strictly periodic signal, for which the events or bins at narrow "
-        "peaks of the power spectrum are searched; null: they are not.",
+        description="Largest p-value of a strictly periodic signal. The events or bins are searched for one "
+        "at narrow peaks of the power spectrum; null: they are not searched.",
     )
     epochs: bool = Field(
         True,
-        description="Where observations of a source are averaged (`source.group_by`), whether each is also "
-        "analysed by itself, for the table `EPOCHS`.",
+        description="Whether each observation of a source whose observations are averaged "
+        "(`source.group_by`) is also analysed by itself, for the table `EPOCHS`.",
     )
 
     @field_validator("products")

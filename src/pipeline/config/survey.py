@@ -29,22 +29,34 @@ class Survey(Options):
     """A survey: where the archive is, and an option section a stage."""
 
     archive: str = Field(
-        description="Folder to search for files; or their server: an http(s):// page with links to them, "
-        "or s3://bucket/prefix."
+        description="Folder that is searched for files; or their server: the address of an http(s):// page "
+        "with links to them, or s3://bucket/prefix."
     )
     shards: int = Field(
-        4, ge=1, le=9999, description="Parts that sources are spread over by a hash of their name."
+        4,
+        ge=1,
+        le=9999,
+        description="Number of parts that sources are spread over, by a hash of their name.",
     )
     source: SourceOptions = Field(default_factory=SourceOptions, description="What one source is.")
     cluster: ClusterOptions = Field(default_factory=ClusterOptions, description="The Dask cluster.")
     remote: RemoteOptions = Field(
         default_factory=RemoteOptions, description="An archive on a server."
     )
-    ingest: IngestOptions = Field(default_factory=IngestOptions, description="Reading files.")
-    segment: SegmentOptions = Field(default_factory=SegmentOptions, description="Power spectra.")
-    fit: FitOptions = Field(default_factory=FitOptions, description="Models and fits.")
-    catalog: CatalogOptions = Field(default_factory=CatalogOptions, description="The catalogue.")
-    report: ReportOptions = Field(default_factory=ReportOptions, description="The report.")
+    ingest: IngestOptions = Field(default_factory=IngestOptions, description="How files are read.")
+    segment: SegmentOptions = Field(
+        default_factory=SegmentOptions,
+        description="How light curves become power spectra and other products.",
+    )
+    fit: FitOptions = Field(
+        default_factory=FitOptions, description="Models, and how they are fitted."
+    )
+    catalog: CatalogOptions = Field(
+        default_factory=CatalogOptions, description="The published catalogue."
+    )
+    report: ReportOptions = Field(
+        default_factory=ReportOptions, description="The page of the report."
+    )
     simulate: SimulateOptions = Field(
         default_factory=SimulateOptions, description="The simulated archive."
     )
@@ -59,16 +71,11 @@ NOT_IN_CATALOGUE = {"cluster", "remote", "report"}
 """Sections that change nothing in a catalogue."""
 
 SECTIONS: dict[str, type[Options]] = {
-    "source": SourceOptions,
-    "cluster": ClusterOptions,
-    "remote": RemoteOptions,
-    "ingest": IngestOptions,
-    "segment": SegmentOptions,
-    "fit": FitOptions,
-    "catalog": CatalogOptions,
-    "report": ReportOptions,
-    "simulate": SimulateOptions,
+    name: field.annotation
+    for name, field in Survey.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Options)
 }
+"""The sections of a survey, by their keys."""
 
 
 def load(path: str | os.PathLike[str], overrides: dict[str, Any] | None = None) -> Survey:

@@ -68,11 +68,12 @@ class RowOptions(Options):
     column: str | Count = Field(description="Column of the file, by its name or its number from 1.")
     op: Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in", "bits clear"] = Field(
         "==",
-        description="How its values are compared with `value`. `bits clear`: none of the bits of `value` is set.",
+        description="How the values of the column are compared with `value`. `bits clear`: none of the bits "
+        "of `value` is set.",
     )
     value: bool | int | float | str | list[int | float | str] = Field(
-        description="What with; a list under `in` and `not in`. Words are compared as they stand, numbers as "
-        "numbers; a number in quotation marks is a word."
+        description="Value to compare with; a list under `in` and `not in`. Words are compared as words and "
+        "numbers as numbers; a number in quotation marks is a word."
     )
 
     @model_validator(mode="after")
@@ -98,81 +99,85 @@ class TableOptions(Options):
         description="Files inside the archive: `*` is any text without a slash, `**` any text."
     )
     kind: Literal["lightcurve", "events", "spectrum"] = Field(
-        "lightcurve", description="What they hold."
+        "lightcurve", description="Kind of data that the files hold."
     )
     columns: dict[Role, str | Count] = Field(
-        description="What is in which column, by its name or its number from 1: {time: 1, rate: FLUX}. "
-        "Without time, a light curve has a bin every TIMEDEL. `error_lo` and `error_hi` are the two sides "
-        "of errors that have two. `object`: whose a row is; each object is a source. `band`: which band or "
-        "filter it is of; each is a product. `ra`, `dec`: where the object is, deg."
+        description="Columns of the file by their role, each given by its name or its number from 1: {time: "
+        "1, rate: FLUX}. Without `time`, a light curve has a bin every TIMEDEL. `error_lo` and "
+        "`error_hi` are the two sides of an asymmetric error. `object` says to which object a "
+        "row belongs; each object is a source. `band` says in which band or filter a row was "
+        "measured; each band is a product. `ra`, `dec`: position of the object, deg."
     )
     keywords: dict[str, bool | int | float | str] = Field(
         default_factory=dict,
-        description="FITS keywords that are added, or replace those of the file: {TELESCOP: Kepler, "
-        "OBJECT: 'KIC {1}', TIMEUNIT: d, MJDREFI: 0, TIMEDEL: 0.02}. `{1}` is what the first wildcard "
-        "of `files` stands for, `{stem}` the file's name without folders and extension, `{object}` the object "
-        "of a column `object`.",
+        description="FITS keywords that are added to those of the file, or replace them: {TELESCOP: Kepler, "
+        "OBJECT: 'KIC {1}', TIMEUNIT: d, MJDREFI: 0, TIMEDEL: 0.02}. `{1}` stands for the text "
+        "that the first wildcard of `files` matched, `{stem}` for the file's name without "
+        "folders and extension, `{object}` for the object in the column `object`.",
     )
     units: dict[Role, str] = Field(
         default_factory=dict,
-        description="Units of columns that do not have one: {frequency: uHz, energy: eV}; an error may be "
-        "in percent (of the rate) or a variance: {error: percent}.",
+        description="Units of columns that do not state one: {frequency: uHz, energy: eV}. An error may also "
+        "be in percent of the rate, or a variance: {error: percent}.",
     )
     missing: list[float | str] = Field(
         default_factory=list,
-        description="Numbers and words that stand for no value, beside those that are known: [-1, 88.8, "
+        description="Numbers and words that stand for no value, in addition to the usual ones: [-1, 88.8, "
         "saturated].",
     )
     good: list[bool | int | float | str] = Field(
         default_factory=list,
-        description="Values of `quality` that are good; empty: 0, and words like good, G and OK.",
+        description="Values of `quality` that are good; empty: 0, and words such as good, G and OK.",
     )
     bad_bits: int = Field(
         0,
         ge=0,
-        description="Bits of `quality` that make a row bad; 0: those of the mission, else any.",
+        description="Bits of `quality` that make a row bad; 0: the bits that the mission defines, else any "
+        "bit.",
     )
     scale: Literal["linear", "magnitude", "log10"] = Field(
         "linear",
-        description="What a rate is; magnitudes and logarithms become fluxes, 1 at the median.",
+        description="Scale of the rates; magnitudes and logarithms become fluxes with a median of 1.",
     )
     factor: Positive = Field(
         1.0,
-        description="What powers are multiplied by, e.g. 1e-6 for ppm^2/uHz under `norm: frac`.",
+        description="Factor by which powers are multiplied, e.g. 1e-6 for ppm^2/uHz under `norm: frac`.",
     )
     integrated: bool = Field(
         False,
-        description="Whether powers, errors and noise are those of density times the width of the bin, "
-        "as in the text for flx2xsp.",
+        description="Whether powers, errors and noise are integrated over each bin (density times width), as "
+        "in the text for flx2xsp.",
     )
     norm: Literal["leahy", "frac", "abs"] | None = Field(
         None,
-        description="Normalisation of a power spectrum; null: what its keywords or the unit of its "
-        "powers say, else `ingest.spectrum_norm`.",
+        description="Normalisation of a power spectrum; null: that of its keywords or of the unit of its "
+        "powers, else `ingest.spectrum_norm`.",
     )
     oversampling: float = Field(
         1.0,
         ge=1,
-        description="Ordinates of a power spectrum in each independent frequency. Powers are raw "
+        description="Number of ordinates of a power spectrum for each independent frequency. Powers are raw "
         "ordinates unless there is a column `error` or `n`.",
     )
     average: Count = Field(
-        1, description="Neighbouring raw powers that are averaged into a bin of a power spectrum."
+        1,
+        description="Number of neighbouring raw powers that are averaged into a bin of a power spectrum.",
     )
     rebin: float = Field(
         0.0,
         ge=0,
         lt=1,
         description="Logarithmic rebinning of raw powers: width of a bin over its frequency; 0: none. A bin "
-        "holds `average` raw powers, and one independent frequency, at least.",
+        "holds at least `average` raw powers and one independent frequency.",
     )
     rows: list[RowOptions] = Field(
         default_factory=list,
-        description="Rows to keep: those for which all conditions hold, [{column: catflags, op: '<', value: 1}].",
+        description="Conditions on rows: a row is kept if it fulfils all of them, [{column: catflags, op: "
+        "'<', value: 1}].",
     )
     times: list[tuple[float, float]] = Field(
         default_factory=list,
-        description="Times to keep, as they stand in the column `time`: [[lo, hi], …]; empty: all.",
+        description="Times to keep, in the numbers of the column `time`: [[lo, hi], …]; empty: all.",
     )
     frequencies: list[tuple[float, float]] = Field(
         default_factory=list,
@@ -180,19 +185,22 @@ class TableOptions(Options):
     )
     mask: list[tuple[float, float]] = Field(
         default_factory=list,
-        description="Frequencies of a power spectrum to leave out, Hz, as of an instrumental line: a bin "
-        "that reaches into one is dropped.",
+        description="Frequencies of a power spectrum to leave out, Hz, such as those of an instrumental "
+        "line; a bin that overlaps one is dropped.",
     )
     format: TextFormat | None = Field(
         None,
-        description="Format of a text by its name in `astropy.io.ascii`, or votable; null: columns "
+        description="Format of a text file by its name in `astropy.io.ascii`, or votable; null: columns "
         "between commas or blanks.",
     )
     delimiter: str | None = Field(
-        None, description="Between the columns of text; null: commas if there are any, else blanks."
+        None,
+        description="Text between the columns of a text file; null: commas if there are any, else blanks.",
     )
-    comment: str = Field("#", min_length=1, description="What a line of comment begins with.")
-    skip: int = Field(0, ge=0, description="Lines of text to leave out at the start.")
+    comment: str = Field("#", min_length=1, description="Text with which a comment line begins.")
+    skip: int = Field(
+        0, ge=0, description="Number of lines to leave out at the start of a text file."
+    )
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "TableOptions":

@@ -2,11 +2,15 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 _BINS = 24
@@ -32,7 +36,8 @@ def corner_plot(samples: Sequence[Mapping], parameters: Sequence[Mapping]) -> st
     return f"data:image/png;base64,{base64.b64encode(image.getvalue()).decode()}"
 
 
-class _Axis(NamedTuple):
+@dataclass(frozen=True)
+class _Axis:
     """A parameter: its draws, edges of bins, whether it is drawn on a log scale, and its name."""
 
     value: np.ndarray
@@ -51,8 +56,8 @@ def figure(samples: Sequence[Mapping], parameters: Sequence[Mapping]) -> Figure:
     """Return the figure: histograms on the diagonal, below it contours that hold 39.3 and 86.5 %."""
     axes = [_axis(row) for row in samples]
     size = len(axes)
-    out = Figure(figsize=(1.2 + 1.45 * size, 1.2 + 1.45 * size), layout="constrained")
-    out.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
+    out = Figure(figsize=(1.2 + 1.45 * size, 1.2 + 1.45 * size))
+    out.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02))
     panels = out.subplots(size, size, squeeze=False)
     for i, y in enumerate(axes):
         for j, x in enumerate(axes):
@@ -73,7 +78,7 @@ def figure(samples: Sequence[Mapping], parameters: Sequence[Mapping]) -> Figure:
     return out
 
 
-def _axis(row) -> _Axis:
+def _axis(row: Mapping) -> _Axis:
     """Draws of a parameter and bins of equal width on the scale on which it is drawn."""
     value = np.asarray(row["value"], float)
     low, high = value.min(), value.max()
@@ -87,7 +92,7 @@ def _axis(row) -> _Axis:
     )
 
 
-def _contours(panel, x: _Axis, y: _Axis) -> None:
+def _contours(panel: Axes, x: _Axis, y: _Axis) -> None:
     """Draw the regions of highest density that hold `_MASSES`, and the draws outside of them."""
     panel.plot(x.value, y.value, ".", ms=1, color=_FILL, rasterized=True, zorder=0)
     density = _smooth(np.histogram2d(x.value, y.value, (x.edges, y.edges))[0])
@@ -105,7 +110,7 @@ def contour_levels(density: np.ndarray, masses: Sequence[float]) -> list[float]:
     return [float(ordered[min(np.searchsorted(held, mass), held.size - 1)]) for mass in masses]
 
 
-def _smooth(counts):
+def _smooth(counts: np.ndarray) -> np.ndarray:
     """Average counts with their neighbours, (1 2 1) / 4 along each axis, twice."""
     for _ in range(2):
         for axis in (0, 1):
@@ -117,7 +122,9 @@ def _smooth(counts):
     return counts
 
 
-def _frame(axis, set_scale, set_limits, shown: _Axis) -> None:
+def _frame(
+    axis: Axis, set_scale: Callable[..., Any], set_limits: Callable[..., Any], shown: _Axis
+) -> None:
     """Scale, limits and ticks."""
     if shown.is_log:
         set_scale("log")
@@ -126,7 +133,7 @@ def _frame(axis, set_scale, set_limits, shown: _Axis) -> None:
     set_limits(shown.edges[0], shown.edges[-1])
 
 
-def _mark(line, span, parameter) -> None:
+def _mark(line: Callable[..., Any], span: Callable[..., Any], parameter: Mapping) -> None:
     """Mark the best value, and its 68.3 % interval where it is closed."""
     value = parameter["value"]
     low, high = value - parameter["err_lo"], value + parameter["err_hi"]
@@ -135,7 +142,7 @@ def _mark(line, span, parameter) -> None:
         span(low, high, color=_MARK, alpha=0.12, lw=0)
 
 
-def _label(panel, x_name: str, y_name: str) -> None:
+def _label(panel: Axes, x_name: str, y_name: str) -> None:
     """Names and numbers at the left and the bottom edge only: where there is a name."""
     panel.tick_params(labelsize=6, length=2)
     panel.tick_params(axis="x", which="both", rotation=45, labelbottom=bool(x_name))

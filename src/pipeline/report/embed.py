@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ def records(rows: Iterable[Mapping], names: Sequence[str]) -> list[list]:
     return [[compact(row[name]) for name in names] for row in rows]
 
 
-def compact(value):
+def compact(value: Any) -> Any:
     """Return a value that JSON can hold, numbers rounded to seven significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") if isfinite(value) else None
@@ -36,7 +37,7 @@ def floats(values: np.ndarray) -> str:
 class Grids:
     """Frequency grids, each kept once: the spectra of a survey mostly share them."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.encoded: list[list[str]] = []
         self._numbers: dict[tuple[str, str], int] = {}
 

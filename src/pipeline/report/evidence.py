@@ -40,5 +40,5 @@ def qpo_sentence(
     return f"{text}, {len(peaks) - significant} more {narrow} ({', '.join(rest)})" if rest else text
 
 
-def _known(value) -> bool:
+def _known(value: float | None) -> bool:
     return value is not None and isfinite(value)

@@ -51,7 +51,7 @@ def page_data(
     grids: Grids,
     provenance: Mapping,
 ) -> dict:
-    """Return what the page shows, but for the comparison with injected values.
+    """Return what the page shows, without the comparison with injected values.
 
     Parameters
     ----------
@@ -125,7 +125,9 @@ def source_details(
     grids : Grids
         Takes the frequencies.
     """
-    files_of, models_of, values_of = defaultdict(list), defaultdict(list), defaultdict(list)
+    files_of: defaultdict[str, list[Mapping]] = defaultdict(list)
+    models_of: defaultdict[str, list[Mapping]] = defaultdict(list)
+    values_of: defaultdict[str, list[Mapping]] = defaultdict(list)
     for file in files:
         files_of[file["source_id"]].append(file)
     for groups, rows in ((models_of, models), (values_of, parameters)):

@@ -36,7 +36,7 @@ def compare(sources: Iterable[Mapping], truth: Iterable[Mapping]) -> list[dict]:
         One a source and injected quantity: ``object``, ``source_id``, ``quantity``, ``injected``,
         ``recovered``, ``err_lo``, ``err_hi``, ``pull``, ``within`` (three errors) and ``knowable``. A
         quantity that was not recovered has NaN and is not within them; so has one whose source is not
-        there. One that the data cannot tell, as an rms without a rate, was not missed: it is not knowable.
+        there. A quantity that the data do not hold, such as an rms without a rate, was not missed: it is not knowable.
     """
     found = defaultdict(list)
     for source in sources:
@@ -74,7 +74,7 @@ def summary(rows: Sequence[Mapping]) -> list[dict]:
     """Return one row a quantity: how many were injected, recovered, and within their errors.
 
     The fractions ``within_1`` and ``within_3`` are of all that were injected, so that a value that
-    was missed counts against them; but for those that the data cannot tell, which are ``unknowable``.
+    was missed counts against them. Those that the data do not hold are not counted: ``unknowable``.
     """
     table = []
     for quantity in QUANTITIES:
@@ -116,7 +116,7 @@ def truth_table(sources: Sequence[Mapping], truth: Sequence[Mapping]) -> str:
     """
     rows = compare(sources, truth)
     width = max([6, *(len(row["object"]) for row in rows)])
-    cells = defaultdict(dict)
+    cells: defaultdict[tuple[str, str], dict[str, Mapping]] = defaultdict(dict)
     for row in rows:
         cells[row["object"], row["source_id"]][row["quantity"]] = row
     head = f"{'injected':>10} {'recovered':>10} {'-error':>9} {'+error':>9} {'pull':>6}"
@@ -146,8 +146,8 @@ def truth_table(sources: Sequence[Mapping], truth: Sequence[Mapping]) -> str:
 def _comparison(injected: Mapping, source: Mapping, quantity: str) -> dict:
     value = source.get(quantity, nan)
     lo, hi = (source.get(f"{quantity}_err_{side}", nan) for side in ("lo", "hi"))
-    sides = tuple(bool(source.get(f"{quantity}_open_{side}")) for side in ("lo", "hi"))
-    deviation = pull(injected[quantity], value, lo, hi, sides)
+    below, above = (bool(source.get(f"{quantity}_open_{side}")) for side in ("lo", "hi"))
+    deviation = pull(injected[quantity], value, lo, hi, (below, above))
     flag, _ = _UNKNOWABLE.get(quantity, (Flag(0), ""))
     return {
         "object": injected["object"],

@@ -66,14 +66,18 @@ class Cuts:
         return int(np.argmax([np.max(bins, initial=0) for bins in self.bins]))
 
     @property
+    def longest_file(self) -> str:
+        """File of that observation."""
+        return self._observations.headers[self.longest].file
+
+    @property
     def longest_interval(self) -> float:
         """Length of that interval, s."""
         return float(self.bins[self.longest].max() * self.steps[self.longest])
 
     def segment_bins(self, options: SegmentOptions, length: lengths.Length) -> int:
         """Return how many bins a segment has; see `pipeline.segment.lengths.segment_bins`."""
-        file = self._observations.headers[self.longest].file
-        return lengths.segment_bins(self.bins, self.steps, options, length, file)
+        return lengths.segment_bins(self.bins, self.steps, options, length, self.longest_file)
 
 
 def _steps(headers: Sequence[Header], requested: float) -> list[float]:

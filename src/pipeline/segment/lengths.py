@@ -196,12 +196,12 @@ def segment_bins(
             f"{file}: the longest good time interval holds {longest[i] * step:g} s, "
             f"a segment needs {n_bin * step:g} s ({n_bin} bins of {step:g} s): {remedy}",
         )
-    _refuse_too_many(bins, n_bin, step, file)
+    refuse_too_many(bins, n_bin, step, file)
     return n_bin
 
 
-def _refuse_too_many(bins: Sequence[np.ndarray], n_bin: int, step: float, file: str) -> None:
-    """Raise where segments, or their bins, are more than can be transformed."""
+def refuse_too_many(bins: Sequence[np.ndarray], n_bin: int, step: float, file: str) -> None:
+    """Raise `Refusal` where segments, or their bins, are more than can be transformed."""
     segments = sum(float(np.sum(b // n_bin)) for b in bins)
     if segments > gti.MOST_SEGMENTS or segments * n_bin > gti.MOST_BINS:
         raise Refusal(

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.columns.ingest import INGEST
+from pipeline.segment.kept import Kept
 from pipeline.status import Flag, Status
 from pipeline.tables import TableError, read_parquet, rows_of, unpacked
-
-DAY = 86400.0
-"""Seconds in a day."""
+from pipeline.times import DAY, mjd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +64,7 @@ class Header:
     @property
     def mjd_start(self) -> float:
         """Start (MJD); NaN if unknown."""
-        if self.mjd_ref < 0:
-            return np.nan
-        return self.mjd_ref + self.mjd_ref_frac + self.t_start / DAY
+        return mjd(self.mjd_ref, self.mjd_ref_frac, self.t_start)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +148,12 @@ class Observations:
 
     def __getitem__(self, position: int) -> Observation:
         return self.read(self.headers[position])
+
+    def remembered(self) -> "Observations":
+        """Return the same observations; those that are small are read once, see `pipeline.segment.kept`."""
+        kept = Kept(self.__getitem__, lambda one: one.nbytes)
+        positions = {header.number: i for i, header in enumerate(self.headers)}
+        return Observations(self.headers, lambda header: kept(positions[header.number]))
 
     def some(self, positions: Iterable[int]) -> "Observations":
         """Return the observations at some positions."""

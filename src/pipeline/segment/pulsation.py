@@ -132,8 +132,8 @@ def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsat
     trials = sum(n for *_, n in found)
     # A peak was chosen for the power of segments, and so for phases that agree within them: where blocks are
     # shorter, all bins of the periodogram are trials.
-    chosen = [series.block(frequency[j]) < series.segment for j in peaks]
-    chosen = np.where(chosen, len(power) / len(peaks), 1.0)
+    shorter = [series.block(frequency[j]) < series.segment for j in peaks]
+    chosen = np.where(shorter, len(power) / len(peaks), 1.0)
     p_values = np.minimum(np.exp([log_p for _, log_p, _ in found]) * trials * chosen, 1.0)
     best = int(np.argmin(p_values))
     p_value = float(p_values[best])

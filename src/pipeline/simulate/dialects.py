@@ -4,12 +4,17 @@ Keywords follow OGIP memos 93-003 (timing), 92-007 (spectra) and CAL/GEN/92-002 
 Kepler archive manual. No HDU holds the date it was written, so equal arrays make equal bytes.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
 
-DAY = 86400.0
+from pipeline.times import DAY
+
+Cards = Mapping[str, str | int | float]
+"""Values of a header by their keywords."""
+
 NICER_MJDREF = (56658, 7.775925925925926e-4)
 XMM_MJDREF = 50814.0
 XTE_MJDREF = (49353, 6.965740740740741e-4)
@@ -18,7 +23,7 @@ KEPLER_BJDREF = 2454833
 
 @dataclass(frozen=True)
 class Target:
-    """Whom a file is about.
+    """The object that a file is about.
 
     Attributes
     ----------
@@ -36,13 +41,15 @@ class Target:
     obs_id: str
 
 
-def event_list(target: Target, time, pi, gti, *, time_zero: float = 0.0) -> fits.HDUList:
+def event_list(
+    target: Target, time: np.ndarray, pi: np.ndarray, gti: np.ndarray, *, time_zero: float = 0.0
+) -> fits.HDUList:
     """Return an event list as of NICER, barycentred.
 
     Parameters
     ----------
     target : Target
-        Whom it is about.
+        The object it is about.
     time : ndarray, shape (n,)
         Arrival times, s from the mission's reference epoch.
     pi : ndarray of int, shape (n,)
@@ -77,13 +84,21 @@ def event_list(target: Target, time, pi, gti, *, time_zero: float = 0.0) -> fits
     return fits.HDUList([_primary(cards), events, _intervals("GTI", cards, gti)])
 
 
-def rate_curve_xmm(target: Target, time, rate, error, fracexp, gti, dt: float) -> fits.HDUList:
+def rate_curve_xmm(
+    target: Target,
+    time: np.ndarray,
+    rate: np.ndarray,
+    error: np.ndarray,
+    fracexp: np.ndarray,
+    gti: np.ndarray,
+    dt: float,
+) -> fits.HDUList:
     """Return a light curve as of XMM-Newton: bin centres, MJDREF in one keyword, a row every bin.
 
     Parameters
     ----------
     target : Target
-        Whom it is about.
+        The object it is about.
     time : ndarray, shape (n,)
         Bin centres, s from the mission's reference epoch.
     rate, error : ndarray, shape (n,)
@@ -110,7 +125,15 @@ def rate_curve_xmm(target: Target, time, rate, error, fracexp, gti, dt: float) -
     return fits.HDUList([_primary(cards), table, _intervals("SRC_GTIS", cards, gti)])
 
 
-def rate_curve_xte(target: Target, time, rate, error, fracexp, gti, dt: float) -> fits.HDUList:
+def rate_curve_xte(
+    target: Target,
+    time: np.ndarray,
+    rate: np.ndarray,
+    error: np.ndarray,
+    fracexp: np.ndarray,
+    gti: np.ndarray,
+    dt: float,
+) -> fits.HDUList:
     """Return a light curve as of RXTE: leading edges, MJDREF in two keywords, no row in a gap.
 
     Parameters
@@ -142,14 +165,20 @@ def rate_curve_xte(target: Target, time, rate, error, fracexp, gti, dt: float) -
 
 
 def kepler_curve(
-    target: Target, kepler_id: int, time, flux, error, quality, dt: float
+    target: Target,
+    kepler_id: int,
+    time: np.ndarray,
+    flux: np.ndarray,
+    error: np.ndarray,
+    quality: np.ndarray,
+    dt: float,
 ) -> fits.HDUList:
     """Return a light curve as of Kepler, without OBS_ID.
 
     Parameters
     ----------
     target : Target
-        Whom it is about.
+        The object it is about.
     kepler_id : int
         KEPLERID.
     time : ndarray, shape (n,)
@@ -169,7 +198,7 @@ def kepler_curve(
         "MISSION": "Kepler",
         "OBSMODE": "long cadence",
     }
-    del cards["OBS_ID"]
+    del cards["OBS_ID"]  # as Kepler's
     clock = {
         **_clock("TDB", "SOLARSYSTEM", unit="d"),
         "BJDREFI": KEPLER_BJDREF,
@@ -198,13 +227,15 @@ def kepler_curve(
     return fits.HDUList([_primary(cards), table])
 
 
-def power_spectrum(target: Target, power, n, edges, response: str) -> fits.HDUList:
+def power_spectrum(
+    target: Target, power: np.ndarray, n: np.ndarray, edges: np.ndarray, response: str
+) -> fits.HDUList:
     """Return a power spectrum in the form that XSPEC fits.
 
     Parameters
     ----------
     target : Target
-        Whom it is about.
+        The object it is about.
     power : ndarray, shape (n_bins,)
         Averaged Leahy power, noise level 2 included.
     n : ndarray, shape (n_bins,)
@@ -246,7 +277,7 @@ def power_spectrum(target: Target, power, n, edges, response: str) -> fits.HDULi
     return fits.HDUList([fits.PrimaryHDU(), table])
 
 
-def response(edges) -> fits.HDUList:
+def response(edges: np.ndarray) -> fits.HDUList:
     """Return the diagonal response that gives XSPEC the frequencies of power spectra.
 
     Parameters
@@ -256,7 +287,12 @@ def response(edges) -> fits.HDUList:
     """
     size = len(edges) - 1
     channel, one = np.arange(1, size + 1), np.ones(size, dtype=int)
-    cards = {"FILTER": "NONE", "CHANTYPE": "PHA", "DETCHANS": size, "RMFVERSN": "1992a"}
+    cards: Cards = {
+        "FILTER": "NONE",
+        "CHANTYPE": "PHA",
+        "DETCHANS": size,
+        "RMFVERSN": "1992a",
+    }
     matrix = _table(
         "MATRIX",
         {**cards, **_class("RESPONSE"), "HDUCLAS2": "RSP_MATRIX"},
@@ -281,7 +317,9 @@ def response(edges) -> fits.HDUList:
     return fits.HDUList([fits.PrimaryHDU(), matrix, bounds])
 
 
-def _rate_table(cards, time, rate, error, fracexp):
+def _rate_table(
+    cards: Cards, time: np.ndarray, rate: np.ndarray, error: np.ndarray, fracexp: np.ndarray
+) -> fits.BinTableHDU:
     return _table(
         "RATE",
         {**cards, **_class("LIGHTCURVE"), "HDUCLAS2": "TOTAL", "HDUCLAS3": "RATE"},
@@ -294,7 +332,7 @@ def _rate_table(cards, time, rate, error, fracexp):
     )
 
 
-def _intervals(name, cards, gti):
+def _intervals(name: str, cards: Cards, gti: np.ndarray) -> fits.BinTableHDU:
     return _table(
         name,
         {**cards, **_class("GTI"), "HDUCLAS2": "STANDARD"},
@@ -302,7 +340,7 @@ def _intervals(name, cards, gti):
     )
 
 
-def _identity(target, telescope, instrument):
+def _identity(target: Target, telescope: str, instrument: str) -> Cards:
     return {
         "TELESCOP": telescope,
         "INSTRUME": instrument,
@@ -315,21 +353,23 @@ def _identity(target, telescope, instrument):
     }
 
 
-def _clock(system, reference, unit="s"):
+def _clock(system: str, reference: str, unit: str = "s") -> Cards:
     return {"TIMESYS": system, "TIMEREF": reference, "TIMEUNIT": unit}
 
 
-def _class(name):
+def _class(name: str) -> Cards:
     return {"HDUCLASS": "OGIP", "HDUCLAS1": name}
 
 
-def _primary(cards):
+def _primary(cards: Cards) -> fits.PrimaryHDU:
     hdu = fits.PrimaryHDU()
     hdu.header.update(cards)
     return hdu
 
 
-def _table(name, cards, columns):
+def _table(
+    name: str, cards: Cards, columns: Sequence[tuple[str, str, str, np.ndarray]]
+) -> fits.BinTableHDU:
     """Return a binary table; `columns` are (TTYPE, TFORM, TUNIT, array)."""
     hdu = fits.BinTableHDU.from_columns(
         [fits.Column(n, form, unit or None, array=array) for n, form, unit, array in columns],

@@ -5,10 +5,12 @@ import io
 import os
 import shutil
 import sys
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 from rich.console import Console
 from rich.progress import track
 
@@ -46,10 +48,10 @@ def run(*, output: Path, options: SimulateOptions) -> None:
             for path, data in _source_files(source, seed):
                 _write(unfinished / path, data)
         damaged = [_damaged_file(number, sources, seed) for number in range(options.n_damaged)]
-        for path, data, _ in damaged:
-            _write(unfinished / path, data)
+        for file in damaged:
+            _write(unfinished / file.path, file.data)
         _write(unfinished / RESPONSE_PATH, _fits_bytes(dialects.response(POWER_EDGES)))
-        hosts = {host for *_, host in damaged}
+        hosts = {file.named for file in damaged}
         truth = [_truth_row(source, damaged=source.name in hosts) for source in sources]
         write_parquet(output.with_name(f"{output.name}-truth.parquet"), TRUTH, truth)
         os.replace(unfinished, output)
@@ -57,23 +59,23 @@ def run(*, output: Path, options: SimulateOptions) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _with_progress(sources):
+def _with_progress(sources: Iterable[Source]) -> Iterable[Source]:
     """Go through `sources` with a progress bar, if anybody sees it."""
     console = Console(stderr=True)
     return track(sources, "simulate", console=console, disable=not sys.stderr.isatty())
 
 
-def _generator(seed, purpose, *key):
+def _generator(seed: int, purpose: int, *key: int) -> np.random.Generator:
     """Return a stream of random numbers of its own for each purpose and key."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, *key)))
 
 
-def _source_files(source: Source, seed: int):
+def _source_files(source: Source, seed: int) -> Iterator[tuple[str, bytes]]:
     """Yield path and content of each observation of a source, and of a copy of the very first."""
     for number in range(source.n_files):
         rng = _generator(seed, _OBSERVE, source.index, number)
-        path, hdus = observe_source(source, number, rng)
-        data = _fits_bytes(hdus)
+        observed = observe_source(source, number, rng)
+        path, data = observed.path, _fits_bytes(observed.hdus)
         data = _compressed(data) if path.endswith(".gz") else data
         yield path, data
         if source.index == number == 0:
@@ -81,8 +83,27 @@ def _source_files(source: Source, seed: int):
             yield path.replace("_cl_bary", "_cl_bary_copy"), data
 
 
-def _damaged_file(number: int, sources: list[Source], seed: int):
-    """Return path, content, and the name of the source that a damaged file carries, or none.
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file that was damaged on purpose.
+
+    Attributes
+    ----------
+    path : str
+        Path of the file in the archive.
+    data : bytes
+        Its content.
+    named : str or None
+        The source that its header names; None where it cannot be read.
+    """
+
+    path: str
+    data: bytes
+    named: str | None
+
+
+def _damaged_file(number: int, sources: list[Source], seed: int) -> DamagedFile:
+    """Return a damaged file.
 
     The file is a sound observation of a source of its dialect, spoilt; its header names another
     source of that dialect (where the archive has none, any), so that it adds no source.
@@ -94,11 +115,12 @@ def _damaged_file(number: int, sources: list[Source], seed: int):
     # The first sources are of each dialect in turn.
     donor = draw_source(DIALECTS.index(dialect), rng)
     donor = replace(donor, index=host.index, name=host.name, ra=host.ra, dec=host.dec)
-    path, hdus = observe_source(donor, host.n_files + number, rng)
-    return path.removesuffix(".gz"), spoil(hdus), host.name if is_named else None
+    observed = observe_source(donor, host.n_files + number, rng)
+    path = observed.path.removesuffix(".gz")
+    return DamagedFile(path, spoil(observed.hdus), host.name if is_named else None)
 
 
-_DAMAGES = (
+_DAMAGES: tuple[tuple[str, Callable[[fits.HDUList], bytes], bool], ...] = (
     ("events", lambda hdus: damage.cut_short(_fits_bytes(hdus)), True),
     ("kepler", lambda hdus: damage.error_page(), False),
     ("rate", lambda hdus: _fits_bytes(damage.without_time_column(hdus)), True),
@@ -108,7 +130,7 @@ _DAMAGES = (
 """Dialect of a damaged file, what is done to it, and whether its header can still be read."""
 
 
-def _fits_bytes(hdus) -> bytes:
+def _fits_bytes(hdus: fits.HDUList) -> bytes:
     buffer = io.BytesIO()
     hdus.writeto(buffer)
     return buffer.getvalue()

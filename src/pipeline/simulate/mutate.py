@@ -5,7 +5,8 @@ file's bytes and a random generator; most leave the structure whole, so that wha
 far enough to stumble.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -105,18 +106,19 @@ def mutate(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     return data, " + ".join(done)
 
 
-def cut(data, rng):
+def cut(data: bytes, rng: np.random.Generator) -> bytes:
     """Cut the file short, often at the end of a block."""
     size = int(rng.integers(len(data) + 1))
     return data[: size // BLOCK * BLOCK if rng.random() < 0.3 else size]
 
 
-def flip_bits(data, rng):
+def flip_bits(data: bytes, rng: np.random.Generator) -> bytes:
     """Flip a few bits anywhere."""
-    return _changed(data, rng, rng.integers(1, 20), lambda byte: byte ^ (1 << rng.integers(8)))
+    count = int(rng.integers(1, 20))
+    return _changed(data, rng, count, lambda byte: byte ^ (1 << int(rng.integers(8))))
 
 
-def overwrite(data, rng):
+def overwrite(data: bytes, rng: np.random.Generator) -> bytes:
     """Overwrite a stretch with noise, zeros or text."""
     if not data:
         return data
@@ -126,7 +128,7 @@ def overwrite(data, rng):
     return (data[:start] + filling[rng.integers(3)][:size] + data[start + size :])[: len(data)]
 
 
-def move_blocks(data, rng):
+def move_blocks(data: bytes, rng: np.random.Generator) -> bytes:
     """Swap two blocks, drop one, or repeat one."""
     blocks = [data[i : i + BLOCK] for i in range(0, len(data), BLOCK)]
     if not blocks:
@@ -142,7 +144,7 @@ def move_blocks(data, rng):
     return b"".join(blocks)
 
 
-def move_hdus(data, rng):
+def move_hdus(data: bytes, rng: np.random.Generator) -> bytes:
     """Put the HDUs in another order, drop one, or repeat one."""
     starts = [0, *(i for i in range(BLOCK, len(data), BLOCK) if data[i : i + 8] == b"XTENSION")]
     hdus = [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
@@ -156,7 +158,7 @@ def move_hdus(data, rng):
     return b"".join(hdus)
 
 
-def move_cards(data, rng):
+def move_cards(data: bytes, rng: np.random.Generator) -> bytes:
     """Swap, drop or repeat cards of the headers."""
     places = _cards(data)
     if not places:
@@ -171,7 +173,7 @@ def move_cards(data, rng):
     return bytes(out)
 
 
-def spoil_cards(data, rng):
+def spoil_cards(data: bytes, rng: np.random.Generator) -> bytes:
     """Change bytes inside cards."""
     places = _cards(data)
     out = bytearray(data)
@@ -181,43 +183,45 @@ def spoil_cards(data, rng):
     return bytes(out)
 
 
-def set_time(data, rng):
+def set_time(data: bytes, rng: np.random.Generator) -> bytes:
     """Give keywords of time values that they cannot have, or none."""
     return _set(data, rng, _TIME_KEYS, (*NUMBERS, *NUMBERS, *WORDS))
 
 
-def set_size(data, rng):
+def set_size(data: bytes, rng: np.random.Generator) -> bytes:
     """Give keywords of size values that they cannot have."""
     return _set(data, rng, _SIZE_KEYS, NUMBERS)
 
 
-def set_name(data, rng):
+def set_name(data: bytes, rng: np.random.Generator) -> bytes:
     """Give a file another class, name or mission."""
     return _set(data, rng, _NAME_KEYS, (*WORDS, *WORDS, *NUMBERS))
 
 
-def set_column(data, rng):
+def set_column(data: bytes, rng: np.random.Generator) -> bytes:
     """Give a column another name, unit, form, scale or shape."""
     key = ("TTYPE", "TUNIT", "TFORM", "TFORM", "TSCAL", "TZERO", "TDIM", "TNULL")[rng.integers(8)]
     values = {"TFORM": FORMS, "TDIM": DIMENSIONS, "TTYPE": WORDS, "TUNIT": WORDS}.get(key, NUMBERS)
     return _set(data, rng, [f"{key}{i}" for i in range(1, 8)], values)
 
 
-def set_rows(data, rng):
+def set_rows(data: bytes, rng: np.random.Generator) -> bytes:
     """Say that a table has fewer rows than it has, often none."""
     return _set(data, rng, ("NAXIS2",), ("0", "1", "2", "7"))
 
 
-def spoil_numbers(data, rng):
+def spoil_numbers(data: bytes, rng: np.random.Generator) -> bytes:
     """Put infinities, NaN, huge and negative numbers into the data, in some or in all rows."""
     tables = _tables(data)
     if not tables:
         return data
-    start, width, rows, columns = tables[rng.integers(len(tables))]
+    table = tables[rng.integers(len(tables))]
     out = bytearray(data)
-    offset, kind = columns[rng.integers(len(columns))]
-    values = np.ndarray((rows,), kind, out, start + offset, (width,))
-    where = slice(None) if rng.random() < 0.3 else rng.integers(rows, size=rng.integers(1, 9))
+    offset, kind = table.columns[rng.integers(len(table.columns))]
+    values = np.ndarray((table.rows,), kind, out, table.start + offset, (table.width,))
+    where: slice | np.ndarray = slice(None)
+    if rng.random() >= 0.3:
+        where = rng.integers(table.rows, size=rng.integers(1, 9))
     what = rng.integers(5)
     if what == 0:
         values[:] = values[::-1].copy()
@@ -233,21 +237,25 @@ def spoil_numbers(data, rng):
     return bytes(out)
 
 
-def swap_columns(data, rng):
+def swap_columns(data: bytes, rng: np.random.Generator) -> bytes:
     """Exchange the numbers of two columns of one kind: intervals that end before they start."""
-    tables = [t for t in _tables(data) if len(t[3]) > 1]
+    tables = [table for table in _tables(data) if len(table.columns) > 1]
     if not tables:
         return data
-    start, width, rows, columns = tables[rng.integers(len(tables))]
-    (one, kind), (other, same) = (columns[i] for i in rng.choice(len(columns), 2, replace=False))
+    table = tables[rng.integers(len(tables))]
+    chosen = rng.choice(len(table.columns), 2, replace=False)
+    (one, kind), (other, same) = (table.columns[i] for i in chosen)
     out = bytearray(data)
     if kind == same:
-        a, b = (np.ndarray((rows,), kind, out, start + at, (width,)) for at in (one, other))
+        a, b = (
+            np.ndarray((table.rows,), kind, out, table.start + at, (table.width,))
+            for at in (one, other)
+        )
         a[:], b[:] = b.copy(), a.copy()
     return bytes(out)
 
 
-DAMAGES: tuple[Callable, ...] = (
+DAMAGES: tuple[Callable[[bytes, np.random.Generator], bytes], ...] = (
     *(cut, flip_bits, overwrite, move_blocks, move_hdus, move_cards, spoil_cards),
     *(set_time, set_time, set_size, set_name, set_column, set_column, set_rows),
     *(spoil_numbers, spoil_numbers, spoil_numbers, swap_columns),
@@ -255,7 +263,9 @@ DAMAGES: tuple[Callable, ...] = (
 """What `mutate` chooses from."""
 
 
-def _changed(data, rng, count, change):
+def _changed(
+    data: bytes, rng: np.random.Generator, count: int, change: Callable[[int], int]
+) -> bytes:
     out = bytearray(data)
     for _ in range(count if out else 0):
         place = rng.integers(len(out))
@@ -263,7 +273,7 @@ def _changed(data, rng, count, change):
     return bytes(out)
 
 
-def _cards(data):
+def _cards(data: bytes) -> list[int]:
     """Return where cards with a value or an END lie in what looks like headers."""
     return [
         i
@@ -272,9 +282,11 @@ def _cards(data):
     ]
 
 
-def _set(data, rng, keys, values):
+def _set(
+    data: bytes, rng: np.random.Generator, keys: Sequence[str], values: Sequence[str]
+) -> bytes:
     """Give one of the keywords that a file has, wherever it has it, one of the values."""
-    found = {}
+    found: dict[str, list[int]] = {}
     for place in _cards(data):
         found.setdefault(data[place : place + 8].decode("ascii", "replace").strip(), []).append(
             place
@@ -286,7 +298,7 @@ def _set(data, rng, keys, values):
     places = found[key]
     if rng.random() < 0.7:
         places = [places[rng.integers(len(places))]]
-    value = values[rng.integers(len(values))]
+    value = values[int(rng.integers(len(values)))]
     card = (
         b" " * CARD if rng.random() < 0.1 else f"{key:8}= {value:>20}".ljust(CARD).encode()[:CARD]
     )
@@ -296,10 +308,29 @@ def _set(data, rng, keys, values):
     return bytes(out)
 
 
-def _tables(data):
-    """Return the tables of a file that is still whole: start, width, rows, and offset and kind of columns."""
+@dataclass(frozen=True)
+class TablePlace:
+    """Where a binary table lies in a file.
+
+    Attributes
+    ----------
+    start, width, rows : int
+        First byte of the data, bytes of a row, number of rows.
+    columns : list of (int, str)
+        Offset in the row, and NumPy's name of the type, of each column.
+    """
+
+    start: int
+    width: int
+    rows: int
+    columns: list[tuple[int, str]]
+
+
+def _tables(data: bytes) -> list[TablePlace]:
+    """Return the tables of a file that is still whole."""
     kinds = {"D": ">f8", "E": ">f4", "J": ">i4", "I": ">i2"}
-    tables, cards = [], {}
+    tables: list[TablePlace] = []
+    cards: dict[str, str] = {}
     for place in range(0, len(data) - CARD + 1, CARD):
         card = data[place : place + CARD]
         if card[:8] in (b"SIMPLE  ", b"XTENSION"):
@@ -318,6 +349,6 @@ def _tables(data):
             offsets = np.cumsum([0, *sizes])
             if rows > 0 and offsets[-1] == width and start + width * rows <= len(data):
                 columns = [(int(o), kinds[f[-1]]) for o, f in zip(offsets, forms, strict=False)]
-                tables.append((start, width, rows, columns))
+                tables.append(TablePlace(start, width, rows, columns))
             cards = {}
     return tables

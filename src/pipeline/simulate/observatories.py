@@ -1,10 +1,15 @@
 """One observation of a source by the observatory of its dialect: where the file goes, and its HDUs."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from astropy.io import fits
 
 from pipeline.simulate import dialects, observe
-from pipeline.simulate.dialects import DAY, Target
-from pipeline.simulate.population import REGIMES
+from pipeline.simulate.dialects import Target
+from pipeline.simulate.population import REGIMES, Source
+from pipeline.times import DAY
 
 EVENT_SEGMENTS = (2, 2, 2, 2)
 EVENT_SEGMENTS_REPEATED = (2, 2, 2)
@@ -12,7 +17,7 @@ CURVE_SEGMENTS = (7, 7)
 CURVE_SEGMENTS_REPEATED = (3, 3)
 """Segments in each stretch of good data, of a source that is observed once or repeatedly.
 
-Together at least the eight that `pipeline.config.SegmentOptions` aims at, and for light curves not so
+Together at least the eight that `pipeline.config.segment.SegmentOptions` aims at, and for light curves not so
 many that segments of twice the length would do: those would reach below the spectrum's floor.
 """
 MISSING_FRACTION = 0.002
@@ -29,7 +34,23 @@ DESATURATION, SAFE_MODE = 32, 2
 """Bits of Kepler's SAP_QUALITY."""
 
 
-def observe_source(source, number: int, rng):
+@dataclass(frozen=True)
+class ObservedFile:
+    """A file of an observation.
+
+    Attributes
+    ----------
+    path : str
+        Path of the file in the archive; one that ends in ``.gz`` is to be compressed.
+    hdus : astropy.io.fits.HDUList
+        Its content.
+    """
+
+    path: str
+    hdus: fits.HDUList
+
+
+def observe_source(source: Source, number: int, rng: np.random.Generator) -> ObservedFile:
     """Observe a source once.
 
     Parameters
@@ -41,13 +62,6 @@ def observe_source(source, number: int, rng):
         but Kepler's spells the name of the object with an underscore.
     rng : numpy.random.Generator
         Where the draws come from.
-
-    Returns
-    -------
-    path : str
-        Path of the file in the archive; one that ends in ``.gz`` is to be compressed.
-    hdus : astropy.io.fits.HDUList
-        What is in it.
     """
     name = source.name
     if number % 2 and source.dialect != "kepler":
@@ -57,16 +71,18 @@ def observe_source(source, number: int, rng):
     return _OBSERVATORIES[source.dialect](source, target, start, number, rng)
 
 
-def _stretches(source, segments, rng):
+def _stretches(source: Source, segments: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     return observe.good_bins(segments, REGIMES[source.dialect].segment_bins, rng)
 
 
-def _curve_stretches(source, rng):
+def _curve_stretches(source: Source, rng: np.random.Generator) -> np.ndarray:
     repeated = source.n_files > 1
     return _stretches(source, CURVE_SEGMENTS_REPEATED if repeated else CURVE_SEGMENTS, rng)
 
 
-def _nicer(source, target, start, number, rng):
+def _nicer(
+    source: Source, target: Target, start: float, number: int, rng: np.random.Generator
+) -> ObservedFile:
     segments = EVENT_SEGMENTS_REPEATED if source.n_files > 1 else EVENT_SEGMENTS
     gti = _stretches(source, segments, rng) * source.dt
     time = observe.event_times(source.spectrum, source.mean_rate, gti, rng)
@@ -74,10 +90,12 @@ def _nicer(source, target, start, number, rng):
     time_zero = 3.378 if source.index % 4 == 0 else 0.0
     hdus = dialects.event_list(target, start + time, pi, start + gti, time_zero=time_zero)
     compressed = ".gz" if (source.index + number) % 3 == 0 else ""
-    return f"nicer/{target.obs_id}/ni{target.obs_id}_cl_bary.evt{compressed}", hdus
+    return ObservedFile(f"nicer/{target.obs_id}/ni{target.obs_id}_cl_bary.evt{compressed}", hdus)
 
 
-def _rate_curve(source, target, start, number, rng):
+def _rate_curve(
+    source: Source, target: Target, start: float, number: int, rng: np.random.Generator
+) -> ObservedFile:
     dt = source.dt
     pieces = _curve_stretches(source, rng)
     fracexp = observe.inside(pieces, pieces[-1, 1]).astype(float)
@@ -89,20 +107,24 @@ def _rate_curve(source, target, start, number, rng):
     data = (time, rate, error, fracexp, start + pieces * dt, dt)
     if source.index // 10 % 2:
         path = f"xmm/{target.obs_id}/PN_{target.obs_id}_source.lc"
-        return path, dialects.rate_curve_xmm(target, *data)
+        return ObservedFile(path, dialects.rate_curve_xmm(target, *data))
     path = f"rxte/{target.obs_id}/std1_{target.obs_id}.lc"
-    return path, dialects.rate_curve_xte(target, *data)
+    return ObservedFile(path, dialects.rate_curve_xte(target, *data))
 
 
-def _power_spectrum(source, target, start, number, rng):
+def _power_spectrum(
+    source: Source, target: Target, start: float, number: int, rng: np.random.Generator
+) -> ObservedFile:
     power, n = observe.averaged_leahy_powers(
         source.spectrum, source.mean_rate, POWER_DF, POWER_BINS, int(rng.integers(24, 64)), rng
     )
     hdus = dialects.power_spectrum(target, power, n, POWER_EDGES, RESPONSE_PATH.split("/")[-1])
-    return f"pds/{target.obs_id}.pha", hdus
+    return ObservedFile(f"pds/{target.obs_id}.pha", hdus)
 
 
-def _kepler(source, target, start, number, rng):
+def _kepler(
+    source: Source, target: Target, start: float, number: int, rng: np.random.Generator
+) -> ObservedFile:
     dt = source.dt
     pieces = _curve_stretches(source, rng)
     n = pieces[-1, 1]
@@ -116,10 +138,11 @@ def _kepler(source, target, start, number, rng):
     quality = np.where(good, desaturation * DESATURATION, SAFE_MODE)
     kepler_id = 10_000_001 + source.index
     hdus = dialects.kepler_curve(target, kepler_id, time, flux, flux_err, quality, dt)
-    return f"kepler/kplr{kepler_id:09d}-q{number + 1:02d}_llc.fits", hdus
+    return ObservedFile(f"kepler/kplr{kepler_id:09d}-q{number + 1:02d}_llc.fits", hdus)
 
 
-_OBSERVATORIES = {
+_Observatory = Callable[[Source, Target, float, int, np.random.Generator], ObservedFile]
+_OBSERVATORIES: dict[str, _Observatory] = {
     "events": _nicer,
     "rate": _rate_curve,
     "power": _power_spectrum,

@@ -1,8 +1,11 @@
 """What an instrument records of a source with a given power spectrum, as arrays."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.simulate import timmer_koenig
+from pipeline.simulate.spectra import PowerSpectrum
 
 EVENT_STEP = 1.0 / 512.0
 """Width of the bins in which the rate behind an event list is constant, s."""
@@ -10,7 +13,7 @@ LIGHT_CURVE_FINER = 8
 """Points at which the rate is simulated in each bin of a light curve."""
 
 
-def good_bins(segments, segment_bins, rng):
+def good_bins(segments: Sequence[int], segment_bins: int, rng: np.random.Generator) -> np.ndarray:
     """Lay out stretches of good data with gaps between them.
 
     Parameters
@@ -33,7 +36,14 @@ def good_bins(segments, segment_bins, rng):
     return np.column_stack([stop - good, stop])
 
 
-def relative_rate(spectrum, exposure, dt, rng, *, finer=1):
+def relative_rate(
+    spectrum: PowerSpectrum,
+    exposure: np.ndarray,
+    dt: float,
+    rng: np.random.Generator,
+    *,
+    finer: int = 1,
+) -> np.ndarray:
     """Draw the rate of an observation over the source's mean.
 
     Parameters
@@ -63,7 +73,9 @@ def relative_rate(spectrum, exposure, dt, rng, *, finer=1):
     return max(1.0 + mean, 0.0) * np.maximum(1.0 + deviation - mean, 0.0)
 
 
-def event_times(spectrum, mean_rate, gti, rng):
+def event_times(
+    spectrum: PowerSpectrum, mean_rate: float, gti: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Draw the arrival times of events.
 
     Parameters
@@ -92,7 +104,7 @@ def event_times(spectrum, mean_rate, gti, rng):
     return times
 
 
-def inside(pieces, n):
+def inside(pieces: np.ndarray, n: int) -> np.ndarray:
     """Return which of `n` bins lie in one of the `pieces` (start, stop), as booleans."""
     mask = np.zeros(n, dtype=bool)
     for start, stop in pieces:
@@ -100,7 +112,13 @@ def inside(pieces, n):
     return mask
 
 
-def binned_counts(spectrum, mean_rate, dt, fracexp, rng):
+def binned_counts(
+    spectrum: PowerSpectrum,
+    mean_rate: float,
+    dt: float,
+    fracexp: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Draw the counts of a light curve.
 
     Parameters
@@ -125,7 +143,14 @@ def binned_counts(spectrum, mean_rate, dt, fracexp, rng):
     return rng.poisson(mean_rate * rate * dt * fracexp)
 
 
-def photometry(spectrum, mean_flux, flux_err, dt, good, rng):
+def photometry(
+    spectrum: PowerSpectrum,
+    mean_flux: float,
+    flux_err: float,
+    dt: float,
+    good: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Draw the flux in bins of `dt` seconds, with a Gaussian error `flux_err` in each.
 
     `good`, shape (n,), says which bins the observation keeps, see `relative_rate`.
@@ -134,7 +159,7 @@ def photometry(spectrum, mean_flux, flux_err, dt, good, rng):
     return mean_flux * rate + flux_err * rng.standard_normal(len(good))
 
 
-def isolated_bins(pieces, fraction, rng):
+def isolated_bins(pieces: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
     """Return which bins are bad one by one: about a `fraction` of those in each piece.
 
     The first and the last bins of a piece are left alone, so that the bins found are never part of
@@ -147,7 +172,7 @@ def isolated_bins(pieces, fraction, rng):
     return bad
 
 
-def logarithmic_bins(first, last, factor):
+def logarithmic_bins(first: int, last: int, factor: float) -> np.ndarray:
     """Group the ordinates of a periodogram into bins of growing width.
 
     Parameters
@@ -168,7 +193,14 @@ def logarithmic_bins(first, last, factor):
     return np.array(starts)
 
 
-def averaged_leahy_powers(spectrum, mean_rate, df, starts, n_segments, rng):
+def averaged_leahy_powers(
+    spectrum: PowerSpectrum,
+    mean_rate: float,
+    df: float,
+    starts: np.ndarray,
+    n_segments: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw averaged powers in the Leahy normalisation straight from their distribution.
 
     Parameters

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.simulate.spectra import PowerSpectrum, positive_fraction
+from pipeline.components.lorentzians import positive_fraction
+from pipeline.simulate.spectra import PowerSpectrum
 
 DIALECTS = ("events", "rate", "power", "kepler")
 _DIALECT_CYCLE = (0, 1, 2, 3, 0, 1, 0, 1, 2, 3)
@@ -106,7 +107,7 @@ class Source:
     mean_rate: float
 
 
-def draw_source(index: int, rng) -> Source:
+def draw_source(index: int, rng: np.random.Generator) -> Source:
     """Draw the source number `index`: everything about it depends on `index` and `rng` only."""
     dialect = DIALECTS[_DIALECT_CYCLE[index % len(_DIALECT_CYCLE)]]
     # Sources of a dialect take the kinds in turn, each dialect from another place of the cycle.
@@ -135,7 +136,9 @@ def draw_source(index: int, rng) -> Source:
     )
 
 
-def draw_spectrum(kind: str, regime: Regime, unit: float, rng):
+def draw_spectrum(
+    kind: str, regime: Regime, unit: float, rng: np.random.Generator
+) -> tuple[PowerSpectrum, float]:
     """Draw a power spectrum and the noise level it is seen over.
 
     Parameters
@@ -174,7 +177,7 @@ def draw_spectrum(kind: str, regime: Regime, unit: float, rng):
     return spectrum.scaled(noise), noise
 
 
-def _bending(unit, rng):
+def _bending(unit: float, rng: np.random.Generator) -> PowerSpectrum:
     return PowerSpectrum(
         amplitude=1.0,
         slope=rng.uniform(2.1, 2.5),
@@ -184,19 +187,21 @@ def _bending(unit, rng):
     )
 
 
-def _with_qpo(spectrum, regime, unit, rng):
+def _with_qpo(
+    spectrum: PowerSpectrum, regime: Regime, unit: float, rng: np.random.Generator
+) -> PowerSpectrum:
     """Add a QPO to a spectrum in units of the noise level."""
     frequency = unit * np.exp(rng.uniform(*np.log(regime.qpo)))
     fwhm = max(frequency / rng.uniform(*_QPO_Q), _QPO_MIN_FWHM * unit)
     contrast = _QPO_CONTRAST / np.sqrt(8.0 * fwhm / unit)
     peak = contrast * (1.0 + float(spectrum(frequency)))
-    variance = peak * np.pi * 0.5 * fwhm * positive_fraction(frequency, fwhm)
+    variance = peak * np.pi * 0.5 * fwhm * positive_fraction(frequency, fwhm, np)
     return replace(
         spectrum, qpo_frequency=frequency, qpo_fwhm=fwhm, qpo_rms=float(np.sqrt(variance))
     )
 
 
-def _mean_flux(noise, dt, rng):
+def _mean_flux(noise: float, dt: float, rng: np.random.Generator) -> float:
     """Return a flux at which photon noise is far below the errors, which instruments also make."""
     variance = noise / (2.0 * dt)
     return float(rng.uniform(10.0, 40.0) / (variance * dt))

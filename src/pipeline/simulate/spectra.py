@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.components.lorentzians import positive_fraction
+
 NONE = float("nan")
 
 
@@ -12,7 +14,7 @@ class PowerSpectrum:
     """A true power spectrum: a continuum that may bend, and a quasi-periodic oscillation.
 
     The parameters are those of the components ``power_law``, ``bending_power_law`` and
-    ``lorentzian`` of `pipeline.components`; NaN for what there is not.
+    ``lorentzian`` of `pipeline.components`; those of a component that is not there are NaN.
 
     Attributes
     ----------
@@ -51,7 +53,7 @@ class PowerSpectrum:
         """Whether there is a Lorentzian."""
         return np.isfinite(self.qpo_rms)
 
-    def continuum(self, frequency):
+    def continuum(self, frequency: float | np.ndarray) -> np.ndarray:
         """Return the power density of the continuum at `frequency` (Hz)."""
         f = np.maximum(frequency, self.floor_frequency)
         if not self.amplitude:
@@ -62,16 +64,16 @@ class PowerSpectrum:
         bend = 1.0 + (f / self.bend_frequency) ** (self.slope - self.slope_low)
         return self.amplitude * f**-self.slope_low / bend
 
-    def oscillation(self, frequency):
+    def oscillation(self, frequency: float | np.ndarray) -> np.ndarray:
         """Return the power density of the Lorentzian at `frequency` (Hz)."""
         if not self.has_qpo:
             return np.zeros_like(frequency)
         half = 0.5 * self.qpo_fwhm
-        variance = self.qpo_rms**2 / positive_fraction(self.qpo_frequency, self.qpo_fwhm)
+        variance = self.qpo_rms**2 / positive_fraction(self.qpo_frequency, self.qpo_fwhm, np)
         offset = frequency - self.qpo_frequency
         return variance * half / np.pi / (half**2 + offset**2)
 
-    def __call__(self, frequency):
+    def __call__(self, frequency: float | np.ndarray) -> np.ndarray:
         """Return the power density at `frequency` (Hz), without the noise of the measurement."""
         frequency = np.asarray(frequency, dtype=float)
         return self.continuum(frequency) + self.oscillation(frequency)
@@ -86,11 +88,3 @@ class PowerSpectrum:
         """Return the integral of the density between two frequencies (Hz)."""
         frequency = np.geomspace(lowest, highest, 4096)
         return float(np.trapezoid(self(frequency) * frequency, np.log(frequency)))
-
-
-def positive_fraction(frequency, fwhm):
-    """Return the part of a Lorentzian that lies at positive frequencies.
-
-    Belloni, Psaltis & van der Klis 2002, ApJ 572, 392, eq. 1, integrated from zero to infinity.
-    """
-    return 0.5 + np.arctan(2.0 * frequency / fwhm) / np.pi

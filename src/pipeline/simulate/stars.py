@@ -2,10 +2,16 @@
 
 import numpy as np
 
-DAY = 86400.0
+from pipeline.times import DAY
 
 
-def periodogram(rng, *, days=30.0, highest=8.3e-3, oscillates=True):
+def periodogram(
+    rng: np.random.Generator,
+    *,
+    days: float = 30.0,
+    highest: float = 8.3e-3,
+    oscillates: bool = True,
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Draw a star, and a periodogram of it.
 
     The background is that of Kallinger et al. 2014 (A&A 570, A41), width and separation of the modes of l = 0, 1 and 2
@@ -47,7 +53,9 @@ def periodogram(rng, *, days=30.0, highest=8.3e-3, oscillates=True):
     return nu_max, frequency, 1e-12 * rng.exponential(power)
 
 
-def _modes(frequency, nu_max, sigma, height, offset, fwhm):
+def _modes(
+    frequency: np.ndarray, nu_max: float, sigma: float, height: float, offset: float, fwhm: float
+) -> np.ndarray:
     """Lorentzians of three degrees under a Gaussian whose mean power is `height` at nu_max."""
     separation = 0.263e-6 * (1e6 * nu_max) ** 0.772
     power = np.zeros(frequency.size)
@@ -61,7 +69,9 @@ def _modes(frequency, nu_max, sigma, height, offset, fwhm):
     return power
 
 
-def in_bins(frequency, power, fraction):
+def in_bins(
+    frequency: np.ndarray, power: np.ndarray, fraction: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Average consecutive frequencies in bins as wide as a fraction of theirs.
 
     Parameters

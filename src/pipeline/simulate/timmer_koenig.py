@@ -1,5 +1,7 @@
 """Gaussian noise with a given power spectrum (Timmer & Koenig 1995, A&A 300, 707)."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import fft
 
@@ -7,7 +9,7 @@ LONGER = 10
 """How many times longer than what is returned a series is simulated, for red-noise leakage."""
 
 
-def fourier_amplitudes(power, rng, *, nyquist):
+def fourier_amplitudes(power: np.ndarray, rng: np.random.Generator, *, nyquist: bool) -> np.ndarray:
     """Draw the Fourier amplitudes of one realisation of a noise process.
 
     Parameters
@@ -32,7 +34,14 @@ def fourier_amplitudes(power, rng, *, nyquist):
     return parts[0] + 1j * parts[1]
 
 
-def series(density, n, dt, rng, *, finer=1):
+def series(
+    density: Callable[[np.ndarray], np.ndarray],
+    n: int,
+    dt: float,
+    rng: np.random.Generator,
+    *,
+    finer: int = 1,
+) -> np.ndarray:
     """Simulate a stretch of a stationary Gaussian process.
 
     A series `LONGER` times longer is drawn, on a grid `finer` times finer, and a stretch of it is

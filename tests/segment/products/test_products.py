@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.columns.base import Table
 from pipeline.columns.ingest import INGEST
-from pipeline.columns.shared import EPOCH, FLAGS, REASON, STATUS
+from pipeline.columns.power import EPOCH
+from pipeline.columns.shared import FLAGS, REASON, STATUS
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions

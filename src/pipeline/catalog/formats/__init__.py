@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.catalog.formats.base import Format, Output
 from pipeline.catalog.formats.fits import Fits
+from pipeline.catalog.formats.hats import HATS
 from pipeline.catalog.formats.parquet import Parquet
 from pipeline.catalog.formats.votable import VOTable
 from pipeline.columns.base import Table
@@ -14,6 +15,7 @@ FORMATS: dict[str, Format] = {
         Fits(),
         VOTable(),
         Parquet(),
+        HATS(),
     )
 }
 """Every format, by its name in the option ``catalog.formats``."""

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from pipeline.tables import atomic_path
 _FORMAT = {"bool": "L", "int32": "J", "int64": "K", "float32": "E", "float64": "D"}
 
 
-def write_fits(path, tables: Mapping[Table, pa.Table], title: str) -> None:
+def write_fits(path: Path, tables: Mapping[Table, pa.Table], title: str) -> None:
     """Write tables as the extensions of one FITS file, atomically.
 
     Parameters

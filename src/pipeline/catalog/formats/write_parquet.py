@@ -1,19 +1,20 @@
 """The catalogue as Parquet: null where there is no value, and what readers want to know beside."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS
-from pipeline.columns.base import Table
+from pipeline.columns.base import Column, Table
 from pipeline.columns.shared import FLAGS, STATUS
 from pipeline.nulls import with_nulls
 from pipeline.tables import atomic_path, schema, stored_schema
 
 
-def write_parquet_table(path, table: Table, data: pa.Table) -> None:
+def write_parquet_table(path: Path, table: Table, data: pa.Table) -> None:
     """Write a table of the catalogue, atomically.
 
     Parameters
@@ -50,25 +51,27 @@ def published_schema(table: Table, data: pa.Table) -> pa.Schema:
     """
     stored = stored_schema(table)
     fields = [
-        field.with_metadata({**field.metadata, "values": json.dumps(told)}) if told else field
-        for field, told in zip(stored, map(_values, table.columns), strict=True)
+        field.with_metadata({**field.metadata, "values": json.dumps(values)}) if values else field
+        for field, values in zip(stored, map(_values, table.columns), strict=True)
     ]
     return pa.schema(fields, {**stored.metadata, **_for_astropy(table, data)})
 
 
-def _values(column) -> dict:
+def _values(column: Column) -> dict[str, str] | dict[int, str]:
     """Return what the values of a column mean, where they are words or bits."""
-    return {STATUS.name: STATUS_WORDS, FLAGS.name: FLAG_BITS}.get(column.name, {})
+    if column.name == STATUS.name:
+        return STATUS_WORDS
+    return FLAG_BITS if column.name == FLAGS.name else {}
 
 
 def _for_astropy(table: Table, data: pa.Table) -> dict[str, str]:
     """Return the metadata by which `astropy.io.misc.parquet` restores a table; JSON is YAML too."""
     columns, lengths = [], {}
     for column in table.columns:
-        told = {"name": column.name, "description": column.description}
+        about = {"name": column.name, "description": column.description}
         if column.unit and not column.array:
-            told["unit"] = column.unit
-        columns.append(told)
+            about["unit"] = column.unit
+        columns.append(about)
         if column.dtype == "str":
             words = data.column(column.name)
             words = pc.list_flatten(words) if column.array else words

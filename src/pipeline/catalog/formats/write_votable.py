@@ -5,9 +5,11 @@ One million sources have some 10^8 cells; encoding them one by one would take an
 
 import base64
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
+import numpy.typing
 import pyarrow as pa
 
 from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
@@ -30,7 +32,7 @@ _LINE = 57
 """Bytes in a line of base64: 76 characters."""
 
 
-def write_votable(path, tables: Mapping[Table, pa.Table], title: str) -> None:
+def write_votable(path: Path, tables: Mapping[Table, pa.Table], title: str) -> None:
     """Write tables as one VOTable 1.4 (IVOA REC 2019-10-21), atomically.
 
     Parameters
@@ -108,7 +110,7 @@ def _cells(
         kind = np.dtype(_BIG_ENDIAN[column.dtype])
         if length is not None:
             vector = vectors(column, values)
-            if vector.shape[1] != length:  # all lists of this block are empty
+            if vector is None or vector.shape[1] != length:  # all lists of this block are empty
                 vector = np.full((len(values), length), np.nan)
             flat = np.ascontiguousarray(vector, kind).view(np.uint8).ravel()
             return [(np.full(len(values), length * kind.itemsize), flat)]
@@ -122,7 +124,7 @@ def _cells(
     return [_fixed(values.to_numpy(), _BIG_ENDIAN[column.dtype])]
 
 
-def _fixed(values: np.ndarray, kind) -> tuple[np.ndarray, np.ndarray]:
+def _fixed(values: np.ndarray, kind: np.typing.DTypeLike) -> tuple[np.ndarray, np.ndarray]:
     """Return cells of one size as (bytes in each cell, all bytes)."""
     kind = np.dtype(kind)
     flat = np.ascontiguousarray(values, dtype=kind).view(np.uint8)

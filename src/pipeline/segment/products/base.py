@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.columns.base import Table
+from pipeline.columns.shared import IDENTITY as WHO
 from pipeline.status import Flag, Status
 
 if TYPE_CHECKING:
     from pipeline.config.segment import SegmentOptions
     from pipeline.segment.observation import Header, Read
 
-IDENTITY = (
-    *("source_id", "product", "kind", "mission", "instrument", "object"),
-    *("ra", "dec", "band_lo", "band_hi"),
-)
+IDENTITY = ("source_id", "product", *WHO, "band_lo", "band_hi")
 """Columns that a row takes over from its first observation; every table of a product has them."""
 
 

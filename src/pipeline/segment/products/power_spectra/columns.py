@@ -4,42 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from pipeline.columns.spectra import SPECTRA
 from pipeline.refusal import Refusal
-from pipeline.segment.observation import Header, Observation, all_flags
-from pipeline.segment.products.base import IDENTITY, NO_FLAG
+from pipeline.segment.members import Member
+from pipeline.segment.observation import Header
+from pipeline.segment.products.described import identity, of_members
 from pipeline.segment.pulses import NOT_SEARCHED, Pulses
 from pipeline.segment.rebin import Spectrum
 from pipeline.segment.variability import EXCESS_UNKNOWN, RMS_UNKNOWN, Excess, Rms
 from pipeline.status import Flag, Status
-from pipeline.tables import empty_row
-
-
-@dataclass(frozen=True)
-class Member:
-    """An observation that was averaged: what is kept of it when its arrays are no longer needed.
-
-    Attributes
-    ----------
-    header : Header
-        Its scalars.
-    mjd_stop : float
-        Its end (MJD); NaN if unknown.
-    flags : Flag
-        Flags of the observation and of what was done with it.
-    """
-
-    header: Header
-    mjd_stop: float
-    flags: Flag
-
-    @classmethod
-    def of(cls, observation: Observation, flags: Flag = NO_FLAG) -> "Member":
-        """Return what is kept of an observation, with more flags."""
-        header = observation.header
-        return cls(header, observation.mjd_stop, Flag(header.flags) | flags)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +48,7 @@ class Averaged:
     reason : str
         Remarks: which observations were not used, and why.
     flags : Flag
-        Those of the average; the members have their own.
+        Of the average and of its members.
     spectrum : Spectrum
         The bins.
     norm : str
@@ -117,7 +90,7 @@ def row(result: Result, headers: Sequence[Header], mark: str) -> dict[str, Any]:
         Appended to the names of product and series.
     """
     first = result.members[0].header if isinstance(result, Averaged) else headers[0]
-    cells = empty_row(SPECTRA) | {name: getattr(first, name) for name in IDENTITY}
+    cells = identity(SPECTRA, first)
     cells["series"] = first.product + mark
     if isinstance(result, Refusal):
         return cells | {
@@ -127,30 +100,20 @@ def row(result: Result, headers: Sequence[Header], mark: str) -> dict[str, Any]:
             "flags": first.flags,
             "observation_ids": sorted({header.observation_id for header in headers}),
         }
-    cells |= {"product": first.product + result.mark + mark} | _of_members(result.members)
+    of_result = [member.header for member in result.members]
+    cells |= {"product": first.product + result.mark + mark} | of_members(result.members)
     cells |= {
+        "observation_ids": sorted({header.observation_id for header in of_result}),
+        "n_dropped": sum(header.n_dropped for header in of_result),
         "status": Status.OK,
         "reason": result.reason,
-        "flags": result.flags | all_flags(member.flags for member in result.members),
+        "flags": result.flags,
         "norm": result.norm,
         "noise": result.noise,
     }
     cells |= _measured("rms", result.rms.value, result.rms.err_lo, result.rms.err_hi)
     cells |= {"rms_limit": result.rms.limit} | vars(result.spectrum)
     return cells if result.timing is None else cells | _of_timing(result.timing)
-
-
-def _of_members(members: Sequence[Member]) -> dict[str, Any]:
-    """Return the columns that say which observations were averaged."""
-    headers = [member.header for member in members]
-    return {
-        "observation_ids": sorted({header.observation_id for header in headers}),
-        "n_observations": len(headers),
-        "mjd_start": np.min([header.mjd_start for header in headers]),
-        "mjd_stop": np.max([member.mjd_stop for member in members]),
-        "exposure": sum(header.exposure for header in headers),
-        "n_dropped": sum(header.n_dropped for header in headers),
-    }
 
 
 def _of_timing(timing: Timing) -> dict[str, Any]:

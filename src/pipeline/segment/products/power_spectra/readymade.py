@@ -7,10 +7,11 @@ import numpy as np
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
 from pipeline.segment import variability
-from pipeline.segment.observation import Observation, Observations
+from pipeline.segment.members import Member
+from pipeline.segment.observation import Observation, Observations, all_flags
 from pipeline.segment.products.base import NO_FLAG
 from pipeline.segment.products.power_spectra import ranges
-from pipeline.segment.products.power_spectra.columns import Averaged, Member
+from pipeline.segment.products.power_spectra.columns import Averaged
 from pipeline.segment.rebin import Spectrum
 from pipeline.status import Flag, Status
 
@@ -49,8 +50,10 @@ def _averaged(observations: Observations, options: SegmentOptions) -> Averaged:
         rms = variability.rms(together.power, noise, together.n, width)
     flags = NO_FLAG if len(together.n) else Flag.GAUSSIAN
     together, coarsened = ranges.limited(together, options)
+    members = [Member.of(one) for one in used]
+    flags |= all_flags(member.flags for member in members)
     return Averaged(
-        members=[Member.of(one) for one in used],
+        members=members,
         reason=f"{len(unused)} observations not used; {unused[0]}" if unused else "",
         flags=flags | coarsened | rms.flag | (Flag.PARTIAL if unused else NO_FLAG),
         spectrum=together,
@@ -58,11 +61,6 @@ def _averaged(observations: Observations, options: SegmentOptions) -> Averaged:
         noise=float(noise),
         rms=rms,
     )
-
-
-def of_ordinates(observation: Observation) -> bool:
-    """Return whether numbers of ordinates are known of a power spectrum, or follow from its errors."""
-    return len(observation.n) > 0 or bool(np.isfinite(observation.header.noise))
 
 
 def spectrum(one: Observation) -> Spectrum:
