@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.fit.search.batch import Batch, ModelFit
+    from pipeline.fit.significance.detection import Detection as Test
 
 
 class DetectionOptions(Options):
@@ -200,21 +201,25 @@ class Detection(Analysis):
             enough=asked.enough,
             batch_size=subject.options.batch_size,
         )
-        labels = [result.model.slots[s].label if s >= 0 else "" for s in slots]
-        columns: dict[str, Any] = {
-            "lrt_component": labels,
-            "lrt_frequency": found.frequency,
-            "lrt_fwhm": found.fwhm,
-            "lrt_ratio": found.ratio,
-            "lrt_p_value": found.p.p_value,
-            "lrt_p_error": found.p.error_dex,
-            "lrt_draws": found.p.draws,
-            "lrt_reached": found.p.reached,
-            "lrt_failed": found.p.failed,
-            "lrt_method": found.p.method,
-        }
+        columns = _columns(found)
+        columns["lrt_component"] = [result.model.slots[s].label if s >= 0 else "" for s in slots]
         quiet = np.flatnonzero(~has & (found.p.p_value > asked.alpha))
         return Findings(columns | _limits(subject, batch, null, quiet))
+
+
+def _columns(found: Test) -> dict[str, Any]:
+    """Return the columns of MODELS of a test."""
+    return {
+        "lrt_frequency": found.frequency,
+        "lrt_fwhm": found.fwhm,
+        "lrt_ratio": found.ratio,
+        "lrt_p_value": found.p.p_value,
+        "lrt_p_error": found.p.error_dex,
+        "lrt_draws": found.p.draws,
+        "lrt_reached": found.p.reached,
+        "lrt_failed": found.p.failed,
+        "lrt_method": found.p.method,
+    }
 
 
 def _limits(subject: Subject, batch: Batch, null: ModelFit, quiet: np.ndarray) -> dict[str, list]:

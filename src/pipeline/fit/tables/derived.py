@@ -107,7 +107,7 @@ def derived_quantities(
 
     Parameters
     ----------
-    result : pipeline.fit.search.fit_model.ModelFit
+    result : pipeline.fit.search.batch.ModelFit
         Fits.
     products : Products
         The spectra of these lanes.
@@ -310,7 +310,7 @@ def find_blends(
 
     Parameters
     ----------
-    result : pipeline.fit.search.fit_model.ModelFit
+    result : pipeline.fit.search.batch.ModelFit
         Fits.
     lanes : int array
         Lanes of the fit to look at.
