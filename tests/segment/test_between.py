@@ -31,11 +31,11 @@ def test_p_values_between_stationary_observations_are_uniform(slope, count, monk
         assert abs(np.mean(p < level) - level) < 3 * np.sqrt(level * (1 - level) / len(p))
 
 
-def test_a_difference_that_changes_no_p_value_is_not_told():
+def test_a_difference_that_changes_no_p_value_is_ignored():
     """Of 20 %: the variance of an average of both is 1 % larger."""
     rng, m = np.random.default_rng(4), np.full(2, 100.0)
-    told = _observations(rng, m, np.array([100.0, 120.0]))
-    assert between.scatter(*told) == NOT_COMPARED
+    observations = _observations(rng, m, np.array([100.0, 120.0]))
+    assert between.scatter(*observations) == NOT_COMPARED
 
 
 def test_observations_of_another_power_are_found_and_noise_alone_says_nothing():

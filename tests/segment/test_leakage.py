@@ -81,8 +81,8 @@ def test_noise_that_changes_along_a_segment_does_not_leak(lightcurve):
         windowed = stationarity.windowed(transform).mean(axis=0) / stationarity.MEAN_SQUARE
         shaped = stationarity.counting_noise(rate[None].astype(float), 1.0)[0]
         noise = rate.sum() - shaped / stationarity.MEAN_SQUARE
-        told = leakage.compare(plain, windowed, noise, 16)
-        flags.append(leakage.assess([(told, 1.0)]).leaks)
+        compared = leakage.compare(plain, windowed, noise, 16)
+        flags.append(leakage.assess([(compared, 1.0)]).leaks)
         without = leakage.compare(plain, windowed, 0.0, 16)
         assert leakage.assess([(without, 1.0)]).leaks
     assert not any(flags)
@@ -101,8 +101,8 @@ def test_slopes_steeper_than_two_are_recovered_with_their_errors(lightcurve):
     curves = [lightcurve(10 + _red(3.0, 512, rng, 1e-8), counting=False) for _ in range(250)]
     options = {"segment_size": "whole", "rebin": 0.0}
     for window, covered in (("auto", True), ("none", False)):
-        told = SegmentOptions(**options, taper=window, detrend="auto" if covered else "constant")
-        rows = [product_rows(Observations.held([c]), told)[0] for c in curves]
+        asked = SegmentOptions(**options, taper=window, detrend="auto" if covered else "constant")
+        rows = [product_rows(Observations.held([c]), asked)[0] for c in curves]
         slope, error = _fitted(rows)
         share = np.mean(abs(slope - 3) < error)
         flagged = np.mean([bool(row["flags"] & Flag.LEAKAGE) for row in rows])

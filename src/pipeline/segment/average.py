@@ -10,18 +10,18 @@ from pipeline.segment.periodogram import Periodogram
 from pipeline.segment.variability import Excess, excess_variance
 
 SIGNIFICANT = 5.0
-"""Errors of a mean net rate that it has to be for a fraction of it to mean something."""
+"""Least ratio of a mean net rate to its error for which a fraction of that rate has a meaning."""
 
 DEFICIT = 0.97
-"""Power at high frequencies, in noise levels, below which a deficit is worth a flag."""
+"""Power at high frequencies, in units of the noise level, below which the deficit is flagged."""
 
 DEFICIT_FILLED = 0.75
-"""The same where gaps were filled: interpolation takes up to a fifth of the power there."""
+"""The same where gaps were filled, because interpolation removes up to a fifth of the power there."""
 
 
 _BY_CHANCE = 1e-4
 _SPARSE = 20.0
-"""Counts in a segment, on average, below which its power at high frequencies is not judged."""
+"""Mean counts in a segment below which its power at high frequencies is not judged."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,9 @@ class Normalised:
 def has_fraction(one: Periodogram) -> bool:
     """Return whether a fraction of a mean rate means something.
 
-    Counts that no background is known of are positive for certain. Another mean has to be `SIGNIFICANT`
-    of its errors: those of the bins, or, where they are unknown, what the rate scatters.
+    The mean of counts without a known background is certainly positive. Any other mean must be at least
+    `SIGNIFICANT` times its error, which follows from the errors of the bins or, where they are unknown, from the
+    scatter of the rates.
     """
     if one.counts > 0 and not one.background_rate:
         return True

@@ -1,4 +1,4 @@
-"""Observations that are averaged and are not alike: in power, or in noise."""
+"""Observations that are averaged although they differ in power or in noise."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ import numpy as np
 from pipeline.segment.stationarity import NOT_COMPARED, Scatter, band_starts, bands
 
 _VARIES = 4.0
-"""Standard errors by which a band has power above the noise, to be compared between observations."""
+"""A band is compared between observations where its power exceeds the noise by this number of standard errors."""
 
 _MATTERS = 0.25
-"""Squared relative scatter of the power of observations that is worth a flag: so much larger is the variance
-of their average."""
+"""Least squared relative scatter of the power of observations that is flagged. The variance of their average is larger by
+this factor."""
 
 _ALIKE = 0.95
-"""Part of their segments that like observations are worth, whose rates scatter as rates do."""
+"""Observations that are worth at least this part of their segments count as alike: rates always scatter a little."""
 
 
 def scatter(power: np.ndarray, noise: np.ndarray, m: np.ndarray) -> Scatter:
@@ -49,19 +49,19 @@ def scatter(power: np.ndarray, noise: np.ndarray, m: np.ndarray) -> Scatter:
 def effective_segments(power: np.ndarray, noise: np.ndarray, m: np.ndarray) -> np.ndarray:
     """Return how many segments of like observations the average of unlike ones is worth at each frequency.
 
-    The average of gamma variates of different means has a larger variance: their number is that of equal
-    ones that have as large a one (Satterthwaite 1946, Biometrics Bulletin 2, 110). A faint observation has
-    much noise in the fractional normalisation, and dominates the average.
+    The average of gamma variates with different means has a larger variance than that of equal ones. It is worth the
+    number of equal ones whose average has the same variance (Satterthwaite 1946, Biometrics Bulletin 2, 110). A
+    faint observation has much noise in the fractional normalisation, and dominates the average.
 
     Parameters
     ----------
     power, noise, m
-        As of `scatter`; where a noise level is not known all power is the source's.
+        See `scatter`. Where a noise level is not known, all power counts as that of the source.
 
     Returns
     -------
     ndarray, shape (ordinates,)
-        At most the sum of `m`, which it is where observations are alike.
+        At most the sum of `m`, and exactly that where observations are alike.
     """
     power, noise, m = (
         np.asarray(power),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_FILLED = 0.1
-"""Fraction of a run that may be filled; a run with more gaps is cut at each of them."""
+"""Largest fraction of a run that is filled; a run with more gaps is cut at every gap."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ class Curve:
     bins: np.ndarray
 
 
-def regularise(time, rate, rate_err, dt, max_gap):
+def regularise(
+    time: np.ndarray, rate: np.ndarray, rate_err: np.ndarray, dt: float, max_gap: int
+) -> Curve:
     """Place bins on a regular grid, filling gaps of at most `max_gap` bins by interpolation.
 
     The grid is followed from one bin to the next, not from the first one: the barycentric
@@ -80,7 +82,7 @@ def regularise(time, rate, rate_err, dt, max_gap):
     )
 
 
-def _breaks(step, max_gap):
+def _breaks(step: np.ndarray, max_gap: int) -> np.ndarray:
     """Return where a run ends: at long gaps, and at every gap of a run that has too many."""
     breaks = step > max_gap + 1
     run = np.concatenate([[0], np.cumsum(breaks)])

@@ -25,7 +25,7 @@ class Cuts:
         Width of a bin of each, s.
     """
 
-    def __init__(self, observations: Observations, dt: float, max_gap: int):
+    def __init__(self, observations: Observations, dt: float, max_gap: int) -> None:
         """Choose the widths of the bins.
 
         Parameters

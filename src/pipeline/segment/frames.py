@@ -1,12 +1,14 @@
-"""Bins of events whose times are whole frames: a whole number of frames each, their edges between frames."""
+"""Bins of events whose times are whole frames of the detector: whole numbers of frames, with edges between frames."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 COARSE = 0.01
-"""Part of a bin above which a frame is long enough to beat against the bins."""
+"""Length of a frame, in bins, above which frames and bins beat."""
 
 SAME = 0.01
-"""Part by which bin widths may differ that are averaged: as the barycentric correction makes them."""
+"""Relative difference that the widths of bins may have which are averaged; the barycentric correction causes some."""
 
 _PHASES = 128
 _LOOKED_AT = 4096
@@ -14,12 +16,12 @@ _LAST = 1e-3
 _TOGETHER = 0.5
 
 
-def beats(tick, dt):
-    """Return whether bins of `dt` seconds have to heed frames of `tick` seconds (0: there are none)."""
+def beats(tick: float, dt: float) -> bool:
+    """Return whether bins of `dt` seconds must be whole numbers of frames of `tick` seconds (0: there are none)."""
     return tick > COARSE * dt
 
 
-def bin_width(requested, resolution, tick):
+def bin_width(requested: float, resolution: float, tick: float) -> float:
     """Return the bin width for events: never finer than the detector resolves.
 
     Where the frames, or the resolution, are coarse enough to beat against the bins, the width is a whole
@@ -39,7 +41,9 @@ def bin_width(requested, resolution, tick):
     return unit * max(1.0, np.ceil(wanted / unit - (_LAST if tick else 1e-6)))
 
 
-def common_widths(requested, resolutions, ticks):
+def common_widths(
+    requested: float, resolutions: Sequence[float], ticks: Sequence[float]
+) -> list[float]:
     """Return a bin width for each of the event lists that are averaged, alike within `SAME`.
 
     Parameters
@@ -52,8 +56,8 @@ def common_widths(requested, resolutions, ticks):
     Returns
     -------
     list of float
-        s: multiples of each list's own tick where there are such that are alike; else the widest of
-        all, for each.
+        s: multiples of the tick of each list, where multiples exist that are alike; else the widest of all for
+        each list.
     """
     longest = max(bin_width(requested, r, t) for r, t in zip(resolutions, ticks, strict=True))
     coarse = [tick if beats(tick, longest) else 0.0 for tick in ticks]
@@ -67,7 +71,9 @@ def common_widths(requested, resolutions, ticks):
     return [longest] * len(coarse)
 
 
-def align(time, start, stop, tick):
+def align(
+    time: np.ndarray, start: np.ndarray, stop: np.ndarray, tick: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Move good time intervals so that they begin between two frames and hold whole frames.
 
     Parameters
@@ -82,8 +88,8 @@ def align(time, start, stop, tick):
     Returns
     -------
     start, stop : ndarray, shape (n_interval,)
-        By at most half a frame other. Of several detectors, each with frames of its own, the edges lie
-        where there is the most room. An interval without events stays as it is.
+        They move by at most half a frame. Where several detectors have frames of their own, the edges lie
+        in the widest gap between the frames. An interval without events stays as it is.
     """
     start, stop = np.array(start, float), np.array(stop, float)
     first, last = np.searchsorted(time, [start, stop])
@@ -96,7 +102,7 @@ def align(time, start, stop, tick):
     return start, stop
 
 
-def _edge(phase):
+def _edge(phase: np.ndarray) -> float:
     """Return the middle of the widest empty part of a circle of phases, all from 0 to 1."""
     ordered = np.unique(np.round(phase * _PHASES).astype(int) % _PHASES)
     gaps = np.diff(ordered, append=ordered[0] + _PHASES)
@@ -109,17 +115,17 @@ def _edge(phase):
     return float((_centre(phase) + 0.5) % 1.0)
 
 
-def _turn(difference):
+def _turn(difference: float) -> float:
     """Return a difference of phases as one from 0 to 1."""
     return difference % 1.0
 
 
-def _centre(phase):
+def _centre(phase: np.ndarray) -> float:
     """Return the mean of phases on a circle."""
     return float(np.angle(np.mean(np.exp(2j * np.pi * phase))) / (2 * np.pi))
 
 
-def follow(time, start, length, tick):
+def follow(time: np.ndarray, start: np.ndarray, length: float, tick: float) -> np.ndarray:
     """Move segments so that their edges stay between frames that drift.
 
     Times at the solar-system barycentre, or of a clock that is not the detector's, drift against their
@@ -138,8 +144,8 @@ def follow(time, start, length, tick):
     Returns
     -------
     ndarray, shape (m,)
-        Their starts, by at most half a frame other. Where the frames of a segment have no one phase, as
-        those of several detectors, it stays.
+        Their starts, moved by at most half a frame. A segment stays where its frames have no common phase, as
+        those of several detectors.
     """
     begin, end = np.searchsorted(time, [start, start + length])
     segment = np.repeat(np.arange(len(start)), end - begin)

@@ -3,18 +3,18 @@
 import numpy as np
 
 TOLERANCE = 1e-5
-"""Seconds that a good time interval may lack of a whole number of segments."""
+"""Seconds by which a good time interval may be too short for a whole number of segments."""
 
 
 MOST_BINS = 1 << 34
-"""Bins of a product beyond which its good time intervals, or its bins, are taken to be wrong: two
-years at 4 ms. It takes some minutes to transform them."""
+"""Most bins of a series: two years at 4 ms, which take minutes to transform. Where there are more, the good time
+intervals or the width of the bins must be wrong."""
 
 MOST_SEGMENTS = 1 << 24
-"""Segments of a product beyond which they are too short: there are some numbers of each in memory."""
+"""Most segments of a series: a few numbers of each are kept in memory."""
 
 
-def merge(start, stop):
+def merge(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sort good time intervals, and make one of those that touch or overlap.
 
     Parameters
@@ -31,20 +31,20 @@ def merge(start, stop):
     good = np.isfinite(start) & np.isfinite(stop) & (stop > start)
     if not good.any():
         return start[good], stop[good]
-    # As many have ended as have begun where a gap is: which of them they were does not matter.
+    # In a gap as many intervals have ended as have begun, so starts and ends can be sorted independently.
     start, stop = np.sort(start[good]), np.sort(stop[good])
     apart = start[1:] > stop[:-1]
     return start[np.append(True, apart)], stop[np.append(apart, True)]
 
 
-def whole_bins(start, stop, dt):
+def whole_bins(start: np.ndarray, stop: np.ndarray, dt: float) -> np.ndarray:
     """Return how many whole bins of `dt` seconds fit into each interval, as int64."""
     tolerance = min(TOLERANCE, dt / 2)
     bins = (np.asarray(stop) - np.asarray(start) + tolerance) / dt
     return np.floor(np.minimum(bins, 2 * MOST_BINS)).astype(np.int64)
 
 
-def segment_offsets(bins, n_bin):
+def segment_offsets(bins: np.ndarray, n_bin: int) -> tuple[np.ndarray, np.ndarray]:
     """Lay segments end to end from the start of each interval; what is left over is not used.
 
     Parameters
@@ -67,7 +67,9 @@ def segment_offsets(bins, n_bin):
     return interval, position * n_bin
 
 
-def exposed_fraction(time, dt, start, stop):
+def exposed_fraction(
+    time: np.ndarray, dt: float, start: np.ndarray, stop: np.ndarray
+) -> np.ndarray:
     """Return the fraction of each bin that lies inside good time intervals.
 
     Parameters

@@ -1,15 +1,15 @@
-"""Does the power of low frequencies leak into the others? The same segments with and without a window say it.
+"""Does the power of low frequencies leak into the others? A comparison of the same segments with and without a window tells.
 
-Where nothing leaks, both powers estimate the same spectrum, and their ratio is one but for chance. The power without
+Where nothing leaks, both powers estimate the same spectrum, and their ratio differs from one by chance only. The power without
 a window, S G, and that under a Hann window share part of their chance: in a band of n ordinates the variance of the
 logarithm of their ratio is (1 + 1.944 - 2) / n, for 1.944 is the variance of a sum of correlated ordinates over that of
 independent ones (Harris 1978, Proc. IEEE 66, 51), and the covariance is that of the power without a window.
 
-Power that falls faster than f^-2 from the lowest frequencies on leaks unless the ends of a segment happen to meet. They
-may, in a single segment; its spectrum is then that of another light curve, whose ends do, and is as little to be
-believed: so steep power counts too.
+Power that falls faster than f^-2 from the lowest frequencies on leaks, unless the two ends of a segment happen to be equal.
+In a single segment they may be; then nothing leaks, but the spectrum is as wrong as if it did. So steep power counts too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,13 +24,13 @@ LEAST_ORDINATES = 32
 UNEVEN = 1.2
 """How much larger the variance is where the power, multiplied by f^2, varies like f^2 or f^-2 over an octave."""
 ALPHA = 1e-3
-"""Probability of so much power without a window, were nothing leaking, below which something does."""
+"""Power leaks where its excess without a window has, by chance, a smaller probability than this."""
 STEP = 1.2
 """Least ratio of the powers, multiplied by f^2, of one band and the next where they are steep."""
 STEEP_ALPHA = 0.01
-"""Probability of such a fall if power falls as f^-2, below which it is steeper."""
+"""Power is steeper than f^-2 where such a fall has, by chance, a smaller probability than this."""
 LEAST_EXCESS = 0.1
-"""Excess of power, in the logarithm, that is worth a window; it costs half of the ordinates."""
+"""Least excess of power, in the logarithm, for which a window is used, because a window costs half of the ordinates."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Compared:
     ordinates: np.ndarray
 
 
-def compare(plain, windowed, noise, m) -> Compared:
+def compare(plain: np.ndarray, windowed: np.ndarray, noise: float, m: int) -> Compared:
     """Sum powers over the bands.
 
     Parameters
@@ -80,7 +80,7 @@ def compare(plain, windowed, noise, m) -> Compared:
 
 @dataclass(frozen=True)
 class Assessed:
-    """What the comparison says.
+    """The result of the comparison.
 
     Attributes
     ----------
@@ -99,11 +99,11 @@ class Assessed:
 
     @property
     def leaks(self) -> bool:
-        """Whether so much leaks, or would, that a window is needed."""
+        """Whether a window is needed."""
         return bool(self.p_value < ALPHA and self.excess > LEAST_EXCESS) or self.steep
 
 
-def assess(observations) -> Assessed:
+def assess(observations: Sequence[tuple[Compared, float]]) -> Assessed:
     """Say whether power leaks, from all observations of a product together.
 
     Parameters
@@ -131,7 +131,7 @@ def assess(observations) -> Assessed:
     return Assessed(p_value, float(excess[best]), steep)
 
 
-def is_steep(windowed, n) -> bool:
+def is_steep(windowed: np.ndarray, n: np.ndarray) -> bool:
     """Return whether power, multiplied by f^2, falls from the lowest band to the next two at least.
 
     Parameters

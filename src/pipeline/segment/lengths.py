@@ -1,4 +1,4 @@
-"""How long segments are: any product of 2, 3, 5 and 7 bins, of which enough fit into good time."""
+"""The length of segments: a product of 2, 3, 5 and 7 bins, so that enough segments fit into good time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ PRIMES = (2, 3, 5, 7)
 """Lengths whose prime factors are these are transformed fast."""
 
 NEARLY_ALL = 0.97
-"""Part of the most good time that any length allowed would use, which the length that is chosen uses."""
+"""The length that is chosen uses at least this part of the good time that the best allowed length uses."""
 
 SHORTER = 0.75
-"""How much shorter a segment may be made for the sake of the good time that is used."""
+"""Least length of a segment, relative to the longest possible one, that is chosen to use more of the good time."""
 
 SEVERAL = 8
-"""Ratio of the numbers of segments aimed at, from one length to the next under `several`."""
+"""Ratio of the numbers of segments that two successive lengths under `several` aim at."""
 
 MOST_SEGMENT_BINS = 1 << 25
-"""Bins of one segment that still can be transformed in the memory of a worker: 256 MiB of rates."""
+"""Most bins of a segment that can be transformed in the memory of a worker: 256 MiB of rates."""
 
 
 @dataclass(frozen=True)

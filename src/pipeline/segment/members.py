@@ -61,7 +61,7 @@ class Part:
     periodogram : Periodogram
         Of its segments.
     seen : object
-        What `gather` was told to find out while the observation was in memory.
+        What the function `look` of `gather` returned while the observation was in memory.
     """
 
     position: int

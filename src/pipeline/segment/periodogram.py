@@ -15,10 +15,10 @@ from pipeline.segment.taper import UNTREATED, Treatment
 from pipeline.segment.variability import Squares, scatter
 
 BLOCK = 1 << 21
-"""Bins transformed at a time: 16 MiB of rates, and about 64 MiB with what comes of them."""
+"""Bins transformed at a time: 16 MiB of rates, and about 64 MiB with their transforms."""
 
 EMPTY_BY_CHANCE = 20.0
-"""Mean counts in a segment above which an empty one (chance: e^-20) means a detector switched off."""
+"""Mean counts in a segment above which an empty segment (probability e^-20) means that the detector was off."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def average(
 
 @dataclass
 class _Sums:
-    """What is summed over the segments.
+    """Sums over the segments.
 
     Attributes
     ----------

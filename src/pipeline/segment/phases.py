@@ -1,4 +1,4 @@
-"""Phases of events at a trial frequency: phasors of blocks of time, and whether they agree."""
+"""Phases of events at a trial frequency: the phasors of blocks of time, and whether their directions agree."""
 
 from dataclasses import dataclass
 
@@ -36,14 +36,16 @@ class Pieces:
         """Middle of each, s."""
         return (self.start + self.stop) / 2
 
-    def phasors(self, frequency, cell, n_cell):
+    def phasors(self, frequency: float, cell: float, n_cell: int) -> np.ndarray:
         """Return the phasor of each cell for events of the expected rate; see `cell_phasors`."""
         turn = np.exp(-2j * np.pi * np.mod(frequency * self.middle, 1))
         steady = self.counts * np.sinc(frequency * (self.stop - self.start)) * turn
         return sum_in_cells(self.middle, steady, cell, n_cell)
 
 
-def pieces(time, start, stop, cell, neighbourhood) -> Pieces:
+def pieces(
+    time: np.ndarray, start: np.ndarray, stop: np.ndarray, cell: float, neighbourhood: float
+) -> Pieces:
     """Cut good time into cells, and expect in each the rate of its neighbourhood.
 
     Parameters
@@ -64,7 +66,7 @@ def pieces(time, start, stop, cell, neighbourhood) -> Pieces:
     return Pieces(begin, end, rate[of] * (end - begin))
 
 
-def _cut(start, stop, width):
+def _cut(start: np.ndarray, stop: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Cut disjoint intervals at the multiples of a width."""
     first, last = np.floor(start / width) + 1, np.ceil(stop / width) - 1
     count = np.maximum(last - first + 1, 0).astype(np.int64)
@@ -75,7 +77,7 @@ def _cut(start, stop, width):
     return lo[solid], hi[solid]
 
 
-def sum_in_cells(time, values, cell, n_cell):
+def sum_in_cells(time: np.ndarray, values: np.ndarray, cell: float, n_cell: int) -> np.ndarray:
     """Sum values, real or complex, in the cells of a raster that begins at 0.
 
     Parameters
@@ -96,7 +98,9 @@ def sum_in_cells(time, values, cell, n_cell):
     )
 
 
-def cell_phasors(time, weight, frequency, cell, n_cell):
+def cell_phasors(
+    time: np.ndarray, weight: np.ndarray | None, frequency: float, cell: float, n_cell: int
+) -> np.ndarray:
     """Return the phasor of each cell of a raster.
 
     Parameters
@@ -125,7 +129,14 @@ def cell_phasors(time, weight, frequency, cell, n_cell):
     return total
 
 
-def folded_phasors(time, weight, frequency, cell, n_cell, harmonics):
+def folded_phasors(
+    time: np.ndarray,
+    weight: np.ndarray | None,
+    frequency: float,
+    cell: float,
+    n_cell: int,
+    harmonics: int,
+) -> np.ndarray:
     """Return the phasors of a frequency and its multiples in each cell, from a folded profile.
 
     Parameters
@@ -151,7 +162,7 @@ def folded_phasors(time, weight, frequency, cell, n_cell, harmonics):
     return total * np.exp(-1j * np.pi * k / _PHASE_BINS) / np.sinc(k / _PHASE_BINS)
 
 
-def agreement(phasors):
+def agreement(phasors: np.ndarray) -> np.ndarray:
     """Return a bound on the probability that phasors of random directions are so aligned.
 
     Where a source has no strictly periodic signal, the phases of blocks longer than its coherence
@@ -166,7 +177,7 @@ def agreement(phasors):
 
     Returns
     -------
-    float or ndarray, shape (n,)
+    ndarray, shape () or (n,)
         Logarithm of the p-value, at most 0.
     """
     step, total = np.abs(phasors), np.abs(np.sum(phasors, axis=0))
@@ -176,10 +187,10 @@ def agreement(phasors):
     bound = np.zeros(np.shape(total))
     for kappa in _CONCENTRATIONS:
         bound = np.minimum(bound, _log_i0(kappa * step).sum(axis=0) - _log_i0(kappa * total))
-    return bound if bound.ndim else float(bound)
+    return np.asarray(bound)
 
 
-def concentration(phasors):
+def concentration(phasors: np.ndarray) -> float:
     """Return how well the phases of blocks agree that each are known: 1 for a strict period.
 
     A QPO whose phase wanders slowly, over many blocks, leaves phases that agree better than chance, but
@@ -211,6 +222,6 @@ def concentration(phasors):
     return float(np.abs(added.sum()) / np.abs(added).sum())
 
 
-def _log_i0(x):
+def _log_i0(x: np.ndarray) -> np.ndarray:
     """Return the logarithm of the modified Bessel function I0."""
     return np.log(ive(0, x)) + x

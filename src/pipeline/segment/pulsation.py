@@ -57,7 +57,26 @@ class Pulsation:
     limited: bool = False
 
 
-def candidates(power, m):
+@dataclass(frozen=True)
+class _Candidate:
+    """The frequency near a peak at which phases agree best.
+
+    Attributes
+    ----------
+    frequency : float
+        Hz.
+    log_p : float
+        Logarithm of the probability of phases that agree so well by chance.
+    trials : int
+        Frequencies that were tried.
+    """
+
+    frequency: float
+    log_p: float
+    trials: int
+
+
+def candidates(power: np.ndarray, m: float) -> np.ndarray:
     """Return the bins of an averaged periodogram that stand out of their neighbours, strongest first.
 
     Parameters
@@ -86,7 +105,7 @@ def candidates(power, m):
     return np.array(found, np.int64)
 
 
-def _level(power):
+def _level(power: np.ndarray) -> np.ndarray:
     """Return the running median of a periodogram, over fewer bins at low frequency."""
     level = ndimage.median_filter(power, min(31, len(power)), mode="nearest")
     for j in range(min(32, len(power))):
@@ -95,7 +114,14 @@ def _level(power):
     return level
 
 
-def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsation | None:
+def search(
+    series: Series,
+    frequency: np.ndarray,
+    power: np.ndarray,
+    m: int,
+    alpha: float,
+    background: float = 0.0,
+) -> Pulsation | None:
     """Look for a strictly periodic signal at the peaks of an averaged periodogram.
 
     Each narrow peak is a candidate. What was counted becomes, near its frequency, phasors of blocks of
@@ -129,27 +155,31 @@ def search(series: Series, frequency, power, m, alpha, background=0.0) -> Pulsat
     limited = affordable < len(peaks)
     peaks = peaks[:affordable]
     found = [_coherent(series, frequency[j]) for j in peaks]
-    trials = sum(n for *_, n in found)
+    trials = sum(one.trials for one in found)
     # A peak was chosen for the power of segments, and so for phases that agree within them: where blocks are
     # shorter, all bins of the periodogram are trials.
     shorter = [series.block(frequency[j]) < series.segment for j in peaks]
     chosen = np.where(shorter, len(power) / len(peaks), 1.0)
-    p_values = np.minimum(np.exp([log_p for _, log_p, _ in found]) * trials * chosen, 1.0)
+    p_values = np.minimum(np.exp([one.log_p for one in found]) * trials * chosen, 1.0)
     best = int(np.argmin(p_values))
     p_value = float(p_values[best])
     if p_value > alpha:
         return Pulsation(p_value, limited=limited)
     lines = [
-        (f, 1.5 / series.segment) for (f, *_), p in zip(found, p_values, strict=True) if p <= alpha
+        (one.frequency, 1.5 / series.segment)
+        for one, p in zip(found, p_values, strict=True)
+        if p <= alpha
     ]
-    pulse = _pulse(series, _fundamental(series, found[best][0]), background)
+    pulse = _pulse(series, _fundamental(series, found[best].frequency), background)
     p_value = min(1.0, max(p_value, float(np.exp(-0.4 * pulse.h)) * trials * chosen[best]))
-    told = {"p_value": p_value, "lines": np.append(pulse.lines, lines, axis=0), "limited": limited}
-    return replace(pulse, **told) if p_value <= alpha else Pulsation(p_value, limited=limited)
+    if p_value > alpha:
+        return Pulsation(p_value, limited=limited)
+    all_lines = np.append(pulse.lines, lines, axis=0)
+    return replace(pulse, p_value=p_value, lines=all_lines, limited=limited)
 
 
-def _coherent(series, frequency):
-    """Return the frequency near a peak at which phases agree best, log p there, and the trials.
+def _coherent(series: Series, frequency: float) -> "_Candidate":
+    """Return the frequency near a peak at which phases agree best.
 
     Where the phases are known well enough to see them wander, p is 1.
     """
@@ -174,10 +204,10 @@ def _coherent(series, frequency):
     own = turned[:, k] * np.exp(-2j * np.pi * middle * finer[k])
     kept = phases.concentration(own[own != 0])
     log_p_kept = 0.0 if kept < _PHASE_KEPT else float(log_p[k])
-    return frequency + offset[k], log_p_kept, len(near)
+    return _Candidate(frequency + offset[k], log_p_kept, len(near))
 
 
-def _climbed(blocks, time, step):
+def _climbed(blocks: np.ndarray, time: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
     """Change the frequencies of blocks' phasors by at most a step to where their sums are largest.
 
     Returns the phasors, shape (n_block, n), and the changes, Hz, shape (n,).
@@ -188,35 +218,36 @@ def _climbed(blocks, time, step):
     return blocks * np.exp(-2j * np.pi * np.outer(time, best)), best
 
 
-def _summed(phasors, block):
+def _summed(phasors: np.ndarray, block: np.ndarray) -> np.ndarray:
     """Sum the phasors of cells, shape (n_cell, n), in blocks; shape (n_block, n)."""
     order = np.argsort(block, kind="stable")
     first = np.flatnonzero(np.diff(block[order], prepend=-1))
     return np.add.reduceat(phasors[order], first, axis=0)
 
 
-def _fundamental(series, frequency):
+def _fundamental(series: Series, frequency: float) -> float:
     """Return the frequency of the pulse, given that of one of its harmonics.
 
-    Power is looked for at the multiples of its parts, a half to a twelfth, up to twice: the pulse is the largest
-    frequency of which all that have it are multiples.
+    Power is looked for at the multiples of its parts, a half to a twelfth, up to twice the frequency. The pulse is the
+    largest frequency that has all multiples with power among its own multiples.
     """
-    folded, _, middle = series.folded(frequency, 1)
-    frequency += _offset(folded, middle, np.ones(1))
+    folded = series.folded(frequency, 1)
+    frequency += _offset(folded.phasors, folded.middle, np.ones(1))
     denominators = [1]
     for parts in _PARTS:
         reach = 2.0 if series.resolution == 0 else min(2.0, 0.5 / (series.resolution * frequency))
         multiples = np.array([k for k in range(1, int(reach * parts) + 1) if k % parts])
         if not len(multiples):
             continue
-        folded, _, middle = series.folded(frequency / parts, 2 * parts)
-        log_p = phases.agreement(_summed(folded, series.blocks(frequency, middle)))
+        folded = series.folded(frequency / parts, 2 * parts)
+        blocks = series.blocks(frequency, folded.middle)
+        log_p = phases.agreement(_summed(folded.phasors, blocks))
         found = multiples[log_p[multiples - 1] < np.log(_LINE / len(multiples))]
         denominators += [parts // gcd(int(k), parts) for k in found]
     return frequency / lcm(*denominators)
 
 
-def _offset(folded, middle, weight):
+def _offset(folded: np.ndarray, middle: np.ndarray, weight: np.ndarray) -> float:
     """Return by how much the frequency must change for most weighted power, at most 1 / span."""
     span = middle[-1] + middle[0]
     lo, hi = -1 / span, 1 / span
@@ -228,21 +259,24 @@ def _offset(folded, middle, weight):
     return best
 
 
-def _turned(folded, middle, offset):
+def _turned(folded: np.ndarray, middle: np.ndarray, offset: float) -> np.ndarray:
     """Return phasors of the harmonics at a frequency changed by an offset."""
     k = np.arange(1, folded.shape[1] + 1)
     return folded * np.exp(-2j * np.pi * offset * np.outer(middle, k))
 
 
-def _pulse(series, frequency, background) -> Pulsation:
+def _pulse(series: Series, frequency: float, background: float) -> Pulsation:
     """Measure a pulse."""
     highest = _HARMONICS
     if series.resolution > 0:
         highest = int(np.clip(0.5 / (series.resolution * frequency), 1, _HARMONICS))
-    folded, counts, middle = series.folded(frequency, highest)
+    of_cells = series.folded(frequency, highest)
+    folded, counts, middle = of_cells.phasors, of_cells.counts, of_cells.middle
     n, k = counts.sum(), np.arange(1, highest + 1)
     level, offset = _levels(folded, counts, series.blocks(frequency, middle)), 0.0
-    for _ in range(3):  # of the frequency, H and its harmonics; of these, the frequency
+    for _ in range(
+        3
+    ):  # H and its harmonics follow from the frequency, and the frequency from these
         squares = 2 / n * np.abs(_turned(folded, middle, offset).sum(axis=0)) ** 2
         statistic = np.cumsum(squares / level) - 4 * k + 4
         best = int(np.argmax(statistic))
@@ -271,7 +305,9 @@ def _pulse(series, frequency, background) -> Pulsation:
     )
 
 
-def _sandwich(phasors, counts, middle, level):
+def _sandwich(
+    phasors: np.ndarray, counts: np.ndarray, middle: np.ndarray, level: np.ndarray
+) -> tuple[float, float]:
     """Return the errors of the frequency and of the power from the scatter of the cells.
 
     Where most counts are pulsed, the noise of the harmonics is not independent.
@@ -285,7 +321,7 @@ def _sandwich(phasors, counts, middle, level):
     return float(np.sqrt(np.sum(slope**2)) / bend), float(np.sqrt(np.sum(power**2)))
 
 
-def _levels(folded, counts, block):
+def _levels(folded: np.ndarray, counts: np.ndarray, block: np.ndarray) -> np.ndarray:
     """Return the power at each harmonic that is not coherent, over that of Poisson noise; at least 1.
 
     It is the scatter of the blocks' phasors about their mean, each in proportion to its counts.

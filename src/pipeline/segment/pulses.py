@@ -13,7 +13,11 @@ from pipeline.segment.pulsation import Pulsation
 from pipeline.status import Flag
 
 FEWEST = 64
-"""Events, or bins, of which a pulsation can be told; and ordinates that are left for the fit."""
+"""Fewest events, or bins, that are searched for a pulsation."""
+
+
+FEWEST_ORDINATES = 32
+"""Fewest ordinates that are left for the fit."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def clean(frequency: np.ndarray, found: Sequence[Pulsation | None]) -> np.ndarra
     for pulse in found:
         for line, reach in pulse.lines if pulse is not None else ():
             mask &= np.abs(frequency - line) > reach
-    return mask if np.sum(mask) >= FEWEST // 2 else np.ones(len(frequency), bool)
+    return mask if np.sum(mask) >= FEWEST_ORDINATES else np.ones(len(frequency), bool)
 
 
 def summary(found: Sequence[Pulsation | None]) -> Pulses:

@@ -1,4 +1,4 @@
-"""Averaging of neighbouring frequencies, with the number of ordinates kept."""
+"""Averages over neighbouring frequencies, which keep the number of ordinates."""
 
 from dataclasses import dataclass
 
@@ -30,12 +30,19 @@ class Spectrum:
     n: np.ndarray
     power_err: np.ndarray
 
-    def keep(self, mask):
+    def keep(self, mask: np.ndarray) -> "Spectrum":
         """Return the bins in which `mask` is true."""
         return Spectrum(*(a[mask] if len(a) else a for a in vars(self).values()))
 
 
-def logarithmic(frequency, weight, power, m, df, fraction):
+def logarithmic(
+    frequency: np.ndarray,
+    weight: np.ndarray,
+    power: np.ndarray,
+    m: float | np.ndarray,
+    df: float,
+    fraction: float,
+) -> Spectrum:
     """Rebin an averaged periodogram in bins whose width grows with their frequency.
 
     Parameters
@@ -47,7 +54,7 @@ def logarithmic(frequency, weight, power, m, df, fraction):
     power : ndarray, shape (n_frequency,)
         Power averaged over segments.
     m : float or ndarray, shape (n_frequency,)
-        Segments, or how many like ones those are worth that were averaged.
+        Segments that were averaged, or the number of like segments that they are worth.
     df : float
         Spacing of the frequencies, Hz.
     fraction : float
@@ -74,7 +81,7 @@ def logarithmic(frequency, weight, power, m, df, fraction):
     )
 
 
-def _first_ordinates(number, fraction):
+def _first_ordinates(number: np.ndarray, fraction: float) -> np.ndarray:
     """Return the position of the first ordinate of each bin, given their multiples of df."""
     first, position = [], 0
     while position < len(number):

@@ -16,10 +16,10 @@ from pipeline.segment.periodogram import (
 from pipeline.segment.taper import UNTREATED, Treatment
 
 MIN_EXPOSED = 0.99
-"""Part of a light curve's bin (of its exposed part, where that is known) inside good time."""
+"""Least part of a bin of a light curve (of its exposed part, where that is known) inside good time."""
 
 VARIANCE_BINS = 64
-"""Bins of a segment of events from which the excess variance is taken."""
+"""Bins of a segment of events that the excess variance is computed from."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Events:
     dt : float
         Width of a bin, s.
     tick : float
-        Spacing of the detector's frames, of which a bin holds a whole number, s; 0 if they are of no
-        account.
+        Spacing of the detector's frames, s, if a bin holds a whole number of them; 0 if frames are so short that
+        they do not matter.
     """
 
     time: np.ndarray

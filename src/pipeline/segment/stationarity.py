@@ -22,7 +22,7 @@ class Scatter:
     Attributes
     ----------
     chi2 : float
-        It follows a chi2 distribution where the powers are the same but for chance.
+        It follows a chi2 distribution where the powers differ by chance only.
     dof : int
         Degrees of freedom of that; 0 where nothing was compared.
     """

@@ -1,12 +1,12 @@
-"""Windows and trends: what keeps the power of low frequencies from leaking into all others.
+"""Windows and trends, which keep the power of low frequencies from leaking into all others.
 
 A segment is a stretch cut out of a longer light curve. Its ends do not meet, and the step between them has power at
 all frequencies, proportional to f^-2: red noise steeper than that, and trends, look like f^-2. A window that goes to
 zero at the ends, a taper, prevents it (Harris 1978, Proc. IEEE 66, 51; Percival & Walden 1993, "Spectral Analysis
 for Physical Applications", CUP, chapter 6). Its price: neighbouring ordinates are no longer independent. So only
-every second one is kept, and those from the fourth on: below, the window mixes each with much stronger neighbours.
-What is kept is distributed like the ordinates of white noise, and what is lost with the others is 3 % of the
-information that the window has left.
+every second ordinate is kept, from the fourth on, because the window mixes the first three with much stronger neighbours.
+The ordinates that are kept are distributed like those of white noise; the others hold only 3 % of the information that is
+left under the window.
 """
 
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ UNTREATED = Treatment()
 """No window, and only the mean subtracted."""
 
 HALF_BANDWIDTH = 2.5
-"""Of the DPSS taper, NW: its power outside of ± NW / T is 2.8e-6."""
+"""NW of the DPSS taper, whose power outside of ± NW / T is 2.8e-6."""
 
 
 @dataclass(frozen=True)
 class Taper:
-    """What a window does to the ordinates of a periodogram.
+    """The effect of a window on the ordinates of a periodogram.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ DEGREES = {"constant": 0, "linear": 1, "quadratic": 2}
 """Degree of the polynomial that is subtracted from each segment."""
 
 LEAST = 12
-"""Ordinates that a window must leave for it to be used under ``auto``: fewer cannot be fitted."""
+"""Under ``auto`` a window is used where it leaves at least this number of ordinates: fewer cannot be fitted."""
 
 
 def treatment(taper: str, detrend: str, n_bin: int, leaks: bool) -> Treatment:

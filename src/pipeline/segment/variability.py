@@ -7,9 +7,9 @@ import numpy as np
 from pipeline.status import Flag
 
 SIGNIFICANT = 3.0
-"""Errors of the variance of noise alone that an excess must have for there to be an rms."""
+"""There is an rms where the excess exceeds this number of errors of the variance of noise alone."""
 ONE_SIDED = 1.6449
-"""Errors above the value of a 95 % upper limit."""
+"""Number of errors between the value and its 95 % upper limit."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pipeline.status import Flag, Status
 class Timing:
     """What is known of an average of events or light curves, and not of a power spectrum that comes ready-made.
 
-    The fields are columns of SPECTRA, but for `excess` and `pulses`, which are several.
+    Each field is a column of SPECTRA, except `excess` and `pulses`, which are several columns.
     """
 
     dt: float
