@@ -11,8 +11,8 @@ import sys
 import numpy as np
 from _common import report
 
-from pipeline.fit import Engine, Model, PowerSpectrum, Spectra, configure, fit_model
-from pipeline.fit.significance.criteria import choose
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, Spectra, configure, fit_model
+from pipeline.fit.search.choice import best_model
 from pipeline.segment.rebin import logarithmic
 
 SEGMENTS, FREQUENCIES, LENGTH, REBIN = 16, 4096, 128.0, 0.02
@@ -50,13 +50,16 @@ def as_it_is(frequency, power):
 
 def with_peak(spectra, widths):
     """Return by sample size whether the model with the peak is chosen, and the number of bins."""
-    fits = [fit_model(Engine(PowerSpectrum(model)), spectra, widths) for model in (NULL, PEAK)]
+    fits = [
+        fit_model(Batch(Engine(PowerSpectrum(model)), spectra, widths)) for model in (NULL, PEAK)
+    ]
     deviance = np.array([f.statistic for f in fits])
     n_free = np.array([f.n_free for f in fits])
-    bins = len(spectra.power)
+    bins, known = len(spectra.power), np.isfinite(deviance)
     sizes = {"ordinates": spectra.weight.sum(axis=0), "bins": bins}
     return {
-        name: choose(deviance + n_free * np.log(n), n_free) == 1 for name, n in sizes.items()
+        name: best_model(known, n_free, deviance + n_free * np.log(n)) == 1
+        for name, n in sizes.items()
     }, bins
 
 

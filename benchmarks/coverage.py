@@ -13,9 +13,9 @@ import numpy as np
 from _common import report, simulate
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, PowerSpectrum, add_profiles, configure, fit_model
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, add_profiles, configure, fit_model
+from pipeline.fit.search.batch import End
 from pipeline.fit.uncertainty.intervals import is_weak
-from pipeline.fit.uncertainty.profile import End
 
 FIXED = {"lorentzian": {"frequency": {"fixed": 6.0}, "fwhm": {"fixed": 1.0}}}
 NOMINAL, TARGET, PER_BATCH = 68.27, 1.5, 2500
@@ -43,7 +43,7 @@ def fits(engine, truth, grid, n, simulations, seed=1):
         lanes = min(PER_BATCH, simulations - start)
         spectra, u = simulate(engine.objective.model, truth, grid, n, lanes, rng)
         widths = np.full_like(spectra.power, grid[1] - grid[0])
-        yield spectra, widths, fit_model(engine, spectra, widths), u
+        yield spectra, widths, fit_model(Batch(engine, spectra, widths)), u
 
 
 def by_covariance(result, u):
@@ -77,15 +77,15 @@ def measure(engine, workload, simulations, profiled):
     left = profiled
     for spectra, widths, result, u in fits(engine, truth, grid, n, simulations):
         inside["covariance"].append(by_covariance(result, u))
-        mended = add_profiles(engine, spectra, widths, result)
+        mended = add_profiles(Batch(engine, spectra, widths), result)
         holds, there = by_profile(mended, u)
         inside["default"].append(np.where(there, holds, by_covariance(mended, u)))
         inside["weak"].append(is_weak(mended)[engine.objective.model.slot_of()])
         lanes = np.arange(min(left, spectra.power.shape[1]))
         left -= lanes.size
         if lanes.size:
-            few = spectra.take(lanes), widths[:, lanes], result.take(lanes)
-            full = add_profiles(engine, *few, which="all")
+            few = Batch(engine, spectra, widths).take(lanes)
+            full = add_profiles(few, result.take(lanes), which="all")
             inside["profile"].append(np.logical_and(*by_profile(full, u)))
             inside["upper_limit"].append(full.profiles.limit >= u)
     each = {k: 100 * np.concatenate(v, axis=1).mean(axis=1) for k, v in inside.items()}

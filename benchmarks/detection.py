@@ -23,7 +23,7 @@ from scipy import stats
 
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, PowerSpectrum, configure, fit_model
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, configure, fit_model
 from pipeline.fit.driver import fit_rows
 from pipeline.fit.significance.detection import detect_peak
 
@@ -43,13 +43,13 @@ def tests(components, spectra, seed, **options):
     """Test every spectrum for a Lorentzian beside the components."""
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
     null = fit_model(
-        Engine(PowerSpectrum(Model.from_components("null", components))), spectra, widths
+        Batch(Engine(PowerSpectrum(Model.from_components("null", components))), spectra, widths)
     )
     peak = Model.from_components("peak", [*components, "lorentzian"])
     engine = Engine(PowerSpectrum(peak), precision="float32")
     seeds = [[seed, k] for k in range(spectra.power.shape[1])]
     start = time.perf_counter()
-    found = detect_peak(engine, spectra, widths, null, seeds, **options)
+    found = detect_peak(Batch(engine, spectra, widths), null, seeds, **options)
     return found, time.perf_counter() - start
 
 
@@ -102,21 +102,21 @@ def uniformity(sources):
         for n in (1, 50):
             spectra = drawn(components, truth, n, sources, 100 + n)
             found, seconds = tests(components, spectra, n, draws=DRAWS, enough=ENOUGH)
-            there = np.isfinite(found.p_value)
-            alarms = int((found.p_value[there] <= ALPHA).sum())
+            there = np.isfinite(found.p.p_value)
+            alarms = int((found.p.p_value[there] <= ALPHA).sum())
             report(
                 "detection",
                 f"p-values of {sources} sources without a peak: {name} + constant, n = {n}",
                 "KS p",
-                float(stats.kstest(spread(found, ENOUGH)[there], "uniform").pvalue),
+                float(stats.kstest(spread(found.p, ENOUGH)[there], "uniform").pvalue),
                 floor=0.01,
                 floor_name="the least that is accepted",
                 tested=int(there.sum()),
                 false_alarms=alarms,
                 expected_alarms=ALPHA * int(there.sum()),
                 binomial_p=float(stats.binomtest(alarms, int(there.sum()), ALPHA).pvalue),
-                draws=int(found.draws.sum()),
-                failed=int(found.failed.sum()),
+                draws=int(found.p.draws.sum()),
+                failed=int(found.p.failed.sum()),
                 seconds=seconds,
             )
 
@@ -149,9 +149,9 @@ def of_a_survey(name, powers, n, models, sources):
         reached=np.array([row["lrt_reached"] for row in best]),
         method=[row["lrt_method"] for row in best],
     )
-    there = np.isfinite(found.p_value)
-    alarms = int((found.p_value[there] <= ALPHA).sum())
-    p_value = spread(found, ENOUGH)[there]
+    there = np.isfinite(found.p.p_value)
+    alarms = int((found.p.p_value[there] <= ALPHA).sum())
+    p_value = spread(found.p, ENOUGH)[there]
     sizes = np.array([len(row["components"]) for row in best])
     report(
         "detection",
@@ -169,7 +169,7 @@ def of_a_survey(name, powers, n, models, sources):
         by_components={
             size: [
                 int(np.sum(there & (sizes == size))),
-                int(np.sum(found.p_value[there & (sizes == size)] <= ALPHA)),
+                int(np.sum(found.p.p_value[there & (sizes == size)] <= ALPHA)),
             ]
             for size in np.unique(sizes).tolist()
         },
@@ -199,7 +199,7 @@ def power(folder):
         truth = [*NULLS["power law"][1], max(variance, 1e-9), 6.0, 0.6]
         spectra = drawn([*RED, "lorentzian"], truth, 50, 100, 200 + k)
         found, _ = tests(RED, spectra, k, draws=300, enough=ENOUGH)
-        fractions.append(float((found.p_value < ALPHA).mean()))
+        fractions.append(float((found.p.p_value < ALPHA).mean()))
     report(
         "detection",
         "fraction of 100 sources with p < 0.01 against the variance of a peak of Q = 10, n = 50",

@@ -12,7 +12,7 @@ from _common import report, simulate
 from scipy.special import gammaln
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, PowerSpectrum, configure, fit_model
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, configure, fit_model
 from pipeline.fit.uncertainty.importance import sample
 
 GRID = np.linspace(0.1, 12.8, 128)
@@ -48,8 +48,8 @@ def _solve(number):
     spectra, _ = simulate(model, truth, GRID, n, 1, np.random.default_rng(number))
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
     engine = Engine(PowerSpectrum(model))
-    result = fit_model(engine, spectra, widths)
-    found = sample(engine, spectra, widths, result, [[1, number]], draws=4096)
+    result = fit_model(Batch(engine, spectra, widths))
+    found = sample(Batch(engine, spectra, widths), result, [[1, number]], draws=4096)
     nested = _nested(priors, spectra.power[:, 0], n, number)
     ours, peer = float(found.log_evidence[0]), float(nested.logz[-1])
     laplace = float(found.log_evidence_laplace[0])

@@ -20,7 +20,7 @@ from pipeline.columns.catalogue import SOURCES
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, PowerSpectrum, configure, fit_model
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, configure, fit_model
 from pipeline.fit.significance.detection import peak_to_test
 
 EXAMPLE = ROOT / "config" / "examples" / "grs1915.yaml"
@@ -87,10 +87,9 @@ def false_components(slope, amplitude, sources=400):
     spectra, _ = simulate(red, truth, grid, n, sources, np.random.default_rng(int(10 * slope)))
     model = Model.from_components(name, components)
     widths = np.gradient(spectra.frequency, axis=0)
-    found = fit_model(
-        Engine(PowerSpectrum(model)), spectra, widths, min_delta_bic=options.min_delta_bic
-    )
-    return float((peak_to_test(found, spectra, widths, CatalogOptions().qpo_min_q) >= 0).mean())
+    batch = Batch(Engine(PowerSpectrum(model)), spectra, widths)
+    found = fit_model(batch, min_delta_bic=options.min_delta_bic)
+    return float((peak_to_test(batch, found, CatalogOptions().qpo_min_q) >= 0).mean())
 
 
 def main():

@@ -30,10 +30,11 @@ from astropy.io import fits
 
 from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
-from pipeline.ingest.archive.walk import find
+from pipeline.ingest.archive.walk import list_folder
 from pipeline.ingest.files import fits_file
-from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read import reader
 from pipeline.ingest.times import gti
 from pipeline.simulate.dialects import Target, event_list, rate_curve_xmm
@@ -97,10 +98,10 @@ def write_archive(folder):
 
 
 def entry(folder, file):
-    """Return the row of the plan for a file."""
-    item = next(item for item in find(folder) if item["file"] == file)
-    (row,) = resolve([scan_file(item, folder, OPTIONS)], "observation")
-    return {"reason": ""} | row
+    """Return the entry of a plan for a file."""
+    listed = next(listed for listed in list_folder(folder) if listed.file == file)
+    (found,) = complete([scan_file(listed, folder, OPTIONS)], "observation")
+    return Entry.of_found(found)
 
 
 def peer(path, **options):
@@ -145,18 +146,19 @@ PEAK = """
 import sys
 from pathlib import Path
 from pipeline.config.ingest import IngestOptions
-from pipeline.ingest import driver, reader
-from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest import driver
+from pipeline.ingest.archive.walk import list_folder
+from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.scan import scan_file
-from pipeline.ingest.archive.walk import find
+from pipeline.ingest.plan.shard import Entry
 
 task, folder, file = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 options = IngestOptions()
-item = next(item for item in find(folder) if item["file"] == file)
-(row,) = resolve([scan_file(item, folder, options)], "observation")
-row["reason"] = row.get("reason", "")
+listed = next(listed for listed in list_folder(folder) if listed.file == file)
+(found,) = complete([scan_file(listed, folder, options)], "observation")
 if task == "ours":
-    driver.read_part((0, row), folder, options, folder / "parts", reader.read_products)
+    item = driver.Item(0, Entry.of_found(found))
+    driver.read_part(item, folder, options, folder / "parts", driver.read_products)
 if task == "astropy":
     import numpy as np
     from astropy.io import fits
@@ -178,14 +180,15 @@ def peak(task, folder, file):
 
 def report_reading(folder, file, what):
     """Print the lines of one file."""
-    path, row = folder / file, entry(folder, file)
+    path, planned = folder / file, entry(folder, file)
 
     def observation():
-        read = reader.read_products(row, folder, OPTIONS)[0]
-        assert read["status"] == "ok", read["reason"]
+        read = reader.read_products(planned, folder, OPTIONS)[0]
+        assert read.status == "ok", read.reason
 
     def stored():
-        driver.read_part((0, row), folder, OPTIONS, folder / "parts", reader.read_products)
+        item = driver.Item(0, planned)
+        driver.read_part(item, folder, OPTIONS, folder / "parts", reader.read_products)
 
     lines = (
         ("read", columns, peer, "astropy.io.fits, same columns"),

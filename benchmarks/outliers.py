@@ -17,7 +17,7 @@ import numpy as np
 from _common import report, simulate, spread
 from scipy import stats
 
-from pipeline.fit import Engine, Model, PowerSpectrum, configure, fit_model
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, configure, fit_model
 from pipeline.fit.significance.predictive import check
 
 GRID = np.linspace(0.1, 25.0, 250)
@@ -36,11 +36,12 @@ def checks(components, spectra, seed, **options):
     """Fit the model to every spectrum and check it; return also the seconds of the check."""
     model = Model.from_components("model", components)
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    result = fit_model(Engine(PowerSpectrum(model)), spectra, widths)
+    batch = Batch(Engine(PowerSpectrum(model)), spectra, widths)
+    result = fit_model(batch)
     seeds = [[seed, k] for k in range(spectra.power.shape[1])]
     start = time.perf_counter()
     found = check(
-        Engine(PowerSpectrum(model), precision="float32"), spectra, widths, result, seeds, **options
+        batch.on(Engine(PowerSpectrum(model), precision="float32")), result, seeds, **options
     )
     return found, time.perf_counter() - start
 
@@ -112,9 +113,9 @@ def uniformity(sources):
                     k: [int((p.p_value[there] <= a).sum()) for a in ALPHAS]
                     for k, p in p_values.items()
                 },
-                alarms_of_trials=[int((found.p_trials[there] <= a).sum()) for a in ALPHAS],
+                alarms_of_trials=[int((found.window.p_trials[there] <= a).sum()) for a in ALPHAS],
                 expected_alarms=[a * int(there.sum()) for a in ALPHAS],
-                origins={o: found.origin.count(o) for o in sorted(set(found.origin))},
+                origins={o: int((found.origin == o).sum()) for o in sorted(set(found.origin))},
                 draws=int(found.draws.sum()),
                 failed=int(found.failed.sum()),
                 seconds_a_source=seconds / sources,
@@ -130,7 +131,7 @@ def power():
         spectra = drawn("power law", 1, 100, 200 + k)
         spectra.power[place] += line * continuum
         found, _ = checks(components, spectra, k, draws=300, enough=ENOUGH)
-        there = np.abs(found.frequency - GRID[place]) <= found.width / 2
+        there = np.abs(found.window.frequency - GRID[place]) <= found.window.width / 2
         fractions.append(float((there & (found.p_outlier.p_value < 0.01)).mean()))
     report(
         "outliers",

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from _common import report, simulate, timed
 
-from pipeline.fit import Engine, Model, PowerSpectrum, Spectra, configure, fit_model
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, Spectra, configure, fit_model
 from pipeline.fit.uncertainty.diagnostics import diagnose
 from pipeline.fit.uncertainty.hmc import CHAINS, sample_chains
 from pipeline.fit.uncertainty.importance import GOOD_K, sample
@@ -38,9 +38,10 @@ def main():
     spectra, _ = simulate(model, TRUTH, GRID, N, SOURCES, np.random.default_rng(1))
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
     engine = Engine(PowerSpectrum(model), devices=devices)
-    result = fit_model(engine, spectra, widths)
+    batch = Batch(engine, spectra, widths)
+    result = fit_model(batch)
     seeds = [[1, k] for k in range(SOURCES)]
-    run = partial(sample, engine, spectra, widths, result, seeds, draws=DRAWS)
+    run = partial(sample, batch, result, seeds, draws=DRAWS)
     seconds, found = timed(run, repeats=5)
     report(
         "posterior",
@@ -56,12 +57,13 @@ def main():
         evidence_error_median=float(np.nanmedian(found.log_evidence_error)),
         device=f"{len(devices)} x {devices[0].device_kind}",
     )
-    _chains(engine, spectra, widths, result, seeds)
+    _chains(batch, result, seeds)
 
 
-def _chains(engine, spectra, widths, result, seeds):
+def _chains(batch, result, seeds):
     """Print what chains give, ours and those of others on the first few spectra."""
-    run = partial(sample_chains, engine, spectra, widths, result, seeds)
+    engine, spectra = batch.engine, batch.spectra
+    run = partial(sample_chains, batch, result, seeds)
     seconds, cpu, found = _clock(run)
     few = spectra.take(np.arange(FEW)), result.take(np.arange(FEW))
     lines = {"BlackJAX NUTS": partial(_blackjax, engine, *few)}

@@ -20,7 +20,7 @@ from astropy.io import fits
 from pipeline.config.archive import SourceOptions
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import IngestOptions
-from pipeline.ingest import driver
+from pipeline.ingest import plan_driver
 
 FILES, FOLDER, ROWS, SAMPLE = 100_000, 1000, 65_536, 1000
 
@@ -61,7 +61,7 @@ def make(archive, count):
 def scan(archive, work):
     """Plan the archive, and return the seconds it took."""
     start = time.perf_counter()
-    driver.plan(
+    plan_driver.run(
         archive=archive,
         observations=work / "observations.parquet",
         plan=work / "plan",

@@ -25,6 +25,7 @@ _STATEMENT = re.compile(
 """An import, up to the end of its line or its closing bracket; also in a function, or what looks like one."""
 
 
+@lru_cache
 def code_version(*parts: str, root: Path = ROOT) -> str:
     """Return a hash of the code of subpackages or modules and of all that they import of the package.
 

@@ -17,7 +17,7 @@ from pipeline.catalog.formats import FORMATS, chosen
 from pipeline.catalog.formats.base import Format, Output
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
-from pipeline.columns.fits import CURVES, MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.ingest import INGEST as READINGS
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.registry import CATALOGUE
@@ -35,6 +35,8 @@ from pipeline.declared import (
     Value,
     remote,
 )
+from pipeline.fit.analyses import ANALYSES
+from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.segment.products import PRODUCTS
 from pipeline.segment.products.base import Product
 
@@ -59,7 +61,7 @@ SIMULATE = Stage(
 LIST = Stage(
     "list",
     "List the files of an archive on a server.",
-    "ingest.driver:list_archive",
+    "ingest.list_driver:run",
     writes=(File("output", "listing.parquet", LISTING),),
     arguments=(
         Value("archive", lambda survey: survey.archive, "place", is_reason=True),
@@ -70,7 +72,7 @@ LIST = Stage(
 PLAN = Stage(
     "plan",
     "Find the files of an archive and spread its sources over shards.",
-    "ingest.driver:plan",
+    "ingest.plan_driver:run",
     # `pipeline run` lists anew; a listing that did not change is left as it is.
     reads=(File("listing", "listing.parquet", LISTING, when=remote),),
     writes=(
@@ -92,7 +94,7 @@ PLAN = Stage(
 DOWNLOAD = Stage(
     "download",
     "Download the files of a shard from the server of the archive.",
-    "ingest.driver:download",
+    "ingest.download_driver:run",
     reads=(File("plan", "plan/{shard}.tsv"),),
     writes=(File("output", "download/{shard}.tsv"),),
     arguments=(
@@ -148,7 +150,11 @@ FIT = Stage(
         File("models", "fit/{shard}.models.parquet", MODELS),
         File("parameters", "fit/{shard}.parameters.parquet", PARAMETERS),
         File("curves", "fit/{shard}.curves.parquet", CURVES),
-        File("samples", "fit/{shard}.samples.parquet", SAMPLES),
+        *(
+            File(analysis.name, f"fit/{{shard}}.{analysis.name}.parquet", analysis.table)
+            for analysis in ANALYSES
+            if analysis.table is not None
+        ),
     ),
     arguments=(Section("options", "fit"),),
 )

@@ -120,12 +120,12 @@ def look_again(survey: Survey, directory: Path) -> list[str]:
     directory : Path
         Its folder.
     """
-    from pipeline.ingest.driver import list_archive, with_failures
+    from pipeline.ingest import download_driver, list_driver
 
     print(f"listing the archive {survey.archive}", file=sys.stderr)
     listing = directory / LIST.written(LISTING).pattern(survey)
-    list_archive(archive=survey.archive, output=listing, options=survey.remote)
-    again = with_failures(
+    list_driver.run(archive=survey.archive, output=listing, options=survey.remote)
+    again = download_driver.outputs_to_remake(
         listing=listing,
         observations=directory / PLAN.written(OBSERVATIONS).pattern(survey),
         downloads=directory / RESULTS / DOWNLOAD.name,
@@ -225,7 +225,7 @@ def _only_run(directory: Path) -> Iterator[TextIO]:
 
 
 def _options(cores: int) -> list[str]:
-    """Return the options of a run; a profile in SNAKEMAKE_PROFILE decides on cores unless told."""
+    """Return the options of a run; without `cores`, a profile in SNAKEMAKE_PROFILE decides."""
     options = ["--rerun-incomplete", "--logger", "survey"]
     if cores or "SNAKEMAKE_PROFILE" not in os.environ:
         options += ["--cores", str(cores or "all")]

@@ -9,11 +9,11 @@ from astropy.io import fits
 from pipeline.catalog.conservation import RowsLost
 from pipeline.catalog.driver import run
 from pipeline.columns.catalogue import REJECTED, SOURCES
-from pipeline.columns.fits import SAMPLES
 from pipeline.columns.registry import CATALOGUE
 from pipeline.config.catalog import CatalogOptions
-from pipeline.config.fit import FitOptions, SamplesOptions
+from pipeline.config.fit import FitOptions
 from pipeline.config.survey import Survey
+from pipeline.fit.analyses.samples import SAMPLES, SamplesOptions
 from pipeline.status import Flag
 from pipeline.tables import TableError, read_parquet, rows_of
 

@@ -15,8 +15,9 @@ from astropy.table import QTable
 
 from pipeline.catalog.driver import collect_samples, publish
 from pipeline.columns.catalogue import SOURCES
-from pipeline.columns.fits import MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.registry import CATALOGUE
+from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.status import Flag
 from pipeline.tables import read_parquet, rows_of, to_arrow, write_parquet
 

@@ -4,8 +4,13 @@ import jax
 import numpy as np
 import pytest
 
+from pipeline import tables
+from pipeline.columns.fits import PARAMETERS
 from pipeline.fit import Grid, Model, Problem, Spectra, configure
 from pipeline.fit.significance.montecarlo import Method
+from pipeline.fit.tables.derived import Products
+from pipeline.fit.tables.parameters import parameter_rows
+from pipeline.fit.tables.sources import Sources
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -86,3 +91,76 @@ def far():
 def spread():
     """Function that spreads p-values, see `_spread`."""
     return _spread
+
+
+class Binned:
+    """Bins between edges, and rows of SPECTRA in them.
+
+    Parameters
+    ----------
+    edges : array, shape (bins + 1,)
+        Hz.
+    segments : float
+        Raw ordinates a Hz.
+    """
+
+    def __init__(self, edges, segments):
+        self.low, self.high = edges[:-1], edges[1:]
+        self.width = self.high - self.low
+        self.n = segments * self.width
+
+    def lorentzian(self, variance, frequency, fwhm):
+        """Mean power of a Lorentzian over each bin, by the integral."""
+        inside = [np.arctan((edge - frequency) / (fwhm / 2)) for edge in (self.low, self.high)]
+        return variance / np.pi * (inside[1] - inside[0]) / self.width
+
+    def row(self, name, power, rng, **more):
+        """Row of a spectrum drawn around a power."""
+        return {
+            "source_id": name,
+            "product": "p",
+            "status": "ok",
+            "reason": "",
+            "norm": "frac",
+            "frequency": (self.low + self.high) / 2,
+            "frequency_lo": self.low,
+            "frequency_hi": self.high,
+            "power": rng.gamma(self.n, power / self.n),
+            "n": self.n,
+            "power_err": np.empty(0),
+            "mean_rate": np.nan,
+            "background_rate": np.nan,
+            "dt": np.nan,
+            **more,
+        }
+
+
+def _parameters_of(rows, fit):
+    """Rows of PARAMETERS of each lane of a fit, given the rows of SPECTRA."""
+    lanes, names = len(rows), ("source_id", "product", "norm")
+    sources = Sources(
+        rows,
+        *(np.array([row[name] for row in rows], object) for name in names),
+        n_bins=np.zeros(lanes, int),
+        flags=np.zeros(lanes, int),
+        products=Products.of(rows),
+    )
+    if fit.active.shape[1] > lanes:
+        fit = fit.take(np.arange(lanes))
+    found = parameter_rows(sources, fit, np.zeros(lanes, bool))
+    cells = tables.rows_of(tables.columns_to_arrow(PARAMETERS, found.columns))
+    return [
+        [c for c, own in zip(cells, found.lane, strict=True) if own == k] for k in range(len(rows))
+    ]
+
+
+@pytest.fixture(scope="session")
+def parameters_of():
+    """Function that makes rows of PARAMETERS, see `_parameters_of`."""
+    return _parameters_of
+
+
+@pytest.fixture(scope="session")
+def binned():
+    """Class of bins: see `Binned`."""
+    return Binned

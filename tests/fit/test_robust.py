@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, PowerSpectrum, Problem, fit_model
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, Problem, fit_model
 
 GRID = np.linspace(1 / 16, 32, 256)
 TRUTH = [2.0, 1.4, 6.0, 6.0, 1.0, 2.0]
@@ -32,7 +32,7 @@ def _model(starts):
 
 def _fit(model, spectra):
     return fit_model(
-        Engine(PowerSpectrum(model)), spectra, np.full_like(spectra.power, GRID[1] - GRID[0])
+        Batch(Engine(PowerSpectrum(model)), spectra, np.full_like(spectra.power, GRID[1] - GRID[0]))
     )
 
 

@@ -10,11 +10,12 @@ from pipeline.config.survey import load, validate
 from pipeline.fit import fit_spectra
 from pipeline.fit.driver import fit_rows
 from pipeline.fit.model.model import Model
-from pipeline.fit.tables.buckets import corner
 from pipeline.fit.tables.lines import alone
-from pipeline.ingest.archive.walk import find
-from pipeline.ingest.plan.resolve import resolve
+from pipeline.fit.tables.spectra import Spectrum, corner
+from pipeline.ingest.archive.walk import list_folder
+from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.reader import read_products
 from pipeline.simulate.stars import DAY, in_bins, periodogram
 from pipeline.status import HAS_RESULT, Flag, Status
@@ -189,7 +190,7 @@ def high_passed(f):
 )
 def test_only_a_filter_takes_the_power_of_the_lowest_frequencies(power, lowest, highest):
     row = filtered_row(power)
-    assert lowest <= corner(row, row["n"] > 0) <= highest
+    assert lowest <= corner(Spectrum.of(row), row["n"] > 0) <= highest
 
 
 def test_what_a_filter_took_is_not_fitted_and_a_flag_says_so():
@@ -226,12 +227,13 @@ def test_stars_of_kepler_oscillate_at_their_published_frequencies(kepler):
     """nu_max in uHz; the spectra as the example reads them, and its models."""
     example = load(ROOT / "config/examples/solar_like.yaml")
     rows = []
-    for item in find(kepler):
-        if item["file"] in PUBLISHED:
-            (entry,) = resolve([scan_file(item, kepler, example.ingest)], "object")
-            (row,) = read_products({"reason": ""} | entry, kepler, example.ingest)
+    for listed in list_folder(kepler):
+        if listed.file in PUBLISHED:
+            (found,) = complete([scan_file(listed, kepler, example.ingest)], "object")
+            (observation,) = read_products(Entry.of_found(found), kepler, example.ingest)
+            row = observation.row()
             middle = (row["frequency_lo"] + row["frequency_hi"]) / 2
-            told = {"source_id": item["file"], "mean_rate": np.nan, "dt": np.nan, "flags": 0}
+            told = {"source_id": listed.file, "mean_rate": np.nan, "dt": np.nan, "flags": 0}
             rows.append(row | told | {"frequency": middle})
     models, parameters, _, _ = fit_rows(rows, example.fit.model_copy(update={"platform": "cpu"}))
     best = {m["source_id"]: m for m in models if m["best"]}

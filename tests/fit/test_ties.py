@@ -10,10 +10,9 @@ from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
 from pipeline.config.models import ComponentOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Grid, Model, driver, fit_model
+from pipeline.fit import Batch, Engine, Grid, Model, driver, fit_model
 from pipeline.fit.model.likelihood import terms
 from pipeline.fit.objectives.power_spectrum import PowerSpectrum
-from pipeline.fit.tables.results import parameter_rows
 
 GRID = np.geomspace(0.3, 40, 160)
 HARMONIC = {"to": "lorentzian.1.frequency", "factor": 2}
@@ -122,7 +121,8 @@ def test_a_harmonic_is_found_without_starts_and_sharpens_the_frequency(draw):
     widths = np.gradient(spectra.frequency, axis=0)
     model = build(*HARMONICS)
     one, both = (
-        fit_model(Engine(PowerSpectrum(m), block_size=24), spectra, widths) for m in (free, model)
+        fit_model(Batch(Engine(PowerSpectrum(m), block_size=24), spectra, widths))
+        for m in (free, model)
     )
     assert both.sound.all()
     assert (both.n_free == 6).all()
@@ -173,18 +173,22 @@ def test_rows_of_the_catalogue_show_a_tied_parameter_as_not_free():
     assert GRID[np.argmax(parts[2])] == pytest.approx(8.0, rel=0.04)
 
 
-def test_a_lorentzian_of_given_q_has_no_error_of_its_q(draw):
+def test_a_lorentzian_of_given_q_has_no_error_of_its_q(draw, parameters_of):
     model = build(
         "constant",
         {"lorentzian": {"fwhm": {"tied": {"to": "lorentzian.1.frequency", "factor": 0.1}}}},
     )
     spectra, _ = draw(model, [0.01, 0.02, 4.0, 0.4], GRID, 100, 3, seed=5)
     result = fit_model(
-        Engine(PowerSpectrum(model), block_size=8), spectra, np.gradient(spectra.frequency, axis=0)
+        Batch(
+            Engine(PowerSpectrum(model), block_size=8),
+            spectra,
+            np.gradient(spectra.frequency, axis=0),
+        )
     )
     row = {"source_id": "s", "product": "p", "norm": "frac", "dt": np.nan}
     row |= {"frequency_lo": GRID[:-1], "frequency_hi": GRID[1:]}
-    found = {p["parameter"]: p for p in parameter_rows(row, result, 0)}
+    found = {p["parameter"]: p for p in parameters_of([row], result)[0]}
     assert found["q"]["value"] == pytest.approx(10.0)
     assert np.isnan(found["q"]["err_hi"])
     assert found["frequency"]["value"] == pytest.approx(4.0, abs=4 * found["frequency"]["err_hi"])

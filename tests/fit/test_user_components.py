@@ -20,7 +20,7 @@ from pipeline.config.base import ConfigError, section_json
 from pipeline.config.fit import FitOptions
 from pipeline.config.models import ComponentOptions
 from pipeline.config.survey import load, validate
-from pipeline.fit import Engine, Grid, Model, PowerSpectrum, driver, fit_model
+from pipeline.fit import Batch, Engine, Grid, Model, PowerSpectrum, driver, fit_model
 from pipeline.workflow import components_version, resolve
 
 ROOT = Path(__file__).parents[2]
@@ -136,7 +136,11 @@ def test_a_peak_of_a_user_is_found_in_the_residuals_and_its_derivatives_are_righ
     model = Model.from_components("sech", ["constant", PEAK])
     spectra, u = draw(model, [0.01, 0.02, 3.0, 0.6], GRID, 200, 6, seed=2)
     result = fit_model(
-        Engine(PowerSpectrum(model), block_size=8), spectra, np.gradient(spectra.frequency, axis=0)
+        Batch(
+            Engine(PowerSpectrum(model), block_size=8),
+            spectra,
+            np.gradient(spectra.frequency, axis=0),
+        )
     )
     sigma = np.sqrt(np.einsum("iil->il", result.covariance))
     assert (np.abs(result.fit.u - u) < 4 * sigma).all()

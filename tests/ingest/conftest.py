@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from pipeline.columns.observations import OBSERVATIONS
+from pipeline.config.archive import SourceOptions
+from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import IngestOptions
-from pipeline.ingest.archive.walk import find
+from pipeline.ingest import plan_driver
+from pipeline.ingest.archive.walk import list_folder
 from pipeline.ingest.files.fits_file import sha256
-from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.reader import read_products
+from pipeline.tables import read_parquet, rows_of
 
 NICER = {
     "TELESCOP": "NICER",
@@ -42,6 +48,7 @@ def table(name, columns, header=None):
 
 
 def gti(intervals, header=None, name="GTI"):
+    """A table of good time intervals from pairs of start and stop."""
     start, stop = np.asarray(intervals, dtype=float).T
     return table(name, {"START": (start, "s"), "STOP": (stop, "s")}, header)
 
@@ -73,18 +80,53 @@ class Archive:
         events = table("EVENTS", {"TIME": (np.asarray(time, float), "s")}, NICER | (header or {}))
         return self.add(file, events, gti(intervals))
 
-    def scan(self, file, **options):
-        (item,) = (item for item in find(self.root) if item["file"] == file)
-        row = scan_file(item, self.root, IngestOptions(**options))
-        return row | {"sha256": sha256(self.root / file)}
+    def listed(self, file):
+        """The file as the walk through the folder lists it."""
+        (listed,) = (one for one in list_folder(self.root) if one.file == file)
+        return listed
 
-    def manifest(self, group_by="observation", **options):
+    def found(self, file, **options):
+        """What a first look at a file finds, with its checksum."""
+        found = scan_file(self.listed(file), self.root, IngestOptions(**options))
+        found.sha256 = sha256(self.root / file)
+        return found
+
+    def scan(self, file, **options):
+        """The row of a file before the archive as a whole is looked at."""
+        return self.found(file, **options).row()
+
+    def complete(self, group_by="observation", **options):
+        """All files of the archive, by their paths."""
         files = sorted(
             p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file()
         )
-        return {r["file"]: r for r in resolve([self.scan(f, **options) for f in files], group_by)}
+        found = complete([self.found(file, **options) for file in files], group_by)
+        return {one.file: one for one in found}
+
+    def observations(self, group_by="observation", **options):
+        """The rows of OBSERVATIONS, by their files."""
+        return {file: one.row() for file, one in self.complete(group_by, **options).items()}
+
+    def entry(self, file, **options):
+        """The line of a plan for a file."""
+        return Entry.of_found(self.complete(**options)[file])
+
+    def plan(self, folder, shards=3, cache=None, group_by="observation", **options):
+        """Plan the archive into a folder, and return the rows of OBSERVATIONS."""
+        plan_driver.run(
+            archive=self.root,
+            observations=folder / "observations.parquet",
+            plan=folder / "plan",
+            cache=cache,
+            options=IngestOptions(**options),
+            source=SourceOptions(group_by=group_by),
+            cluster=ClusterOptions(workers=2),
+            shards=shards,
+        )
+        return rows_of(read_parquet(folder / "observations.parquet", OBSERVATIONS))
 
     def read(self, file, **options):
+        """The first row of INGEST of a file."""
         return self.rows(file, **options)[0]
 
     def products(self, file, **options):
@@ -94,9 +136,10 @@ class Archive:
         return rows
 
     def rows(self, file, **options):
-        entry = {"reason": ""} | self.manifest(**options)[file]
-        assert entry["status"] == "ok", entry["reason"]
-        return read_products(entry, self.root, IngestOptions(**options))
+        """The rows of INGEST of a file."""
+        entry = self.entry(file, **options)
+        assert entry.status == "ok", entry.reason
+        return [one.row() for one in read_products(entry, self.root, IngestOptions(**options))]
 
 
 @pytest.fixture
@@ -104,6 +147,17 @@ def archive(tmp_path):
     root = tmp_path / "archive"
     root.mkdir()
     return Archive(root)
+
+
+@pytest.fixture
+def filled(archive):
+    """An archive of six observations, one that is cut short, and a page."""
+    for number in range(6):
+        archive.events(f"{number}.evt", time=[1.0 + number], header={"OBS_ID": f"10{number}"})
+    (archive.root / "page.fits").write_bytes(b"<html></html>")
+    cut = archive.events("cut.evt", time=range(1000), header={"OBS_ID": "200"})
+    cut.write_bytes(cut.read_bytes()[:9000])
+    return archive
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ HTML = b"<!DOCTYPE html><html><body>404</body></html>"
 )
 def test_what_is_not_fits_is_named(archive, content, words):
     (archive.root / "x.fits").write_bytes(content)
-    row = archive.manifest()["x.fits"]
+    row = archive.observations()["x.fits"]
     assert row["status"] == "unreadable"
     assert words in row["reason"]
     assert row["source_id"] == ""
@@ -33,7 +33,7 @@ def test_what_is_not_fits_is_named(archive, content, words):
 def test_a_file_cut_in_its_data_keeps_the_source_it_names(archive):
     path = archive.events(time=np.arange(1000.0), intervals=[[0, 1000]])
     path.write_bytes(path.read_bytes()[:9000])
-    row = archive.manifest("object")["a.evt"]
+    row = archive.observations("object")["a.evt"]
     assert row["status"] == "truncated"
     assert "HDU 1 (EVENTS)" in row["reason"]
     assert (row["source_id"], row["object"]) == ("GRS1915+105", "GRS 1915+105")
@@ -42,7 +42,7 @@ def test_a_file_cut_in_its_data_keeps_the_source_it_names(archive):
 def test_a_file_cut_in_a_header_is_cut_short(archive):
     path = archive.events()
     path.write_bytes(path.read_bytes()[: 2880 * 3 + 1000])
-    assert archive.manifest()["a.evt"]["status"] == "truncated"
+    assert archive.observations()["a.evt"]["status"] == "truncated"
 
 
 def test_a_file_without_padding_at_its_end_is_sound(archive):
@@ -54,7 +54,7 @@ def test_a_file_without_padding_at_its_end_is_sound(archive):
 def test_a_gzip_stream_that_ends_early(archive):
     path = archive.events("a.evt.gz", time=np.random.default_rng(1).random(4000) * 10)
     path.write_bytes(gzip.compress(path.read_bytes(), mtime=0)[:20000])
-    row = archive.manifest()["a.evt.gz"]
+    row = archive.observations()["a.evt.gz"]
     assert row["status"] == "truncated"
     assert "gzip" in row["reason"]
     assert row["source_id"] == "nicer:1050010101"
@@ -105,7 +105,7 @@ def test_a_power_spectrum_without_its_response(archive, make, respfile, words):
     head = {"HDUCLAS1": "SPECTRUM", "OBJECT": "GX 339-4", "RESPFILE": respfile}
     archive.add("a.pha", make.table("SPECTRUM", columns, head))
     (archive.root / "a.txt").write_text("no response")
-    row = archive.manifest("object")["a.pha"]
+    row = archive.observations("object")["a.pha"]
     assert row["status"] == "missing_response"
     assert words in row["reason"]
     assert row["source_id"] == "GX339-4"
@@ -115,7 +115,7 @@ def test_the_same_bytes_twice_are_used_once(archive):
     original = archive.events("b/first.evt")
     (archive.root / "z").mkdir()
     (archive.root / "z/copy.evt").write_bytes(original.read_bytes())
-    rows = archive.manifest()
+    rows = archive.observations()
     assert rows["b/first.evt"]["status"] == "ok"
     assert rows["z/copy.evt"]["status"] == "duplicate"
     assert "b/first.evt" in rows["z/copy.evt"]["reason"]
@@ -125,5 +125,5 @@ def test_the_same_bytes_twice_are_used_once(archive):
 def test_no_reason_has_a_line_end(archive, make):
     archive.add("a.fits", make.table("X", {"A": np.ones(2)}))
     (archive.root / "b.fits").write_bytes(b"\n\n\n")
-    for row in archive.manifest().values():
+    for row in archive.observations().values():
         assert row["reason"].isprintable()

@@ -18,9 +18,10 @@ from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.ingest import IngestOptions
 from pipeline.config.segment import SegmentOptions
-from pipeline.ingest.archive.walk import find
-from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.archive.walk import list_folder
+from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.scan import scan_file
+from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.reader import read_products
 from pipeline.segment import gti as segment_gti
 from pipeline.segment.observation import Observations, observation
@@ -108,34 +109,35 @@ def limits():
 
 def survey(folder, options):
     """Take every file of a folder through the stages ingest and segment; return their rows."""
-    manifest = resolve([scan_file(item, folder, options) for item in find(folder)], "observation")
+    looked_at = [scan_file(listed, folder, options) for listed in list_folder(folder)]
+    found = complete(looked_at, "observation")
     read = [
-        product
-        for row in manifest
-        if row["status"] == Status.OK
-        for product in read_products({"reason": ""} | row, folder, options)
+        product.row()
+        for one in found
+        if one.status == Status.OK
+        for product in read_products(Entry.of_found(one), folder, options)
     ]
-    observations = rows_of(to_arrow(INGEST, read))
-    sound = [row for row in observations if row["status"] == Status.OK]
+    readings = rows_of(to_arrow(INGEST, read))
+    sound = [row for row in readings if row["status"] == Status.OK]
     averaged = [
         row
         for one in sound
         for row in product_rows(Observations.held([observation(one)]), SegmentOptions())
     ]
-    return manifest, observations, averaged
+    return [one.row() for one in found], readings, averaged
 
 
-def check(manifest, observations, averaged):
+def check(observations, readings, averaged):
     """Hold rows to what the later stages and their readers rely on."""
-    to_arrow(OBSERVATIONS, manifest)
+    to_arrow(OBSERVATIONS, observations)
     to_arrow(SPECTRA, averaged)
-    for row in [*manifest, *observations, *averaged]:
+    for row in [*observations, *readings, *averaged]:
         status = Status(row["status"])
         assert status not in (Status.ERROR, Status.WORKER_DIED)
         if status.fault is Fault.INPUT:
             assert len(row["reason"].split()) > 3, row["reason"]
             assert row["reason"].isprintable()
-    for row in observations:
+    for row in readings:
         if row["status"] != Status.OK:
             continue
         if row["kind"] == "spectrum":

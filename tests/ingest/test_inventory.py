@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.survey import load
-from pipeline.ingest import driver
+from pipeline.ingest import plan_driver
 from pipeline.ingest.missions import registry
 from pipeline.ingest.plan import shard
 from pipeline.ingest.read.reader import read_products
@@ -126,7 +126,7 @@ def _folder(folder, survey) -> tuple[str, str]:
     """Return the table of a folder, and how many files ended as what."""
     with tempfile.TemporaryDirectory() as work:
         manifest = Path(work, "observations.parquet")
-        driver.plan(
+        plan_driver.run(
             archive=folder,
             observations=manifest,
             plan=Path(work, "plan"),
@@ -137,13 +137,13 @@ def _folder(folder, survey) -> tuple[str, str]:
             shards=1,
         )
         found = rows_of(read_parquet(manifest, OBSERVATIONS))
-        entries = {e["file"]: e for e in shard.read(Path(work, "plan/shard-0000.tsv"))}
+        entries = {e.file: e for e in shard.read(Path(work, "plan/shard-0000.tsv"))}
     lines, statuses = [], []
     for row in found:
         entry = entries.get(row["file"])
         rows = [row]
-        if entry and entry["status"] == Status.OK:
-            rows = read_products(entry, folder, survey.ingest)
+        if entry and entry.status == Status.OK:
+            rows = [one.row() for one in read_products(entry, folder, survey.ingest)]
         statuses.append(str(rows[0]["status"]))
         lines += [(row["file"], _cells(r)) for r in rows]
     counts = [f"{statuses.count(s)} {s}" for s in sorted(set(statuses))]

@@ -9,6 +9,7 @@ import os
 import signal
 import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import pipeline
 from pipeline.config.base import ConfigError
 from pipeline.config.ingest import IngestOptions
 from pipeline.config.survey import load
-from pipeline.ingest.archive.walk import find
+from pipeline.ingest.archive.walk import list_folder
 from pipeline.ingest.files import fits_file
 from pipeline.ingest.plan.scan import scan_file
 from pipeline.ingest.read.reader import read_products
@@ -96,7 +97,7 @@ def test_a_response_outside_the_archive_is_not_opened(archive, make):
     archive.add("../secret.rmf", bounds(make))
     for name in ("../secret.rmf", str(archive.root.parent / "secret.rmf"), "..", "/", "%2e%2e/x"):
         archive.add("a.pha", spectrum(make, name))
-        row = archive.manifest()["a.pha"]
+        row = archive.observations()["a.pha"]
         assert row["status"] == "missing_response", row["reason"]
         assert row["response"] == ""
 
@@ -104,7 +105,7 @@ def test_a_response_outside_the_archive_is_not_opened(archive, make):
 def test_a_path_in_a_header_is_a_name(archive, make):
     archive.add("a.pha", spectrum(make, "../../../etc/b.rmf"))
     archive.add("b.rmf", bounds(make))
-    assert archive.manifest()["a.pha"]["response"] == "b.rmf"
+    assert archive.observations()["a.pha"]["response"] == "b.rmf"
     assert archive.read("a.pha")["status"] == "ok"
 
 
@@ -126,13 +127,13 @@ def test_what_is_not_decompressed_is_no_bomb(archive, pack, little_memory):
 
 def test_a_bomb_that_begins_as_fits_does_is_refused_on_reading_too(archive, little_memory):
     path = archive.events()
-    row = archive.manifest()["a.evt"]
+    entry = archive.entry("a.evt")
     path.write_bytes(gzip.compress(path.read_bytes() + bytes(2 * PEAK), mtime=0))
     tracemalloc.reset_peak()
-    row |= {"version": next(find(archive.root))["version"], "reason": ""}
-    (found,) = read_products(row, archive.root, IngestOptions(max_decompressed=1_000_000))
-    assert found["status"] == "unreadable"
-    assert "raise ingest.max_decompressed" in found["reason"]
+    entry = replace(entry, version=archive.listed("a.evt").version)
+    (found,) = read_products(entry, archive.root, IngestOptions(max_decompressed=1_000_000))
+    assert found.status == "unreadable"
+    assert "raise ingest.max_decompressed" in found.reason
 
 
 @pytest.mark.parametrize("compress", [False, True])
@@ -198,7 +199,7 @@ def test_nothing_in_a_folder_makes_the_walk_wait(archive, soon):
     os.symlink("a.evt", root / "b.evt")
     os.symlink("/dev/zero", root / "zero.evt")
     os.symlink("deep/pipe.evt", root / "piped.evt")
-    found = {item["file"]: item["problem"] for item in find(root)}
+    found = {listed.file: listed.problem for listed in list_folder(root)}
     assert found.pop("sound.evt") == ""
     assert set(found) >= {"deep/pipe.evt", "loop.evt", "a.evt", "b.evt", "zero.evt", "piped.evt"}
     assert not {file for file in found if file.startswith("deep/up/")}
@@ -207,18 +208,18 @@ def test_nothing_in_a_folder_makes_the_walk_wait(archive, soon):
 
 def test_a_file_that_became_a_pipe_is_not_waited_for(archive, soon):
     path = archive.events()
-    row = archive.manifest()["a.evt"] | {"reason": ""}
+    entry = archive.entry("a.evt")
     path.unlink()
     os.mkfifo(path)
-    item = next(find(archive.root))
-    assert "not a regular file" in item["problem"]
-    late = row | {"version": item["version"]}
-    for planned in (row, late):  # before and after its state was looked at
+    listed = next(list_folder(archive.root))
+    assert "not a regular file" in listed.problem
+    late = replace(entry, version=listed.version)
+    for planned in (entry, late):  # before and after its state was looked at
         (read,) = read_products(planned, archive.root, IngestOptions())
-        assert read["status"] == "unreadable"
-    assert "not a regular file" in read["reason"]
-    looked = scan_file(item | {"problem": ""}, archive.root, IngestOptions())
-    assert (looked["status"], looked["version"]) == ("unreadable", "")
+        assert read.status == "unreadable"
+    assert "not a regular file" in read.reason
+    looked = scan_file(replace(listed, problem=""), archive.root, IngestOptions())
+    assert (looked.status, looked.version) == ("unreadable", "")
 
 
 def test_a_device_is_not_read():

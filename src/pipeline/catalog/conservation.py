@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from pipeline.catalog.shards import Shard
 from pipeline.columns.base import Table
-from pipeline.config.fit import SamplesOptions
+from pipeline.fit.analyses.samples import SamplesOptions
 from pipeline.status import HAS_RESULT, Status
 
 _NO_SOURCE = pa.array([str(Status.DUPLICATE), str(Status.SET_ASIDE)], pa.string())

@@ -18,10 +18,10 @@ from pipeline.catalog.provenance import provenance
 from pipeline.catalog.shards import shard_files
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
-from pipeline.columns.fits import SAMPLES
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
+from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.nulls import with_nulls
 from pipeline.shards import shard_lists
 from pipeline.stages import FIT, catalogue_tables

@@ -24,7 +24,7 @@ from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.config.catalog import CatalogOptions
-from pipeline.config.fit import SamplesOptions
+from pipeline.fit.analyses.samples import SamplesOptions
 from pipeline.tables import schema, to_arrow
 
 

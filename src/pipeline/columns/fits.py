@@ -1,4 +1,4 @@
-"""Tables of the fits: models, their parameters, curves for plots and draws."""
+"""Tables of the fits: models with what the analyses found of them, their parameters, and curves for plots."""
 
 from pipeline.columns.base import Column, Table
 from pipeline.columns.fitted import (
@@ -7,246 +7,16 @@ from pipeline.columns.fitted import (
     COMPONENTS,
     DELTA_BIC,
     DEVIANCE,
-    ESS_BULK,
-    ESS_TAIL,
     MODEL,
     N_BINS,
     N_FREE,
-    OUTLIER_FREQUENCY,
-    OUTLIER_P_VALUE,
     PARAMETER,
-    R_HAT,
     STATISTIC,
-    T_SSE_P_VALUE,
     UNIT,
 )
 from pipeline.columns.power import FREQUENCY_HI, FREQUENCY_LO, NORM, POWER, POWER_ERR
 from pipeline.columns.shared import FLAGS, PRODUCT, REASON, SOURCE_ID, STATUS
-
-
-def _p_value(name: str, p_value: Column) -> tuple[Column, Column, Column]:
-    """Return the column of a p-value by simulation, that of its error, and how it was found."""
-    return (
-        p_value,
-        Column(
-            f"{name}_p_error",
-            "float64",
-            "Standard error of log10 of that; NaN where it is a limit.",
-            "",
-            "stat.error;stat.probability",
-        ),
-        Column(
-            f"{name}_method",
-            "str",
-            "How it was found: simulated, sequential, extrapolated, below (it is an upper limit), or none.",
-            ucd="meta.code",
-        ),
-    )
-
-
-EVIDENCE = (
-    Column(
-        "log_evidence",
-        "float64",
-        "Logarithm of the integral of likelihood times prior; NaN where not computed.",
-        "",
-        "stat.likelihood",
-    ),
-    Column(
-        "log_evidence_err",
-        "float64",
-        "Its Monte-Carlo error.",
-        "",
-        "stat.error",
-    ),
-    Column(
-        "log_evidence_laplace",
-        "float64",
-        "The same from the curvature at the best fit alone.",
-        "",
-        "stat.likelihood",
-    ),
-    Column(
-        "pareto_k",
-        "float64",
-        "Tail shape of the importance weights: above 0.7 the evidence is not reliable.",
-        "",
-        "stat.fit.goodness",
-    ),
-    Column(
-        "ess",
-        "float64",
-        "Independent draws that the weighted ones are worth.",
-        "",
-        "stat.value",
-    ),
-    Column(
-        "probability",
-        "float64",
-        "Probability of the model among those of the product, equal before; NaN where unknown.",
-        "",
-        "stat.probability",
-    ),
-)
-"""What importance sampling says of a model (`fit.evidence`)."""
-
-CHAINS = (
-    R_HAT,
-    ESS_BULK,
-    ESS_TAIL,
-)
-"""What the chains of its parameters say of a model (`fit.samples`)."""
-
-DETECTION = (
-    Column(
-        "lrt_component",
-        "str",
-        "Component tested against the model without it; empty where one more was.",
-        ucd="meta.id.part",
-    ),
-    Column(
-        "lrt_frequency",
-        "float64",
-        "Centroid of the peak that was tested, where it lowers -2 ln L most.",
-        "Hz",
-        "em.freq",
-    ),
-    Column(
-        "lrt_fwhm",
-        "float64",
-        "Its full width at half maximum.",
-        "Hz",
-        "em.freq;spect.line.width",
-    ),
-    Column(
-        "lrt_ratio",
-        "float64",
-        "Fall of -2 ln L when the tested peak joins the model; NaN where not tested.",
-        "",
-        "stat.likelihood",
-    ),
-    Column(
-        "lrt_p_value",
-        "float64",
-        "Probability of that fall or more without the peak, from simulations.",
-        "",
-        "stat.probability",
-    ),
-    Column(
-        "lrt_p_error",
-        "float64",
-        "Standard error of log10 of the p-value; NaN where that is a limit.",
-        "",
-        "stat.error;stat.probability",
-    ),
-    Column("lrt_draws", "int32", "Simulations fitted.", ucd="meta.number", of="lrt_ratio"),
-    Column(
-        "lrt_reached",
-        "int32",
-        "Simulations that reached the ratio.",
-        ucd="meta.number",
-        of="lrt_ratio",
-    ),
-    Column(
-        "lrt_failed",
-        "int32",
-        "Simulations whose fit failed.",
-        ucd="meta.number",
-        of="lrt_ratio",
-    ),
-    Column(
-        "lrt_method",
-        "str",
-        "How the p-value was found: simulated, sequential, extrapolated, or below (it is an upper limit).",
-        ucd="meta.code",
-    ),
-    Column(
-        "limit_frequency",
-        "float64",
-        "Frequencies at which a peak that was not found is limited.",
-        "Hz",
-        "em.freq",
-        array=True,
-        vector=True,
-    ),
-    Column(
-        "limit_rms",
-        "float64",
-        "Upper limits of its fractional rms there; NaN where the mean rate is unknown.",
-        "",
-        "src.var.amplitude;stat.max",
-        array=True,
-        vector=True,
-    ),
-)
-"""The test of a peak, and the limits of peaks that were not found (`fit.detection`)."""
-
-T_R_P_VALUE = Column(
-    "t_r_p_value",
-    "float64",
-    "Probability of T_R or more where the model is true, from simulations.",
-    "",
-    "stat.probability",
-)
-OUTLIERS = (
-    Column(
-        "t_r",
-        "float64",
-        "Largest -2 ln of the tail probability of a bin: 2 I / S where n = 1 (Vaughan 2010).",
-        "",
-        "stat.fit.residual;stat.max",
-    ),
-    *_p_value("t_r", T_R_P_VALUE),
-    Column(
-        "t_sse",
-        "float64",
-        "Sum of n (I / S - 1)^2 over bins (Vaughan 2010, where n = 1); NaN where not checked.",
-        "",
-        "stat.fit.residual",
-    ),
-    *_p_value("t_sse", T_SSE_P_VALUE),
-    Column(
-        "t_sse_low_p_value",
-        "float64",
-        "Probability of T_SSE or less: where it is small, the fit is better than the data allow.",
-        "",
-        "stat.probability",
-    ),
-    Column(
-        "outlier_t_r",
-        "float64",
-        "T_R of the highest window of bins, of all at fit.outliers.scales.",
-        "",
-        "stat.fit.residual;stat.max",
-    ),
-    OUTLIER_FREQUENCY,
-    Column("outlier_width", "float64", "Width of that window.", "Hz", "spect.line.width"),
-    Column("outlier_bins", "int32", "Bins in that window.", ucd="meta.number", of="outlier_t_r"),
-    Column(
-        "outlier_trials",
-        "int32",
-        "Windows that were searched.",
-        ucd="meta.number",
-        of="outlier_t_r",
-    ),
-    *_p_value("outlier", OUTLIER_P_VALUE),
-    Column(
-        "outlier_p_trials",
-        "float64",
-        "The same as if the model were known and windows did not overlap: 1 - (1 - q)^trials.",
-        "",
-        "stat.probability",
-    ),
-    Column("check_draws", "int32", "Simulations fitted for these.", ucd="meta.number", of="t_sse"),
-    Column("check_failed", "int32", "Simulations whose fit failed.", ucd="meta.number", of="t_sse"),
-    Column(
-        "check_origin",
-        "str",
-        "What their parameters were drawn from: posterior, gaussian, fit, or none.",
-        ucd="meta.code",
-    ),
-)
-"""Checks of a model by simulation, and its highest outlier (`fit.outliers`)."""
+from pipeline.fit.analyses import ANALYSES
 
 MODELS = Table(
     "MODELS",
@@ -289,10 +59,7 @@ MODELS = Table(
             "",
             "stat.fit.param",
         ),
-        *EVIDENCE,
-        *CHAINS,
-        *DETECTION,
-        *OUTLIERS,
+        *(column for analysis in ANALYSES for column in analysis.columns),
         Column(
             "n_iterations",
             "int32",
@@ -442,42 +209,4 @@ CURVES = Table(
         ),
     ),
     key=("source_id", "product"),
-)
-
-SAMPLES = Table(
-    "SAMPLES",
-    "Draws from the posterior of the chosen model, for selected sources: one free parameter a row.",
-    (
-        SOURCE_ID,
-        PRODUCT,
-        MODEL,
-        COMPONENT,
-        PARAMETER,
-        UNIT,
-        Column(
-            "scale",
-            "str",
-            "Scale, log or linear, on which the prior is flat unless stated.",
-            ucd="meta.code",
-        ),
-        R_HAT,
-        ESS_BULK,
-        ESS_TAIL,
-        Column(
-            "n_chains",
-            "int32",
-            "Number of chains, which follow one another in the draws.",
-            ucd="meta.number",
-        ),
-        Column(
-            "value",
-            "float64",
-            "Draws of equal weight, the k-th of all parameters together; empty if there is no "
-            "posterior.",
-            "",
-            "stat.param",
-            True,
-        ),
-    ),
-    key=("source_id", "product", "model", "component", "parameter"),
 )

@@ -9,6 +9,7 @@ from pipeline.columns.base import Table
 from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.observations import OBSERVATIONS
+from pipeline.fit.analyses import ANALYSES
 from pipeline.segment.products import PRODUCTS
 
 _MODULES = (observations, ingest, spectra, fits, catalogue, simulate)
@@ -16,10 +17,10 @@ _DECLARED = [table for module in _MODULES for table in vars(module).values()]
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (*_DECLARED, *(product.table for product in PRODUCTS))
+    for table in (*_DECLARED, *(one.table for one in (*PRODUCTS, *ANALYSES)))
     if isinstance(table, Table)
 }
-"""Every table that a module of this package or a product of `segment` declares, by its name."""
+"""Every table that a module of this package, a product of `segment` or an analysis of `fit` declares, by its name."""
 
 CATALOGUE = (SOURCES, EPOCHS, MODELS, PARAMETERS, OBSERVATIONS, REJECTED)
 """Tables that are published, in the order of the FITS extensions."""

@@ -1,82 +1,14 @@
 """Options of `fit`: models, and how they are fitted, compared and checked."""
 
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from pipeline.components import COMPONENTS, Component, find, search_in
 from pipeline.config.base import Count, Fraction, Options, Positive
 from pipeline.config.models import ComponentOptions, check_ties
-
-
-class DetectionOptions(Options):
-    """Test of one more peak, calibrated by simulation."""
-
-    component: ComponentOptions = Field(
-        default_factory=lambda: {"lorentzian_numax": {"q": {"bounds": [2, 100]}}},
-        validate_default=True,
-        description="The peak, as in a model; by default a narrow Lorentzian.",
-    )
-    draws: Count = Field(
-        1000, description="Spectra drawn from the model without the peak, at most, for each source."
-    )
-    enough: Count = Field(
-        20, description="Draws with as large a likelihood ratio as the data at which they end."
-    )
-    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
-    alpha: Fraction = Field(
-        0.01,
-        description="p-value above which no peak was found, and there are upper limits instead.",
-    )
-    limits: int = Field(
-        12,
-        ge=0,
-        description="Frequencies at which the rms of a Lorentzian is limited then; 0: none.",
-    )
-    limit_q: Positive = Field(10.0, description="Quality factor of that Lorentzian.")
-    min_q: Positive = Field(
-        2.0,
-        description="The most prominent Lorentzian of the chosen model with a larger quality factor is tested, "
-        "against the same model without it; where it has none, one more peak is.",
-    )
-
-    @field_validator("component")
-    @classmethod
-    def _a_peak(cls, component: ComponentOptions) -> ComponentOptions:
-        if not find(component.name).peak:
-            raise ValueError(f"{component.name} is not a peak")
-        return component
-
-
-class EvidenceOptions(Options):
-    """Evidence of each model by importance sampling."""
-
-    draws: int = Field(1024, ge=128, description="Draws from the posterior of each fit.")
-    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
-
-
-class SamplesOptions(Options):
-    """Sources whose posteriors are sampled by chains, and their draws kept."""
-
-    sources: list[str] = Field(
-        default_factory=list,
-        description='Names of sources, or patterns: `GRS 1915*`; `["*"]`: all.',
-    )
-    flagged: bool = Field(
-        True,
-        description="Also the sources of which the importance weights of the chosen model cannot be "
-        "believed (`pareto_k` above 0.7); needs `evidence`.",
-    )
-    draws: int = Field(
-        1600, ge=800, description="Draws kept of each source, of four chains together."
-    )
-    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
-
-    def names(self, source_id: str) -> bool:
-        """Return whether a source is one of `sources`."""
-        return any(fnmatchcase(source_id, pattern) for pattern in self.sources)
+from pipeline.fit.analyses import ANALYSES
 
 
 class CriterionOptions(Options):
@@ -97,30 +29,8 @@ class CriterionOptions(Options):
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
 
 
-class OutlierOptions(Options):
-    """Checks of the chosen model against simulations, and the search for its highest outlier."""
-
-    scales: list[Count] = Field(
-        default_factory=lambda: [1, 2, 4, 8, 16],
-        description="Numbers of frequency bins side by side that are searched together; 1 always is.",
-    )
-    draws: Count = Field(
-        1000, description="Spectra drawn from the posterior, at most, for each source and product."
-    )
-    enough: Count = Field(
-        20,
-        description="Draws with as large a statistic as the data, for each of them, at which they end.",
-    )
-    seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
-    alpha: Fraction = Field(
-        0.001,
-        description="Largest p-value of T_SSE at which the flag POOR_FIT is set, and of as small a T_SSE at "
-        "which TOO_GOOD_FIT is.",
-    )
-
-
-class FitOptions(Options):
-    """Models and how they are fitted."""
+class _Fits(Options):
+    """Options of the fits themselves."""
 
     models: dict[str, list[ComponentOptions]] = Field(
         default_factory=lambda: {
@@ -204,26 +114,23 @@ class FitOptions(Options):
         description="Confidence of limits: of upper limits of weak components, and of the limit of an "
         "interval that is open on the other side.",
     )
-    detection: DetectionOptions | None = Field(
-        None,
-        description="Test whether the chosen model needs its QPO or, where it has none, one more narrow peak; "
-        "null: none. Fills `qpo_p_value` and `qpo_q_value`.",
-    )
-    evidence: EvidenceOptions | None = Field(
-        None,
-        description="Evidence and probability of each model, by importance sampling; null: none. The "
-        "prior of a parameter is flat within its bounds unless stated.",
-    )
-    samples: SamplesOptions | None = Field(
-        None,
-        description="Draw from the posteriors of chosen sources by Hamiltonian Monte Carlo, and keep the draws "
-        "in `samples.parquet`; null: none.",
-    )
-    outliers: OutlierOptions | None = Field(
-        None,
-        description="Check whether the chosen model describes the spectrum, and search its highest outlier; "
-        "null: none. Fills `t_sse_p_value`, `outlier_p_value` and `outlier_q_value`.",
-    )
+
+
+_WithAnalyses: Any = create_model(
+    "_WithAnalyses",
+    __base__=_Fits,
+    **{
+        analysis.name: (analysis.options | None, Field(None, description=analysis.description))
+        for analysis in ANALYSES
+        if analysis.options is not None
+    },
+)
+"""With a key for the options of each analysis (`pipeline.fit.analyses`)."""
+
+
+class FitOptions(_WithAnalyses):
+    """Models and how they are fitted."""
+
     platform: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="`auto`: a GPU where there is one, else the CPU."
     )

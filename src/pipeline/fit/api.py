@@ -1,7 +1,7 @@
 """Fits from Python: arrays or Stingray's spectra in, named parameters with errors out."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +11,12 @@ from pipeline.fit.engine.devices import borrowed
 from pipeline.fit.engine.engine import Engine
 from pipeline.fit.model.model import Model
 from pipeline.fit.objectives.power_spectrum import PowerSpectrum
+from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.search.fit_model import fit_model
-from pipeline.fit.tables import buckets, results
+from pipeline.fit.tables import buckets
+from pipeline.fit.tables.errors import parameter_errors
+from pipeline.fit.tables.outcome import statuses
+from pipeline.fit.tables.spectra import Spectrum, too_few_bins, usable, with_errors_only
 from pipeline.fit.uncertainty.intervals import add_profiles
 from pipeline.status import Status
 
@@ -154,7 +158,7 @@ def fit_spectra(
         Widths of the bins, Hz; by default from the distances between the frequencies.
     likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}, optional
         See `pipeline.fit.model.likelihood.terms`; by default ``gamma`` with `n`, and with `error` what suits it:
-        see `pipeline.fit.tables.buckets.with_errors_only`.
+        see `pipeline.fit.tables.spectra.with_errors_only`.
     bin_average : bool or "auto", optional
         Whether the model is averaged over each bin, rather than taken at its frequency; ``auto``: where
         `width` is given, or comes with the spectra, and differs from bin to bin.
@@ -185,52 +189,68 @@ def fit_spectra(
     """
     if not isinstance(model, Model):
         model = Model.from_components(*given.as_models(model))
-    rows = _rows(power, frequency, n, error, width, likelihood)
-    rows = [buckets.with_errors_only(row) for row in rows]
-    masks = [buckets.usable(row) for row in rows]
-    out = _empty(model, masks)
+    spectra = _spectra(power, frequency, n, error, width, likelihood)
+    spectra = [with_errors_only(spectrum) for spectrum in spectra]
+    masks = [usable(spectrum) for spectrum in spectra]
+    out = _empty(model, len(spectra))
+    status = np.full(len(spectra), Status.BAD_SPECTRUM, object)
+    reason = np.array([too_few_bins(int(mask.sum())) for mask in masks], object)
     with borrowed(platform, precision) as devices:
-        for bucket in buckets.in_buckets(rows, masks, BATCH_SIZE, average=bin_average):
+        for bucket in buckets.in_buckets(spectra, masks, BATCH_SIZE, average=bin_average):
             engine = Engine(
                 PowerSpectrum(model, bucket.likelihood),
                 block_size=block_size,
                 precision=precision,
                 devices=devices,
             )
-            data = engine, bucket.spectra, bucket.widths
-            found = fit_model(*data, n_starts=n_starts, min_delta_bic=min_delta_bic, errors=errors)
-            _fill(out, bucket.lanes, add_profiles(*data, found, which=profile))
-    out["status"], out["reason"] = tuple(out["status"]), tuple(out["reason"])
-    return Result(model, **out)
+            batch = Batch(engine, bucket.spectra, bucket.widths)
+            found = fit_model(batch, n_starts=n_starts, min_delta_bic=min_delta_bic, errors=errors)
+            found = add_profiles(batch, found, which=profile)
+            _fill(out, bucket.lanes, found)
+            status[bucket.lanes] = own = statuses(found)
+            reason[bucket.lanes] = ["" if one is Status.OK else one.sentence for one in own]
+    return replace(out, status=tuple(status), reason=tuple(reason))
 
 
-def _rows(power, frequency, n, error, width, likelihood):
-    """Return one row a spectrum, as `pipeline.fit.tables.buckets` takes them."""
+def _spectra(power, frequency, n, error, width, likelihood) -> list[Spectrum]:
+    """Return what was given as spectra."""
     many = power if isinstance(power, (list, tuple)) else [power]
     if many and all(hasattr(s, "power") and hasattr(s, "freq") for s in many):
         if any(a is not None for a in (frequency, n, error, width)):
             raise ValueError("Stingray spectra bring their own frequency, n and widths")
-        each = [_of_stingray(s) for s in many]
-    else:
-        if (n is None) == (error is None):
-            raise ValueError("give either n, the averaged ordinates of each bin, or error")
-        if frequency is None:
-            raise ValueError("give the frequency of each bin, Hz")
-        unit = given.unit_of("power", power)
-        power = np.atleast_2d(given.numbers("power", power))
-        if power.ndim > 2:
-            raise ValueError(f"power has shape {power.shape}, not (spectra, bins)")
-        each = [_matching(name, a, power.shape) for name, a in (("frequency", frequency), ("n", n))]
-        each += [
-            _matching("error", error, power.shape, unit),
-            _matching("width", width, power.shape),
-        ]
-        each = zip(power, *each, strict=True)
-    return [_row(*arrays, likelihood) for arrays in each]
+        return [_spectrum(_of_stingray(s), likelihood) for s in many]
+    if (n is None) == (error is None):
+        raise ValueError("give either n, the averaged ordinates of each bin, or error")
+    if frequency is None:
+        raise ValueError("give the frequency of each bin, Hz")
+    unit = given.unit_of("power", power)
+    power = np.atleast_2d(given.numbers("power", power))
+    if power.ndim > 2:
+        raise ValueError(f"power has shape {power.shape}, not (spectra, bins)")
+    columns = zip(
+        power,
+        _matching("frequency", frequency, power.shape),
+        _matching("n", n, power.shape),
+        _matching("error", error, power.shape, unit),
+        _matching("width", width, power.shape),
+        strict=True,
+    )
+    return [_spectrum(_Arrays(*each), likelihood) for each in columns]
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """One spectrum as it was given; None for what was not."""
+
+    power: np.ndarray
+    frequency: np.ndarray
+    n: np.ndarray | None
+    error: np.ndarray | None
+    width: np.ndarray | None
 
 
 def _matching(name, array, shape, unit=None):
-    """Broadcast what was told of the bins to the shape of the powers; Nones where nothing was."""
+    """Broadcast an array to the shape of the powers; Nones where it was not given."""
     if array is None:
         return [None] * shape[0]
     array = given.numbers(name, array, unit)
@@ -242,82 +262,87 @@ def _matching(name, array, shape, unit=None):
         ) from None
 
 
-def _of_stingray(spectrum):
-    """Return power, frequency, n, no errors, and widths of a Stingray spectrum, None where it has none."""
+def _of_stingray(spectrum) -> _Arrays:
+    """Return the arrays of a Stingray spectrum."""
     power = given.numbers("power", spectrum.power)
     frequency = given.numbers("frequency", spectrum.freq)
     width = getattr(spectrum, "df", None)
     if width is not None and np.size(width) not in (1, frequency.size):
         width = None
     width = None if width is None else given.numbers("width", width)
-    return power, frequency, given.numbers("n", spectrum.m), None, width
+    return _Arrays(power, frequency, given.numbers("n", spectrum.m), None, width)
 
 
-def _row(power, frequency, n, error, width, likelihood):
-    """Return one spectrum by frequency; a bin without a frequency has no width to give or take."""
-    order = np.argsort(frequency)  # NaN last
-    frequency = frequency[order]
-    known, widths_known = np.isfinite(frequency), width is not None
-    if width is None:
+def _spectrum(arrays: _Arrays, likelihood: str | None) -> Spectrum:
+    """Return one spectrum in order of frequency; a bin without a frequency has no width to give or take."""
+    order = np.argsort(arrays.frequency)  # NaN last
+    frequency = arrays.frequency[order]
+    known = np.isfinite(frequency)
+    if arrays.width is None:
         width = np.ones(frequency.size)
         if known.sum() > 1:
             width[known] = np.gradient(frequency[known])
     else:
-        width = np.abs(np.broadcast_to(width, frequency.shape)[order])
-    half = width / 2
-    nothing = np.empty(0)
-    row = {
-        "frequency": np.where(np.isfinite(half), frequency, np.nan),
-        "power": power[order],
-        "n": nothing if n is None else np.broadcast_to(n, frequency.shape)[order],
-        "power_err": nothing,
-        "frequency_lo": frequency - half,
-        "frequency_hi": frequency + half,
-        "likelihood": likelihood,
-        "widths_known": widths_known,
-    }
-    if error is not None:
-        error = np.broadcast_to(error, frequency.shape)[order]
-        row["power_err"] = np.where(error > 0, error, np.inf)
-    return row
+        width = np.abs(np.broadcast_to(arrays.width, frequency.shape)[order])
+    n = power_err = np.empty(0)
+    if arrays.n is not None:
+        n = np.broadcast_to(arrays.n, frequency.shape)[order]
+    if arrays.error is not None:
+        error = np.broadcast_to(arrays.error, frequency.shape)[order]
+        power_err = np.where(error > 0, error, np.inf)
+    return Spectrum(
+        frequency=np.where(np.isfinite(width), frequency, np.nan),
+        frequency_lo=frequency - width / 2,
+        frequency_hi=frequency + width / 2,
+        power=arrays.power[order],
+        n=n,
+        power_err=power_err,
+        likelihood=likelihood,
+        widths_known=arrays.width is not None,
+    )
 
 
-def _empty(model, masks):
-    """Arrays of a `Result` for spectra of which none has been fitted."""
-    count, size = len(masks), model.size
-    out = {
-        name: np.full((count, size), np.nan)
-        for name in ("values", "err_lo", "err_hi", "upper_limit", "lower_limit")
-    }
-    out["covariance"] = np.full((count, size, size), np.nan)
-    for name in ("free", "open_lo", "open_hi"):
-        out[name] = np.zeros((count, size), bool)
-    for name in ("statistic", "deviance", "aic", "bic"):
-        out[name] = np.full(count, np.nan)
-    out["iterations"] = np.zeros(count, int)
-    out["status"] = [Status.BAD_SPECTRUM] * count
-    least = buckets.MIN_BINS
-    out["reason"] = [f"{int(m.sum())} usable frequency bins, {least} are needed" for m in masks]
-    return out
+def _empty(model: Model, count: int) -> Result:
+    """Return the result of spectra of which none has been fitted."""
+    size = model.size
+    by_parameter, by_spectrum = (count, size), (count,)
+    return Result(
+        model=model,
+        values=np.full(by_parameter, np.nan),
+        err_lo=np.full(by_parameter, np.nan),
+        err_hi=np.full(by_parameter, np.nan),
+        upper_limit=np.full(by_parameter, np.nan),
+        lower_limit=np.full(by_parameter, np.nan),
+        open_lo=np.zeros(by_parameter, bool),
+        open_hi=np.zeros(by_parameter, bool),
+        covariance=np.full((count, size, size), np.nan),
+        free=np.zeros(by_parameter, bool),
+        statistic=np.full(by_spectrum, np.nan),
+        deviance=np.full(by_spectrum, np.nan),
+        aic=np.full(by_spectrum, np.nan),
+        bic=np.full(by_spectrum, np.nan),
+        iterations=np.zeros(by_spectrum, int),
+        status=(),
+        reason=(),
+    )
 
 
-def _fill(out, which, fitted):
-    """Enter the fits of a bucket, spectrum by spectrum."""
-    model = fitted.model
+def _fill(out: Result, which: np.ndarray, fitted: ModelFit) -> None:
+    """Enter the fits of a bucket into the arrays of a result."""
+    model, errors = fitted.model, parameter_errors(fitted)
     there = fitted.active[model.slot_of()]
-    values = np.where(there, model.to_values(fitted.fit.u), np.nan)
-    out["values"][which], out["free"][which] = values.T, fitted.free.T
+
+    def of_active(array):
+        return np.where(there, array, np.nan).T
+
+    out.values[which] = of_active(model.to_values(fitted.fit.u))
+    out.err_lo[which], out.err_hi[which] = of_active(errors.err_lo), of_active(errors.err_hi)
+    out.upper_limit[which] = of_active(errors.upper_limit)
+    out.lower_limit[which] = of_active(errors.lower_limit)
+    out.open_lo[which], out.open_hi[which] = (there & errors.open_lo).T, (there & errors.open_hi).T
+    out.free[which] = fitted.free.T
     covariance = np.where(fitted.sound, fitted.covariance, np.nan)
-    out["covariance"][which] = np.moveaxis(covariance, -1, 0)
+    out.covariance[which] = np.moveaxis(covariance, -1, 0)
     for name in ("statistic", "aic", "bic"):
-        out[name][which] = getattr(fitted, name)
-    out["deviance"][which], out["iterations"][which] = fitted.fit.deviance, fitted.fit.iterations
-    for lane, row in enumerate(which):
-        known = results.parameter_errors(fitted, lane)
-        for name in ("open_lo", "open_hi"):
-            out[name][row] = [there[p, lane] and k.get(name, False) for p, k in enumerate(known)]
-        for name in ("err_lo", "err_hi", "upper_limit", "lower_limit"):
-            column = [k[name] if there[p, lane] else np.nan for p, k in enumerate(known)]
-            out[name][row] = column
-        status = out["status"][row] = results.lane_status(fitted, lane)
-        out["reason"][row] = "" if status is Status.OK else status.sentence
+        getattr(out, name)[which] = getattr(fitted, name)
+    out.deviance[which], out.iterations[which] = fitted.fit.deviance, fitted.fit.iterations

@@ -8,7 +8,7 @@ from pipeline.status import Status
 
 
 class Rejected(Refusal):
-    """A file, or what is in it, cannot be used.
+    """A file, or an observation in it, cannot be used.
 
     Attributes
     ----------

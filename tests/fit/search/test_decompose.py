@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, PowerSpectrum, fit_model
-from pipeline.fit.search.decompose import Rivals, by_bic, prune
-from pipeline.fit.search.fit_model import Batch
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, fit_model
+from pipeline.fit.search.decompose import Decomposition, by_bic
 from pipeline.fit.significance import criteria
 from pipeline.fit.significance.detection import detect_peak, peak_to_test
 
@@ -45,11 +44,12 @@ def always(step):
 
 
 def test_what_is_not_needed_is_taken_away_again(engine, spectra):
-    grown = fit_model(engine, spectra, widths(spectra), criterion=always)
+    grown = fit_model(Batch(engine, spectra, widths(spectra)), criterion=always)
     assert (grown.active.sum(axis=0) == 4).all()
     batch = Batch(engine, spectra, widths(spectra))
-    rivals = Rivals(*grown.active.shape)
-    fit, active = prune(batch, grown.fit, grown.active, by_bic(), rivals)
+    state = Decomposition(batch, grown.fit, grown.active, by_bic())
+    state.prune()
+    fit, active, rivals = state.fit, state.active, state.rivals
     assert np.median(active.sum(axis=0)) == 3
     gone = active.sum(axis=0) == 3
     peaks = np.where(active[1:], engine.objective.model.to_values(fit.u)[2::3], np.nan)
@@ -63,19 +63,21 @@ def test_what_is_not_needed_is_taken_away_again(engine, spectra):
 
 
 def test_the_rival_is_what_lost_by_the_least(engine, spectra):
-    result = fit_model(engine, spectra, widths(spectra))
+    result = fit_model(Batch(engine, spectra, widths(spectra)))
     chosen = result.active.sum(axis=0) == 3
     assert chosen.sum() >= LANES - 2
-    both = [fit_model(comb(k), spectra, widths(spectra), criterion=always).bic for k in (1, 3)]
+    both = [
+        fit_model(Batch(comb(k), spectra, widths(spectra)), criterion=always).bic for k in (1, 3)
+    ]
     closest = np.min(both, axis=0)
     np.testing.assert_allclose(result.rival_bic[chosen], closest[chosen], atol=0.5)
     assert (result.rival_bic > result.bic)[chosen].all()
     assert (result.rival != result.active).any(axis=0).all()
-    np.testing.assert_array_equal(result.take([3, 5]).rival_bic, result.rival_bic[[3, 5]])
+    np.testing.assert_array_equal(result.take(np.array([3, 5])).rival_bic, result.rival_bic[[3, 5]])
 
 
 def test_without_optional_components_there_is_no_rival(spectra):
-    result = fit_model(comb(1), spectra, widths(spectra))
+    result = fit_model(Batch(comb(1), spectra, widths(spectra)))
     assert np.isinf(result.rival_bic).all()
     assert not result.rival.any()
 
@@ -89,22 +91,24 @@ def test_evidence_decides_as_it_says(engine, spectra):
         asked.append((step.delta_bic, answer))
         return answer
 
-    result = fit_model(engine, spectra, widths(spectra), criterion=stays)
+    result = fit_model(Batch(engine, spectra, widths(spectra)), criterion=stays)
     assert np.median(result.active.sum(axis=0)) == 3
     assert asked[0][1].all()  # the second peak
     bic, answer = (np.concatenate(column) for column in zip(*asked, strict=True))
     sure = np.abs(bic) > 30  # its own prior is vaguer than the bounds: it asks for more
     assert (answer[sure] == (bic > 0)[sure]).all(), (bic, answer)
     high = criteria.by_evidence(seeds, least=1e9, draws=256)
-    none = fit_model(engine, spectra, widths(spectra), criterion=high)
+    none = fit_model(Batch(engine, spectra, widths(spectra)), criterion=high)
     assert (none.active.sum(axis=0) == 2).all()
 
 
 def test_evidence_that_is_not_known_leaves_it_to_the_bic(engine, spectra, monkeypatch):
     monkeypatch.setattr(criteria, "_evidence", lambda step, *_: np.full(step.lanes.size, np.nan))
     seeds = [[1, lane] for lane in range(LANES)]
-    result = fit_model(engine, spectra, widths(spectra), criterion=criteria.by_evidence(seeds))
-    same = fit_model(engine, spectra, widths(spectra))
+    result = fit_model(
+        Batch(engine, spectra, widths(spectra)), criterion=criteria.by_evidence(seeds)
+    )
+    same = fit_model(Batch(engine, spectra, widths(spectra)))
     np.testing.assert_array_equal(result.active, same.active)
 
 
@@ -124,7 +128,7 @@ def test_a_calibrated_ratio_lets_a_real_peak_stay_and_noise_go(draw):
         asked.append(~criteria._beyond_doubt(step, 0.01))
         return criterion(step)
 
-    result = fit_model(engine, both, widths(both), criterion=stays)
+    result = fit_model(Batch(engine, both, widths(both)), criterion=stays)
     assert result.active[2].tolist() == [False] * 5 + [True] * 5
     simulated = asked[0]
     assert simulated[:5].all()
@@ -132,29 +136,29 @@ def test_a_calibrated_ratio_lets_a_real_peak_stay_and_noise_go(draw):
 
 
 def test_the_strongest_narrow_peak_is_tested_against_the_model_without_it(engine, spectra):
-    result = fit_model(engine, spectra, widths(spectra))
-    slot = peak_to_test(result, spectra, widths(spectra), 2.0)
+    result = fit_model(Batch(engine, spectra, widths(spectra)))
+    slot = peak_to_test(Batch(engine, spectra, widths(spectra)), result, 2.0)
     assert result.active[slot, np.arange(LANES)].all()
     place = engine.objective.model.to_values(result.fit.u)[
         [engine.objective.model.index[s][1] for s in slot]
     ]
     np.testing.assert_allclose(np.diagonal(place), 3.0, rtol=0.05)
-    # where none is narrow enough there is none: `pipeline.fit.significance.qpo_test` then asks for one more
-    assert (peak_to_test(result, spectra, widths(spectra), 100.0) == -1).all()
+    # where none is narrow enough there is none: `pipeline.fit.analyses.detection` then asks for one more
+    assert (peak_to_test(Batch(engine, spectra, widths(spectra)), result, 100.0) == -1).all()
     some = np.flatnonzero(slot == slot[0])[:2]
     found = detect_peak(
-        engine,
-        spectra.take(some),
-        widths(spectra)[:, some],
+        Batch(engine, spectra.take(some), widths(spectra)[:, some]),
         result.take(some),
         [[1, lane] for lane in some],
-        slot=slot[0],
+        slot=int(slot[0]),
         draws=64,
     )
     assert (found.ratio > 1000).all()
-    assert (found.reached == 0).all()
+    assert (found.p.reached == 0).all()
     # by the same fits: the model without it is one peak and the constant
-    alone = fit_model(comb(1), spectra.take(some), widths(spectra)[:, some], criterion=always)
+    alone = fit_model(
+        Batch(comb(1), spectra.take(some), widths(spectra)[:, some]), criterion=always
+    )
     expected = alone.fit.deviance - result.take(some).fit.deviance
     two = result.active[:, some].sum(axis=0) == 3
     np.testing.assert_allclose(found.ratio[two], expected[two], rtol=0.02)

@@ -6,8 +6,7 @@ import pytest
 from pipeline.config.fit import FitOptions
 from pipeline.config.models import ComponentOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, PowerSpectrum, fit_model
-from pipeline.fit.tables.results import parameter_rows
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, fit_model
 
 GRID = np.geomspace(0.01, 60, 200)
 N = np.round(20 * np.maximum(1, GRID / 0.3))
@@ -19,7 +18,7 @@ def _components(*told):
 
 def _fit(model, spectra, **options):
     widths = np.gradient(spectra.frequency, axis=0)
-    return fit_model(Engine(PowerSpectrum(model), block_size=32), spectra, widths, **options)
+    return fit_model(Batch(Engine(PowerSpectrum(model), block_size=32), spectra, widths), **options)
 
 
 @pytest.fixture
@@ -147,7 +146,7 @@ def test_the_scale_of_a_parameter_changes_its_interval_and_not_its_optimum(draw)
 
 
 @pytest.mark.slow
-def test_a_lorentzian_of_no_coherence_is_one_at_zero_frequency(draw):
+def test_a_lorentzian_of_no_coherence_is_one_at_zero_frequency(draw, parameters_of):
     held = {"lorentzian_numax": {"q": {"scale": "linear", "fixed": 0, "bounds": [0, 50]}}}
     zero = Model.from_components("zero", ["constant", "zero_lorentzian"])
     model = Model.from_components("no coherence", _components("constant", held))
@@ -158,7 +157,7 @@ def test_a_lorentzian_of_no_coherence_is_one_at_zero_frequency(draw):
         np.exp(same.fit.u[2]), np.exp(one.fit.u[2]) / 2, rtol=5e-3
     )  # nu_max is the half width
     row = {"source_id": "s", "product": "p", "norm": "frac", "dt": np.nan}
-    found = {p["parameter"]: p for p in parameter_rows(row, same, 0)}
+    found = {p["parameter"]: p for p in parameters_of([row], same)[0]}
     assert found["frequency"]["value"] == 0
     assert found["rms"]["value"] == pytest.approx(np.exp(one.fit.u[1, 0] / 2) / 2**0.5, rel=2e-3)
     assert found["rms"]["err_hi"] > 0

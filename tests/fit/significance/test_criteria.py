@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.fit import fit_spectra
 from pipeline.fit.model.likelihood import sample_size
-from pipeline.fit.significance.criteria import choose
+from pipeline.fit.search.choice import best_model
 from pipeline.segment.rebin import logarithmic
 
 
@@ -16,7 +16,7 @@ def best(models, margin):
     found = set()
     for order in permutations(models):
         n_free, bic = np.array([models[name] for name in order], float).T
-        (chosen,) = choose(bic[:, None], n_free[:, None], margin)
+        (chosen,) = best_model(np.ones((len(bic), 1), bool), n_free[:, None], bic[:, None], margin)
         found.add(order[chosen] if chosen >= 0 else None)
     (name,) = found
     return name
@@ -45,7 +45,7 @@ def test_the_smallest_model_within_the_margin_of_the_best_wins(models, margin, n
 def test_each_lane_has_its_own_best_model():
     bic = np.array([[100, 100, np.nan], [96, 104, np.nan]])
     n_free = np.array([[1, 1, 1], [3, 3, 3]])
-    assert choose(bic, n_free).tolist() == [1, 0, -1]
+    assert best_model(np.ones(bic.shape, bool), n_free, bic).tolist() == [1, 0, -1]
 
 
 @pytest.mark.slow
@@ -73,7 +73,9 @@ def test_the_choice_hardly_moves_when_the_same_data_are_rebinned(variance):
             for peak in ([], ["lorentzian"])
         ]
         bic = np.array([r.bic for r in fits])
-        chosen[name] = choose(bic, np.array([r.free.sum(axis=1) for r in fits]))
+        chosen[name] = best_model(
+            np.isfinite(bic), np.array([r.free.sum(axis=1) for r in fits]), bic
+        )
         rise[name] = bic[0] - bic[1]
     assert (chosen["raw"] == chosen["wide"]).mean() >= 0.9
     # counted by bins, the three parameters of the peak would cost 9 less in the wide ones

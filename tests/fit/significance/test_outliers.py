@@ -81,7 +81,7 @@ def test_the_highest_window_is_that_of_all_windows(likelihood):
         for s, scale in enumerate(scales):
             best = [-2 * t for (_, of), t in tails.items() if of == scale]
             np.testing.assert_allclose(got[s, k], max(best, default=0.0), rtol=1e-10)
-        found = outliers.find(likelihood, n[:, 0], x[:, k], scales)
+        found = outliers.highest_window(likelihood, n[:, 0], x[:, k], scales)
         assert (found.first, found.bins) == min(tails, key=tails.get)
         assert found.trials == len(tails)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.fit import fit_spectra
-from pipeline.fit.tables.buckets import weights, with_errors_only
+from pipeline.fit.tables.spectra import Spectrum, weights, with_errors_only
 
 EDGES = np.geomspace(0.1, 50, 151)
 RAW = np.maximum(1, np.round(np.diff(EDGES) / 0.03))
@@ -20,17 +20,17 @@ def drawn(n, spectra, seed=1):
     ), expected
 
 
-def row(power, error):
-    nothing = np.zeros(0)
-    told = {"frequency_lo": EDGES[:-1], "frequency_hi": EDGES[1:], "n": nothing}
-    return {**told, "power": power, "power_err": error}
+def row(power, error, n=()):
+    low, high = EDGES[:-1], EDGES[1:]
+    bins = {"frequency": (low + high) / 2, "frequency_lo": low, "frequency_hi": high}
+    return Spectrum.of({**bins, "power": power, "power_err": error, "n": n})
 
 
 @pytest.mark.parametrize("n", [1, 3, 10])
 def test_errors_of_averages_take_the_variance_of_the_model(n):
     power, _ = drawn(n, 1)
     found = with_errors_only(row(power[0], power[0] / np.sqrt(n * RAW)))
-    assert found["likelihood"] == "gaussian_model"
+    assert found.likelihood == "gaussian_model"
     np.testing.assert_allclose(weights(found), n * RAW)
 
 
@@ -39,8 +39,8 @@ def test_errors_with_the_noise_in_them_are_smoothed_where_it_is_not_in_the_power
     power, expected = drawn(n, 1)
     error = power[0] / np.sqrt(n * RAW)
     found = with_errors_only(row(power[0] - 2, error))
-    assert "likelihood" not in found
-    ratio = found["power_err"] / expected * np.sqrt(n * RAW)
+    assert found.likelihood is None
+    ratio = found.power_err / expected * np.sqrt(n * RAW)
     assert np.std(np.log(ratio)[5:-5]) < 0.6 * np.std(np.log(error / expected * np.sqrt(n * RAW)))
 
 
@@ -54,7 +54,7 @@ def test_errors_of_a_model_are_taken_as_they_are(n):
 
 def test_an_error_that_is_the_same_everywhere_and_a_spectrum_with_n_are_taken_as_they_are():
     power, _ = drawn(3, 1)
-    for given in (row(power[0], np.full(RAW.size, 0.3)), {**row(power[0], []), "n": 3 * RAW}):
+    for given in (row(power[0], np.full(RAW.size, 0.3)), row(power[0], [], 3 * RAW)):
         assert with_errors_only(given) is given
         assert with_errors_only(given, "auto") is given
 
@@ -63,14 +63,14 @@ def test_bins_without_an_error_do_not_count():
     power, _ = drawn(3, 1)
     error = power[0] / np.sqrt(3 * RAW)
     error[::7], power[0, 3::7] = np.inf, np.nan
-    assert with_errors_only(row(power[0], error))["likelihood"] == "gaussian_model"
-    assert with_errors_only(row(power[0] - 2, error))["power_err"][7] == np.inf
+    assert with_errors_only(row(power[0], error)).likelihood == "gaussian_model"
+    assert with_errors_only(row(power[0] - 2, error)).power_err[7] == np.inf
 
 
 def test_a_likelihood_that_was_asked_for_is_used():
     power, _ = drawn(3, 1)
     given = row(power[0], power[0] / np.sqrt(3 * RAW))
-    assert with_errors_only(given, "gaussian")["likelihood"] == "gaussian"
+    assert with_errors_only(given, "gaussian").likelihood == "gaussian"
     np.testing.assert_allclose(weights(with_errors_only(given, "gaussian_model")), 3 * RAW)
 
 

@@ -12,8 +12,9 @@ from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Grid, Model, PowerSpectrum, driver, fit_model
-from pipeline.fit.tables import buckets, results
+from pipeline.fit import Batch, Engine, Grid, Model, PowerSpectrum, bucket_fit, driver, fit_model
+from pipeline.fit.tables import buckets
+from pipeline.fit.tables.spectra import Spectrum, usable
 from pipeline.status import Flag, Status
 
 GRID = np.geomspace(0.5, 20, 220)
@@ -88,18 +89,21 @@ def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
     assert qpos.rival.tolist() == [-1]
 
 
-def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency():
+def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency(parameters_of):
     n = np.full(GRID.size, 4000.0)
     centres = (4.87, 5.13)  # the frequency jumps during the observation
     drift = sum(0.005 * 0.15 / np.pi / (0.15**2 + (GRID - c) ** 2) for c in centres)
     power = np.random.default_rng(3).gamma(n, (drift + 0.002) / n)
     row = spectrum(power, n)
     model = Model.from_components("pair", ["constant", "lorentzian", "lorentzian"])
-    (bucket,) = buckets.in_buckets([row], [buckets.usable(row)], 8)
-    result = fit_model(Engine(PowerSpectrum(model), block_size=8), bucket.spectra, bucket.widths)
+    given = Spectrum.of(row)
+    (bucket,) = buckets.in_buckets([given], [usable(given)], 8)
+    result = fit_model(
+        Batch(Engine(PowerSpectrum(model), block_size=8), bucket.spectra, bucket.widths)
+    )
     found = {
         r["parameter"]: r
-        for r in results.parameter_rows(row, result, 0)
+        for r in parameters_of([row], result)[0]
         if r["component"] == "lorentzian.1+lorentzian.2"
     }
     assert found["frequency"]["value"] == pytest.approx(5.0, abs=0.05)
@@ -129,7 +133,7 @@ def test_a_spectrum_whose_errors_follow_its_power_is_flagged():
 
 
 def test_where_nothing_is_best_there_is_no_difference_from_it(monkeypatch):
-    monkeypatch.setattr(driver.criteria, "choose", lambda bic, *_: np.full(bic.shape[1], -1))
+    monkeypatch.setattr(bucket_fit, "best_model", lambda *a: np.full(a[0].shape[1], -1))
     models, parameters, curves, _ = driver.fit_rows(
         [spectrum(red(np.random.default_rng(8)))], OPTIONS
     )
@@ -143,7 +147,7 @@ def test_a_bending_power_law_is_written_with_the_steeper_slope_above(draw):
     model = Model.from_components("bend", ["bending_power_law", "constant"])
     spectra, u = draw(model, [0.1, 0.5, 2.3, 1.0, 1e-3], GRID, 200, 12, seed=4)
     widths = np.gradient(spectra.frequency, axis=0)
-    result = fit_model(Engine(PowerSpectrum(model), block_size=8), spectra, widths)
+    result = fit_model(Batch(Engine(PowerSpectrum(model), block_size=8), spectra, widths))
     assert (result.fit.u[2] > result.fit.u[1]).all()
     np.testing.assert_allclose(np.median(result.fit.u, axis=1), u[:, 0], atol=0.15)
     power = np.asarray(model.power(result.fit.u, Grid.of(spectra.frequency), result.active))
@@ -222,7 +226,8 @@ def test_spectra_with_errors_only_are_fitted_with_the_gaussian_likelihood_and_fl
 def test_buckets_keep_every_usable_lane_once():
     rng = np.random.default_rng(8)
     rows = [spectrum(red(rng), source=str(k)) for k in range(7)]
-    masks = [buckets.usable(r, (0.1, 10.0) if k % 2 else None) for k, r in enumerate(rows)]
+    rows = [Spectrum.of(row) for row in rows]
+    masks = [usable(r, (0.1, 10.0) if k % 2 else None) for k, r in enumerate(rows)]
     masks[3][:] = False
     found = buckets.in_buckets(rows, masks, 2)
     assert sorted(lane for b in found for lane in b.lanes) == [0, 1, 2, 4, 5, 6]
@@ -231,7 +236,7 @@ def test_buckets_keep_every_usable_lane_once():
         for k, lane in enumerate(bucket.lanes):
             used = bucket.spectra.weight[:, k] > 0
             np.testing.assert_array_equal(
-                bucket.spectra.power[used, k], rows[lane]["power"][masks[lane]]
+                bucket.spectra.power[used, k], rows[lane].power[masks[lane]]
             )
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Grid, Model, PowerSpectrum, Spectra, fit_model
+from pipeline.fit import Batch, Engine, Grid, Model, PowerSpectrum, Spectra, fit_model
 from pipeline.fit.uncertainty import hmc, importance
 
 GRID = np.linspace(0.1, 12.8, 128)
@@ -22,10 +22,10 @@ def _model(told=PRIORS):
 
 def _sample(model, spectra, seed=0, **options):
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
-    engine = Engine(PowerSpectrum(model))
-    result = fit_model(engine, spectra, widths)
+    batch = Batch(Engine(PowerSpectrum(model)), spectra, widths)
+    result = fit_model(batch)
     seeds = [[seed, k] for k in range(spectra.power.shape[1])]
-    told = engine, spectra, widths, result, seeds
+    told = batch, result, seeds
     return told, hmc.sample_chains(*told, **options)
 
 
@@ -76,10 +76,11 @@ def test_a_parameter_at_its_bound_has_its_distribution(draw):
 def test_a_lane_has_the_same_draws_whatever_is_beside_it(draw):
     model = _model()
     spectra, _ = draw(model, [2.0, 1.4, 2.0], GRID, 12, 5, seed=82)
-    (engine, _, widths, result, seeds), found = _sample(model, spectra)
-    lanes = [3, 1]
-    told = engine, spectra.take(lanes), widths[:, lanes], result.take(lanes)
-    again = hmc.sample_chains(*told, [seeds[k] for k in lanes])
+    (batch, result, seeds), found = _sample(model, spectra)
+    lanes = np.array([3, 1])
+    again = hmc.sample_chains(
+        batch.take(lanes), result.take(lanes), [seeds[lane] for lane in lanes]
+    )
     np.testing.assert_allclose(again.u, found.u[..., lanes], rtol=1e-9)
 
 

@@ -10,7 +10,7 @@ from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
 from pipeline.config.models import ComponentOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Grid, Model, PowerSpectrum, Spectra, driver, fit_model
+from pipeline.fit import Batch, Engine, Grid, Model, PowerSpectrum, Spectra, driver, fit_model
 from pipeline.fit.uncertainty import importance
 
 GRID = np.linspace(0.1, 12.8, 128)
@@ -27,9 +27,9 @@ def _model():
 def _sample(model, spectra, seed=0, **options):
     widths = np.full_like(spectra.power, GRID[1] - GRID[0])
     engine = Engine(PowerSpectrum(model))
-    result = fit_model(engine, spectra, widths)
+    result = fit_model(Batch(engine, spectra, widths))
     seeds = [[seed, k] for k in range(spectra.power.shape[1])]
-    return result, importance.sample(engine, spectra, widths, result, seeds, **options)
+    return result, importance.sample(Batch(engine, spectra, widths), result, seeds, **options)
 
 
 def _log_likelihood(model, spectra, lane, u):

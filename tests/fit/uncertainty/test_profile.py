@@ -8,11 +8,12 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import binom, chi2
 
 from pipeline.config.models import ComponentOptions
-from pipeline.fit import Engine, Model, PowerSpectrum, Problem, add_profiles, fit_model
-from pipeline.fit.search.fit_model import Batch
+from pipeline.fit import Engine, Model, PowerSpectrum, add_profiles, fit_model
+from pipeline.fit.search.batch import Batch, End
 from pipeline.fit.uncertainty.covariance import covariance
+from pipeline.fit.uncertainty.ends import find_ends, one_sided, two_sided
 from pipeline.fit.uncertainty.intervals import is_weak
-from pipeline.fit.uncertainty.profile import End, find, one_sided, profiles, two_sided
+from pipeline.fit.uncertainty.profile import profiles
 
 GRID = np.linspace(1 / 8, 16, 128)
 TRUTH = [2.0, 1.4, 6.0, 6.0, 1.0, 2.0]
@@ -29,12 +30,13 @@ def _known_peak():
 
 
 def _fitted(model, spectra, problem):
-    """Everything that `find` takes but the tasks."""
+    """Everything that `find_ends` takes but the tasks."""
     engine = Engine(PowerSpectrum(model), block_size=8, tolerance=1e-10)
     fit = engine.fit(spectra, problem)
     moved = problem.free & ~fit.at_bound
     matrix = covariance(engine.objective, spectra, problem.active, fit.u, moved).matrix
-    return engine, spectra, fit, problem, matrix
+    batch = Batch(engine, spectra, np.ones(spectra.power.shape))
+    return batch, fit, problem, matrix
 
 
 def _brute_force(u, power, n, row, side, rise):
@@ -71,11 +73,11 @@ def test_intervals_are_those_of_a_brute_force_profile(level, three, draw, proble
     spectra, u = draw(three, TRUTH, GRID, 10, 3, seed=1)
     told = _fitted(three, spectra, problem(three, u))
     tasks = two_sided(np.ones(u.shape, bool), level)
-    ends = find(*told, tasks)
+    ends = find_ends(*told, tasks)
     assert (ends.code == End.FOUND).all()
     assert ends.refits.mean() < 5
-    best = told[2].u
-    sigma = np.sqrt(told[4][tasks.row, tasks.row, tasks.lane])
+    best = told[1].u
+    sigma = np.sqrt(told[3][tasks.row, tasks.row, tasks.lane])
     for k in range(0, tasks.lane.size, 7):
         lane, row, side = tasks.lane[k], tasks.row[k], tasks.side[k]
         expected = _brute_force(
@@ -90,10 +92,10 @@ def test_a_lane_does_not_depend_on_its_neighbours_or_the_batch(three, draw, prob
     wanted = np.zeros(u.shape, bool)
     wanted[2:4] = True
     tasks = two_sided(wanted)
-    whole = find(*told, tasks)
+    whole = find_ends(*told, tasks)
     mine = np.flatnonzero(tasks.lane == 4)
-    alone = find(*told, tasks.take(mine))
-    small = find(*told, tasks, batch_size=5)
+    alone = find_ends(*told, tasks.take(mine))
+    small = find_ends(*told, tasks, batch_size=5)
     np.testing.assert_allclose(alone.u, whole.u[mine], rtol=1e-6)
     np.testing.assert_allclose(small.u, whole.u, rtol=1e-6)
 
@@ -102,10 +104,10 @@ def test_an_interval_that_reaches_a_bound_is_open_there(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 10, 4, seed=3)
     lower, upper = u - 3, u + 3
     upper[1] = 1.39  # the slope is 1.4, known to 0.05
-    engine, _, fit, asked, matrix = _fitted(three, spectra, problem(three, u, lower, upper))
+    batch, fit, asked, matrix = _fitted(three, spectra, problem(three, u, lower, upper))
     wanted = np.zeros(u.shape, bool)
     wanted[1] = True
-    found = profiles(engine, spectra, fit, asked, matrix, wanted, wanted & False)
+    found = profiles(batch, fit, asked, matrix, wanted, wanted & False)
     at = fit.at_bound[1]
     assert at.any()
     assert (found.upper_code[0, 1, at] == End.OPEN).all()
@@ -118,13 +120,13 @@ def test_a_better_optimum_is_reported_and_the_lane_fitted_again_from_it(three, d
     spectra, _ = draw(three, TRUTH, GRID, 10, 4, seed=4)
     widths = np.full(spectra.power.shape, 1 / 8)
     engine = Engine(PowerSpectrum(three), block_size=8)
-    good = fit_model(engine, spectra, widths)
+    good = fit_model(Batch(engine, spectra, widths))
     poor = good.fit.u.copy()
     poor[1, 2] += 0.3  # far from the optimum, and said to have converged
     objective = good.fit.objective.copy()
     objective[2] += 25.0
     stuck = replace(good, fit=replace(good.fit, u=poor, objective=objective))
-    mended = add_profiles(engine, spectra, widths, stuck, which="all")
+    mended = add_profiles(Batch(engine, spectra, widths), stuck, which="all")
     np.testing.assert_allclose(mended.fit.objective, good.fit.objective, atol=1e-4)
     np.testing.assert_allclose(mended.fit.u, good.fit.u, atol=1e-2)
     assert (mended.profiles.lower_code[0] == End.FOUND).all()
@@ -136,9 +138,9 @@ def test_a_bad_lane_has_a_code_and_its_neighbours_do_not_notice(three, draw, pro
     wanted = np.zeros(u.shape, bool)
     wanted[2] = True
     tasks = two_sided(wanted)
-    clean = find(*_fitted(three, spectra, problem(three, u)), tasks)
+    clean = find_ends(*_fitted(three, spectra, problem(three, u)), tasks)
     spectra.power[3, 1] = np.nan
-    ends = find(*_fitted(three, spectra, problem(three, u)), tasks)
+    ends = find_ends(*_fitted(three, spectra, problem(three, u)), tasks)
     bad = tasks.lane == 1
     assert (ends.code[bad] == End.FAILED).all()
     assert np.isnan(ends.u[bad]).all()
@@ -147,7 +149,9 @@ def test_a_bad_lane_has_a_code_and_its_neighbours_do_not_notice(three, draw, pro
 
 def test_nothing_to_look_for_is_nothing_found(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 10, 2, seed=6)
-    ends = find(*_fitted(three, spectra, problem(three, u)), two_sided(np.zeros(u.shape, bool)))
+    ends = find_ends(
+        *_fitted(three, spectra, problem(three, u)), two_sided(np.zeros(u.shape, bool))
+    )
     assert ends.u.size == ends.code.size == 0
 
 
@@ -169,12 +173,12 @@ def test_upper_limits_and_intervals_of_a_weak_peak_cover(variance, draw):
     batch = Batch(
         Engine(PowerSpectrum(_known_peak())), spectra, np.full(spectra.power.shape, 1 / 8)
     )
-    result = fit_model(batch.engine, spectra, np.full(spectra.power.shape, 1 / 8))
+    result = fit_model(batch)
     assert is_weak(result)[1].mean() > 0.3
-    told = Problem(result.fit.u, batch.lower, batch.upper, result.free, result.active)
+    told = batch.problem(result.fit.u, result.active)
     asked = result.free & (np.arange(4) == 1)[:, None]
     matrix = np.where(result.sound, result.covariance, 0.0)
-    found = profiles(batch.engine, spectra, result.fit, told, matrix, asked, asked)
+    found = profiles(batch, result.fit, told, matrix, asked, asked)
     assert (found.limit_code[1] == End.FOUND).all()
     true = np.log(max(variance, 1e-20))
     above = (found.limit[1] >= true).mean()
@@ -189,9 +193,9 @@ def test_a_strong_component_costs_no_profile(three, draw):
     spectra, _ = draw(three, TRUTH, GRID, 50, 3, seed=9)
     widths = np.full(spectra.power.shape, 1 / 8)
     engine = Engine(PowerSpectrum(three), block_size=8)
-    result = fit_model(engine, spectra, widths)
+    result = fit_model(Batch(engine, spectra, widths))
     assert not is_weak(result).any()
-    weak = add_profiles(engine, spectra, widths, result).profiles
+    weak = add_profiles(Batch(engine, spectra, widths), result).profiles
     assert not weak.lower_code.any()
     assert not weak.limit_code.any()
-    assert add_profiles(engine, spectra, widths, result, which="none").profiles is None
+    assert add_profiles(Batch(engine, spectra, widths), result, which="none").profiles is None

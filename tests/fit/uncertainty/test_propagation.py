@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
-from pipeline.fit import Engine, Model, PowerSpectrum, add_profiles, fit_model
-from pipeline.fit.tables import buckets, results
+from pipeline.fit import Batch, Engine, Model, PowerSpectrum, add_profiles, fit_model
+from pipeline.fit.tables import buckets
+from pipeline.fit.tables.spectra import Spectrum, usable
 from pipeline.fit.uncertainty.propagation import follow
 
 LANES = 250
@@ -49,18 +50,24 @@ def fitted():
     options = validate({"models": {"m": ["constant", peak]}}, FitOptions)
     model = Model.from_components("m", options.models["m"])
     rows = spectra(seed=1)
-    (bucket,) = buckets.in_buckets(rows, list(map(buckets.usable, rows)), LANES, average=True)
-    engine = Engine(PowerSpectrum(model, bucket.likelihood), block_size=64)
-    data = engine, bucket.spectra, bucket.widths
-    plain = fit_model(*data)
-    return rows, plain, add_profiles(*data, plain)
+    given = list(map(Spectrum.of, rows))
+    (bucket,) = buckets.in_buckets(given, list(map(usable, given)), LANES, average=True)
+    batch = Batch(
+        Engine(PowerSpectrum(model, bucket.likelihood), block_size=64),
+        bucket.spectra,
+        bucket.widths,
+    )
+    plain = fit_model(batch)
+    return rows, plain, add_profiles(batch, plain)
 
 
-def peaks(rows, fit):
-    """The Lorentzian of each lane, its parameters by name."""
-    for lane, row in enumerate(rows):
-        found = [r for r in results.parameter_rows(row, fit, lane) if "lorentz" in r["component"]]
-        yield {r["parameter"]: r for r in found}
+@pytest.fixture
+def peaks(parameters_of):
+    """Function that returns the Lorentzian of each lane, its parameters by name."""
+    return lambda rows, fit: [
+        {r["parameter"]: r for r in found if "lorentz" in r["component"]}
+        for found in parameters_of(rows, fit)
+    ]
 
 
 def covers(row, truth):
@@ -69,7 +76,7 @@ def covers(row, truth):
     return low <= truth <= high
 
 
-def test_intervals_from_the_profile_cover_when_the_width_is_often_at_its_bound(fitted):
+def test_intervals_from_the_profile_cover_when_the_width_is_often_at_its_bound(fitted, peaks):
     rows, _, fit = fitted
     found = list(peaks(rows, fit))
     at_bound = np.array([p["fwhm"]["at_bound"] for p in found])
@@ -85,7 +92,7 @@ def test_intervals_from_the_profile_cover_when_the_width_is_often_at_its_bound(f
         assert abs(inside.mean() - 0.683) < 3 * math.sqrt(0.683 * 0.317 / at_bound.sum()), name
 
 
-def test_a_width_at_its_bound_opens_its_q_and_both_have_limits(fitted):
+def test_a_width_at_its_bound_opens_its_q_and_both_have_limits(fitted, peaks):
     rows, _, fit = fitted
     limited = {"fwhm": [], "q": []}
     for peak in peaks(rows, fit):
@@ -109,7 +116,7 @@ def test_a_width_at_its_bound_opens_its_q_and_both_have_limits(fitted):
         assert np.mean(right) > 0.95 - 3 * math.sqrt(0.05 * 0.95 / len(right)), name
 
 
-def test_without_a_profile_what_hangs_on_a_bound_has_no_error(fitted):
+def test_without_a_profile_what_hangs_on_a_bound_has_no_error(fitted, peaks):
     rows, plain, _ = fitted
     for peak in peaks(rows, plain):
         known = "none" if peak["fwhm"]["at_bound"] else "observed"
@@ -171,7 +178,7 @@ def test_a_quantity_is_open_where_the_parameter_that_it_hangs_on_is(slope, is_op
     assert still.err_hi == pytest.approx(1e-3, rel=0.01)
 
 
-def test_a_blend_follows_the_profiles_of_its_members():
+def test_a_blend_follows_the_profiles_of_its_members(parameters_of):
     frequency = np.geomspace(2.0, 12.0, 150)
     edges = np.concatenate([[1.99], np.sqrt(frequency[1:] * frequency[:-1]), [12.07]])
     centres = (4.87, 5.13)  # the frequency jumps during the observation
@@ -181,12 +188,13 @@ def test_a_blend_follows_the_profiles_of_its_members():
     row |= {"power": np.random.default_rng(3).gamma(n, expected / n), "power_err": np.array([])}
     row |= {"frequency_lo": edges[:-1], "frequency_hi": edges[1:], "norm": "frac"}
     model = Model.from_components("pair", ["constant", "lorentz", "lorentz"])
-    (bucket,) = buckets.in_buckets([row], [buckets.usable(row)], 1)
-    data = Engine(PowerSpectrum(model), block_size=8), bucket.spectra, bucket.widths
-    plain = fit_model(*data)
+    given = Spectrum.of(row)
+    (bucket,) = buckets.in_buckets([given], [usable(given)], 1)
+    batch = Batch(Engine(PowerSpectrum(model), block_size=8), bucket.spectra, bucket.widths)
+    plain = fit_model(batch)
     found = [
-        {r["parameter"]: r for r in results.parameter_rows(row, fit, 0) if "+" in r["component"]}
-        for fit in (plain, add_profiles(*data, plain, which="all"))
+        {r["parameter"]: r for r in parameters_of([row], fit)[0] if "+" in r["component"]}
+        for fit in (plain, add_profiles(batch, plain, which="all"))
     ]
     assert {"variance", "frequency", "fwhm", "q", "rms"} <= found[0].keys()
     for name, by_covariance in found[0].items():

@@ -13,30 +13,9 @@ EDGES = np.geomspace(0.1, 50, 181)
 LOW, HIGH = EDGES[:-1], EDGES[1:]
 
 
-def _lorentzian(variance, frequency, fwhm):
-    """Mean power over each bin, by the integral."""
-    inside = [np.arctan((edge - frequency) / (fwhm / 2)) for edge in (LOW, HIGH)]
-    return variance / np.pi * (inside[1] - inside[0]) / (HIGH - LOW)
-
-
-def _row(name, power, rng, n=None):
-    n = 400 * (HIGH - LOW) if n is None else n
-    return {
-        "source_id": name,
-        "product": "p",
-        "status": "ok",
-        "reason": "",
-        "norm": "frac",
-        "frequency": (LOW + HIGH) / 2,
-        "frequency_lo": LOW,
-        "frequency_hi": HIGH,
-        "power": rng.gamma(n, power / n),
-        "n": n,
-        "power_err": np.empty(0),
-        "mean_rate": np.nan,
-        "background_rate": np.nan,
-        "dt": np.nan,
-    }
+@pytest.fixture
+def bins(binned):
+    return binned(EDGES, 400)
 
 
 def _fit(rows, **told):
@@ -66,11 +45,13 @@ def test_the_bin_of_a_frequency():
     assert found[1, 1] == widths[-1, 0]
 
 
-def test_a_peak_narrower_than_its_bin_is_found_with_its_variance_and_a_limit_of_its_width():
+def test_a_peak_narrower_than_its_bin_is_found_with_its_variance_and_a_limit_of_its_width(bins):
     """Twelve lines anywhere in their bins, a tenth of them wide."""
     rng = np.random.default_rng(1)
     lines = rng.uniform(4, 8, 12)
-    rows = [_row(f"s{k}", 0.002 + _lorentzian(0.004, f, 0.02), rng) for k, f in enumerate(lines)]
+    rows = [
+        bins.row(f"s{k}", 0.002 + bins.lorentzian(0.004, f, 0.02), rng) for k, f in enumerate(lines)
+    ]
     models, parameters = _fit(rows)
     assert {m["status"] for m in models} == {"ok"}
     assert all(m["flags"] & Flag.UNRESOLVED for m in models)
@@ -83,36 +64,36 @@ def test_a_peak_narrower_than_its_bin_is_found_with_its_variance_and_a_limit_of_
         assert found["variance"]["value"] == pytest.approx(0.004, rel=0.35)
 
 
-def test_a_peak_as_wide_as_several_bins_is_resolved():
+def test_a_peak_as_wide_as_several_bins_is_resolved(bins):
     rng = np.random.default_rng(2)
-    models, _ = _fit([_row("s", 0.002 + _lorentzian(0.01, 6.0, 1.0), rng)])
+    models, _ = _fit([bins.row("s", 0.002 + bins.lorentzian(0.01, 6.0, 1.0), rng)])
     assert models[0]["status"] == "ok"
     assert not models[0]["flags"] & Flag.UNRESOLVED
 
 
-def test_noise_centred_on_zero_is_no_fit_at_a_bound():
+def test_noise_centred_on_zero_is_no_fit_at_a_bound(bins):
     """A Lorentzian whose frequency ends at the lowest one is what band-limited noise looks like."""
     rng = np.random.default_rng(3)
-    rows = [_row(f"s{k}", 0.002 + _lorentzian(0.04, 0.0, 4.0), rng) for k in range(6)]
+    rows = [bins.row(f"s{k}", 0.002 + bins.lorentzian(0.04, 0.0, 4.0), rng) for k in range(6)]
     models, parameters = _fit(rows)
     assert {m["status"] for m in models} == {"ok"}
     held = [p for p in parameters if p["parameter"] == "frequency" and p["at_bound"]]
     assert held  # the row says it, the fit is none the worse
 
 
-def test_a_bound_that_somebody_set_is_one():
+def test_a_bound_that_somebody_set_is_one(bins):
     rng = np.random.default_rng(4)
-    row = _row("s", 0.002 + _lorentzian(0.01, 6.0, 0.3), rng)
+    row = bins.row("s", 0.002 + bins.lorentzian(0.01, 6.0, 0.3), rng)
     peak = {"lorentzian": {"fwhm": {"bounds": [0.8, 5.0]}}}
     models, _ = _fit([row], models={"set": ["constant", peak]})
     assert models[0]["status"] == "at_bound"
 
 
-def test_the_model_is_averaged_where_bins_differ_in_width():
+def test_the_model_is_averaged_where_bins_differ_in_width(bins):
     """A line between the middles of two bins would be nothing to a model taken at their middles."""
     rng = np.random.default_rng(5)
     k = 120
-    row = _row("s", 0.002 + _lorentzian(0.004, HIGH[k], 0.01), rng)
+    row = bins.row("s", 0.002 + bins.lorentzian(0.004, HIGH[k], 0.01), rng)
     for average, expected in (("auto", True), (False, False)):
         _, parameters = _fit([row], bin_average=average)
         value = {p["parameter"]: p["value"] for p in parameters if p["component"] == "lorentzian.1"}

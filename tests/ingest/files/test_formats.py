@@ -5,7 +5,7 @@ import pytest
 from astropy.table import MaskedColumn, Table
 
 from pipeline.config.ingest import IngestOptions
-from pipeline.ingest.read.mapping import open_file
+from pipeline.ingest.files.mapping import open_file
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag
 

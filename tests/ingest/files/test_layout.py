@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_mapped_reads_the_same(sound):
 def test_an_image_that_is_compressed_is_an_image(archive):
     image = fits.CompImageHDU(np.zeros((9, 9), np.int16), name="SKY")
     fits.HDUList([fits.PrimaryHDU(), image]).writeto(archive.root / "sky.fits")
-    row = archive.manifest()["sky.fits"]
+    row = archive.observations()["sky.fits"]
     assert row["status"] == "set_aside"
     assert "an image" in row["reason"]
 

@@ -60,11 +60,11 @@ def test_a_spectrum_of_photon_energies_is_set_aside(header):
     spectrum = _table("CHANNEL COUNTS STAT_ERR", "SPECTRUM", HDUCLAS1="SPECTRUM", **header)
     found = recognise([PRIMARY, spectrum])
     assert found.kind == "other"
-    assert "energy spectrum" in found.what
+    assert "energy spectrum" in found.description
 
 
 def test_an_image_is_set_aside():
-    assert recognise([Hdu("PRIMARY", {"NAXIS": 2})]).what == "an image"
+    assert recognise([Hdu("PRIMARY", {"NAXIS": 2})]).description == "an image"
 
 
 @pytest.mark.parametrize(
@@ -88,5 +88,5 @@ def test_a_light_curve_of_the_background_is_set_aside():
     source = Hdu("RATE", {"HDUCLAS1": "LIGHTCURVE", "HDUCLAS2": "TOTAL"}, columns)
     background = Hdu("RATE", {"HDUCLAS1": "LIGHTCURVE", "HDUCLAS2": "BKG"}, columns)
     alone = recognise([Hdu("", {}), background])
-    assert (alone.kind, alone.what) == ("other", "a light curve of the background")
+    assert (alone.kind, alone.description) == ("other", "a light curve of the background")
     assert recognise([Hdu("", {}), background, source]).index == 2

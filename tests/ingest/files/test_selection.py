@@ -11,7 +11,7 @@ from pipeline.config.archive import SourceOptions
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import IngestOptions
 from pipeline.config.tables import RowOptions, TableOptions
-from pipeline.ingest import driver
+from pipeline.ingest import driver, plan_driver
 from pipeline.ingest.files.selection import intersection, words
 from pipeline.ingest.plan import shard
 from pipeline.ingest.read.reader import read_products
@@ -49,7 +49,7 @@ def _ztf(root, name="lc.csv", rows=60, seed=1):
 
 
 def _survey(root, work, group_by="observation", cache=None, **said):
-    driver.plan(
+    plan_driver.run(
         archive=root,
         observations=work / "observations.parquet",
         plan=work / "plan",
@@ -62,7 +62,12 @@ def _survey(root, work, group_by="observation", cache=None, **said):
     manifest = rows_of(read_parquet(work / "observations.parquet", OBSERVATIONS))
     entries = [e for path in sorted((work / "plan").glob("*.tsv")) for e in shard.read(path)]
     options = IngestOptions(**said)
-    rows = [r for e in entries if e["status"] == "ok" for r in read_products(e, root, options)]
+    rows = [
+        observation.row()
+        for entry in entries
+        if entry.status == "ok"
+        for observation in read_products(entry, root, options)
+    ]
     return manifest, entries, rows
 
 
@@ -102,7 +107,9 @@ def test_the_cache_knows_all_objects_of_a_file(archive, tmp_path, monkeypatch):
     _ztf(archive.root)
     cache = tmp_path / "cache.parquet"
     first, *_ = _survey(archive.root, tmp_path / "a", cache=cache, tables=[ZTF])
-    monkeypatch.setattr(driver, "scan_file", lambda *_, **__: pytest.fail("it was opened again"))
+    monkeypatch.setattr(
+        plan_driver, "scan_file", lambda *_, **__: pytest.fail("it was opened again")
+    )
     again, *_ = _survey(archive.root, tmp_path / "b", cache=cache, tables=[ZTF])
     assert [m["file"] for m in again] == [m["file"] for m in first]
 
@@ -194,10 +201,7 @@ def test_a_filter_a_light_curve_where_there_is_one_object(archive):
     (archive.root / "a.txt").write_text("# t filter flux\n" + "\n".join(lines), encoding="utf-8")
     columns = {"time": "t", "rate": "flux", "band": "filter"}
     table = {"files": "*", "columns": columns, "keywords": {"TIMEUNIT": "s"}}
-    row = archive.scan("a.txt", tables=[table])
-    assert row["status"] == "ok"
-    entry = {**row, "source_id": "a", "observation_id": "a", "part": "", "response": ""}
-    rows = read_products(entry | {"reason": ""}, archive.root, IngestOptions(tables=[table]))
+    rows = archive.products("a.txt", tables=[table])
     assert [r["product"][-2:] for r in rows] == ["/u", "/g", "/r", "/i", "/z"]
     assert {len(r["time"]) for r in rows} == {100}
 

@@ -77,14 +77,7 @@ def test_products_name_what_is_known():
 
 
 def _reading(file, start, stop, observation="1234567890", name="events/nicer/xti"):
-    return {
-        "file": file,
-        "source_id": "s",
-        "observation_id": observation,
-        "product": name,
-        "start": start,
-        "stop": stop,
-    }
+    return identity.Reading(file, "s", observation, name, start, stop)
 
 
 def test_parts_of_an_observation_share_a_product():

@@ -8,6 +8,7 @@ from astropy.io import fits
 
 from pipeline.config.ingest import IngestOptions
 from pipeline.ingest.missions import registry
+from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.reader import read_products
 from pipeline.ingest.times import gti
 from pipeline.status import Flag
@@ -367,16 +368,16 @@ def test_a_broken_response_leaves_the_scale_of_the_mission_and_otherwise_is_said
             f"{folder}/a.evt", _events(make, header, PI=np.arange(3)), make.gti([[0.0, 5.0]])
         )
         archive.add(f"{folder}/a.rmf", _response(make, telescope, instrument, width=0.0105))
-    entries = archive.manifest()
+    entries = {file: Entry.of_found(one) for file, one in archive.complete().items()}
     for file in archive.root.glob("*/a.rmf"):
         file.write_bytes(file.read_bytes()[:-2880])  # after it was looked at
     nicer, sax = (
-        read_products(entries[f"{t}/a.evt"] | {"reason": ""}, archive.root, IngestOptions())
+        read_products(entries[f"{t}/a.evt"], archive.root, IngestOptions())
         for t in ("nicer", "sax")
     )
-    assert nicer[0]["energy"] == pytest.approx([0.0, 0.01, 0.02])
-    assert sax[0]["status"] == "unreadable"
-    assert "sax/a.rmf" in sax[0]["reason"]
+    assert nicer[0].energy == pytest.approx([0.0, 0.01, 0.02])
+    assert sax[0].status == "unreadable"
+    assert "sax/a.rmf" in sax[0].reason
 
 
 def test_good_time_is_that_of_the_chips_with_events(archive, make):
@@ -404,13 +405,13 @@ def test_dead_time_is_told(archive, make):
 def test_every_mission_of_xselect_is_known_with_its_good_time():
     for name, about in read_mission_info().items():
         if isinstance(about, dict) and "gti" in about:
-            assert registry.find(name.lower()), name
+            assert registry.mission_of(name.lower()), name
             assert gti.standard([about["gti"]]) == [0], name
 
 
 def test_a_line_of_an_instrument_comes_before_that_of_its_mission():
     for index, line in enumerate(registry.MISSIONS):
-        assert registry.find(line.name, line.instrument) is line
+        assert registry.mission_of(line.name, line.instrument) is line
         assert line.source
         assert index == registry.MISSIONS.index(line)
 

@@ -62,7 +62,8 @@ def _bits(*rows):
 
 def test_bits_of_an_event_are_its_marker_detector_and_channel():
     bits = _bits("1 010 11 00", "0 000 00 01", "1 100 01 10")
-    photon, group, detector = rxte.event_fields(bits, TEVTB2)
+    fields = rxte.event_fields(bits, TEVTB2)
+    photon, group, detector = fields.photon, fields.group, fields.detector
     assert photon.tolist() == [True, False, True]
     assert group[photon].tolist() == [3, 1]
     assert detector[photon].tolist() == [2, 4]

@@ -5,31 +5,30 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from pipeline.ingest.plan import position
-from pipeline.ingest.plan.resolve import resolve
-from pipeline.status import Flag, Status
+from pipeline.ingest.plan.complete import complete
+from pipeline.ingest.plan.found import FoundFile
+from pipeline.status import Flag
 
 ARCSEC = 1 / 3600
 
 
 def row(file, name="", ra=np.nan, dec=np.nan, obs_id=""):
-    return {
-        "file": file,
-        "size": 1,
-        "version": file,
-        "kind": "events",
-        "mission": "nicer",
-        "instrument": "xti",
-        "observation_id": obs_id or file,
-        "object": name,
-        "ra": ra,
-        "dec": dec,
-        "mjd_start": np.nan,
-        "status": Status.OK,
-    }
+    return FoundFile(
+        file,
+        size=1,
+        version=file,
+        kind="events",
+        mission="nicer",
+        instrument="xti",
+        observation_id=obs_id or file,
+        object=name,
+        ra=ra,
+        dec=dec,
+    )
 
 
 def sources(*rows, group_by="position", radius=10.0):
-    return {r["file"]: r["source_id"] for r in resolve(rows, group_by, radius)}
+    return {one.file: one.source_id for one in complete(rows, group_by, radius)}
 
 
 def test_positions_agree_across_the_zero_of_right_ascension_and_at_the_pole():
@@ -114,9 +113,9 @@ def test_two_names_at_one_place_are_flagged_where_names_make_sources():
         row("c", "M1 far", 83.7, 22.0),
         row("d", "crab"),
     ]
-    flags = {r["file"]: r.get("flags", 0) for r in resolve(rows, "object", 10.0)}
+    flags = {one.file: one.flags for one in complete(rows, "object", 10.0)}
     same = int(Flag.SAME_POSITION)
     assert flags == {"a": same, "b": same, "c": 0, "d": same}
-    assert not any(r.get("flags", 0) for r in resolve(rows, "object", 0.1))
+    assert not any(one.flags for one in complete(rows, "object", 0.1))
     for other in ("observation", "position"):
-        assert not any(r.get("flags", 0) for r in resolve(rows, other, 10.0))
+        assert not any(one.flags for one in complete(rows, other, 10.0))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.ingest.read.events import select
+from pipeline.ingest.read.events import in_good_time
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag
 
@@ -11,7 +11,7 @@ GTI = np.array([[10.0, 20.0], [30.0, 40.0]])
 
 
 def test_events_outside_good_time_are_left_out_and_the_rest_is_sorted():
-    result = select(np.array([35.0, 25.0, 5.0, 11.0, 41.0]), None, GTI)
+    result = in_good_time(np.array([35.0, 25.0, 5.0, 11.0, 41.0]), None, GTI)
     assert result.start == 10.0
     assert result.time.tolist() == [1.0, 25.0]
     assert result.gti.tolist() == [[0.0, 10.0], [20.0, 30.0]]
@@ -19,22 +19,22 @@ def test_events_outside_good_time_are_left_out_and_the_rest_is_sorted():
 
 
 def test_energies_follow_their_events():
-    result = select(np.array([15.0, 12.0, np.nan]), np.array([5.0, 2.0, 3.0]), GTI)
+    result = in_good_time(np.array([15.0, 12.0, np.nan]), np.array([5.0, 2.0, 3.0]), GTI)
     assert result.energy.tolist() == [2.0, 5.0]
     assert result.flags == Flag.UNSORTED | Flag.TIMES_DROPPED
 
 
 def test_the_band_is_half_open_so_that_bands_side_by_side_share_no_event():
     time, energy = np.array([11.0, 12.0, 13.0]), np.array([0.5, 2.0, 9.0])
-    assert select(time, energy, GTI, (0.5, 2.0)).energy.tolist() == [0.5]
-    assert select(time, energy, GTI, (2.0, 10.0)).energy.tolist() == [2.0, 9.0]
+    assert in_good_time(time, energy, GTI, (0.5, 2.0)).energy.tolist() == [0.5]
+    assert in_good_time(time, energy, GTI, (2.0, 10.0)).energy.tolist() == [2.0, 9.0]
 
 
 def test_without_good_time_the_span_is_used():
-    result = select(np.array([100.0, 110.0]), None, np.empty((0, 2)))
+    result = in_good_time(np.array([100.0, 110.0]), None, np.empty((0, 2)))
     assert Flag.NO_GTI in result.flags
     assert result.gti.tolist() == [[0.0, 10.0]]
-    framed = select(np.array([100.0, 110.0]), None, np.empty((0, 2)), tick=2.0)
+    framed = in_good_time(np.array([100.0, 110.0]), None, np.empty((0, 2)), tick=2.0)
     assert framed.start == 99.0
     assert framed.gti.tolist() == [[0.0, 12.0]]
 
@@ -51,7 +51,7 @@ def test_without_good_time_the_span_is_used():
 def test_nothing_left_is_said(time, energy, band, status):
     energy = None if energy is None else np.array(energy)
     with pytest.raises(Rejected) as caught:
-        select(np.array(time), energy, GTI, band)
+        in_good_time(np.array(time), energy, GTI, band)
     assert caught.value.status == status
     assert caught.value.reason
 

@@ -10,22 +10,20 @@ from pipeline.status import Flag
 EMPTY = np.empty(0)
 
 
-def _select(centre, rate, error=EMPTY, fracexp=EMPTY, bad=None, gti=((0, 100),), dt=1.0):
+def _good_bins(centre, rate, error=EMPTY, fracexp=EMPTY, bad=None, gti=((0, 100),), dt=1.0):
     centre = np.asarray(centre, float)
-    return lightcurve.select(
-        centre,
+    measured = lightcurve.Measured(
         np.asarray(rate, float),
         np.asarray(error, float),
         np.asarray(fracexp, float),
         np.zeros(len(centre), bool) if bad is None else np.asarray(bad),
-        np.asarray(gti, float).reshape(-1, 2),
-        dt,
-        0.5,
     )
+    intervals = np.asarray(gti, float).reshape(-1, 2)
+    return lightcurve.in_good_time(centre, measured, intervals, dt, 0.5)
 
 
 def test_bad_bins_are_gaps_whatever_makes_them_bad():
-    result = _select(
+    result = _good_bins(
         centre=[0.5, 1.5, np.nan, 3.5, 4.5, 5.5, 6.5],
         rate=[1.0, np.nan, 1.0, 4.0, 5.0, 6.0, -99999.0],
         error=[0.1, 0.1, 0.1, 0.1, np.nan, 0.1, 0.1],
@@ -39,34 +37,34 @@ def test_bad_bins_are_gaps_whatever_makes_them_bad():
 
 
 def test_bins_marked_bad_and_bins_twice_are_left_out():
-    result = _select([2.5, 0.5, 1.5, 1.5], [3, 1, 2, 9], bad=[False, True, False, False])
+    result = _good_bins([2.5, 0.5, 1.5, 1.5], [3, 1, 2, 9], bad=[False, True, False, False])
     assert result.rate.tolist() == [2.0, 3.0]
     assert result.flags == Flag.TIMES_DROPPED | Flag.UNSORTED
 
 
 def test_times_count_from_the_start_of_the_first_bin():
-    result = _select([105.0, 115.0], [1.0, 1.0], gti=[[0.0, 1000.0]], dt=10.0)
+    result = _good_bins([105.0, 115.0], [1.0, 1.0], gti=[[0.0, 1000.0]], dt=10.0)
     assert result.start == 100.0
     assert result.time.tolist() == [5.0, 15.0]
     assert result.gti.tolist() == [[0.0, 20.0]]
 
 
 def test_bins_outside_good_time_are_left_out():
-    result = _select(np.arange(10) + 0.5, np.arange(10), gti=[[0, 3], [7, 10]])
+    result = _good_bins(np.arange(10) + 0.5, np.arange(10), gti=[[0, 3], [7, 10]])
     assert result.rate.tolist() == [0, 1, 2, 7, 8, 9]
     assert result.gti.tolist() == [[0.0, 3.0], [7.0, 10.0]]
 
 
 def test_good_time_finer_than_a_bin_is_an_exposed_fraction_and_not_gaps():
     fine = np.arange(0.0, 100.0, 2.0)
-    result = _select([5.0, 15.0], [1, 1], gti=np.column_stack([fine, fine + 1.0]), dt=10.0)
+    result = _good_bins([5.0, 15.0], [1, 1], gti=np.column_stack([fine, fine + 1.0]), dt=10.0)
     assert len(result.gti) == 1
     assert result.fracexp == pytest.approx([0.5, 0.5])
     assert result.exposure == pytest.approx(10.0)
 
 
 def test_without_good_time_the_span_is_used():
-    result = _select([0.5, 1.5, 7.5], [1, 1, 1], gti=[])
+    result = _good_bins([0.5, 1.5, 7.5], [1, 1, 1], gti=[])
     assert result.gti.tolist() == [[0.0, 8.0]]
     assert Flag.NO_GTI in result.flags
     assert not len(result.fracexp)
@@ -74,12 +72,12 @@ def test_without_good_time_the_span_is_used():
 
 def test_good_time_elsewhere_is_not_given_up():
     with pytest.raises(Rejected) as caught:
-        _select([0.5, 1.5, 7.5], [1, 1, 1], gti=[[1e9, 2e9]])
+        _good_bins([0.5, 1.5, 7.5], [1, 1, 1], gti=[[1e9, 2e9]])
     assert caught.value.status == "no_data"
 
 
 def test_errors_that_are_all_missing_do_not_cost_the_rates():
-    result = _select([0.5, 1.5], [1, 2], error=[np.nan, np.nan])
+    result = _good_bins([0.5, 1.5], [1, 2], error=[np.nan, np.nan])
     assert result.rate.tolist() == [1, 2]
     assert not len(result.rate_err)
 
@@ -90,7 +88,7 @@ def test_errors_that_are_all_missing_do_not_cost_the_rates():
 )
 def test_nothing_left_is_said(centre, rate, status):
     with pytest.raises(Rejected) as caught:
-        _select(centre, rate)
+        _good_bins(centre, rate)
     assert caught.value.status == status
 
 

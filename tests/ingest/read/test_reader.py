@@ -288,11 +288,11 @@ def test_a_rate_is_counts_over_the_exposure(archive, make):
 
 def test_the_response_of_the_same_name_takes_the_place_of_one_that_is_not_there(archive, make):
     _power_spectrum(archive, make, RESPFILE="/data/else.rsp")
-    assert archive.manifest()["p/a.pha"]["status"] == "missing_response"
+    assert archive.observations()["p/a.pha"]["status"] == "missing_response"
     (archive.root / "p/pds.rmf").rename(archive.root / "p/a.rsp")
-    assert archive.manifest()["p/a.pha"]["response"] == "p/a.rsp"
+    assert archive.observations()["p/a.pha"]["response"] == "p/a.rsp"
     (archive.root / "p/a.rsp").rename(archive.root / "a.rsp")
-    assert archive.manifest()["p/a.pha"]["response"] == "a.rsp"
+    assert archive.observations()["p/a.pha"]["response"] == "a.rsp"
 
 
 def test_frequencies_in_the_file_of_the_spectrum_need_no_response(archive, make):
@@ -306,30 +306,30 @@ def test_frequencies_in_the_file_of_the_spectrum_need_no_response(archive, make)
     row = archive.read("a.pha", spectrum_noise=None)
     assert row["power"].tolist() == [4.0, 8.0]
     archive.add("b.pha", make.table("SPECTRUM", columns, head | {"TELESCOP": "GLAST"}), tables[1])
-    assert archive.manifest()["b.pha"]["status"] != "ok"  # counts of energies
+    assert archive.observations()["b.pha"]["status"] != "ok"  # counts of energies
 
 
 def test_a_response_elsewhere_in_the_archive_is_found(archive, make):
     _power_spectrum(archive, make)
     (archive.root / "p/pds.rmf").rename(archive.root / "pds.rmf")
-    assert archive.manifest()["p/a.pha"]["response"] == "pds.rmf"
+    assert archive.observations()["p/a.pha"]["response"] == "pds.rmf"
 
 
 def test_a_spectrum_whose_response_is_a_detectors_is_one_of_energies(archive, make):
     _power_spectrum(archive, make, TELESCOP="XTE")
     path = archive.root / "p/pds.rmf"
-    assert archive.manifest()["p/a.pha"]["status"] == "ok"
+    assert archive.observations()["p/a.pha"]["status"] == "ok"
     with fits.open(path, mode="update") as hdus:
         hdus[1].header["TELESCOP"] = "XTE"
-    row = archive.manifest()["p/a.pha"]
+    row = archive.observations()["p/a.pha"]
     assert (row["status"], row["source_id"]) == ("set_aside", "")
     assert "energy spectrum" in row["reason"]
 
 
 def test_a_file_that_changed_after_the_plan_is_not_read(archive, make):
     path = archive.events()
-    entry = {"reason": ""} | archive.manifest()["a.evt"]
+    entry = archive.entry("a.evt")
     path.write_bytes(gzip.compress(path.read_bytes()))
     (row,) = read_products(entry, archive.root, IngestOptions())
-    assert row["status"] == "unreadable"
-    assert "a.evt has changed" in row["reason"]
+    assert row.status == "unreadable"
+    assert "a.evt has changed" in row.reason

@@ -3,29 +3,30 @@
 import numpy as np
 import pytest
 
-from pipeline.ingest.read.spectrum import convert
+from pipeline.ingest.missions.calibration import Bounds
+from pipeline.ingest.read import spectrum
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag
 
-BOUNDS = (np.array([3, 1, 2]), np.array([4.0, 1.0, 2.0]), np.array([8.0, 2.0, 4.0]))
+BOUNDS = Bounds(np.array([3, 1, 2]), np.array([4.0, 1.0, 2.0]), np.array([8.0, 2.0, 4.0]))
 
 
-def _convert(counts, error, noise=2.0, channel=(1, 2, 3), bad=None, bounds=BOUNDS):
+def _convert(counts, error, channel=(1, 2, 3), bad=None, bounds=BOUNDS):
     bad = np.zeros(len(counts), bool) if bad is None else np.array(bad)
-    return convert(np.array(channel), np.array(counts), np.array(error), bad, bounds, noise)
+    return spectrum.of_channels(np.array(channel), np.array(counts), np.array(error), bad, bounds)
 
 
-def test_counts_are_power_times_width_with_the_noise_taken_off():
+def test_counts_are_power_times_width():
     result = _convert([1.0, 4.0, 8.0], [0.1, 0.2, 0.4])
     assert result.frequency_lo.tolist() == [1.0, 2.0, 4.0]
     assert result.frequency_hi.tolist() == [2.0, 4.0, 8.0]
-    assert result.power.tolist() == [3.0, 4.0, 4.0]
+    assert result.power.tolist() == [1.0, 2.0, 2.0]
     assert result.power_err == pytest.approx([0.1, 0.1, 0.1])
     assert result.flags == 0
 
 
-def test_channels_are_matched_by_number_and_unknown_noise_is_not_added():
-    result = _convert([8.0, 1.0], [0.4, 0.1], noise=None, channel=(3, 1))
+def test_channels_are_matched_by_number():
+    result = _convert([8.0, 1.0], [0.4, 0.1], channel=(3, 1))
     assert result.power.tolist() == [1.0, 2.0]
 
 
@@ -44,6 +45,6 @@ def test_a_response_of_another_spectrum_and_no_errors_at_all_are_said(channel, e
 
 
 def test_bins_that_overlap_are_said():
-    bounds = BOUNDS[0], np.array([0.0, 0.5, 2.0]), np.array([1.0, 1.0, 3.0])
+    bounds = Bounds(BOUNDS.channel, np.array([0.0, 0.5, 2.0]), np.array([1.0, 1.0, 3.0]))
     with pytest.raises(Rejected, match=r"bins overlap: 0-1 and 0\.5-1 Hz; mend EBOUNDS"):
         _convert([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], bounds=bounds)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.ingest.times import cadence
+from pipeline.ingest.times.keywords import TimeKeywords
 from pipeline.status import Flag
 
 DAY, N = 86400.0, 20000
@@ -38,13 +39,13 @@ def test_gaps_and_rounding_together():
 def test_irregular_times_have_their_median():
     time = np.sort(np.random.default_rng(2).uniform(0, N, N))
     assert cadence.spacing(time) == np.median(np.diff(time))
-    assert not cadence.unrounded(time, 1.0)[1]
+    assert not cadence.unrounded(time, 1.0).changed
 
 
 def test_few_times():
     assert cadence.spacing(np.array([0.0, 2.0, 4.0, 60.0])) == 2.0
     assert np.isnan(cadence.spacing(np.array([1.0])))
-    assert cadence.unrounded(np.array([0.0, 1.0]), 1.0)[1] is False
+    assert cadence.unrounded(np.array([0.0, 1.0]), 1.0).changed is False
 
 
 @pytest.mark.parametrize(("decimals", "most"), [(4, 0.3), (5, 0.05)])
@@ -52,7 +53,8 @@ def test_times_that_rounding_made_equal_are_put_back(decimals, most):
     true = 58000 * DAY + (np.arange(N) + 0.3) * 1.3
     true = true[(np.arange(N) % 1000) < 900]
     rounded = np.round(true / DAY, decimals) * DAY
-    found, changed = cadence.unrounded(rounded, 1.3)
+    regular = cadence.unrounded(rounded, 1.3)
+    found, changed = regular.times, regular.changed
     assert changed
     assert np.abs(found - true).max() < most
     assert np.abs(rounded - true).max() > 0.4
@@ -61,7 +63,8 @@ def test_times_that_rounding_made_equal_are_put_back(decimals, most):
 def test_exact_times_are_left_alone():
     time = np.arange(1000.0)
     time = np.delete(time, [5, 70, 71, 400])
-    found, changed = cadence.unrounded(time, 1.0)
+    regular = cadence.unrounded(time, 1.0)
+    found, changed = regular.times, regular.changed
     assert not changed
     assert found is time
 
@@ -109,3 +112,36 @@ def test_bins_that_overlap_count_once(archive, make):
         archive, make, np.sort(np.append(np.arange(500.0), np.arange(500) + 0.2)), unit="s"
     )
     assert wide["exposure"] <= 501.0
+
+
+def _bin_width(header, times):
+    return cadence.bin_width(TimeKeywords.of(header, {}), times)
+
+
+def test_bin_width_is_timedel_in_its_unit_even_if_bins_are_missing():
+    assert _bin_width({"TIMEDEL": 16.0}, np.array([0.0, 16, 2192])) == cadence.BinWidth(16.0, False)
+    days = {"TIMEDEL": 1.0 / 86400, "TIMEUNIT": "d"}
+    assert _bin_width(days, np.arange(5.0)) == cadence.BinWidth(pytest.approx(1.0), False)
+
+
+def test_bin_width_is_the_spacing_where_timedel_is_missing_or_impossible():
+    assert _bin_width({}, np.array([0.0, 2.0, 4.0, 60.0])) == cadence.BinWidth(2.0, True)
+    assert _bin_width({"TIMEDEL": 100.0}, np.arange(5.0)) == cadence.BinWidth(1.0, True)
+    assert np.isnan(_bin_width({}, np.array([1.0])).dt)
+
+
+@pytest.mark.parametrize(("timepixr", "shift"), [(0.0, 8.0), (0.5, 0.0), (1.0, -8.0)])
+def test_timepixr_says_where_in_its_bin_a_time_is(timepixr, shift):
+    centres = cadence.bin_centres(
+        np.array([100.0]), 16.0, TimeKeywords.of({"TIMEPIXR": timepixr}, {})
+    )
+    assert centres.tolist() == [100.0 + shift]
+    assert cadence.bin_centres(np.array([100.0]), 16.0, TimeKeywords.of({}, {})).tolist() == [100.0]
+
+
+@pytest.mark.parametrize("timepixr", [-1.0, 1e300, np.nan])
+def test_a_place_outside_its_bin_is_not_heeded(timepixr):
+    times = np.array([1.0, 2.0])
+    assert cadence.bin_centres(
+        times, 1.0, TimeKeywords.of({"TIMEPIXR": timepixr}, {})
+    ).tolist() == [1.0, 2.0]

@@ -24,22 +24,22 @@ def _at(frame, tick, rng, jitter=0.0, drift=0.0):
 @pytest.mark.parametrize("stated", [0.0, 0.05])
 @pytest.mark.parametrize("mean", [5.0, 1.0, 0.1, 0.01, 1e-3])
 def test_frames_of_bright_and_faint_sources(mean, stated):
-    assert ticks.find(_frames(mean), KEPT, stated) == pytest.approx(0.05, rel=1e-6)
+    assert ticks.find_tick(_frames(mean), KEPT, stated) == pytest.approx(0.05, rel=1e-6)
 
 
 @pytest.mark.parametrize("tick", [1 / 8192, 0.0057, 0.0734, 0.44104, 2.5073, 3.24104, 8.0])
 def test_frames_of_the_missions(tick):
-    assert ticks.find(_frames(0.5, tick), KEPT) == pytest.approx(tick, rel=1e-5)
+    assert ticks.find_tick(_frames(0.5, tick), KEPT) == pytest.approx(tick, rel=1e-5)
 
 
 def test_frames_that_jitter():
-    assert ticks.find(_frames(1.0, jitter=1e-5), KEPT) == pytest.approx(0.05, rel=1e-6)
+    assert ticks.find_tick(_frames(1.0, jitter=1e-5), KEPT) == pytest.approx(0.05, rel=1e-6)
 
 
 @pytest.mark.parametrize("stated", [0.0, 0.05])
 @pytest.mark.parametrize("mean", [5.0, 0.1])
 def test_barycentred_frames_are_as_long_as_they_are(mean, stated):
-    found = ticks.find(_frames(mean, drift=1e-4), KEPT, stated)
+    found = ticks.find_tick(_frames(mean, drift=1e-4), KEPT, stated)
     assert found == pytest.approx(0.05 * (1 + 1e-4), rel=3e-5)
     assert found != stated
 
@@ -49,22 +49,23 @@ def test_frames_in_single_precision():
     for span in (1e3, 1e5):
         column = np.sort(rng.integers(0, int(span / 0.05), 60000) * 0.05).astype(np.float32)
         for values in (column, column.astype(float)):
-            kept, single = ticks.grain(values, 1.0)
+            grain = ticks.grain_of(values, 1.0)
+            kept, single = grain.step, grain.single
             assert single
             assert kept == pytest.approx(float(np.spacing(np.float32(span * 0.999))))
-            assert ticks.find(values.astype(float), kept) == pytest.approx(0.05, rel=1e-5)
+            assert ticks.find_tick(values.astype(float), kept) == pytest.approx(0.05, rel=1e-5)
 
 
 def test_times_in_double_precision_are_not_taken_for_single():
-    assert not ticks.grain(np.random.default_rng(4).uniform(0, 100, 100), 1.0)[1]
-    assert not ticks.grain(np.arange(100.0), 1.0)[1]  # whole seconds: nothing was lost
-    assert ticks.grain(np.arange(100), 1.0) == (0.0, False)
+    assert not ticks.grain_of(np.random.default_rng(4).uniform(0, 100, 100), 1.0).single
+    assert not ticks.grain_of(np.arange(100.0), 1.0).single  # whole seconds: nothing was lost
+    assert ticks.grain_of(np.arange(100), 1.0) == ticks.Grain(0.0, False)
 
 
 def test_times_with_few_decimals_have_a_tick():
     rng = np.random.default_rng(5)
     time = np.round(np.cumsum(rng.exponential(0.01, 20000)), 3)
-    assert ticks.find(time, 1e-13) == pytest.approx(1e-3, rel=1e-6)
+    assert ticks.find_tick(time, 1e-13) == pytest.approx(1e-3, rel=1e-6)
 
 
 def test_detectors_with_a_phase_each():
@@ -74,8 +75,8 @@ def test_detectors_with_a_phase_each():
     time = np.sort(
         np.concatenate([START + p + rng.integers(0, 20000, 9000) * 0.05 for p in phases])
     )
-    assert ticks.find(time, KEPT, 0.05) == pytest.approx(0.05)
-    assert ticks.find(time, KEPT) < 0.01
+    assert ticks.find_tick(time, KEPT, 0.05) == pytest.approx(0.05)
+    assert ticks.find_tick(time, KEPT) < 0.01
 
 
 def test_times_that_are_not_quantised_have_no_tick():
@@ -84,7 +85,7 @@ def test_times_that_are_not_quantised_have_no_tick():
         rng = np.random.default_rng(seed)
         n, rate = int(rng.choice([2, 30, 100, 1000, 5000])), 10 ** rng.uniform(-3, 4)
         time = START + np.cumsum(rng.exponential(1 / rate, n))
-        assert not ticks.find(time, KEPT, float(rng.choice([0.0, 0.05, 2.5]))), seed
+        assert not ticks.find_tick(time, KEPT, float(rng.choice([0.0, 0.05, 2.5]))), seed
 
 
 @pytest.mark.parametrize("stated", [0.0, 0.1])
@@ -92,7 +93,7 @@ def test_a_pulsar_is_no_detector(stated):
     rng = np.random.default_rng(7)
     phase = np.where(rng.random(20000) < 0.8, rng.normal(0, 0.01, 20000), rng.random(20000))
     time = np.sort(START + (rng.integers(0, 100000, 20000) + phase) * 0.1)
-    assert not ticks.find(time, KEPT, stated)
+    assert not ticks.find_tick(time, KEPT, stated)
 
 
 def _list(archive, make, time, header=None, columns=None, intervals=None):

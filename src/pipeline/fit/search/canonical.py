@@ -16,7 +16,7 @@ def in_canonical_form(batch, fit: Fit) -> Fit:
 
     Parameters
     ----------
-    batch : pipeline.fit.search.fit_model.Batch
+    batch : pipeline.fit.search.batch.Batch
         Model and bounds.
     fit : Fit
         Its fits.
@@ -28,9 +28,9 @@ def in_canonical_form(batch, fit: Fit) -> Fit:
         restricted = any(slot.priors) or any(slot.scales) or _in_a_tie(batch.model, index)
         if other is None or restricted:
             continue
-        inside = (other.u >= batch.lower[rows]) & (other.u <= batch.upper[rows])
+        inside = (other.u >= batch.bounds.lower[rows]) & (other.u <= batch.bounds.upper[rows])
         changed, order = list(other.changed), list(other.order)
-        held = batch.fixed[rows][changed].any()
+        held = batch.held[rows][changed].any()
         rewrite = other.preferred & inside[changed].all(axis=0) & ~held
         u[rows] = np.where(rewrite, other.u, u[rows])
         for at in (at_bound, at_lower):

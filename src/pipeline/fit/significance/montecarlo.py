@@ -1,26 +1,33 @@
 """p-values by simulation of many spectra at once: draws that end early, and a tail beyond them.
 
-Spectra that are plainly not significant need few draws (Besag & Clifford 1991, Biometrika 78, 301), and
-those beyond all draws get the tail of a generalised Pareto distribution fitted to the largest ones,
-which is said so.
+Spectra that are plainly not significant need few draws (Besag & Clifford 1991, Biometrika 78, 301). For a
+spectrum beyond all draws, the tail of a generalised Pareto distribution is fitted to the largest draws, and the
+method of its p-value says so.
 """
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 
 ROUNDS = 2
-"""Each round of draws makes their number so many times what it was."""
+"""Factor by which each round increases the number of draws."""
 LEAST = 64
-"""Fewer draws are filled up to so many: few numbers of lanes to compile for."""
+"""Least number of spectra in a call of the engine; fewer are repeated, so that few sizes are compiled."""
 TAIL_FRACTION = 0.1
-"""Largest draws that the tail is fitted to; and the least number of draws of which it is."""
+"""Fraction of the draws, the largest ones, that the tail is fitted to."""
 TAIL_LEAST = 200
+"""Least number of draws of which a tail is fitted."""
 LEAST_P = 1e-10
 """Extrapolated probabilities end here."""
 BOOTSTRAPS = 200
 """Resamplings behind the error of an extrapolated p-value."""
+
+Block: TypeAlias = list[tuple[int, int]]
+"""Lanes, and how many draws each of them gets."""
 
 
 class Method(StrEnum):
@@ -35,10 +42,11 @@ class Method(StrEnum):
     EXTRAPOLATED = "extrapolated"
     """No draw reached it: from the tail of the draws. `error_dex` says how well."""
     BELOW = "below"
-    """So far beyond the draws that their tail does not tell: p is below `LEAST_P`."""
+    """It is so far beyond the draws that their tail does not tell: p is below `LEAST_P`."""
 
 
-class PValues(NamedTuple):
+@dataclass(frozen=True)
+class PValues:
     """p-values of one statistic of many spectra; arrays of shape (lanes,).
 
     Attributes
@@ -51,19 +59,45 @@ class PValues(NamedTuple):
         Draws that count, and those of them that reached the statistic.
     failed : int array
         Draws that gave no statistic; they are in neither.
-    method : list of Method, length lanes
+    method : array of Method
         How p was found.
     """
 
-    p_value: np.ndarray
-    error_dex: np.ndarray
-    draws: np.ndarray
-    reached: np.ndarray
-    failed: np.ndarray
-    method: list
+    p_value: Float[np.ndarray, " lanes"]
+    error_dex: Float[np.ndarray, " lanes"]
+    draws: Int[np.ndarray, " lanes"]
+    reached: Int[np.ndarray, " lanes"]
+    failed: Int[np.ndarray, " lanes"]
+    method: Shaped[np.ndarray, " lanes"]
+
+    @staticmethod
+    def joined(parts: "Sequence[PValues]") -> "PValues":
+        """Return the p-values of several batches in one."""
+        return PValues(
+            *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(PValues))
+        )
 
 
-def simulated(observed, simulate, *, draws, enough, batch_size) -> list[np.ndarray]:
+@dataclass(frozen=True)
+class _Judgement:
+    """The p-value of one spectrum: see `PValues`."""
+
+    p_value: float
+    error_dex: float
+    draws: int
+    reached: int
+    failed: int
+    method: Method
+
+
+def simulated(
+    observed: Float[np.ndarray, "statistics lanes"],
+    simulate: Callable[[Block], Float[np.ndarray, "statistics draws"]],
+    *,
+    draws: int,
+    enough: int,
+    batch_size: int,
+) -> list[Float[np.ndarray, "statistics _"]]:
     """Draw statistics of every lane until enough of each reach what was observed.
 
     Parameters
@@ -104,7 +138,12 @@ def simulated(observed, simulate, *, draws, enough, batch_size) -> list[np.ndarr
         total = min(draws, ROUNDS * total)
 
 
-def p_values(observed, found, enough, generators) -> PValues:
+def p_values(
+    observed: Float[np.ndarray, " lanes"],
+    found: Sequence[Float[np.ndarray, " _"]],
+    enough: int,
+    generators: Sequence[np.random.Generator],
+) -> PValues:
     """Return the p-values of what was observed, given draws of it.
 
     Parameters
@@ -119,14 +158,25 @@ def p_values(observed, found, enough, generators) -> PValues:
         For the resampling of tails.
     """
     judged = [
-        _judge(*each, enough, rng) for *each, rng in zip(observed, found, generators, strict=True)
+        _judge(value, draws, enough, rng)
+        for value, draws, rng in zip(observed, found, generators, strict=True)
     ]
-    *numbers, method = zip(*judged, strict=True) if judged else [()] * len(PValues._fields)
-    return PValues(*(np.array(column) for column in numbers), list(method))
+
+    def column(name, dtype):
+        return np.array([getattr(one, name) for one in judged], dtype)
+
+    return PValues(
+        p_value=column("p_value", float),
+        error_dex=column("error_dex", float),
+        draws=column("draws", int),
+        reached=column("reached", int),
+        failed=column("failed", int),
+        method=column("method", object),
+    )
 
 
-def filled(count) -> np.ndarray:
-    """Return the numbers up to `count`, filled up to `LEAST`: fewer shapes to compile."""
+def filled(count: int) -> Int[np.ndarray, " _"]:
+    """Return the numbers up to `count`, repeated up to `LEAST` of them: fewer shapes to compile."""
     return np.resize(np.arange(count), max(count, LEAST))
 
 
@@ -136,13 +186,14 @@ def _wants(observed, found, enough):
     return bool((np.isfinite(observed) & (reached < enough)).any())
 
 
-def _blocks(jobs, batch_size):
+def _blocks(jobs: Block, batch_size: int) -> Iterator[Block]:
     """Split (lane, draws) into blocks of a few sizes: powers of two, and what is left."""
     left = sum(count for _, count in jobs)
     jobs = list(reversed(jobs))
     while left:
         size = min(1 << (left.bit_length() - 1), batch_size) if left > LEAST else left
-        left, block = left - size, []
+        left -= size
+        block: Block = []
         while size:
             lane, count = jobs.pop()
             some = min(count, size)
@@ -153,25 +204,25 @@ def _blocks(jobs, batch_size):
         yield block
 
 
-def _judge(observed, found, enough, rng):
-    """Return p, its error, draws, reached, failed, method."""
+def _judge(observed, found, enough, rng) -> _Judgement:
+    """Return the p-value of one spectrum."""
     failed = int(np.count_nonzero(~np.isfinite(found)))
     found = found[np.isfinite(found)]
     if not np.isfinite(observed) or not found.size:
-        return np.nan, np.nan, 0, 0, failed, Method.NONE
+        return _Judgement(np.nan, np.nan, 0, 0, failed, Method.NONE)
     reached = found >= observed
-    count = int(reached.sum())
+    count, draws = int(reached.sum()), int(found.size)
     if count >= enough:
         draws = int(np.searchsorted(np.cumsum(reached), enough)) + 1
-        return enough / draws, _dex(enough, draws), draws, enough, failed, Method.SEQUENTIAL
-    draws = found.size
-    p = (1 + count) / (1 + draws)
+        error = _dex(enough, draws)
+        return _Judgement(enough / draws, error, draws, enough, failed, Method.SEQUENTIAL)
     if count == 0 and draws >= TAIL_LEAST:
         p, error = extrapolate(found, observed, rng)
         if p < LEAST_P:
-            return LEAST_P, np.nan, draws, count, failed, Method.BELOW
-        return p, error, draws, count, failed, Method.EXTRAPOLATED
-    return p, _dex(1 + count, 1 + draws), draws, count, failed, Method.SIMULATED
+            return _Judgement(LEAST_P, np.nan, draws, count, failed, Method.BELOW)
+        return _Judgement(p, error, draws, count, failed, Method.EXTRAPOLATED)
+    p, error = (1 + count) / (1 + draws), _dex(1 + count, 1 + draws)
+    return _Judgement(p, error, draws, count, failed, Method.SIMULATED)
 
 
 def _dex(count, draws):
@@ -179,13 +230,15 @@ def _dex(count, draws):
     return np.sqrt(max(1 - count / draws, 0.0) / count) / np.log(10)
 
 
-def extrapolate(draws, value, rng):
+def extrapolate(
+    draws: Float[np.ndarray, " n"], value: float, rng: np.random.Generator
+) -> tuple[float, float]:
     """Return the probability to exceed a value beyond all draws, and the standard error of its log10.
 
-    The excesses of the largest draws over a threshold are taken to follow a generalised Pareto
+    It is assumed that the excesses of the largest draws over a threshold follow a generalised Pareto
     distribution (Pickands 1975, Ann. Stat. 3, 119), whose shape and scale come from
-    probability-weighted moments (Hosking & Wallis 1987, Technometrics 29, 339, eq. 5). A tail with an end is not
-    believed: its shape is then that of an exponential one. The error is from resampling the draws.
+    probability-weighted moments (Hosking & Wallis 1987, Technometrics 29, 339, eq. 5). If the fitted tail
+    ends at a largest value, an exponential tail is taken instead. The error is from resampling the draws.
 
     Parameters
     ----------

@@ -4,26 +4,31 @@ With n the ordinates of a bin and x = n I / S, a bin of n and windows of any n a
 model x follows a gamma distribution of shape n, and the sum over bins one of the summed shape.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from scipy.special import gammaincc, gammaln, log_ndtr
 
-LEAST_TAIL, TERMS = 1e-290, 30
-"""Tail probabilities of a gamma distribution below the first are from a continued fraction of so many terms."""
+LEAST_TAIL = 1e-290
+"""Tail probabilities of a gamma distribution below this are computed from a continued fraction."""
+TERMS = 30
+"""Terms of that continued fraction."""
 
 
-class Outlier(NamedTuple):
+@dataclass(frozen=True)
+class Outlier:
     """The highest window of bins of a spectrum.
 
     Attributes
     ----------
     first, bins : int
-        Its first bin, and how many it has.
+        Its first bin, and the number of its bins.
     log_tail : float
-        Logarithm of the probability of so much power or more in it.
+        Logarithm of the probability of its power or more.
     trials : int
-        Windows that there are.
+        Number of windows that were searched.
     """
 
     first: int
@@ -32,8 +37,12 @@ class Outlier(NamedTuple):
     trials: int
 
 
-def ordinates(likelihood, weight, model):
-    """Return n of each bin; where the likelihood has none, what makes the relative variance 1 / n.
+def ordinates(
+    likelihood: str,
+    weight: Float[np.ndarray, "bins one_or_draws"],
+    model: Float[np.ndarray, "bins draws"],
+) -> Float[np.ndarray, "bins _"]:
+    """Return n of each bin; where the likelihood has none, the n whose relative variance is 1 / n.
 
     Raises
     ------
@@ -45,7 +54,9 @@ def ordinates(likelihood, weight, model):
     return weight * model**2 if likelihood == "gaussian" else weight
 
 
-def log_tail(likelihood, n, x):
+def log_tail(
+    likelihood: str, n: Float[np.ndarray, "..."], x: Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "..."]:
     """Return the logarithm of the probability of x or more.
 
     Parameters
@@ -77,7 +88,9 @@ def _far_log_tail(n, x):
     return n * np.log(x) - x - gammaln(n) - np.log(fraction)
 
 
-def t_sse(n, x):
+def t_sse(
+    n: Float[np.ndarray, "bins one_or_draws"], x: Float[np.ndarray, "bins draws"]
+) -> Float[np.ndarray, " draws"]:
     """Return the sum over bins of n (I / S - 1)^2, shape (draws,).
 
     Where n = 1 it is T_SSE of Vaughan (2010, MNRAS 402, 307); `n` and `x` have shape
@@ -86,7 +99,12 @@ def t_sse(n, x):
     return np.sum((x - n) ** 2 / n, axis=0)
 
 
-def t_r(likelihood, n, x, scales):
+def t_r(
+    likelihood: str,
+    n: Float[np.ndarray, "bins one_or_draws"],
+    x: Float[np.ndarray, "bins draws"],
+    scales: Sequence[int],
+) -> Float[np.ndarray, "scales draws"]:
     """Return for each scale the largest -2 ln(tail probability) of a window, shape (scales, draws).
 
     Windows of one bin with n = 1 give T_R of Vaughan (2010, MNRAS 402, 307), the largest 2 I / S.
@@ -113,26 +131,31 @@ def t_r(likelihood, n, x, scales):
     return out
 
 
-def find(likelihood, n, x, scales) -> Outlier:
-    """Return the highest window of one spectrum; `n` and `x` have shape (bins,)."""
-    best, trials = Outlier(0, 0, np.inf, 0), 0
+def highest_window(
+    likelihood: str,
+    n: Float[np.ndarray, " bins"],
+    x: Float[np.ndarray, " bins"],
+    scales: Sequence[int],
+) -> Outlier:
+    """Return the window of one spectrum whose power has the smallest tail probability."""
+    first_bin, bins, smallest, trials = 0, 0, np.inf, 0
     for scale in scales:
         if scale > x.size:
             continue
         tails = log_tail(likelihood, *(_windows(a[:, None], scale)[:, 0] for a in (n, x)))
         trials, first = trials + tails.size, int(np.argmin(tails))
-        if tails[first] < best.log_tail:
-            best = Outlier(first, scale, float(tails[first]), 0)
-    return best._replace(trials=trials)
+        if tails[first] < smallest:
+            first_bin, bins, smallest = first, scale, float(tails[first])
+    return Outlier(first_bin, bins, smallest, trials)
 
 
-def p_of_trials(log_tail, trials):
-    """Return the probability that the lowest of so many independent tail probabilities is that or less."""
+def p_of_trials(log_tail: float, trials: int) -> float:
+    """Return the probability that the smallest of `trials` independent tail probabilities is that or less."""
     return -np.expm1(trials * np.log1p(-np.exp(log_tail)))
 
 
 def _windows(values, scale):
-    """Sums over all windows of so many bins side by side, shape (bins - scale + 1, draws)."""
+    """Return the sums over all windows of `scale` bins side by side, shape (bins - scale + 1, draws)."""
     if scale == 1:
         return values
     total = np.cumsum(values, axis=0)

@@ -1,26 +1,25 @@
 """Does a model describe its spectrum, and how unlikely is the highest outlier? Posterior-predictive checks.
 
 Vaughan (2010, MNRAS 402, 307): parameters are drawn from the posterior and a spectrum around each; each is
-fitted again as the data were, and p is the fraction of them whose statistic, at its own best fit, is that of
-the data or more. The statistics are those of `pipeline.fit.significance.outliers`: T_R of single bins, T_SSE, and
+fitted again as the data were, and p is the fraction of the draws whose statistic, at their own best fit, is at least
+that of the data. The statistics are those of `pipeline.fit.significance.outliers`: T_R of single bins, T_SSE, and
 T_R over windows of several bins, whose p-value counts all windows, since the draws are searched as
-the data are. How many draws, and what is beyond them: `pipeline.fit.significance.montecarlo`.
+the data are. How many draws are made, and how p is found beyond all of them: `pipeline.fit.significance.montecarlo`.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum, StrEnum
 
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 
-from pipeline.fit.engine.engine import Engine
-from pipeline.fit.engine.problem import Code, Problem
+from pipeline.fit.engine.problem import Code
 from pipeline.fit.model.likelihood import draw
 from pipeline.fit.objectives.curves import model_power
-from pipeline.fit.objectives.spectra import Spectra
-from pipeline.fit.search.fit_model import Batch, ModelFit
+from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.significance import outliers
-from pipeline.fit.significance.montecarlo import PValues, filled, p_values, simulated
+from pipeline.fit.significance.montecarlo import Block, PValues, filled, p_values, simulated
 from pipeline.fit.uncertainty import importance
 
 SCALES = (1, 2, 4, 8, 16)
@@ -44,6 +43,42 @@ class Origin(StrEnum):
     """There is no fit."""
 
 
+class Statistic(IntEnum):
+    """Rows of an array of statistics."""
+
+    T_R = 0
+    """-2 ln of the smallest tail probability of a single bin."""
+    T_SSE = 1
+    """Sum of the squared residuals."""
+    OUTLIER = 2
+    """T_R over windows of several bins."""
+    MINUS_T_SSE = 3
+    """T_SSE with the other sign: a small T_SSE is judged by it."""
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """The highest window of bins of many spectra; the last axis is the lane.
+
+    Attributes
+    ----------
+    frequency, width : array, shape (lanes,)
+        Middle and width of the window, Hz; NaN where there is no fit.
+    bins : int array, shape (lanes,)
+        Number of its bins.
+    trials : int array, shape (lanes,)
+        Windows that were searched.
+    p_trials : array, shape (lanes,)
+        The p-value that it would have if the model were known and the windows were independent.
+    """
+
+    frequency: Float[np.ndarray, " lanes"]
+    width: Float[np.ndarray, " lanes"]
+    bins: Int[np.ndarray, " lanes"]
+    trials: Int[np.ndarray, " lanes"]
+    p_trials: Float[np.ndarray, " lanes"]
+
+
 @dataclass(frozen=True)
 class Check:
     """Checks of many spectra; the last axis is the lane.
@@ -54,86 +89,60 @@ class Check:
         See `pipeline.fit.significance.outliers`; NaN where there is no fit.
     outlier : array, shape (lanes,)
         T_R of the highest window of bins.
-    frequency, width : array, shape (lanes,)
-        Middle and width of that window, Hz.
-    bins : int array, shape (lanes,)
-        How many bins it has.
-    trials : int array, shape (lanes,)
-        Windows that were searched.
-    p_trials : array, shape (lanes,)
-        What the outlier would be worth if the model were known and the windows were independent.
+    window : Outliers
+        That window.
     draws, failed : int array, shape (lanes,)
         Draws that were fitted, and those whose fit did not converge.
-    origin : list of Origin, length lanes
+    origin : array of Origin, shape (lanes,)
         Where their parameters come from.
     p_t_r, p_t_sse, p_outlier, p_low : PValues
-        Of the three statistics, from the same draws; and of so small a T_SSE.
+        Of the three statistics, from the same draws; and of a T_SSE as small as that.
     """
 
-    t_r: np.ndarray
-    t_sse: np.ndarray
-    outlier: np.ndarray
-    frequency: np.ndarray
-    width: np.ndarray
-    bins: np.ndarray
-    trials: np.ndarray
-    p_trials: np.ndarray
-    draws: np.ndarray
-    failed: np.ndarray
-    origin: list
+    t_r: Float[np.ndarray, " lanes"]
+    t_sse: Float[np.ndarray, " lanes"]
+    outlier: Float[np.ndarray, " lanes"]
+    window: Outliers
+    draws: Int[np.ndarray, " lanes"]
+    failed: Int[np.ndarray, " lanes"]
+    origin: Shaped[np.ndarray, " lanes"]
     p_t_r: PValues
     p_t_sse: PValues
     p_outlier: PValues
     p_low: PValues
 
-    def columns(self, lane) -> dict:
-        """Return the columns of the table MODELS of one lane."""
-        out = {
-            "t_r": float(self.t_r[lane]),
-            "t_sse": float(self.t_sse[lane]),
-            "outlier_t_r": float(self.outlier[lane]),
-            "outlier_frequency": float(self.frequency[lane]),
-            "outlier_width": float(self.width[lane]),
-            "outlier_bins": int(self.bins[lane]),
-            "outlier_trials": int(self.trials[lane]),
-            "outlier_p_trials": float(self.p_trials[lane]),
-            "check_draws": int(self.draws[lane]),
-            "check_failed": int(self.failed[lane]),
-            "check_origin": str(self.origin[lane]),
-        }
-        for name, p in zip(("t_r", "t_sse", "outlier"), self._p, strict=True):
-            out[f"{name}_p_value"] = float(p.p_value[lane])
-            out[f"{name}_p_error"] = float(p.error_dex[lane])
-            out[f"{name}_method"] = str(p.method[lane])
-        return out | {"t_sse_low_p_value": float(self.p_low.p_value[lane])}
+    @staticmethod
+    def joined(parts: "Sequence[Check]") -> "Check":
+        """Return the checks of several batches in one."""
+        return _joined(parts)
 
-    @property
-    def _p(self):
-        return self.p_t_r, self.p_t_sse, self.p_outlier
+
+def _joined(parts):
+    """Join dataclasses whose fields are arrays by lane, or such dataclasses."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    columns = ([getattr(part, f.name) for part in parts] for f in fields(parts[0]))
+    return type(parts[0])(*map(_joined, columns))
 
 
 def check(
-    engine: Engine,
-    spectra: Spectra,
-    widths,
+    batch: Batch,
     result: ModelFit,
-    seeds,
+    seeds: Sequence[int | Sequence[int]],
     *,
-    scales=SCALES,
-    draws=1000,
-    enough=20,
-    batch_size=4096,
+    scales: Sequence[int] = SCALES,
+    draws: int = 1000,
+    enough: int = 20,
+    batch_size: int = 4096,
 ) -> Check:
     """Check the fit of every lane against draws from its posterior.
 
     Parameters
     ----------
-    engine : Engine
-        Of the model that was fitted; single precision will do.
-    spectra, widths
-        The data, shapes (bins, lanes).
+    batch : Batch
+        Spectra, and an engine of the model that was fitted; single precision will do.
     result : ModelFit
-        Their fits. What is in the model of a lane stays: peaks are fitted again, not searched for.
+        Their fits. The components of a lane stay: peaks are fitted again, not searched for.
     seeds : sequence, length lanes
         One a spectrum, as `numpy.random.SeedSequence` takes it: its draws do not depend on what else is in
         the batch.
@@ -142,7 +151,7 @@ def check(
     draws : int, optional
         Draws a spectrum, at most.
     enough : int, optional
-        Draws that have reached each of the statistics when they end.
+        The draws of a spectrum end when this number of them has reached each of its statistics.
     batch_size : int, optional
         Draws that are in memory at a time.
 
@@ -162,58 +171,152 @@ def check(
     parts = []
     for first in range(0, len(seeds), LANES):
         some = np.arange(first, min(first + LANES, len(seeds)))
-        data = spectra.take(some), widths[:, some], result.take(some)
-        these = [np.random.SeedSequence(seeds[k]).spawn(2) for k in some]
-        parts.append(_check(engine, *data, these, scales, draws, enough, batch_size))
-    return Check(*(_joined(column) for column in zip(*parts, strict=True)))
+        own = seeds[first : first + LANES]
+        streams = [np.random.SeedSequence(seed).spawn(2) for seed in own]
+        judge = _Checker(batch.take(some), result.take(some), streams, scales)
+        parts.append(judge.run(draws, enough, batch_size))
+    return Check.joined(parts)
 
 
-def _joined(parts):
-    """Join what some lanes and others have."""
-    if isinstance(parts[0], PValues):
-        return PValues(*(_joined(column) for column in zip(*parts, strict=True)))
-    if isinstance(parts[0], list):
-        return list(chain(*parts))
-    return np.concatenate(parts)
+class _Checker:
+    """Draws spectra around the fits of a few lanes, fits them again, and takes their statistics.
 
+    Parameters
+    ----------
+    batch, result, scales
+        See `check`.
+    streams : sequence of pair of numpy.random.SeedSequence, length lanes
+        For the posterior, and for the draws.
+    """
 
-def _check(engine, spectra, widths, result, seeds, scales, draws, enough, batch_size):
-    """Check some lanes; return the fields of a `Check`."""
-    for_posterior, for_draws = zip(*seeds, strict=True)
-    generators = [np.random.default_rng(seed) for seed in for_draws]
-    sampled = importance.sample(
-        engine, spectra, widths, result, for_posterior, draws=POSTERIOR_DRAWS
-    )
-    u, origin = _parameters(Batch(engine, spectra, widths), result, sampled, generators, draws)
-    observed, *places = _observed(engine, spectra, widths, result, scales)
-    done = np.zeros(len(origin), int)
+    def __init__(self, batch: Batch, result: ModelFit, streams, scales: list[int]):
+        self.batch, self.result, self.scales = batch, result, scales
+        self.for_posterior = [posterior for posterior, _ in streams]
+        self.generators = [np.random.default_rng(own) for _, own in streams]
 
-    def simulate(block):
-        starts = []
-        for k, count in block:
-            starts.append(u[done[k] : done[k] + count, :, k].T)
-            done[k] += count
-        return _simulated(
-            engine, spectra, widths, result, block, np.hstack(starts), generators, scales
+    def run(self, draws: int, enough: int, batch_size: int) -> Check:
+        """Return the checks."""
+        sampled = importance.sample(
+            self.batch, self.result, self.for_posterior, draws=POSTERIOR_DRAWS
+        )
+        parameters = _parameters(self.batch, self.result, sampled, self.generators, draws)
+        observed, window = self._observed()
+        done = np.zeros(self.batch.n_lanes, int)
+
+        def simulate(block: Block) -> Float[np.ndarray, "statistics draws"]:
+            starts = []
+            for k, count in block:
+                starts.append(parameters.u[done[k] : done[k] + count, :, k].T)
+                done[k] += count
+            return self._simulated(block, np.hstack(starts))
+
+        found = simulated(observed, simulate, draws=draws, enough=enough, batch_size=batch_size)
+        fitted = np.array([np.isfinite(f[0]).sum() for f in found])
+
+        def judged(statistic):
+            values = [f[statistic] for f in found]
+            return p_values(observed[statistic], values, enough, self.generators)
+
+        return Check(
+            t_r=observed[Statistic.T_R],
+            t_sse=observed[Statistic.T_SSE],
+            outlier=observed[Statistic.OUTLIER],
+            window=window,
+            draws=fitted,
+            failed=np.array([f.shape[1] for f in found]) - fitted,
+            origin=parameters.origin,
+            p_t_r=judged(Statistic.T_R),
+            p_t_sse=judged(Statistic.T_SSE),
+            p_outlier=judged(Statistic.OUTLIER),
+            p_low=judged(Statistic.MINUS_T_SSE),
         )
 
-    told = {"draws": draws, "enough": enough, "batch_size": batch_size}
-    found = simulated(observed, simulate, **told)
-    fitted = np.array([np.isfinite(f[0]).sum() for f in found])
-    failed = np.array([f.shape[1] for f in found]) - fitted
-    judged = [
-        p_values(observed[i], [f[i] for f in found], enough, generators)
-        for i in range(len(observed))
-    ]
-    return [*observed[:3], *places, fitted, failed, origin, *judged]
+    def _power(self, batch, u, active):
+        """Return the power of the model at u, shape (bins, lanes)."""
+        return model_power(batch.model, batch.spectra, active, u, batch.engine.block_size)
+
+    def _observed(self):
+        """Return the statistics of the data, shape (4, lanes), and their highest windows."""
+        batch, lanes = self.batch, self.batch.n_lanes
+        likelihood, spectra = batch.likelihood, batch.spectra
+        observed = np.full((len(Statistic), lanes), np.nan)
+        window = Outliers(
+            frequency=np.full(lanes, np.nan),
+            width=np.full(lanes, np.nan),
+            bins=np.zeros(lanes, int),
+            trials=np.zeros(lanes, int),
+            p_trials=np.full(lanes, np.nan),
+        )
+        model = self._power(batch, self.result.fit.u, self.result.active)
+        for k in np.flatnonzero(self.result.found):
+            weight, power = spectra.weight[:, k], spectra.power[:, [k]]
+            observed[:, k] = self._statistics(weight, power, model[:, [k]])[:, 0]
+            n, x = _ordinates(likelihood, weight, power, model[:, [k]])
+            highest = outliers.highest_window(likelihood, n[:, 0], x[:, 0], self.scales)
+            used = np.flatnonzero(weight > 0)
+            inside = used[highest.first : highest.first + highest.bins]
+            window.frequency[k] = spectra.frequency[inside[[0, -1]], k].mean()
+            window.width[k] = batch.widths[inside, k].sum()
+            window.bins[k], window.trials[k] = highest.bins, highest.trials
+            window.p_trials[k] = outliers.p_of_trials(highest.log_tail, highest.trials)
+        return observed, window
+
+    def _simulated(self, block, start):
+        """Draw a spectrum around each start, fit it again, and return its statistics, shape (4, draws)."""
+        batch, weight = self.batch, self.batch.spectra.weight
+        counts = [count for _, count in block]
+        total = sum(counts)
+        some = filled(total)
+        which, start = np.repeat([k for k, _ in block], counts)[some], start[:, some]
+        active = self.result.active[:, which]
+        expected = self._power(batch.drawn(batch.spectra.power[:, which], which), start, active)
+        power = [
+            # a draw after the other: they are the same however they fall into blocks
+            draw(batch.likelihood, part.T, weight[:, k], part.T.shape, self.generators[k]).T
+            for k, part in _of_each_lane(block, expected[:, :total])
+        ]
+        drawn = batch.drawn(np.hstack(power)[:, some], which)
+        fit = batch.engine.fit(drawn.resident, drawn.problem(start, active))
+        fitted = self._power(drawn, np.asarray(fit.u, float), active)
+        fitted = np.where(fit.code == Code.CONVERGED, fitted, np.nan)
+        return np.hstack(
+            [
+                self._statistics(weight[:, k], power[i], part)
+                for i, (k, part) in enumerate(_of_each_lane(block, fitted[:, :total]))
+            ]
+        )
+
+    def _statistics(self, weight, power, model):
+        """Return the statistics of spectra of one source, shape (4, draws)."""
+        likelihood = self.batch.likelihood
+        n, x = _ordinates(likelihood, weight, power, model)
+        t_r, t_sse = outliers.t_r(likelihood, n, x, self.scales), outliers.t_sse(n, x)
+        out = np.empty((len(Statistic), t_sse.size))
+        out[Statistic.T_R], out[Statistic.T_SSE] = t_r[0], t_sse
+        out[Statistic.OUTLIER], out[Statistic.MINUS_T_SSE] = t_r.max(axis=0), -t_sse
+        return out
 
 
-def _parameters(batch, result, sampled, generators, draws):
-    """Return draws of the fitted variables, shape (draws, P, lanes), and where they come from."""
-    there = _there(result)
+def _of_each_lane(block: Block, array) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each lane of a block with its columns of an array."""
+    ends = np.cumsum([count for _, count in block])[:-1]
+    yield from zip([k for k, _ in block], np.split(array, ends, axis=1), strict=True)
+
+
+@dataclass(frozen=True)
+class _Parameters:
+    """Draws of the fitted variables, shape (draws, P, lanes), and where those of each lane come from."""
+
+    u: np.ndarray
+    origin: np.ndarray
+
+
+def _parameters(batch, result, sampled, generators, draws) -> _Parameters:
+    """Draw the parameters of each lane from the best description of its posterior that there is."""
+    found = result.found
     u, origin = np.repeat(result.fit.u[None], draws, axis=0), []
     for k, rng in enumerate(generators):
-        if not there[k]:
+        if not found[k]:
             origin.append(Origin.NONE)
         elif sampled.pareto_k[k] <= importance.GOOD_K:
             origin.append(Origin.POSTERIOR)
@@ -221,85 +324,18 @@ def _parameters(batch, result, sampled, generators, draws):
             u[:, :, k] = sampled.u[pick, :, k]
         elif result.sound[k]:
             origin.append(Origin.GAUSSIAN)
-            told = result.fit.u[:, k], result.covariance[:, :, k], draws
-            drawn = rng.multivariate_normal(*told, method="eigh", check_valid="ignore")
-            u[:, :, k] = np.clip(drawn, batch.lower[:, k], batch.upper[:, k])
+            mean, matrix = result.fit.u[:, k], result.covariance[:, :, k]
+            drawn = rng.multivariate_normal(
+                mean, matrix, draws, method="eigh", check_valid="ignore"
+            )
+            u[:, :, k] = np.clip(drawn, batch.bounds.lower[:, k], batch.bounds.upper[:, k])
         else:
             origin.append(Origin.FIT)
-    return u, origin
+    return _Parameters(u, np.array(origin, object))
 
 
-def _there(result):
-    """Lanes that have a fit."""
-    return np.isfinite(result.fit.deviance) & np.isfinite(result.fit.u).all(axis=0)
-
-
-def _observed(engine, spectra, widths, result, scales):
-    """Return the statistics of the data, shape (4, lanes), and the fields of a `Check` on the outlier."""
-    lanes, likelihood = spectra.power.shape[1], engine.objective.likelihood
-    observed, frequency, width, p = np.full((4, lanes), np.nan), *np.full((3, lanes), np.nan)
-    bins, trials = np.zeros((2, lanes), int)
-    model = model_power(
-        engine.objective.model, spectra, result.active, result.fit.u, engine.block_size
-    )
-    for k in np.flatnonzero(_there(result)):
-        told = likelihood, spectra.weight[:, k], spectra.power[:, [k]], model[:, [k]]
-        observed[:, k] = _statistics(*told, scales)[:, 0]
-        n, x = _bins(*told)
-        highest = outliers.find(likelihood, n[:, 0], x[:, 0], scales)
-        used = np.flatnonzero(spectra.weight[:, k] > 0)
-        window = used[highest.first : highest.first + highest.bins]
-        frequency[k] = spectra.frequency[window[[0, -1]], k].mean()
-        width[k] = widths[window, k].sum()
-        bins[k], trials[k] = highest.bins, highest.trials
-        p[k] = outliers.p_of_trials(highest.log_tail, highest.trials)
-    return observed, frequency, width, bins, trials, p
-
-
-def _simulated(engine, spectra, widths, result, block, start, generators, scales):
-    """Draw a spectrum around each start, fit it again, and return its statistics, shape (4, draws)."""
-    counts = [count for _, count in block]
-    some, ends = filled(sum(counts)), np.cumsum(counts)[:-1]
-    which, start = np.repeat([k for k, _ in block], counts)[some], start[:, some]
-    drawn, active = spectra.take(which), result.active[:, which]
-
-    def of_each(array):
-        """Pairs of a lane and its columns, without those that only fill up."""
-        parts = np.split(array[:, : sum(counts)], ends, axis=1)
-        return zip([k for k, _ in block], parts, strict=True)
-
-    expected = model_power(engine.objective.model, drawn, active, start, engine.block_size)
-    power = [
-        # a draw after the other: they are the same however they fall into blocks
-        draw(
-            engine.objective.likelihood, part.T, spectra.weight[:, k], part.T.shape, generators[k]
-        ).T
-        for k, part in of_each(expected)
-    ]
-    drawn = drawn._replace(power=np.hstack(power)[:, some])
-    batch = Batch(engine, drawn, widths[:, which])
-    problem = Problem(start, batch.lower, batch.upper, batch.free(active), active)
-    fit = engine.fit(batch.resident, problem)
-    u = np.asarray(fit.u, float)
-    fitted = model_power(engine.objective.model, drawn, active, u, engine.block_size)
-    fitted = np.where(fit.code == Code.CONVERGED, fitted, np.nan)
-    return np.hstack(
-        [
-            _statistics(engine.objective.likelihood, spectra.weight[:, k], power[i], part, scales)
-            for i, (k, part) in enumerate(of_each(fitted))
-        ]
-    )
-
-
-def _bins(likelihood, weight, power, model):
+def _ordinates(likelihood, weight, power, model):
     """Return n and n I / S of the bins of one source that are used, shape (bins, 1 or draws)."""
     used = weight > 0
     n = outliers.ordinates(likelihood, weight[used, None], model[used])
     return n, n * power[used] / model[used]
-
-
-def _statistics(likelihood, weight, power, model, scales):
-    """Return T_R, T_SSE, the outlier and -T_SSE of spectra of one source, shape (4, draws)."""
-    n, x = _bins(likelihood, weight, power, model)
-    t_r, t_sse = outliers.t_r(likelihood, n, x, scales), outliers.t_sse(n, x)
-    return np.stack([t_r[0], t_sse, t_r.max(axis=0), -t_sse])

@@ -1,55 +1,65 @@
-"""Kept draws of a lane into rows of the table SAMPLES, and what they are worth into columns of MODELS."""
+"""Kept draws of many fits into columns of the table SAMPLES."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
-from pipeline.fit.uncertainty.diagnostics import GOOD_ESS, GOOD_R_HAT
-from pipeline.fit.uncertainty.hmc import CHAINS
+from pipeline.fit.model.model import Model
+from pipeline.fit.uncertainty.hmc import CHAINS, Chains
 
 
-def sample_rows(row, result, chains, lane) -> list[dict]:
-    """Return the SAMPLES rows of one lane, one a free parameter.
+@dataclass(frozen=True)
+class SampleColumns:
+    """Rows of SAMPLES, one a free parameter.
+
+    Attributes
+    ----------
+    columns : dict of str to list
+        Cells by name of the column.
+    lane : int array, shape (rows,)
+        Lane of each row.
+    """
+
+    columns: dict[str, list]
+    lane: Int[np.ndarray, " rows"]
+
+
+def sample_columns(rows: Sequence[Mapping], model: Model, chains: Chains) -> SampleColumns:
+    """Return the rows of SAMPLES of fits of one model, lane after lane.
 
     Parameters
     ----------
-    row : mapping
-        Its row of SPECTRA.
-    result : pipeline.fit.search.fit_model.ModelFit
-        The fit; `lane` is its lane, and that of `chains`.
-    chains : pipeline.fit.uncertainty.hmc.Chains
+    rows : sequence of mapping, length lanes
+        Their rows of SPECTRA.
+    model : Model
+        What was fitted.
+    chains : Chains
         What was drawn. A lane without a posterior has rows without draws.
     """
-    model, flat = result.model, chains.flat[..., lane]
-    values = model.to_values(flat.T)
-    drawn = np.isfinite(values).all()
-    common = {"source_id": row["source_id"], "product": row["product"], "model": model.name}
-    slots = [(slot, p) for slot in model.slots for p in slot.parameters]
-    return [
-        {
-            **common,
-            "component": slot.label,
-            "parameter": parameter.name,
-            "unit": parameter.unit_in(row["norm"]),
-            "scale": "log" if model.is_log[p] else "linear",
-            **{name: float(value[p, lane]) for name, value in chains.diagnosis._asdict().items()},
-            "n_chains": CHAINS if drawn else 0,
-            "value": values[p] if drawn else [],
-        }
-        for p, (slot, parameter) in enumerate(slots)
-        if chains.free[p, lane]
-    ]
-
-
-def columns(chains, lane) -> dict:
-    """Return the columns of MODELS of one lane: the worst of its free parameters; NaN without a posterior."""
-    free, found = chains.free[:, lane], chains.diagnosis
-    return {
-        "r_hat": float(found.r_hat[free, lane].max()),
-        "ess_bulk": float(found.ess_bulk[free, lane].min()),
-        "ess_tail": float(found.ess_tail[free, lane].min()),
+    parameters = [(slot, parameter) for slot in model.slots for parameter in slot.parameters]
+    of_lane, of_parameter = np.nonzero(chains.free.T)
+    lanes, which = of_lane.tolist(), of_parameter.tolist()
+    values = np.moveaxis(model.to_values(np.moveaxis(chains.flat, 1, 0)), 1, 0)
+    drawn = np.isfinite(values).all(axis=(0, 1))
+    columns: dict[str, list[Any]] = {
+        "source_id": [rows[lane]["source_id"] for lane in lanes],
+        "product": [rows[lane]["product"] for lane in lanes],
+        "model": [model.name] * len(lanes),
+        "component": [parameters[p][0].label for p in which],
+        "parameter": [parameters[p][1].name for p in which],
+        "unit": [
+            parameters[p][1].unit_in(rows[lane]["norm"])
+            for lane, p in zip(lanes, which, strict=True)
+        ],
+        "scale": ["log" if model.is_log[p] else "linear" for p in which],
+        "n_chains": [CHAINS if drawn[lane] else 0 for lane in lanes],
+        "value": [
+            values[:, p, lane] if drawn[lane] else [] for lane, p in zip(lanes, which, strict=True)
+        ],
     }
-
-
-def good(model) -> bool:
-    """Whether the chains of a row of MODELS have mixed."""
-    enough = min(model["ess_bulk"], model["ess_tail"]) >= GOOD_ESS
-    return bool(enough and model["r_hat"] <= GOOD_R_HAT)
+    for name in ("r_hat", "ess_bulk", "ess_tail"):
+        columns[name] = getattr(chains.diagnosis, name)[of_parameter, of_lane].tolist()
+    return SampleColumns(columns, of_lane)

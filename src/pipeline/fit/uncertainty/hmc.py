@@ -7,6 +7,7 @@ whose posterior is near normal then needs two gradients a draw. The length of a 
 What has not mixed goes on where it is, with more and shorter steps and the covariance of the draws so far.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -14,13 +15,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float
 from scipy.special import expit, logit
 
 from pipeline.fit.engine.blocks import in_blocks, on_cores
 from pipeline.fit.engine.devices import devices_of
-from pipeline.fit.engine.engine import Engine
-from pipeline.fit.objectives.spectra import Spectra
-from pipeline.fit.search.fit_model import Batch, ModelFit
+from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.uncertainty.diagnostics import Diagnosis, diagnose
 from pipeline.fit.uncertainty.importance import DEGREES, best_and_covariance, roots
 
@@ -66,32 +66,45 @@ class Chains:
         What moved.
     """
 
-    u: np.ndarray
+    u: Float[np.ndarray, "draws chains P lanes"]
     diagnosis: Diagnosis
-    accepted: np.ndarray
-    free: np.ndarray
+    accepted: Float[np.ndarray, " lanes"]
+    free: Bool[np.ndarray, "P lanes"]
 
     @property
-    def mixed(self) -> np.ndarray:
+    def mixed(self) -> Bool[np.ndarray, " lanes"]:
         """Lanes whose every free parameter has a good R-hat and enough effective draws, shape (lanes,)."""
         return (self.diagnosis.good | ~self.free).all(axis=0) & np.isfinite(self.u[0, 0]).all(
             axis=0
         )
 
     @property
-    def flat(self) -> np.ndarray:
+    def worst(self) -> Diagnosis:
+        """Largest R-hat and least effective numbers of the free parameters of each lane, shape (lanes,).
+
+        NaN in lanes in which one of them has none.
+        """
+        found, free = self.diagnosis, self.free
+        return Diagnosis(
+            np.where(free, found.r_hat, -np.inf).max(axis=0),
+            np.where(free, found.ess_bulk, np.inf).min(axis=0),
+            np.where(free, found.ess_tail, np.inf).min(axis=0),
+        )
+
+    @property
+    def flat(self) -> Float[np.ndarray, "all P lanes"]:
         """All draws, chain after chain, shape (draws * chains, P, lanes)."""
         return np.moveaxis(self.u, 1, 0).reshape(-1, *self.u.shape[2:])
 
 
 def sample_chains(
-    engine: Engine, spectra: Spectra, widths, result: ModelFit, seeds, *, draws=1600
+    batch: Batch, result: ModelFit, seeds: Sequence[int | Sequence[int]], *, draws: int = 1600
 ) -> Chains:
     """Draw from the posterior of every lane by Hamiltonian Monte Carlo.
 
     Parameters
     ----------
-    engine, spectra, widths, result, seeds
+    batch, result, seeds
         See `pipeline.fit.uncertainty.importance.sample`.
     draws : int, optional
         Draws a spectrum, of all its chains together.
@@ -103,10 +116,9 @@ def sample_chains(
     """
     each = max(draws // CHAINS, 8)
     plans = Plan(2, 60, each), Plan(4, 100, 2 * each), Plan(16, 200, 4 * each)
-    batch = Batch(engine, spectra, widths)
     place, usable = _place(batch, result)
     shape = (each, CHAINS, *result.free.shape)
-    u, accepted = np.full(shape, np.nan), np.full(batch.lanes, np.nan)
+    u, accepted = np.full(shape, np.nan), np.full(batch.n_lanes, np.nan)
     found = Diagnosis(*(np.full(result.free.shape, np.nan) for _ in Diagnosis._fields))
     words = [np.atleast_1d(seed).tolist() for seed in seeds]
     for first in range(0, usable.size, GROUP):
@@ -151,7 +163,8 @@ class _Place(NamedTuple):
     start: np.ndarray | None = None
 
     def take(self, lanes) -> "_Place":
-        return _Place(*(None if a is None else a[..., lanes] for a in self))
+        """Return the places of some lanes."""
+        return jax.tree.map(lambda array: array[..., lanes], self)
 
     def to_u(self, v):
         """Return u for v of shape (…, P, lanes)."""
@@ -171,11 +184,10 @@ def _place(batch, result):
     """Return the `_Place` of the fits, and the lanes that have a posterior to draw from."""
     free = result.free
     best, matrix, known = best_and_covariance(batch, result)
-    bounded = (
-        free & np.isfinite(batch.lower) & np.isfinite(batch.upper) & (batch.lower < batch.upper)
-    )
-    lower = np.where(bounded, batch.lower, 0.0)
-    span = np.where(bounded, batch.upper, 1.0) - lower
+    low, high = batch.bounds
+    bounded = free & np.isfinite(low) & np.isfinite(high) & (low < high)
+    lower = np.where(bounded, low, 0.0)
+    span = np.where(bounded, high, 1.0) - lower
     usable = known & (bounded | ~free).all(axis=0)
     variance = np.where(usable & free, np.einsum("iil->il", matrix), 1.0)
     sigma = np.sqrt(np.maximum(variance, 0.0))
@@ -331,7 +343,7 @@ def _times(root, z):
 
 def _solve(root, v):
     """Return z with root z = v, where `root` is lower triangular; 0 in rows that do not move."""
-    rows = []
+    rows: list[jnp.ndarray] = []
     for k in range(v.shape[0]):
         rest = v[k] - sum(root[k, j] * rows[j] for j in range(k))
         rows.append(jnp.where(root[k, k] > 0, rest / jnp.where(root[k, k] > 0, root[k, k], 1), 0))

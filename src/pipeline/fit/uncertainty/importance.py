@@ -9,19 +9,20 @@ Without a stated prior a parameter's prior is flat in the fitted variable betwee
 models only as well as those bounds say what was expected: state them, or priors, where they matter.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import jax
 import numpy as np
+from jaxtyping import Float
 from scipy.special import gammaln, logsumexp
 
 from pipeline.fit.engine.blocks import in_blocks
-from pipeline.fit.engine.engine import Engine
 from pipeline.fit.model.likelihood import saturated
 from pipeline.fit.model.priors import is_flat
-from pipeline.fit.objectives.spectra import Spectra
-from pipeline.fit.search.fit_model import Batch, ModelFit
+from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.uncertainty.covariance import covariance
 
 DEGREES = 5
@@ -30,6 +31,9 @@ ROUNDS = 4
 """Times a lane draws, from the moments of the draws before, until its tail is good."""
 GOOD_K = 0.7
 """Largest tail shape at which the estimates are reliable."""
+
+Seed: TypeAlias = int | Sequence[int] | np.random.SeedSequence
+"""Anything that `numpy.random.default_rng` takes."""
 
 
 @dataclass(frozen=True)
@@ -55,25 +59,15 @@ class Posterior:
         Effective number of draws, 1 / sum of squared weights (Kish 1965).
     """
 
-    u: np.ndarray
-    weight: np.ndarray
-    log_evidence: np.ndarray
-    log_evidence_error: np.ndarray
-    log_evidence_laplace: np.ndarray
-    pareto_k: np.ndarray
-    ess: np.ndarray
+    u: Float[np.ndarray, "draws P lanes"]
+    weight: Float[np.ndarray, "draws lanes"]
+    log_evidence: Float[np.ndarray, " lanes"]
+    log_evidence_error: Float[np.ndarray, " lanes"]
+    log_evidence_laplace: Float[np.ndarray, " lanes"]
+    pareto_k: Float[np.ndarray, " lanes"]
+    ess: Float[np.ndarray, " lanes"]
 
-    def columns(self, lane) -> dict:
-        """Return the columns of the table MODELS of one lane."""
-        return {
-            "log_evidence": float(self.log_evidence[lane]),
-            "log_evidence_err": float(self.log_evidence_error[lane]),
-            "log_evidence_laplace": float(self.log_evidence_laplace[lane]),
-            "pareto_k": float(self.pareto_k[lane]),
-            "ess": float(self.ess[lane]),
-        }
-
-    def quantiles(self, levels) -> np.ndarray:
+    def quantiles(self, levels: Sequence[float]) -> Float[np.ndarray, "levels P lanes"]:
         """Return quantiles of the marginal posteriors, shape (levels, P, lanes)."""
         order = np.argsort(self.u, axis=0)
         ordered = np.take_along_axis(self.u, order, axis=0)
@@ -92,11 +86,11 @@ class Posterior:
             out.append(u0 + part * (u1 - u0))
         return np.where(np.isfinite(self.weight[0]), np.array(out), np.nan)
 
-    def below(self, u) -> np.ndarray:
+    def below(self, u: Float[np.ndarray, "P lanes"]) -> Float[np.ndarray, "P lanes"]:
         """Return the posterior probability to be below u, shape (P, lanes): a rank from 0 to 1."""
         return np.sum(self.weight[:, None] * (self.u < u), axis=0)
 
-    def resample(self, count, seed) -> np.ndarray:
+    def resample(self, count: int, seed: Seed) -> Float[np.ndarray, "count P lanes"]:
         """Return draws of equal weight, shape (count, P, lanes), by systematic resampling."""
         places = (np.arange(count) + np.random.default_rng(seed).uniform()) / count
         out = np.full((count, *self.u.shape[1:]), np.nan)
@@ -107,16 +101,16 @@ class Posterior:
 
 
 def sample(
-    engine: Engine, spectra: Spectra, widths, result: ModelFit, seeds, *, draws=1024
+    batch: Batch, result: ModelFit, seeds: Sequence[Seed], *, draws: int = 1024
 ) -> Posterior:
     """Draw from the posterior of every lane and estimate its evidence.
 
     Parameters
     ----------
-    engine, spectra, widths
-        As for `pipeline.fit.fit_model`.
+    batch : Batch
+        Spectra, and the engine of the model.
     result : ModelFit
-        What that returned.
+        Their fits.
     seeds : sequence, length lanes
         One a spectrum, as `numpy.random.default_rng` takes it.
     draws : int, optional
@@ -127,7 +121,6 @@ def sample(
     Posterior
         Never raises for what is in a lane.
     """
-    batch = Batch(engine, spectra, widths)
     best, matrix, usable = best_and_covariance(batch, result)
     size = result.free.sum(axis=0)
     matrix = np.where(usable, matrix, np.nan)
@@ -136,8 +129,8 @@ def sample(
     laplace = laplace + roots(matrix, result.free)[1]
     generators = [np.random.default_rng(seed) for seed in seeds]
     u = np.repeat(best[None], draws, axis=0)
-    log_weight = np.full((draws, batch.lanes), np.nan)
-    smooth, k = log_weight.copy(), np.full(batch.lanes, np.inf)
+    log_weight = np.full((draws, batch.n_lanes), np.nan)
+    smooth, k = log_weight.copy(), np.full(batch.n_lanes, np.inf)
     lanes, centre = np.flatnonzero(usable), best
     for _ in range(ROUNDS):
         if not lanes.size:
@@ -174,7 +167,7 @@ class _Target:
         model, spectra = batch.model, batch.spectra
         priors = [p for slot in model.slots for p in slot.priors]
         flat = np.array([is_flat(*both) for both in zip(priors, model.is_log, strict=True)])
-        span = np.where(self.free & flat[:, None], batch.upper - batch.lower, 1.0)
+        span = np.where(self.free & flat[:, None], batch.bounds.upper - batch.bounds.lower, 1.0)
         # the density of the flat priors; that of the others is in the objective, also of what is held or
         # not in the model and so has none
         held = np.where(self.free, 0.0, np.asarray(model.log_prior(best)[0])).sum(axis=0)
@@ -185,7 +178,7 @@ class _Target:
     def log_density(self, u, lanes):
         """Return it at u, shape (draws, P, lanes); -inf outside the bounds."""
         batch, free = self.batch, self.free[:, lanes]
-        lower, upper = batch.lower[:, lanes], batch.upper[:, lanes]
+        lower, upper = batch.bounds.take(lanes)
         inside = ((u >= lower) & (u <= upper) | ~free).all(axis=1)
         function = partial(_objectives, batch.objective)
         place = np.where(free, np.clip(u, lower, upper), u)
@@ -254,16 +247,18 @@ def _log_t(square, size):
     return norm - total / 2 * np.log1p(square / DEGREES)
 
 
-def probabilities(log_evidence, pareto_k) -> np.ndarray:
-    """Return the probabilities of models that were equally probable before, shape (models,).
+def probabilities(
+    log_evidence: Float[np.ndarray, "models lanes"], pareto_k: Float[np.ndarray, "models lanes"]
+) -> Float[np.ndarray, "models lanes"]:
+    """Return the probabilities of models that were equally probable before.
 
-    NaN for a model without a reliable evidence; all NaN where only one has one.
+    NaN for a model without a reliable evidence, and in lanes where fewer than two models have one.
     """
-    log_evidence = np.asarray(log_evidence, float)
-    known = np.isfinite(log_evidence) & (np.asarray(pareto_k) <= GOOD_K)
+    known = np.isfinite(log_evidence) & (pareto_k <= GOOD_K)
     out = np.full(known.shape, np.nan)
-    if known.sum() > 1:
-        out[known] = np.exp(log_evidence[known] - logsumexp(log_evidence[known]))
+    for lane in np.flatnonzero(known.sum(axis=0) > 1):
+        some = log_evidence[known[:, lane], lane]
+        out[known[:, lane], lane] = np.exp(some - logsumexp(some))
     return out
 
 

@@ -1,11 +1,13 @@
 """Profile errors and upper limits for what is too weak for the curvature at the best fit."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool
 
-from pipeline.fit.engine.problem import Problem
-from pipeline.fit.search.fit_model import Batch, ModelFit, finish
+from pipeline.fit.search.batch import Batch, ModelFit, Profiles
+from pipeline.fit.search.fit_model import finish
 from pipeline.fit.uncertainty.profile import profiles
 from pipeline.fit.uncertainty.resolution import of_spectra, unresolved, width_rows
 
@@ -15,7 +17,7 @@ RESTARTS = 2
 """Times a lane is fitted again from a better optimum that its profiles found."""
 
 
-def is_weak(result) -> np.ndarray:
+def is_weak(result: ModelFit) -> Bool[np.ndarray, "slots lanes"]:
     """Return which components of a fit are weak, shape (slots, lanes).
 
     A component is weak where the error of the logarithm of its amplitude is above `WEAK_SIGMA`, where one
@@ -33,22 +35,31 @@ def is_weak(result) -> np.ndarray:
     return weak
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Levels of the intervals, confidence of the limits, and refits at a time: see `add_profiles`."""
+
+    which: str
+    levels: tuple[float, ...]
+    limit_level: float
+    batch_size: int
+
+
 def add_profiles(
-    engine,
-    spectra,
-    widths,
-    result,
+    batch: Batch,
+    result: ModelFit,
     *,
-    which="weak",
-    chosen=None,
-    levels=(),
-    limit_level=0.95,
-    batch_size=4096,
+    which: str = "weak",
+    chosen: Bool[np.ndarray, " lanes"] | None = None,
+    levels: Sequence[float] = (),
+    limit_level: float = 0.95,
+    batch_size: int = 4096,
 ) -> ModelFit:
     """Give a fit the profile errors and upper limits that it needs.
 
     Amplitudes of weak components get an upper limit; parameters of weak components get errors from
-    their profiles. So do those of peaks narrower than their bin, with an upper limit of the width. Where a profile finds a better optimum the lane is fitted again from there.
+    their profiles. So do those of peaks narrower than their bin, with an upper limit of the width. Where a
+    profile finds a better optimum the lane is fitted again from there.
 
     Profiles follow the peak that was fitted: where a weak one was searched for over many frequencies, its
     interval does not say that another bump of the noise might be it. And limits hold for all spectra
@@ -57,13 +68,12 @@ def add_profiles(
 
     Parameters
     ----------
-    engine, spectra, widths
-        As for `pipeline.fit.fit_model`.
+    batch : Batch
+        Spectra, and the engine of the model.
     result : ModelFit
-        What that returned.
+        Their fits.
     which : {"weak", "all", "none"}, optional
-        What gets errors from the profile and limits of its amplitude: weak components, every component,
-        or none.
+        Which components get errors from the profile and limits of their amplitude.
     chosen : bool array, shape (lanes,), optional
         Lanes that get errors under ``weak``; the others get upper limits only. All by default.
     levels : sequence of float, optional
@@ -75,43 +85,49 @@ def add_profiles(
     """
     if which == "none":
         return result
-    lanes = np.arange(spectra.power.shape[1])
+    lanes = np.arange(batch.n_lanes)
     chosen = np.ones(lanes.size, bool) if chosen is None else chosen
-    told = {"levels": (0.6827, *levels), "limit_level": limit_level, "batch_size": batch_size}
+    asked = _Asked(which, (0.6827, *levels), limit_level, batch_size)
     found = None
     for _ in range(RESTARTS + 1):
-        batch = Batch(engine, spectra.take(lanes), widths[:, lanes])
-        part = _profiled(batch, result.take(lanes), which, chosen[lanes], told)
+        some = batch.take(lanes)
+        part = _profiled(some, result.take(lanes), chosen[lanes], asked)
         found = part if found is None else found.put(lanes, part)
         again = np.flatnonzero(part.has_better())
         if not again.size:
             break
-        better = part.better[:, again]
         lanes = lanes[again]
-        batch = Batch(engine, spectra.take(lanes), widths[:, lanes])
-        result = result.put(lanes, _again(batch, result.take(lanes), better))
+        refitted = _again(batch.take(lanes), result.take(lanes), part.better[:, again])
+        result = result.put(lanes, refitted)
     return replace(result, profiles=found)
 
 
-def _profiled(batch, result, which, chosen, told):
-    """Profiles of the parameters of a fit that need them."""
+def _profiled(batch, result, chosen, asked) -> Profiles:
+    """Return the profiles of the parameters of a fit that need them."""
     bins = of_spectra(batch.spectra, batch.widths)
     thin = unresolved(batch.model, result.active, result.fit.u, *bins)
     weak = (is_weak(result) | thin)[batch.model.slot_of()] & result.free
-    wanted = result.free if which == "all" else weak & chosen
-    limited = (result.free if which == "all" else weak) & batch.model.is_amplitude[:, None]
+    everything = asked.which == "all"
+    wanted = result.free if everything else weak & chosen
+    limited = (result.free if everything else weak) & batch.model.is_amplitude[:, None]
     for s, row in width_rows(batch.model).items():
         limited[row] |= thin[s] & result.free[row] & chosen
-    covariance = np.where(result.sound, result.covariance, 0.0)
-    problem = Problem(result.fit.u, batch.lower, batch.upper, result.free, result.active)
     return profiles(
-        batch.engine, batch.resident, result.fit, problem, covariance, wanted, limited, **told
+        batch,
+        result.fit,
+        batch.problem(result.fit.u, result.active)._replace(free=result.free),
+        np.where(result.sound, result.covariance, 0.0),
+        wanted,
+        limited,
+        levels=asked.levels,
+        limit_level=asked.limit_level,
+        batch_size=asked.batch_size,
     )
 
 
 def _again(batch, result, u) -> ModelFit:
     """Fit lanes again from a better optimum."""
-    problem = Problem(u, batch.lower, batch.upper, result.free, result.active)
+    problem = batch.problem(u, result.active)._replace(free=result.free)
     fit = batch.engine.fit(batch.resident, problem)
     fit = replace(fit, iterations=fit.iterations + result.fit.iterations)
     return finish(batch, fit, result.active, result.kind)

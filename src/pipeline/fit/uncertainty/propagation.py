@@ -17,7 +17,7 @@ from math import nan
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.fit.uncertainty.profile import End
+from pipeline.fit.search.batch import End
 
 NEGLIGIBLE = 0.3
 """An open parameter opens the interval of a quantity that changes along its path by more than this part of

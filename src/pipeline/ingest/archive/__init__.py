@@ -1,1 +1,1 @@
-"""Where files are: folders, servers, local copies."""
+"""The files of an archive: in a folder, on a server, or as local copies."""

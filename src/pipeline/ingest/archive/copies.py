@@ -4,19 +4,19 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipeline.ingest.archive.walk import version_of
+from pipeline.ingest.archive.file import FileVersion, version_of
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The copies of a remote archive's files. One that is there is whole and of its version.
+    """The copies of a remote archive's files. A copy that is there is complete and of its version.
 
     Attributes
     ----------
     folder : Path
-        Where they are; several archives may share it.
+        Folder of the copies; several archives may share it.
     archive : str
         URL of the archive.
     """
@@ -25,17 +25,17 @@ class Copies:
     archive: str
 
     def path(self, file: str, version: str) -> Path:
-        """Return where the copy of a version of a file is, or is to be."""
+        """Return the path of the copy of a version of a file, whether it is there or not."""
         digest = hashlib.sha256(f"{self.archive}\0{file}\0{version}".encode()).hexdigest()
         return self.folder / digest[:2] / digest[:32] / PurePosixPath(file).name
 
-    def has(self, file: str, version: str) -> bool:
+    def has(self, wanted: FileVersion) -> bool:
         """Return whether the copy of a version of a file is there."""
-        return self.path(file, version).is_file()
+        return self.path(*wanted).is_file()
 
 
 def locate(archive: Path | Copies, file: str, version: str) -> Path:
-    """Return the path of a file that is still what was planned.
+    """Return the path of a file that is still the version that was planned.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def locate(archive: Path | Copies, file: str, version: str) -> Path:
     """
     if isinstance(archive, Copies):
         path = archive.path(file, version)
-        if not archive.has(file, version):
+        if not path.is_file():
             raise Rejected(Status.NOT_DOWNLOADED, f"the copy of {file} is gone: run again")
         return path
     path = Path(archive) / file

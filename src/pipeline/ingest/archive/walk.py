@@ -1,12 +1,14 @@
-"""Every file of a folder, in order, without leaving it."""
+"""List the files of a folder in order, without leaving the folder."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.ingest.archive.file import ArchiveFile, version_of
 
-def find(archive: Path) -> Iterator[dict]:
-    """Walk an archive.
+
+def list_folder(archive: Path) -> Iterator[ArchiveFile]:
+    """List the files of an archive. No file is opened.
 
     Parameters
     ----------
@@ -15,12 +17,10 @@ def find(archive: Path) -> Iterator[dict]:
 
     Yields
     ------
-    dict
-        ``file``: path inside the archive, with forward slashes, in order; ``size``, bytes;
-        ``mtime_ns``; ``version``: `version_of` the two; and ``problem``: why it must not be opened,
-        empty if it may. A link to a file inside the archive is a file as any other; a link that
-        leads out of it, or nowhere, is not followed. A folder that cannot be listed is a file with
-        a problem. No file is opened.
+    ArchiveFile
+        In the order of their paths. A link to a file inside the archive is a file like any other. A link
+        that leads out of the archive, or nowhere, is not followed: it is a file with a problem. A folder
+        that cannot be listed is a file with a problem, too.
     """
     root = archive.resolve()
     found, folders = [], [""]
@@ -34,12 +34,12 @@ def find(archive: Path) -> Iterator[dict]:
                         folders.append(f"{name}/")
                     elif not _leads_to_folder(entry):
                         regular = entry.is_file(follow_symlinks=False)
-                        problem = "" if regular else _problem(Path(entry.path), root)
-                        found.append(_item(name, entry, problem))
+                        problem = "" if regular else _problem_of_link(Path(entry.path), root)
+                        found.append(_listed(name, entry, problem))
         except OSError as error:
             problem = f"a folder that cannot be listed ({error.strerror})"
-            found.append(_item(folder.rstrip("/"), archive / folder, problem))
-    yield from sorted(found, key=lambda item: item["file"])
+            found.append(_listed(folder.rstrip("/"), archive / folder, problem))
+    yield from sorted(found, key=lambda listed: listed.file)
 
 
 def _leads_to_folder(entry: os.DirEntry) -> bool:
@@ -50,31 +50,21 @@ def _leads_to_folder(entry: os.DirEntry) -> bool:
         return False
 
 
-def version_of(size: int, mtime_ns: int) -> str:
-    """Return the version of a file that has no ETag."""
-    return f"{size}-{mtime_ns}"
-
-
-def _item(name: str, place: os.DirEntry | Path, problem: str) -> dict:
-    """Describe a file; one with a name that no table can hold is named as well as it can be."""
+def _listed(name: str, place: os.DirEntry | Path, problem: str) -> ArchiveFile:
+    """Describe a file. In a name that no table can hold, the odd bytes are written as escapes."""
     file = os.fsencode(name).decode(errors="backslashreplace")
     if file != name:
         problem = "its name is not UTF-8: rename it"
     try:
         about = place.stat(follow_symlinks=not problem)
     except OSError:
-        gone = "gone while being looked at"
-        return {"file": file, "size": 0, "mtime_ns": 0, "version": "", "problem": gone}
-    return {
-        "file": file,
-        "size": about.st_size,
-        "mtime_ns": about.st_mtime_ns,
-        "version": version_of(about.st_size, about.st_mtime_ns),
-        "problem": problem,
-    }
+        return ArchiveFile(file, 0, problem="gone while being looked at")
+    size, mtime_ns = about.st_size, about.st_mtime_ns
+    return ArchiveFile(file, size, mtime_ns, version_of(size, mtime_ns), problem=problem)
 
 
-def _problem(path, root) -> str:
+def _problem_of_link(path: Path, root: Path) -> str:
+    """Return why an entry that is not a regular file must not be opened; empty if it may be."""
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError):

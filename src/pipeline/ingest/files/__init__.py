@@ -1,1 +1,1 @@
-"""Formats of files: what is in them, and where."""
+"""Formats of files: FITS and text, their headers and their columns."""

@@ -1,12 +1,14 @@
 """Tables of text that describe themselves: ECSV (Astropy APE 6), as Stingray and Astropy write them."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from astropy.io import ascii as text_tables
 
-from pipeline.ingest.files.recognise import Hdu
+from pipeline.ingest.hdu import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
@@ -25,11 +27,11 @@ class EcsvHdu(Hdu):
         Their units.
     """
 
-    values: dict = field(default_factory=dict)
-    units: dict = field(default_factory=dict)
+    values: Mapping[str, np.ndarray] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def number(self, name: str) -> int:
-        """Return 0: no keyword of FITS has the number of a column."""
+        """Return 0: columns have no numbers, as in keywords of FITS."""
         return 0
 
     def unit(self, name: str) -> str:
@@ -41,7 +43,7 @@ class EcsvHdu(Hdu):
         return self.values[name]
 
     def read(self, name: str) -> np.ndarray:
-        """Return a column of numbers by its upper-case name; what is masked is NaN.
+        """Return a column of numbers by its upper-case name; masked cells are NaN.
 
         Raises
         ------
@@ -55,7 +57,7 @@ class EcsvHdu(Hdu):
 
 
 def read(content: bytes) -> list[Hdu]:
-    """Read a table, whose metadata become keywords in upper case.
+    """Read a table. Its metadata become keywords in upper case.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ def read(content: bytes) -> list[Hdu]:
     Returns
     -------
     list of Hdu
-        An empty primary one and the table; good time intervals of Stingray's are a table too.
+        An empty primary one and the table. The good time intervals that Stingray writes are a table, too.
 
     Raises
     ------
@@ -79,23 +81,12 @@ def read(content: bytes) -> list[Hdu]:
     except Exception as error:  # a damaged text can make Astropy raise anything
         reason = f"its ECSV cannot be read ({type(error).__name__}: {error}): write it again"
         raise Rejected(Status.UNREADABLE, " ".join(reason.split())) from error
-    header, plain = {}, (str, bool, int, float)
-    for key, value in table.meta.items():
-        value = value.item() if isinstance(value, np.generic) else value
-        if isinstance(value, plain):
-            header[str(key).upper()] = value
     values, units = {}, {}
     for name in table.colnames:
-        column = np.ma.asarray(table[name])
-        numeric = column.dtype.kind in "biuf"
-        masked = numeric and np.ma.is_masked(column)
-        values[name.upper()] = (
-            np.asarray(column.astype(float).filled(np.nan)) if masked else np.asarray(column.data)
-        )
-        if column.dtype.kind == "U" and np.ma.is_masked(column):
-            values[name.upper()] = column.filled("")
+        values[name.upper()] = _values(np.ma.asarray(table[name]))
         units[name.upper()] = str(table[name].unit or "")
-    hdus = [Hdu("PRIMARY", {}), EcsvHdu("", _of_stingray(header), tuple(values), values, units)]
+    header = _of_stingray(_keywords(table.meta))
+    hdus = [Hdu("PRIMARY", {}), EcsvHdu("", header, tuple(values), values, units)]
     intervals = np.asarray(table.meta.get("gti", ()), dtype=float)
     if intervals.ndim == 2 and intervals.shape[1] == 2:
         edges = {"START": intervals[:, 0], "STOP": intervals[:, 1]}
@@ -103,9 +94,29 @@ def read(content: bytes) -> list[Hdu]:
     return hdus
 
 
-def _of_stingray(header) -> dict:
-    """Return keywords with those of FITS beside Stingray's: MJDREFI and MJDREFF, TIMEDEL."""
-    extra = {}
+def _keywords(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata that a FITS header could hold, by keywords in upper case."""
+    header = {}
+    for key, value in meta.items():
+        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, (str, bool, int, float)):
+            header[str(key).upper()] = value
+    return header
+
+
+def _values(column: np.ma.MaskedArray) -> np.ndarray:
+    """Return a column; masked numbers are NaN, masked words empty."""
+    if np.ma.is_masked(column):
+        if column.dtype.kind in "biuf":
+            return np.asarray(np.ma.filled(column.astype(float), np.nan))
+        if column.dtype.kind == "U":
+            return np.ma.filled(column, "")
+    return np.asarray(column.data)
+
+
+def _of_stingray(header: dict[str, Any]) -> dict[str, Any]:
+    """Return keywords with those of FITS besides Stingray's: MJDREFI and MJDREFF, TIMEDEL."""
+    extra: dict[str, Any] = {}
     if isinstance(header.get("MJDREF"), (int, float)) and "MJDREFI" not in header:
         whole = int(header["MJDREF"] // 1)
         extra = {"MJDREFI": whole, "MJDREFF": float(header["MJDREF"]) - whole}

@@ -1,8 +1,9 @@
-"""Opening files: what they are by their first bytes, decompression with a limit, HDUs that are all there."""
+"""Opening files: their format by their first bytes, decompression with a limit, and complete HDUs."""
 
 import errno
 import gzip
 import hashlib
+import io
 import mmap
 import os
 import re
@@ -11,15 +12,16 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
 
 from pipeline.ingest.files import layout
 from pipeline.ingest.files.layout import Extent
-from pipeline.ingest.files.recognise import Hdu
+from pipeline.ingest.hdu import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times import time_units
 from pipeline.status import Status
@@ -50,8 +52,8 @@ _DOCUMENTS = (
 
 
 @contextmanager
-def open_regular(path):
-    """Open a file to be read; what would make its reader wait (a FIFO, a device) is an `OSError`."""
+def open_regular(path: str | os.PathLike) -> Iterator[io.BufferedReader]:
+    """Open a file to be read. One that would make its reader wait (a FIFO, a device) is an `OSError`."""
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(number, "rb") as handle:
         if not stat.S_ISREG(os.fstat(number).st_mode):
@@ -59,7 +61,7 @@ def open_regular(path):
         yield handle
 
 
-def sha256(path) -> str:
+def sha256(path: str | os.PathLike) -> str:
     """Return the SHA-256 of a file."""
     with open_regular(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
@@ -67,7 +69,7 @@ def sha256(path) -> str:
 
 @dataclass(frozen=True)
 class FitsHdu(Hdu):
-    """An HDU of an open file, whose damaged keywords are as good as absent.
+    """An HDU of an open file. Damaged keywords are left out of its header.
 
     Attributes
     ----------
@@ -77,15 +79,24 @@ class FitsHdu(Hdu):
         Where in it the HDU lies.
     """
 
-    content: mmap.mmap | layout.Slices = None
-    extent: Extent = None
+    content: layout.Content = b""
+    extent: Extent = field(default_factory=lambda: Extent(0, 0, 0))
 
     @classmethod
-    def of(cls, index, content, extent) -> "FitsHdu":
-        """Describe the HDU of a number; a compressed image is an image, though it lies in a table."""
+    def of(cls, index: int, content: layout.Content, extent: Extent) -> "FitsHdu":
+        """Read the header of an HDU; a compressed image is an image, though it lies in a table.
+
+        Parameters
+        ----------
+        index : int
+            Number of the HDU, from 0.
+        content, extent
+            The whole file, and where in it the HDU lies.
+        """
         text = _as_ascii(bytes(content[extent.header : extent.data]))
         header = _keywords(fits.Header.fromstring(text))
-        kind, columns = str(header.get("XTENSION", "")).strip(), ()
+        columns: tuple[str, ...] = ()
+        kind = str(header.get("XTENSION", "")).strip()
         if kind in _TABLES and header.get("ZIMAGE") is not True:
             numbers = range(1, header["TFIELDS"] + 1)
             columns = tuple(
@@ -94,18 +105,14 @@ class FitsHdu(Hdu):
         name = str(header.get("EXTNAME", "" if index else "PRIMARY")).strip()
         return cls(name, header, columns, content, extent)
 
-    def number(self, name: str) -> int:
-        """Return the number of a column, from 1, by its upper-case name."""
-        return self.columns.index(name) + 1
-
     def unit(self, name: str) -> str:
         """Return the TUNIT of a column by its upper-case name; empty if there is none."""
-        return str(self.header.get(f"TUNIT{self.columns.index(name) + 1}", "")).strip()
+        return str(self.header.get(f"TUNIT{self.number(name)}", "")).strip()
 
     def read(self, name: str) -> np.ndarray:
-        """Return a column by its upper-case name, in the machine's byte order.
+        """Return a column of numbers by its upper-case name, in the machine's byte order.
 
-        Plain numbers are copied from the file once; the rest is decoded by Astropy.
+        Plain numbers are copied from the file once; other columns are decoded by Astropy.
 
         Raises
         ------
@@ -139,7 +146,7 @@ class FitsHdu(Hdu):
             raise Rejected(Status.UNREADABLE, reason) from error
         return values
 
-    def _numbers(self, index) -> np.ndarray | None:
+    def _numbers(self, index: int) -> np.ndarray | None:
         """Return a column of numbers of a binary table, None if it is not one."""
         if self._is_ascii:
             return None
@@ -148,12 +155,12 @@ class FitsHdu(Hdu):
             packed = ", the table was compressed with fpack: run funpack"
             reason = f"column {self.columns[index]} holds arrays of variable length"
             raise Rejected(Status.UNREADABLE, reason + packed * (self.header.get("ZTABLE") is True))
-        content, extent = self.content, self.extent
-        if isinstance(content, layout.Slices):
-            content, extent = content[extent.data : extent.end], replace(extent, data=0)
-        return layout.numbers(content, extent, self.header, index)
+        if isinstance(self.content, layout.Slices):
+            data = self.content[self.extent.data : self.extent.end]
+            return layout.numbers(data, replace(self.extent, data=0), self.header, index)
+        return layout.numbers(self.content, self.extent, self.header, index)
 
-    def _table(self) -> np.ndarray:
+    def _table(self) -> fits.FITS_rec:
         """Return the rows of a table as Astropy decodes them."""
         content = bytes(self.content[self.extent.header : self.extent.end])
         return (fits.TableHDU if self._is_ascii else fits.BinTableHDU).fromstring(content).data
@@ -162,11 +169,11 @@ class FitsHdu(Hdu):
     def _is_ascii(self) -> bool:
         return str(self.header["XTENSION"]).strip() == _ASCII_TABLE
 
-    def _undefined(self, index) -> np.ndarray:
-        """Return which cells of an ASCII table are TNULL or blank, which Astropy reads as 0."""
+    def _undefined(self, index: int) -> np.ndarray:
+        """Return which cells of an ASCII table are TNULL or blank: Astropy reads them as 0."""
         rows, width = self.header["NAXIS2"], self.header["NAXIS1"]
         start = self.header[f"TBCOL{index + 1}"] - 1
-        size = int(re.search(r"\d+", str(self.header[f"TFORM{index + 1}"]))[0])
+        size = int(re.sub(r"^\D*(\d+).*$", r"\1", str(self.header[f"TFORM{index + 1}"])))
         data = self.content[self.extent.data : self.extent.data + rows * width]
         cells = np.frombuffer(data, "S1").reshape(rows, width)[:, start : start + size]
         words = np.char.strip(np.ascontiguousarray(cells).view(f"S{cells.shape[1]}")[:, 0])
@@ -175,16 +182,16 @@ class FitsHdu(Hdu):
 
 
 def _as_ascii(cards: bytes) -> str:
-    """Return the text of a header, in which a minus or a micro of Unicode is as good as one of ASCII."""
+    """Return the text of a header, with minus signs and micros of Unicode as those of ASCII."""
     if cards.isascii():
         return cards.decode("ascii")
     rows = (cards[i : i + layout.CARD] for i in range(0, len(cards), layout.CARD))
     return "".join(time_units.plain_text(row).ljust(layout.CARD)[: layout.CARD] for row in rows)
 
 
-def _keywords(header) -> dict:
+def _keywords(header: fits.Header) -> dict[str, Any]:
     """Return the keywords that have a value that can be read."""
-    result = {}
+    result: dict[str, Any] = {}
     for card in header.cards:
         try:
             keyword, value = card.keyword, card.value
@@ -195,21 +202,41 @@ def _keywords(header) -> dict:
     return result
 
 
+LocalOrOpen = str | os.PathLike | BinaryIO
+"""The path of a file, or a file that is open and can seek."""
+
+
+def is_local(file: LocalOrOpen) -> bool:
+    """Return whether a file is given by its path."""
+    return isinstance(file, (str, os.PathLike))
+
+
 @contextmanager
-def open_fits(file, max_decompressed: int) -> Iterator[list[FitsHdu]]:
-    """Open a FITS file, gzipped or not, of which every HDU is known to be complete.
+def opened(file: LocalOrOpen) -> Iterator[Any]:
+    """Yield an open file, from the beginning; one that is given open stays open at the end."""
+    if isinstance(file, (str, os.PathLike)):
+        with open_regular(file) as handle:
+            yield handle
+    else:
+        file.seek(0)
+        yield file
+
+
+@contextmanager
+def open_fits(file: LocalOrOpen, max_decompressed: int) -> Iterator[list[FitsHdu]]:
+    """Open a FITS file, gzipped or not, and check that every HDU is complete.
 
     Parameters
     ----------
     file : path-like or binary file
-        File, whose name does not matter; or one that is open and can seek.
+        Path, whose name does not matter; or a file that is open and can seek.
     max_decompressed : int
-        Bytes that a gzipped file may grow to.
+        Most bytes that a gzipped file may have when it is decompressed.
 
     Yields
     ------
     list of FitsHdu
-        All of them, the primary one first. Astropy's warnings are caught as long as it is open.
+        All of them, the primary one first. Astropy's warnings are caught as long as the file is open.
 
     Raises
     ------
@@ -217,8 +244,7 @@ def open_fits(file, max_decompressed: int) -> Iterator[list[FitsHdu]]:
         UNREADABLE if it is not FITS, TRUNCATED if it ends early. `Rejected.hdus` are the HDUs
         whose headers could be read.
     """
-    local = isinstance(file, (str, os.PathLike))
-    with open_regular(file) if local else nullcontext(file) as handle:
+    with opened(file) as handle:
         if handle.peek(2)[:2] == b"\x1f\x8b":
             with (
                 _decompressed(handle, max_decompressed) as (content, cut),
@@ -231,13 +257,13 @@ def open_fits(file, max_decompressed: int) -> Iterator[list[FitsHdu]]:
 
 
 @contextmanager
-def _decompressed(handle, limit):
-    """Yield the content of a gzipped file as a file, and how its end is missing, if it is."""
+def _decompressed(handle: BinaryIO, limit: int) -> Iterator[tuple[BinaryIO, str]]:
+    """Yield the content of a gzipped file as a file, and the damage of its end; empty if it has none."""
     cut, size = "", 0
     with tempfile.TemporaryFile() as content:
         try:
             with gzip.GzipFile(fileobj=handle) as stream:
-                while block := stream.read1(_BLOCK):  # what there is before the damage
+                while block := stream.read1(_BLOCK):  # all that comes before the damage
                     size += len(block)
                     if size > limit:
                         raise Rejected(
@@ -254,14 +280,14 @@ def _decompressed(handle, limit):
 
 
 @contextmanager
-def _hdus_of(handle, cut):
-    """Yield the HDUs of an open file, or raise `Rejected`."""
+def _hdus_of(handle: BinaryIO, cut: str) -> Iterator[list[FitsHdu]]:
+    """Yield the HDUs of an open file, or raise `Rejected`; `cut` says what is wrong with its end."""
     handle.seek(0)
     magic = handle.read(512)
     handle.seek(0)
     if not magic.startswith(b"SIMPLE  ="):
-        if not cut and (what := _document(magic)):
-            raise Rejected(Status.SET_ASIDE, f"{what}: not an observation")
+        if not cut and (document := _document(magic)):
+            raise Rejected(Status.SET_ASIDE, f"{document}: not an observation")
         if cut:
             raise Rejected(Status.TRUNCATED, f"{cut}: fetch it again")
         raise Rejected(Status.UNREADABLE, _not_fits(magic))
@@ -271,7 +297,7 @@ def _hdus_of(handle, cut):
         warnings.simplefilter("ignore")
         try:
             hdus = [FitsHdu.of(index, content, place) for index, place in enumerate(places)]
-        except Rejected:  # of a file that is not on this machine
+        except Rejected:  # the file is on a server, which did not give it
             raise
         except Exception as error:  # a damaged header can make Astropy raise anything
             reason = f"its FITS headers cannot be read ({type(error).__name__}: {error})"
@@ -283,20 +309,20 @@ def _hdus_of(handle, cut):
         yield hdus
 
 
-def _content(handle) -> mmap.mmap | layout.Slices:
-    """Return the bytes of an open file; they are mapped, if it is a file of this machine."""
+def _content(handle: BinaryIO) -> layout.Content:
+    """Return the bytes of an open file; a file of this machine is mapped into memory."""
     try:
-        # never closed by hand: whoever holds an array of it may go on reading
+        # the map is never closed by hand: an array of it may still be in use
         return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
     except (AttributeError, OSError):
         return layout.Slices(handle)
 
 
 def _document(magic: bytes) -> str:
-    """Say what a file is that lies beside data, like pictures and notes; empty if it may be data."""
-    for signature, what in _DOCUMENTS:
+    """Return the kind of a picture or a text, in words; empty if the file may be data."""
+    for signature, document in _DOCUMENTS:
         if magic.startswith(signature):
-            return what
+            return document
     if not magic.strip() or any(magic.startswith(signature) for signature, _ in _FOREIGN):
         return ""
     text = _is_text(magic) and magic.lstrip()[:1] != b"<"
@@ -304,7 +330,7 @@ def _document(magic: bytes) -> str:
 
 
 def _has_numbers(line: bytes) -> bool:
-    """Return whether a line is one of a table: two numbers or more and little else."""
+    """Return whether a line belongs to a table: it has two numbers or more and little else."""
     cells = line.replace(b",", b" ").split()
     numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in cells)
     return numbers >= 2 and 2 * numbers >= len(cells)
@@ -315,12 +341,12 @@ def _is_text(magic: bytes) -> bool:
 
 
 def _not_fits(magic: bytes) -> str:
-    """Say what a file is that is not FITS."""
+    """Return why a file is not FITS, with its kind and a remedy."""
     if not magic.strip(b"\0"):
         return "the file is empty: fetch it again"
-    for signature, what in _FOREIGN:
+    for signature, description in _FOREIGN:
         if magic.startswith(signature):
-            return f"not a FITS file but {what}"
+            return f"not a FITS file but {description}"
     start = magic.lstrip()[:64].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
         return "not a FITS file but a web page (a failed download?): fetch it again"
@@ -332,13 +358,13 @@ def _not_fits(magic: bytes) -> str:
     return "not a FITS file (it does not begin with SIMPLE): fetch it again, or move it out"
 
 
-def checksum_fails(hdus: Iterable[FitsHdu]) -> bool:
+def checksum_fails(hdus: Iterable[Hdu]) -> bool:
     """Return whether a CHECKSUM or DATASUM does not match."""
     return any(_checksum_fails(hdu) for hdu in hdus if isinstance(hdu, FitsHdu))
 
 
-def _checksum_fails(hdu) -> bool:
-    """Return whether the sum of the data or of the HDU is not what its header says, if it says any."""
+def _checksum_fails(hdu: FitsHdu) -> bool:
+    """Return whether the header has a sum of the data, or of the HDU, that does not match."""
     said, place = hdu.header.get("DATASUM"), hdu.extent
     if said is None and "CHECKSUM" not in hdu.header:
         return False

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from astropy.table import Table
@@ -11,7 +12,7 @@ from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
 _WHOLE = frozenset({"votable"})
-"""Formats of Astropy's that are not of `astropy.io.ascii`."""
+"""Formats that Astropy reads from bytes; the others are those of `astropy.io.ascii`."""
 
 
 class NamedFormat:
@@ -24,28 +25,35 @@ class NamedFormat:
     name : str
         Name of the format: one of `astropy.io.ascii`, or votable.
     columns : iterable of str or int
-        Columns that are wanted, by name, or number from 1.
+        Wanted columns, by name, or by number from 1.
     missing : sequence of float or str, optional
         Words that stand for no value.
 
     Attributes
     ----------
     found : mapping of str to mapping of str to int
-        What stood in the place of numbers in a column, and how often.
+        By column: words that stood in the place of numbers, and their counts.
 
     Raises
     ------
     Rejected
-        UNREADABLE where it is not of the format, or has not the columns.
+        UNREADABLE where the file is not of the format, or lacks a column.
     """
 
-    def __init__(self, content: bytes, name: str, columns, missing=()):
+    def __init__(
+        self,
+        content: bytes,
+        name: str,
+        columns: Iterable[str | int],
+        missing: Sequence[float | str] = (),
+    ):
         self.found: dict[str, dict[str, int]] = {}
         self._missing = [str(word).strip().lower() for word in missing]
         self._table = _read(content, name)
         self._columns = {str(column): self._place(column) for column in columns}
 
-    def _place(self, column) -> str:
+    def _place(self, column: str | int) -> str:
+        """Return the name of a column."""
         names = self._table.colnames
         if isinstance(column, int):
             if column <= len(names):
@@ -81,12 +89,12 @@ class NamedFormat:
         words[np.isin(np.char.lower(words), self._missing)] = ""
         read = undefined.of_words(words)
         self.found[name] = read.found
-        unread = sum(n for what, n in read.found.items() if what.startswith("'"))
+        unread = sum(n for text, n in read.found.items() if text.startswith("'"))
         if unread > len(words) / 2:
-            what = next(iter(read.found))
+            text = next(iter(read.found))
             raise Rejected(
                 Status.UNREADABLE,
-                f"column {name} (ingest.tables) holds no numbers but {what}: name another",
+                f"column {name} (ingest.tables) holds no numbers but {text}: name another",
             )
         return read.values
 
@@ -98,7 +106,7 @@ class NamedFormat:
         return words
 
 
-def _read(content, name) -> Table:
+def _read(content: bytes, name: str) -> Table:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -106,7 +114,7 @@ def _read(content, name) -> Table:
                 return Table.read(io.BytesIO(content), format=name)
             lines = content.decode("utf-8", "replace").splitlines()
             return Table.read(lines, format=f"ascii.{name}")
-    except Exception as error:  # whatever is in it
+    except Exception as error:  # a damaged table can make Astropy raise anything
         first = str(error).strip().splitlines()[:1]
         reason = f"not a table of format {name} ({first[0] if first else type(error).__name__})"
         raise Rejected(

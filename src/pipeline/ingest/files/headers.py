@@ -1,13 +1,15 @@
 """The headers of a FITS file that has nothing unusual, ten times faster than by Astropy.
 
-Whatever is unusual (a damaged or odd card, a compressed image, bytes that are missing or too many) is
-left to `fits_file.open_fits`, which has the last word.
+A file with something unusual (a damaged or odd card, a compressed image, missing or surplus bytes) is left to
+`fits_file.open_fits`, which has the last word.
 """
 
 import math
 import re
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
-from pipeline.ingest.files.recognise import Hdu
+from pipeline.ingest.hdu import Hdu
 
 _BLOCK, _CARD = 2880, 80
 _LONGEST = 1000  # blocks
@@ -19,11 +21,12 @@ _VALUE = re.compile(
     r"|(?P<float>[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?)|) *(?:/.*)?"
 )
 _RECORD = re.compile(r"[A-Za-z_][\w.]*: +[-+.\d]")  # Astropy makes keywords of such text
-_NUMBERS = {
-    "bool": "T".__eq__,
+_VALUES: dict[str, Callable[[str], bool | int | float]] = {
+    "bool": lambda text: text == "T",
     "int": int,
     "float": lambda text: float(text.replace("D", "E")),
 }
+_DEFAULTS = {"PCOUNT": 0, "GCOUNT": 1}
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 _TABLES = frozenset({"BINTABLE", "TABLE"})
 
@@ -32,27 +35,29 @@ class _UnusualError(Exception):
     """A card that Astropy has to read."""
 
 
-def read(handle, size: int) -> list[Hdu] | None:
+def read(handle: BinaryIO, size: int) -> list[Hdu] | None:
     """Read the headers of all HDUs.
 
     Parameters
     ----------
     handle : binary file
-        It is left anywhere.
+        Its position is not restored.
     size : int
-        Its bytes.
+        Its size, bytes.
 
     Returns
     -------
     list of Hdu or None
-        What `fits_file.open_fits` yields, without the data; None where it has to be asked.
+        The same as from `fits_file.open_fits`, without the data; None where that has to be asked.
     """
-    hdus, place = [], 0
+    hdus: list[Hdu] = []
+    place = 0
     while place < size:
         handle.seek(place)
         header, length = _header(handle)
-        hdu = None if header is None else _hdu(header, first=not hdus)
-        data = None if hdu is None else _data_size(header)
+        if header is None or (hdu := _hdu(header, first=not hdus)) is None:
+            return None
+        data = _data_size(header)
         if data is None or place + length + data > size:
             return None
         hdus.append(hdu)
@@ -60,9 +65,10 @@ def read(handle, size: int) -> list[Hdu] | None:
     return hdus or None
 
 
-def _header(handle) -> tuple[dict | None, int]:
-    """Return the keywords of the header that begins here, None if it is unusual, and its bytes."""
-    keywords, goes_on = {}, None
+def _header(handle: BinaryIO) -> tuple[dict[str, Any] | None, int]:
+    """Return the keywords of the header that begins here, None if it is unusual, and its size in bytes."""
+    keywords: dict[str, Any] = {}
+    goes_on: str | None = None
     for number in range(1, _LONGEST):
         block = handle.read(_BLOCK)
         if len(block) < _BLOCK or not _PLAIN.fullmatch(block):
@@ -78,13 +84,13 @@ def _header(handle) -> tuple[dict | None, int]:
     return None, 0
 
 
-def _take(card: str, keywords: dict, goes_on: str | None) -> str | None:
-    """Add the keyword of a card, if it is the first of its name.
+def _take(card: str, keywords: dict[str, Any], goes_on: str | None) -> str | None:
+    """Add the keyword of a card, if it is the first of that name.
 
     Returns
     -------
     str or None
-        The keyword whose text may go on in the next card.
+        The keyword whose text may go on in the next card; None if there is none.
     """
     if card.startswith("CONTINUE"):
         value = _VALUE.fullmatch(card, 8)
@@ -105,37 +111,40 @@ def _take(card: str, keywords: dict, goes_on: str | None) -> str | None:
         keywords.setdefault(name, text)
         return name if text.endswith("&") else None
     if kind is not None:  # else a keyword without a value
-        keywords.setdefault(name, _NUMBERS[kind](value[kind]))
+        keywords.setdefault(name, _VALUES[kind](value[kind]))
     return None
 
 
-def _hdu(header, first) -> Hdu | None:
+def _hdu(header: dict[str, Any], first: bool) -> Hdu | None:
+    """Return the HDU of a header, None if it is unusual."""
     kind = "PRIMARY" if first and header.get("SIMPLE") is True else header.get("XTENSION")
     if kind not in {"PRIMARY" if first else "IMAGE", *(() if first else _TABLES)}:
         return None
-    name, columns = header.get("EXTNAME", "PRIMARY" if first else ""), ()
+    name = header.get("EXTNAME", "PRIMARY" if first else "")
+    columns: tuple[str, ...] = ()
     if not isinstance(name, str) or "ZIMAGE" in header or "GROUPS" in header:
         return None
     if kind in _TABLES:
         fields = header.get("TFIELDS")
         if type(fields) is not int or not 0 <= fields < 1000:
             return None
-        columns = tuple(header.get(f"TTYPE{i}") for i in range(1, fields + 1))
-        formats = (header.get(f"TFORM{i}") for i in range(1, fields + 1))
-        if not all(isinstance(text, str) and text for text in (*columns, *formats)):
+        names = [header.get(f"TTYPE{i}") for i in range(1, fields + 1)]
+        formats = [header.get(f"TFORM{i}") for i in range(1, fields + 1)]
+        if not all(isinstance(text, str) and text for text in (*names, *formats)):
             return None
-        columns = tuple(column.upper() for column in columns)
+        columns = tuple(str(text).upper() for text in names)
     return Hdu(name, header, columns)
 
 
-def _data_size(header) -> int | None:
-    """Return the bytes of the data that follow a header."""
+def _data_size(header: dict[str, Any]) -> int | None:
+    """Return the size of the data that follow a header, bytes; None if it is unusual."""
     axes = header.get("NAXIS")
     if type(axes) is not int or not 0 <= axes < 1000:
         return None
-    lengths = [header.get(f"NAXIS{i}") for i in range(1, axes + 1)]
-    numbers = [header.get("BITPIX"), header.get("PCOUNT", 0), header.get("GCOUNT", 1), *lengths]
-    if any(type(number) is not int for number in numbers) or min(numbers[1:]) < 0:
+    keys = ["BITPIX", "PCOUNT", "GCOUNT", *(f"NAXIS{i}" for i in range(1, axes + 1))]
+    values = [header.get(key, _DEFAULTS.get(key)) for key in keys]
+    numbers = [value for value in values if type(value) is int]
+    if len(numbers) < len(values) or min(numbers[1:]) < 0:
         return None
-    bits, extra, groups = numbers[:3]
+    bits, extra, groups, *lengths = numbers
     return abs(bits) // 8 * groups * (extra + math.prod(lengths)) if axes else 0

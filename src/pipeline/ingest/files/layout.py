@@ -1,14 +1,16 @@
 """Where the HDUs of a FITS file lie, by the keywords that say how long they are.
 
-Astropy trusts these keywords: NAXIS or TFIELDS of a thousand million makes it count to there. Here
-nothing is believed that the standard does not allow or that the file does not have (FITS 4.0,
+Astropy trusts these keywords: with NAXIS or TFIELDS of a thousand million it counts to a thousand million.
+Here a number is refused that the standard does not allow, or that is more than the file has (FITS 4.0,
 sections 4.4.1 and 7.3).
 """
 
+import mmap
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,7 +21,7 @@ BLOCK = 2880
 CARD = 80
 
 MAX_HEADER = 8000 * BLOCK
-"""Bytes of headers in a file beyond which they are taken not to end: 288,000 cards, some seconds."""
+"""Most bytes of headers in a file, 288,000 cards, which take some seconds; longer headers are taken not to end."""
 
 _MOST = 999
 _SIZES = frozenset({8, 16, 32, 64, -32, -64})
@@ -32,7 +34,7 @@ _SUM_BLOCK = 1 << 18
 
 
 class Slices:
-    """The bytes of a file that can seek, for one that cannot be mapped.
+    """The bytes of a file that cannot be mapped into memory, but can seek.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ class Slices:
         It is read when bytes are asked for.
     """
 
-    def __init__(self, handle):
+    def __init__(self, handle: BinaryIO):
         self._handle = handle
         self._size = handle.seek(0, os.SEEK_END)
 
@@ -53,6 +55,10 @@ class Slices:
         return self._handle.read(max(stop - start, 0))
 
 
+Content = bytes | mmap.mmap | Slices
+"""The bytes of a whole file, in slices."""
+
+
 @dataclass(frozen=True)
 class Extent:
     """Where an HDU lies.
@@ -62,7 +68,7 @@ class Extent:
     header, data : int
         Where its header and its data begin, bytes.
     size : int
-        Bytes of data, without what fills the last block.
+        Bytes of data, without the padding of the last block.
     """
 
     header: int
@@ -75,8 +81,8 @@ class Extent:
         return self.data + -(-self.size // BLOCK) * BLOCK
 
 
-def extents(content) -> tuple[list[Extent], str]:
-    """Find the HDUs of a file.
+def extents(content: Content) -> tuple[list[Extent], str]:
+    """Return where the HDUs of a file lie.
 
     Parameters
     ----------
@@ -86,16 +92,18 @@ def extents(content) -> tuple[list[Extent], str]:
     Returns
     -------
     found : list of Extent
-        Those with a whole header; what follows the last one and is no HDU is left alone.
+        Those with a whole header. Bytes behind the last HDU that are no HDU are ignored.
     missing : str
-        What is missing at the end of the file; padding may be, as in many sound files.
+        What is missing at the end of the file; empty if nothing is. Padding may be missing, as in many sound
+        files.
 
     Raises
     ------
     Rejected
         UNREADABLE, naming the HDU, when a keyword that the length depends on is missing or wrong.
     """
-    found, start, left = [], 0, MAX_HEADER
+    found: list[Extent] = []
+    start, left = 0, MAX_HEADER
     while start < len(content) and (not found or content[start : start + 8] == b"XTENSION"):
         cards, data = _cards(content, start, len(found), left)
         left -= data - start
@@ -110,12 +118,12 @@ def extents(content) -> tuple[list[Extent], str]:
     return found, ""
 
 
-def _cards(content, start, index, most) -> tuple[dict, int]:
-    """Return the cards that matter of a header of `most` bytes, and where its data begin.
+def _cards(content: Content, start: int, index: int, most: int) -> tuple[dict[str, bytes], int]:
+    """Return the cards that give the length of an HDU, and where its data begin.
 
-    If it does not end, that is beyond the end of the file.
+    If the header has no end, the data begin beyond the end of the file. It may have `most` bytes.
     """
-    cards = {}
+    cards: dict[str, bytes] = {}
     last = min(len(content), start + most)
     for at in range(start, last, CARD):
         card = bytes(content[at : at + CARD])
@@ -131,14 +139,14 @@ def _cards(content, start, index, most) -> tuple[dict, int]:
     return cards, len(content) + 1
 
 
-def _is_text(block) -> bool:
+def _is_text(block: bytes) -> bool:
     return all(32 <= byte < 127 for byte in block)
 
 
-def _size(cards, index) -> int:
+def _size(cards: dict[str, bytes], index: int) -> int:
     """Return the bytes of data by the keywords of a header."""
 
-    def whole(key, least=0, most=None, default=None):
+    def whole(key: str, least: int = 0, most: int | None = None, default: int | None = None) -> int:
         text = cards[key].split(b"/")[0].strip() if key in cards else b""
         value = int(text) if _WHOLE.fullmatch(text) else None if key in cards else default
         if value is None or value < least or (most is not None and value > most):
@@ -165,13 +173,15 @@ def _size(cards, index) -> int:
     return abs(whole("BITPIX", -64, 64)) // 8 * whole("GCOUNT", default=1) * group
 
 
-def _place(cards, index) -> str:
+def _place(cards: dict[str, bytes], index: int) -> str:
+    """Return the number and the name of an HDU, for a reason."""
     name = cards.get("EXTNAME", b"").split(b"'")[1:2]
     return f"HDU {index} ({name[0].decode('ascii', 'replace').strip() if name else 'unnamed'})"
 
 
-def _damaged(what) -> Rejected:
-    return Rejected(Status.UNREADABLE, f"its FITS headers cannot be read ({what}): fetch it again")
+def _damaged(damage: str) -> Rejected:
+    reason = f"its FITS headers cannot be read ({damage}): fetch it again"
+    return Rejected(Status.UNREADABLE, reason)
 
 
 @dataclass(frozen=True)
@@ -193,7 +203,7 @@ class Cells:
     offset: int
 
 
-def cells(header: Mapping, index: int) -> Cells:
+def cells(header: Mapping[str, Any], index: int) -> Cells:
     """Return where a column of a binary table lies.
 
     Parameters
@@ -208,7 +218,7 @@ def cells(header: Mapping, index: int) -> Cells:
     Rejected
         UNREADABLE when a TFORM is wrong, or the columns are not as wide as a row.
     """
-    offset, wanted = 0, None
+    offset, wanted = 0, Cells("", 0, 0)
     for i in range(header["TFIELDS"]):
         form = header.get(f"TFORM{i + 1}")
         match = _TFORM.match(str(form))
@@ -229,8 +239,10 @@ def cells(header: Mapping, index: int) -> Cells:
     return wanted
 
 
-def numbers(content, extent: Extent, header: Mapping, index: int) -> np.ndarray | None:
-    """Return a column of numbers of a binary table, as it lies in the file if it is not scaled.
+def numbers(
+    content: bytes | mmap.mmap, extent: Extent, header: Mapping[str, Any], index: int
+) -> np.ndarray | None:
+    """Return a column of numbers of a binary table, in the byte order of the file if it is not scaled.
 
     Parameters
     ----------
@@ -246,8 +258,8 @@ def numbers(content, extent: Extent, header: Mapping, index: int) -> np.ndarray 
     Returns
     -------
     ndarray, shape (n_row,) or (n_row, repeat), or None
-        Bits as booleans, integers of which some are undefined (TNULL) as numbers with NaN; None where
-        the cells are not numbers. TDIM is not heeded.
+        Bits are booleans. Integers some of which are undefined (TNULL) are floats with NaN. None where the
+        cells are not numbers. TDIM is ignored.
 
     Raises
     ------
@@ -281,10 +293,10 @@ def numbers(content, extent: Extent, header: Mapping, index: int) -> np.ndarray 
     return values * float(scale) + float(zero)
 
 
-def checksum(content, start: int, stop: int) -> int:
+def checksum(content: Content, start: int, stop: int) -> int:
     """Return the ones' complement sum of the 32-bit words from `start` to `stop` (FITS 4.0, 4.4.2.7).
 
-    Of the data, it is DATASUM; of a whole HDU with a CHECKSUM, all ones.
+    For the data it is DATASUM; for a whole HDU with a CHECKSUM it is all ones.
     """
     total = 0
     for at in range(start, stop, _SUM_BLOCK):

@@ -1,10 +1,11 @@
-"""What a FITS file is, by its HDUs, columns and keywords; never by its name."""
+"""The kind of a file, by its HDUs, columns and keywords; never by its name."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pipeline.ingest.files import spectrum_header
+from pipeline.ingest.hdu import Hdu
 from pipeline.ingest.missions import rxte
 from pipeline.ingest.missions.registry import DIALECTS, TIME_COLUMNS
 from pipeline.ingest.reject import Rejected
@@ -16,28 +17,57 @@ KINDS = ("events", "lightcurve", "spectrum")
 RATE_COLUMNS = ("RATE", "COUNTS", "COUNT_RATE", *(dialect.flux for dialect in DIALECTS))
 """Columns a light curve may be in, the best first; numbered ones (RATE1) come after RATE."""
 
+
+@dataclass(frozen=True)
+class _OtherTable:
+    """A kind of table that is sound but no observation.
+
+    Attributes
+    ----------
+    description : str
+        What it is, in words.
+    words : tuple of str
+        Words in EXTNAME, HDUCLAS1 or HDUCLAS2 by which it is recognised.
+    columns : tuple of set
+        Sets of columns: a table that has all of one set is of this kind.
+    """
+
+    description: str
+    words: tuple[str, ...] = ()
+    columns: tuple[frozenset[str], ...] = ()
+
+
+def _columns(*sets: str) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(names.split()) for names in sets)
+
+
 _SET_ASIDE = (
-    # what it is; words in EXTNAME or HDUCLAS1; columns, of which a table must have all of one set
-    ("target pixels", ("TARGETTABLES", "PIXELS"), ({"RAW_CNTS", "FLUX"},)),
-    ("a time-lag histogram", (), ({"TIME", "XELAG"},)),
-    ("an attitude file", ("ATT", "ASPSOL", "ASPECT"), ({"TIME", "QPARAM"}, {"TIME", "POINTING"})),
-    (
+    _OtherTable("target pixels", ("TARGETTABLES", "PIXELS"), _columns("RAW_CNTS FLUX")),
+    _OtherTable("a time-lag histogram", (), _columns("TIME XELAG")),
+    _OtherTable(
+        "an attitude file",
+        ("ATT", "ASPSOL", "ASPECT"),
+        _columns("TIME QPARAM", "TIME POINTING"),
+    ),
+    _OtherTable(
         "a spacecraft or orbit file",
         ("SC_DATA", "ORBIT", "EPHEM", "PREFILTER"),
-        (
-            {"START", "STOP", "SC_POSITION"},
-            {"TIME", "POSITION", "VELOCITY"},
-            {"TIME", "SAT_LAT", "SAT_LON"},
-            {"SCLK_UTC", "POS_X"},
+        _columns(
+            "START STOP SC_POSITION",
+            "TIME POSITION VELOCITY",
+            "TIME SAT_LAT SAT_LON",
+            "SCLK_UTC POS_X",
         ),
     ),
-    ("a housekeeping file", ("HK", "HOUSEKEEPING", "HKP"), ()),
-    ("a filter file", ("FILTER", "MKF"), ({"TIME", "ELV", "SAA"}, {"TIME", "ELV", "BR_EARTH"})),
-    ("bad pixels", ("BADPIX", "BADPIXEL"), ({"RAWX", "RAWY", "BADFLAG"},)),
-    ("a region", ("REGION",), ({"SHAPE", "X", "Y", "R"},)),
-    ("a list of sources", ("SRCLIST", "SRC_LIST", "CATALOG"), ({"RA", "DEC", "ML_ID_SRC"},)),
-    ("good time intervals", ("GTI",), ({"START", "STOP"},)),
-    ("a light curve of the background", ("BKG", "BACKGROUND"), ()),
+    _OtherTable("a housekeeping file", ("HK", "HOUSEKEEPING", "HKP")),
+    _OtherTable("a filter file", ("FILTER", "MKF"), _columns("TIME ELV SAA", "TIME ELV BR_EARTH")),
+    _OtherTable("bad pixels", ("BADPIX", "BADPIXEL"), _columns("RAWX RAWY BADFLAG")),
+    _OtherTable("a region", ("REGION",), _columns("SHAPE X Y R")),
+    _OtherTable(
+        "a list of sources", ("SRCLIST", "SRC_LIST", "CATALOG"), _columns("RA DEC ML_ID_SRC")
+    ),
+    _OtherTable("good time intervals", ("GTI",), _columns("START STOP")),
+    _OtherTable("a light curve of the background", ("BKG", "BACKGROUND")),
 )
 """Sound tables that are no observation, the most telling first."""
 
@@ -49,27 +79,8 @@ _NO_TELESCOPE = frozenset({"", "NONE", "N/A", "UNKNOWN"})
 
 
 @dataclass(frozen=True)
-class Hdu:
-    """What is looked at of an HDU.
-
-    Attributes
-    ----------
-    name : str
-        EXTNAME.
-    header : mapping
-        Its keywords.
-    columns : collection of str
-        Names of its columns in upper case; empty for an image.
-    """
-
-    name: str
-    header: Mapping
-    columns: Collection[str] = ()
-
-
-@dataclass(frozen=True)
 class Recognised:
-    """What a file is.
+    """The kind of a file.
 
     Attributes
     ----------
@@ -77,17 +88,17 @@ class Recognised:
         ``events``, ``lightcurve``, ``spectrum``, ``response`` or ``other``.
     index : int
         Its HDU with the data.
-    what : str
-        For ``response`` and ``other``: what it is, in words.
+    description : str
+        What a ``response`` or ``other`` file is, in words.
     """
 
     kind: str
     index: int
-    what: str = ""
+    description: str = ""
 
 
 def recognise(hdus: Sequence[Hdu]) -> Recognised:
-    """Tell what a file is.
+    """Return the kind of a file.
 
     Parameters
     ----------
@@ -97,9 +108,9 @@ def recognise(hdus: Sequence[Hdu]) -> Recognised:
     Returns
     -------
     Recognised
-        The first HDU of the first kind of `KINDS` that there is. A table that is declared to be of
-        a kind (HDUCLAS1, EXTNAME) is of it even if it lacks a column, so that reading it says
-        which one; a table that declares nothing must have the columns.
+        The first HDU of the first of `KINDS` that the file has. A table that is declared to be of a kind
+        (HDUCLAS1, EXTNAME) is of that kind even if it lacks a column, so that reading it says which one; a
+        table that declares nothing must have the columns.
 
     Raises
     ------
@@ -112,34 +123,35 @@ def recognise(hdus: Sequence[Hdu]) -> Recognised:
         for kind in KINDS:
             if kind in kinds:
                 index = kinds.index(kind)
-                if kind == "spectrum" and (what := _energy_spectrum(hdus[index], hdus[0])):
-                    return Recognised("other", index, what)
+                if kind == "spectrum" and (other := _energy_spectrum(hdus[index], hdus[0])):
+                    return Recognised("other", index, other)
                 return Recognised(kind, index)
     if "response" in guessed:
         return Recognised("response", _response_hdu(hdus, guessed), "a response")
-    for what in _SET_ASIDE:
+    for table in _SET_ASIDE:
         for index, hdu in enumerate(hdus):
-            if _is_kind(hdu, what):
-                return Recognised("other", index, what[0])
+            if _is_kind(hdu, table):
+                return Recognised("other", index, table.description)
     images = [i for i, hdu in enumerate(hdus) if hdu.header.get("NAXIS", 0) and not hdu.columns]
     if images and not any(hdu.columns for hdu in hdus[: images[0]]):
         return Recognised("other", images[0], "an image")
     raise Rejected(Status.UNRECOGNISED, _nothing_in(hdus))
 
 
-def _is_kind(hdu: Hdu, kind) -> bool:
+def _is_kind(hdu: Hdu, kind: _OtherTable) -> bool:
     """Return whether a table is of a kind of `_SET_ASIDE`."""
-    _, words, columns = kind
     if not hdu.columns:
         return False
     said = [hdu.name, str(hdu.header.get("HDUCLAS1", "")), str(hdu.header.get("HDUCLAS2", ""))]
     names = {part for text in said for part in re.split(r"[^A-Z0-9_]+", text.upper())}
     parts = names | {part for name in names for part in name.split("_")}
-    return bool(parts & set(words)) or any(some <= set(hdu.columns) for some in columns)
+    return bool(parts & set(kind.words)) or any(
+        columns <= set(hdu.columns) for columns in kind.columns
+    )
 
 
 def _declared(hdu: Hdu) -> str:
-    """Return the kind that a table says it is, empty if it says nothing that is known."""
+    """Return the kind that a table declares, empty if it declares none that is known."""
     if not hdu.columns:
         return ""
     name = hdu.name.strip().upper()
@@ -171,7 +183,7 @@ def _declared(hdu: Hdu) -> str:
 
 
 def _by_columns(hdu: Hdu) -> str:
-    """Return the kind of a table by its columns, empty if they are not those of any."""
+    """Return the kind of a table by its columns, empty if they fit no kind."""
     columns = set(hdu.columns)
     if any(_is_kind(hdu, kind) for kind in _SET_ASIDE):
         return ""
@@ -185,13 +197,13 @@ def _by_columns(hdu: Hdu) -> str:
 
 
 def time_column(columns: Collection[str]) -> str:
-    """Return the column that times are in, empty if there is none."""
-    found = (name for name, beside in TIME_COLUMNS.items() if {name, beside} <= {*columns})
+    """Return the column of times, empty if there is none."""
+    found = (name for name, other in TIME_COLUMNS.items() if {name, other} <= {*columns})
     return next(found, "")
 
 
 def rate_columns(columns: Collection[str]) -> list[str]:
-    """Return the column that a light curve is in, or the numbered ones of several; empty if none."""
+    """Return the column of a light curve, or the numbered columns of several; empty if there is none."""
     for name in RATE_COLUMNS:
         if name in columns:
             return [name]
@@ -202,7 +214,7 @@ def rate_columns(columns: Collection[str]) -> list[str]:
 
 
 def has_frequencies(columns: Collection[str]) -> bool:
-    """Return whether a table has powers and the frequencies they are at."""
+    """Return whether a table has powers and their frequencies."""
     return bool(spectrum_header.columns_of(columns))
 
 
@@ -210,9 +222,8 @@ def _energy_spectrum(hdu: Hdu, primary: Hdu) -> str:
     """Say why a SPECTRUM is of photon energies and not a power spectrum, empty if it may be one.
 
     The format is the same, and no keyword tells them apart. A power spectrum has errors of its own
-    (a STAT_ERR column, POISSERR not true) and no effective area (ANCRFILE); one that a detector
-    is named for is taken for one only if its response is not the detector's own
-    (`is_power_spectrum`).
+    (a STAT_ERR column, POISSERR not true) and no effective area (ANCRFILE). If it names a detector, its
+    response must not be the detector's own (`is_power_spectrum`).
     """
     if has_frequencies(hdu.columns):
         return ""
@@ -226,23 +237,23 @@ def _energy_spectrum(hdu: Hdu, primary: Hdu) -> str:
 
 
 def is_power_spectrum(mission: str, response_mission: str) -> bool:
-    """Return whether a SPECTRUM with such missions in it and in its response is a power spectrum.
+    """Return whether a SPECTRUM is a power spectrum, by the missions in it and in its response.
 
-    The response of a power spectrum maps channels to frequencies, so it is no telescope's.
+    The response of a power spectrum maps channels to frequencies, so it names no telescope.
     """
     return not mission or not response_mission
 
 
-def _response_hdu(hdus, kinds) -> int:
-    """Return the HDU with the channels' edges (EBOUNDS) if there is one, else the response's first."""
+def _response_hdu(hdus: Sequence[Hdu], kinds: Sequence[str]) -> int:
+    """Return the HDU with the edges of the channels (EBOUNDS) if there is one, else the first of the response."""
     for index, hdu in enumerate(hdus):
         if kinds[index] == "response" and {"E_MIN", "E_MAX"} <= set(hdu.columns):
             return index
     return kinds.index("response")
 
 
-def _nothing_in(hdus) -> str:
-    """Say which tables there are, none of which is of use."""
+def _nothing_in(hdus: Sequence[Hdu]) -> str:
+    """Name the tables of a file in which no table is useful."""
     tables = [
         f"{hdu.name or index} ({', '.join(list(hdu.columns)[:6])}{', …' * (len(hdu.columns) > 6)})"
         for index, hdu in enumerate(hdus)

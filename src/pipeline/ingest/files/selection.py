@@ -1,21 +1,23 @@
-"""Which rows of a table are whose: objects, bands, conditions on columns, ranges of time.
+"""Rows of a table: those of an object or a band, those that meet conditions or lie in ranges of time.
 
-A file that holds several objects is a row of OBSERVATIONS an object. Such a row has the object in
+A file that holds several objects has a row of OBSERVATIONS for each object. Such a row has the object in
 ``part``, and behind its path, after a ``#``, in ``file``, so that every row has a name of its own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.config.tables import RowOptions, TableOptions
+from pipeline.ingest.hdu import Columns
 from pipeline.ingest.reject import Rejected
 from pipeline.refusal import one_line
 from pipeline.status import Status
 
 ROLES = ("object", "band", "ra", "dec")
-"""Columns of a table that say whose a row is and are no measurement."""
+"""Columns that tell the object or the band of a row and are no measurement."""
 
 MOST_OBJECTS = 1_000_000
 _TRUE, _FALSE = frozenset({"true", "t", "1", "yes"}), frozenset({"false", "f", "0", "no"})
@@ -23,44 +25,37 @@ _NO_NAME = frozenset({"", "nan", "none", "null", "--", "masked"})
 
 
 class Rows:
-    """Some rows of a table; what else it has is its own.
+    """Some rows of a table, with all other attributes of the table.
 
     Parameters
     ----------
-    inside : object
-        Table with ``read(name)`` and ``read_any(name)``.
+    inside : Columns
+        The table.
     keep : ndarray
         Numbers of the rows.
     """
 
-    def __init__(self, inside, keep: np.ndarray):
+    def __init__(self, inside: Columns, keep: np.ndarray):
         self._inside, self._keep = inside, keep
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._inside, name)
 
-    def read(self, name):
+    def unit(self, name: str) -> str:
+        """Return the unit of a column, empty if it has none."""
+        return self._inside.unit(name)
+
+    def read(self, name: str) -> np.ndarray:
         """Return a column of numbers."""
         return self._inside.read(name)[self._keep]
 
-    def read_any(self, name):
-        """Return a column."""
+    def read_any(self, name: str) -> np.ndarray:
+        """Return a column that need not hold numbers."""
         return self._inside.read_any(name)[self._keep]
 
 
-def path_of(row: Mapping) -> str:
-    """Return the path of the file that a row of OBSERVATIONS, or an entry of a plan, is of."""
-    part = row.get("part", "")
-    return row["file"].removesuffix(f"#{part}") if part else row["file"]
-
-
-def named(row: Mapping, part: str) -> dict:
-    """Return the row of one object in the file of a row."""
-    return {**row, "file": f"{row['file']}#{part}", "part": part}
-
-
 def words(values: np.ndarray) -> np.ndarray:
-    """Return a column as text that can be printed, in one line; whole numbers without a point."""
+    """Return a column as printable text, each cell in one line; whole numbers without a decimal point."""
     values = np.asarray(values)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
@@ -75,19 +70,21 @@ def words(values: np.ndarray) -> np.ndarray:
     return text
 
 
-def chosen(inside, table: TableOptions, part: str, own: Mapping[str, str]) -> np.ndarray | None:
+def kept_rows(
+    inside: Columns, table: TableOptions, part: str, own: Mapping[str, str]
+) -> np.ndarray | None:
     """Return the numbers of the rows that an entry of `ingest.tables` keeps, None where it keeps all.
 
     Parameters
     ----------
-    inside : object
+    inside : Columns
         Table of the file.
     table : TableOptions
         The entry: its conditions, its ranges of time, its column of objects.
     part : str
-        Object whose rows are wanted; empty: those of all.
+        Object whose rows are wanted; empty: all objects.
     own : mapping of str to str
-        What the columns of the roles are called in `inside`.
+        Name in `inside` of the column of each role.
 
     Raises
     ------
@@ -117,8 +114,8 @@ def chosen(inside, table: TableOptions, part: str, own: Mapping[str, str]) -> np
     return np.flatnonzero(keep) if of_part is None else of_part[keep]
 
 
-def _rows_of(inside, column, part) -> np.ndarray:
-    """Return the rows of an object; a text that is kept for the next object keeps those of all."""
+def _rows_of(inside: Columns, column: str, part: str) -> np.ndarray:
+    """Return the rows of an object. A text that is kept for the next object keeps the rows of all objects."""
     values = inside.read_any(column)
     if values.dtype.kind in "iu":
         return np.flatnonzero(values == int(part))
@@ -133,9 +130,9 @@ def _rows_of(inside, column, part) -> np.ndarray:
     return kept[column].get(part, np.zeros(0, int))
 
 
-def _holds(inside, condition: RowOptions) -> np.ndarray:
-    """Return the rows for which a condition holds; a value that is missing holds for none but ``!=``."""
-    values = inside.read_any(_called(inside, condition.column))
+def _holds(inside: Columns, condition: RowOptions) -> np.ndarray:
+    """Return the rows that meet a condition; a missing value meets only ``!=``."""
+    values = inside.read_any(_name_in(inside, condition.column))
     if np.ndim(values) > 1:
         raise Rejected(
             Status.UNREADABLE,
@@ -154,8 +151,8 @@ def _holds(inside, condition: RowOptions) -> np.ndarray:
     return compare[condition.op](numbers, float(wanted[0]))
 
 
-def _called(inside, column) -> str:
-    """Return what a column is called in a table: text takes numbers too, FITS upper case."""
+def _name_in(inside: Columns, column: str | int) -> str:
+    """Return the name of a column in a table: text takes numbers, too, and FITS names in upper case."""
     names = getattr(inside, "columns", None)
     if names is None:
         return str(column)
@@ -170,8 +167,8 @@ def _called(inside, column) -> str:
     return text
 
 
-def _equal(values, value) -> np.ndarray:
-    """Return which values of a column are a value."""
+def _equal(values: np.ndarray, value: bool | int | float | str) -> np.ndarray:
+    """Return which cells of a column have a value."""
     if isinstance(value, bool):
         lower = np.char.lower(words(values))
         return np.isin(lower, list(_TRUE if value else _FALSE))
@@ -182,13 +179,13 @@ def _equal(values, value) -> np.ndarray:
     return _numbers(values) == float(value)
 
 
-def _numbers(values) -> np.ndarray:
-    """Return a column as numbers, NaN where a cell is none."""
+def _numbers(values: np.ndarray) -> np.ndarray:
+    """Return a column as numbers, NaN where a cell is no number."""
     values = np.asarray(values)
     if values.dtype.kind in "biuf":
         return values.astype(float)
 
-    def number(cell):
+    def number(cell: str) -> float:
         try:
             return float(cell)
         except ValueError:
@@ -197,17 +194,26 @@ def _numbers(values) -> np.ndarray:
     return np.array([number(cell) for cell in words(values)], dtype=float)
 
 
-def parts(inside, table: TableOptions, own: Mapping[str, str]) -> dict[str, dict]:
-    """Return the objects in a table, each with its position, in the order in which they come.
+class Place(NamedTuple):
+    """A position on the sky, deg; NaN if unknown."""
+
+    ra: float
+    dec: float
+
+
+def objects_of(inside: Columns, table: TableOptions, own: Mapping[str, str]) -> dict[str, Place]:
+    """Return the objects in a table with their positions, in the order of their first rows.
+
+    For the parameters see `kept_rows`.
 
     Raises
     ------
     Rejected
         NO_DATA where no row has the name of one, UNREADABLE where there are implausibly many.
     """
-    keep = chosen(inside, table, "", own)
-    every = slice(None) if keep is None else keep
-    names = words(inside.read_any(own["object"]))[every]
+    keep = kept_rows(inside, table, "", own)
+    wanted = slice(None) if keep is None else keep
+    names = words(inside.read_any(own["object"]))[wanted]
     unique, first = np.unique(names, return_index=True)
     order = [i for i in np.argsort(first) if unique[i].lower() not in _NO_NAME]
     if not order:
@@ -221,42 +227,54 @@ def parts(inside, table: TableOptions, own: Mapping[str, str]) -> dict[str, dict
             f"column {own['object']} (ingest.tables) names {len(order)} objects, more than "
             f"{MOST_OBJECTS}: split the file, or name the right column",
         )
-    places = [
-        inside.read(own[role])[every][first] if role in own else np.full(len(unique), np.nan)
+    ra, dec = (
+        inside.read(own[role])[wanted][first] if role in own else np.full(len(unique), np.nan)
         for role in ("ra", "dec")
-    ]
-    return {str(unique[i]): {"ra": float(places[0][i]), "dec": float(places[1][i])} for i in order}
+    )
+    return {str(unique[i]): Place(float(ra[i]), float(dec[i])) for i in order}
 
 
-def position(hdu) -> dict[str, float]:
-    """Return the keywords of the position of the object that the rows of a table are of."""
+def position_keywords(inside: Columns, roles: Mapping[str, str]) -> dict[str, float]:
+    """Return the position of the object that the rows of a table are of, as keywords; none if it is unknown."""
     keys = {"ra": "RA_OBJ", "dec": "DEC_OBJ"}
-    if not keys.keys() <= hdu.roles.keys():
+    if not keys.keys() <= roles.keys():
         return {}
-    found = {key: hdu.inside.read(hdu.roles[role]) for role, key in keys.items()}
+    found = {key: inside.read(roles[role]) for role, key in keys.items()}
     return {key: float(values[0]) for key, values in found.items() if np.isfinite(values[0])}
 
 
-def bands(hdu) -> list[tuple[str, object]]:
-    """Return the bands of a table that `ingest.tables` says a column of, each with its rows.
+@dataclass(frozen=True)
+class BandRows:
+    """The rows of one band in a table that has a column of bands.
 
-    Returns
-    -------
-    list of (str, Hdu)
-        One of an empty name where there is no such column.
+    Attributes
+    ----------
+    name : str
+        The band.
+    rows : ndarray
+        Numbers of its rows.
     """
-    column = getattr(hdu, "roles", {}).get("band")
-    if column is None:
-        return [("", hdu)]
-    names = words(hdu.inside.read_any(column))
+
+    name: str
+    rows: np.ndarray
+
+
+def bands_in(inside: Columns, column: str) -> list[BandRows]:
+    """Return the bands of a table that has a column of bands, in the order of their first rows.
+
+    Raises
+    ------
+    Rejected
+        NO_DATA where no row has the name of one.
+    """
+    names = words(inside.read_any(column))
     labels = [name for name in dict.fromkeys(names.tolist()) if name.lower() not in _NO_NAME]
     if not labels:
         raise Rejected(
             Status.NO_DATA,
             f"no row names a band in column {column} (ingest.tables): name another",
         )
-    rows = [(label, np.flatnonzero(names == label)) for label in labels]
-    return [(label, replace(hdu, inside=Rows(hdu.inside, keep))) for label, keep in rows]
+    return [BandRows(label, np.flatnonzero(names == label)) for label in labels]
 
 
 def intersection(intervals: np.ndarray, ranges: Sequence[tuple[float, float]]) -> np.ndarray:

@@ -1,11 +1,12 @@
-"""What the columns and keywords of a power spectrum say: OGIP's, XRONOS's, Stingray's and others'."""
+"""Columns and keywords of power spectra, as OGIP, XRONOS, Stingray and others write them."""
 
 import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pipeline.ingest.times import fits_time
+from pipeline.ingest.keyword import number, positive
 
 COLUMNS = {
     "frequency": ("FREQUENCY", "FREQ", "FREQUENCIES", "F"),
@@ -20,7 +21,7 @@ COLUMNS = {
     "n": ("N", "M", "N_AVE", "NAVE", "N_AVG", "NAVG"),
     "noise": ("NOISE", "NOISE_LEVEL", "POISSON_NOISE", "POISSON_LEVEL"),
 }
-"""What a column of a power spectrum is, and what it may be called, the best first. XAX_E is XRONOS's
+"""Meaning of a column of a power spectrum, and its possible names, the best first. XAX_E is XRONOS's
 half-width of a bin; M is Stingray's number of periodograms times frequencies."""
 
 _NORM_KEYS = (
@@ -33,7 +34,7 @@ _NOISE_KEYS = (
 )
 _SUBTRACTED_KEYS = ("NOISESUB", "NOISE_SUBTRACTED", "SUBNOISE", "POISSUB", "SUBTRACT", "WNSUB")
 _RATE_KEYS = ("AVRGE_1", "MEANRATE", "MEAN_RATE", "AVGRATE", "CTRATE", "COUNTRATE", "RATE")
-_XRONOS_NORMS = {1: "leahy", 2: "frac"}
+_XRONOS_NORMS = {1.0: "leahy", 2.0: "frac"}
 _COUNTS = re.compile(r"\b(counts?|cts?|ph|photons?|adu|e-?)(?![a-z])", re.IGNORECASE)
 _IN_PARTS = {"ppm": 1e-12, "ppt": 1e-6, "%": 1e-4, "percent": 1e-4}
 _HERTZ = re.compile(r"([umkμµ]?)hz", re.IGNORECASE)
@@ -41,17 +42,17 @@ _PREFIX = {"": 1.0, "u": 1e-6, "μ": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3}
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a power spectrum says of itself.
+class SpectrumHeader:
+    """What the header of a power spectrum says.
 
     Attributes
     ----------
     norm : str
         ``leahy``, ``frac`` or ``abs``; empty where nothing is said.
     unknown : str
-        Normalisation that is said but is not one of these.
+        A normalisation in the header that is not one of these.
     factor : float
-        What its powers are to be multiplied by for Hz^-1.
+        Factor that turns its powers into those per Hz.
     noise : float
         Noise level, in the unit of the powers; NaN where nothing is said.
     subtracted : bool or None
@@ -71,7 +72,7 @@ class Said:
     m: float = math.nan
 
     def level(self, norm: str) -> float:
-        """Return the noise level: that which is said, else that of counts; NaN if neither is known."""
+        """Return the noise level of the header, else that of counts; NaN if neither is known."""
         if math.isfinite(self.noise):
             return self.noise
         levels = {"leahy": 2.0, "frac": 2 / self.rate if self.rate > 0 else math.nan}
@@ -79,7 +80,7 @@ class Said:
 
 
 def columns_of(columns: Collection[str]) -> dict[str, str]:
-    """Return which column is what in a table of powers at frequencies, empty if it is not one."""
+    """Return the column of each meaning in a table of powers at frequencies; empty if it is no such table."""
     found = {
         role: next(name for name in names if name in columns)
         for role, names in COLUMNS.items()
@@ -89,8 +90,8 @@ def columns_of(columns: Collection[str]) -> dict[str, str]:
     return found if "power" in found and ("frequency" in found or edges) else {}
 
 
-def read(header: Mapping, unit: str = "") -> Said:
-    """Read what keywords, and the unit of the powers, say.
+def read(header: Mapping[str, Any], unit: str = "") -> SpectrumHeader:
+    """Read the keywords of a power spectrum, and the unit of its powers.
 
     Parameters
     ----------
@@ -102,20 +103,20 @@ def read(header: Mapping, unit: str = "") -> Said:
     text = next((header[key] for key in _NORM_KEYS if key in header), None)
     norm, subtracted = norm_of(text)
     of_unit, factor = unit_of(unit)
-    rate = next((v for key in _RATE_KEYS if (v := _positive(header, key)) > 0), math.nan)
-    m = _positive(header, "M") if {"NPHOTS", "DF"} & header.keys() else math.nan
+    rate = next((v for key in _RATE_KEYS if (v := positive(header, key)) > 0), math.nan)
+    m = positive(header, "M") if {"NPHOTS", "DF"} & header.keys() else math.nan
     if "NPHOTS" in header:  # Stingray: photons a segment of N bins of DT
-        duration = _positive(header, "N") * _positive(header, "DT")
+        duration = positive(header, "N") * positive(header, "DT")
         poisson = str(header.get("ERR_DIST", "poisson")).strip().lower() == "poisson"
-        rate = _positive(header, "NPHOTS") / duration if poisson and duration > 0 else math.nan
+        rate = positive(header, "NPHOTS") / duration if poisson and duration > 0 else math.nan
         subtracted = False
-        if str(text).strip().lower() == "none" and _positive(header, "NPHOTS") > 0:
-            norm, factor = "leahy", 2 / _positive(header, "NPHOTS")
+        if str(text).strip().lower() == "none" and positive(header, "NPHOTS") > 0:
+            norm, factor = "leahy", 2 / positive(header, "NPHOTS")
     stated = next((header[key] for key in _SUBTRACTED_KEYS if key in header), None)
     if isinstance(stated, (bool, int)):
         subtracted = bool(stated)
-    noise = [fits_time.number(header, key) for key in _NOISE_KEYS]
-    return Said(
+    noise = [number(header, key) for key in _NOISE_KEYS]
+    return SpectrumHeader(
         norm=norm or of_unit,
         unknown="" if norm or text is None else str(text),
         factor=factor,
@@ -126,16 +127,16 @@ def read(header: Mapping, unit: str = "") -> Said:
     )
 
 
-def norm_of(text) -> tuple[str, bool | None]:
-    """Return the normalisation in a keyword, empty if it is not known, and whether noise is subtracted.
+def norm_of(text: object) -> tuple[str, bool | None]:
+    """Return the normalisation in a keyword, empty if it is unknown, and whether noise was subtracted.
 
-    XRONOS has numbers: 1 is Leahy's, 2 the squared fractional rms a Hz; those below zero are with the
-    expected noise level subtracted.
+    XRONOS writes numbers: 1 is Leahy's, 2 the squared fractional rms per Hz; a negative number says that the
+    expected noise level was subtracted.
     """
     if isinstance(text, (bool, type(None))):
         return "", None
     try:
-        number = float(text)
+        code = float(str(text))
     except ValueError:
         words = str(text).strip().lower()
         if "leahy" in words:
@@ -144,12 +145,12 @@ def norm_of(text) -> tuple[str, bool | None]:
             return "abs", None
         known = ("frac", "rms", "miyamoto", "belloni", "normalised variance")
         return ("frac" if any(word in words for word in known) else ""), None
-    norm = _XRONOS_NORMS.get(abs(number), "")
-    return norm, (number < 0 if norm else None)
+    norm = _XRONOS_NORMS.get(abs(code), "")
+    return norm, (code < 0 if norm else None)
 
 
 def unit_of(unit: str) -> tuple[str, float]:
-    """Return the normalisation that a unit of power tells, empty if none, and its factor to Hz^-1."""
+    """Return the normalisation that a unit of power implies, empty if none, and the factor to powers per Hz."""
     text = (unit or "").strip().lower()
     if "leahy" in text:
         return "leahy", 1.0
@@ -161,8 +162,3 @@ def unit_of(unit: str) -> tuple[str, float]:
         if part in text:
             return "frac", square * factor
     return ("abs" if _COUNTS.search(text) else "frac"), factor
-
-
-def _positive(header, key) -> float:
-    value = fits_time.number(header, key)
-    return value if value is not None and value > 0 else math.nan

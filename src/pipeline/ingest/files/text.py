@@ -1,17 +1,18 @@
-"""Tables of text: columns between commas or blanks, of which some cells may hold no number."""
+"""Tables of text: columns between commas or blanks. Some cells may hold no number."""
 
 import csv
 import gzip
 import io
-import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any, cast
 
 import numpy as np
 
 from pipeline.config.tables import TableOptions
 from pipeline.ingest.files import fits_file, undefined
+from pipeline.ingest.files.fits_file import LocalOrOpen
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
@@ -24,11 +25,11 @@ class TextTable:
     Parameters
     ----------
     file : path-like or binary file
-        File, gzipped or not; or one that is open and can seek.
+        Path of a file, gzipped or not; or a file that is open and can seek.
     table : TableOptions
-        How its lines are to be read.
+        How to read its lines.
     limit : int
-        Bytes a gzipped file may grow to.
+        Most bytes that a gzipped file may have when it is decompressed.
 
     Raises
     ------
@@ -36,10 +37,12 @@ class TextTable:
         UNREADABLE where it is not text or has not the columns that are named.
     """
 
-    def __init__(self, file, table: TableOptions, limit: int):
+    def __init__(self, file: LocalOrOpen, table: TableOptions, limit: int):
         self._file, self._table, self._limit = file, table, limit
-        self._data = None
-        self._words, self.rows_of = {}, {}
+        self._data: np.ndarray | None = None
+        self._words: dict[str, np.ndarray] = {}
+        self.rows_of: dict[str, dict[str, np.ndarray]] = {}
+        self._width, self._delimiter = 0, table.delimiter
         self._missing = {str(word).strip().lower() for word in table.missing}
         self.found: dict[str, dict[str, int]] = {}
         with self._lines() as lines:
@@ -70,7 +73,7 @@ class TextTable:
         return self._words[name]
 
     @contextmanager
-    def _lines(self) -> Iterator[io.TextIOBase]:
+    def _lines(self) -> Iterator[IO[str]]:
         with unpacked(self._file) as stream:
             try:
                 limited = io.BufferedReader(Limited(stream, self._limit))
@@ -84,20 +87,17 @@ class TextTable:
         return self._cut(line, self._table.delimiter or ("," if "," in line else None))
 
     @staticmethod
-    def _cut(line, delimiter) -> list[str]:
-        """Return the cells of a line; what is between two quotation marks is one."""
+    def _cut(line: str, delimiter: str | None) -> list[str]:
+        """Return the cells of a line; text between two quotation marks is one cell."""
         if '"' in line:
-            blank = delimiter is None
-            text = " ".join(line.split()) if blank else line.strip()
-            return [
-                cell.strip()
-                for cell in next(csv.reader([text], delimiter=" " if blank else delimiter))
-            ]
+            text = " ".join(line.split()) if delimiter is None else line.strip()
+            cells = next(csv.reader([text], delimiter=delimiter or " "))
+            return [cell.strip() for cell in cells]
         return [cell.strip() for cell in line.strip().split(delimiter)]
 
-    def _heading(self, lines) -> tuple[int, list[str]]:
+    def _heading(self, lines: IO[str]) -> tuple[int, list[str]]:
         """Return the number of lines before the first with a number, and the names above it."""
-        names = []
+        names: list[str] = []
         for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE), "")):
             text = line.strip()
             if number < self._table.skip or not text:
@@ -117,8 +117,8 @@ class TextTable:
             "is too large",
         )
 
-    def _number(self, column, names) -> int:
-        """Return the place of a column, from 0."""
+    def _number(self, column: str | int, names: list[str]) -> int:
+        """Return the number of a column, from 0."""
         if isinstance(column, int):
             if column <= self._width:
                 return column - 1
@@ -156,10 +156,10 @@ class TextTable:
                 ndmin=2,
             )
 
-    def _cells(self, lines) -> Iterator[list[str]]:
+    def _cells(self, lines: Iterable[str]) -> Iterator[list[str]]:
         """Yield the cells of each line of the table.
 
-        Between blanks a line that lacks a cell does not say which: all its cells are empty.
+        In a line between blanks that lacks a cell, the missing cell is unknown: all its cells are empty.
         """
         width = max(self._width, 1 + max(self._columns.values()))
         for number, line in enumerate(lines):
@@ -173,9 +173,10 @@ class TextTable:
             yield cells
 
     def _load_by_hand(self) -> np.ndarray:
-        """Read a table in which some cells are no numbers: they are NaN, but none of a spectrum may be."""
-        rows, places = [], [(name, self._columns[name]) for name in self._numeric]
-        unread = {name: [] for name in self._numeric}
+        """Read a table in which some cells are no numbers: they are NaN. In a spectrum they are refused."""
+        rows: list[list[float]] = []
+        places = [(name, self._columns[name]) for name in self._numeric]
+        unread: dict[str, list[str]] = {name: [] for name in self._numeric}
         with self._lines() as lines:
             for cells in self._cells(lines):
                 rows.append([self._number_in(cells[i], name, unread[name]) for name, i in places])
@@ -192,8 +193,8 @@ class TextTable:
                 )
         return np.array(rows, dtype=float).reshape(-1, len(places))
 
-    def _number_in(self, cell, column, unread) -> float:
-        """Return the number in a cell, NaN if it has none; words that are not known go to `unread`."""
+    def _number_in(self, cell: str, column: str, unread: list[str]) -> float:
+        """Return the number in a cell, NaN if it has none. An unknown word is added to `unread`."""
         said = cell.strip().lower() in self._missing
         number = np.nan if said else undefined.number_of(cell)
         if number is None or (self._table.kind == "spectrum" and not cell and not self._delimiter):
@@ -201,8 +202,8 @@ class TextTable:
             number = np.nan
         if number != number:
             found = self.found.setdefault(column, {})
-            what = undefined.described(cell)
-            found[what] = found.get(what, 0) + 1
+            description = undefined.described(cell)
+            found[description] = found.get(description, 0) + 1
         return number
 
 
@@ -212,18 +213,18 @@ class Limited(io.RawIOBase):
     Parameters
     ----------
     stream : binary file
-        What it is read from.
+        The stream.
     limit : int
-        Bytes.
+        Most bytes.
     """
 
-    def __init__(self, stream, limit):
+    def __init__(self, stream: IO[bytes], limit: int):
         self._stream, self._left = stream, limit
 
-    def readable(self):
+    def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer):
+    def readinto(self, buffer: Any) -> int:
         block = self._stream.read(len(buffer))
         self._left -= len(block)
         if self._left < 0:
@@ -244,14 +245,12 @@ def _is_number(cell: str) -> bool:
 
 
 @contextmanager
-def unpacked(file) -> Iterator[io.BufferedIOBase]:
-    """Yield what is in a file, from its beginning, gunzipped if it is gzipped."""
-    local = isinstance(file, (str, os.PathLike))
-    with fits_file.open_regular(file) if local else nullcontext(file) as raw:
-        raw.seek(0)
+def unpacked(file: LocalOrOpen) -> Iterator[IO[bytes]]:
+    """Yield the content of a file, decompressed if it is gzipped; the file is left at its beginning."""
+    with fits_file.opened(file) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         try:
-            yield gzip.GzipFile(fileobj=raw) if packed else raw
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
         finally:
             raw.seek(0)

@@ -38,34 +38,34 @@ WORDS = frozenset(
 """Words in the place of a number, in lower case, that say that there is none."""
 
 NOTHING = "no value"
-"""What a cell is called that says that there is none."""
+"""The description of a cell that says that there is no value."""
 
 _LIMITS = ("<", ">", "≤", "≥", "≲", "≳", "~<", "~>")
 
 _HUGE = 1e20
-"""Numbers beyond which, far from all others, even one is no measurement."""
+"""A number beyond this, far from all others, is no measurement even if it is there once."""
 
 _REPEATED = 2
 
 _APART = 3
-"""Least of all other whole numbers for which -1 is none of them."""
+"""If all other whole numbers are at least this, -1 is no measurement."""
 
 _EXTREMES = frozenset({32767, 32768, 65535, 2147483647, 2147483648, 4294967295})
 
 _FEW = 8
-"""Values of a kind that are looked at; a column has one or two that stand for none."""
+"""Most different values that are looked at; a column has one or two that stand for no value."""
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A column whose values that are none are NaN.
+    """A column in which numbers that stand for no value are NaN.
 
     Attributes
     ----------
     values : ndarray of float
         The column.
     found : mapping of str to int
-        What stood in the place of a value, and how often.
+        Numbers and words that stood for no value, and their counts.
     """
 
     values: np.ndarray
@@ -75,11 +75,10 @@ class Cleaned:
 def clean(values: np.ndarray) -> Cleaned:
     """Replace by NaN the numbers that stand for no value.
 
-    A number is taken for one if it is written as such numbers are (two or more nines and no other
-    digit; -1; a power of ten from 1e10, any number from 1e25, or the largest of a type of integers),
-    if it is there twice or more, and if it is implausible: further beyond all the others than they are
-    from each other, or negative and four times beyond the most negative of them. Beyond 1e20, once is
-    enough.
+    A number stands for no value if it is written like such numbers (two or more nines and no other digit; -1; a
+    power of ten from 1e10, any number from 1e25, or the largest of a type of integers), if it is there
+    twice or more, and if it is implausible: further from all the others than they are from each other, or
+    negative and four times beyond the most negative of them. Beyond 1e20, once is enough.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ def clean(values: np.ndarray) -> Cleaned:
     candidates, rest = [], finite
     for _ in range(_FEW):
         for extreme in (rest.min(), rest.max()):
-            count = np.count_nonzero(rest == extreme)
+            count = int(np.count_nonzero(rest == extreme))
             if _is_written(extreme) and (count >= _REPEATED or abs(extreme) > _HUGE):
                 candidates.append((extreme, count))
                 rest = rest[rest != extreme]
@@ -106,7 +105,7 @@ def clean(values: np.ndarray) -> Cleaned:
     low, high = float(rest.min()), float(rest.max())
     whole = bool(np.all(rest == np.rint(rest)))
     found = {
-        f"{value:.6g}": int(count)
+        f"{value:.6g}": count
         for value, count in candidates
         if _is_out(float(value), count, low, high, whole)
     }
@@ -116,7 +115,7 @@ def clean(values: np.ndarray) -> Cleaned:
     return Cleaned(np.where(bad, np.nan, values.astype(float)), found)
 
 
-def _extremes(values) -> tuple[float, float]:
+def _extremes(values: np.ndarray) -> tuple[float, float]:
     """Return the least and the largest finite value; zeros where there is none."""
     flat = values.ravel()
     low, high = np.fmin.reduce(flat), np.fmax.reduce(flat)
@@ -126,7 +125,7 @@ def _extremes(values) -> tuple[float, float]:
     return (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
 
 
-def _is_out(value, count, low, high, whole) -> bool:
+def _is_out(value: float, count: int, low: float, high: float, whole: bool) -> bool:
     """Return whether a value cannot be one of those between `low` and `high`."""
     width = high - low
     if value > high:
@@ -136,8 +135,8 @@ def _is_out(value, count, low, high, whole) -> bool:
     return value < low - width or value < 4 * min(low, 0.0)
 
 
-def _is_written(value) -> bool:
-    """Return whether a number is written as those are that stand for none."""
+def _is_written(value: float) -> bool:
+    """Return whether a number is written like those that stand for no value."""
     size = abs(float(value))
     if size < 9:
         return value == -1
@@ -149,7 +148,7 @@ def _is_written(value) -> bool:
 
 
 def number_of(text: str) -> float | None:
-    """Return the number that a text says, NaN for one that says that there is none, None if neither.
+    """Return the number in a text, NaN if the text says that there is none, None if it is no number.
 
     A limit (``<0.3``) is no measurement: NaN. Fortran's exponents (``1.0D-3``) are read.
     """
@@ -183,23 +182,24 @@ def of_words(words: np.ndarray) -> Cleaned:
     Returns
     -------
     Cleaned
-        What is no number is NaN.
+        Cells that hold no number are NaN.
     """
     text = np.char.decode(words, "ascii", "replace") if words.dtype.kind == "S" else words
-    values, found = np.full(text.shape, np.nan), {}
+    values = np.full(text.shape, np.nan)
+    found: dict[str, int] = {}
     flat = values.reshape(-1)
     for i, cell in enumerate(text.astype(str).ravel()):
         number = number_of(cell)
         if number is not None and np.isfinite(number):
             flat[i] = number
         else:
-            what = described(cell)
-            found[what] = found.get(what, 0) + 1
+            description = described(cell)
+            found[description] = found.get(description, 0) + 1
     return Cleaned(values, found)
 
 
 def described(text: str) -> str:
-    """Return what a cell without a number is called in a reason."""
+    """Return how a reason describes a cell without a number."""
     text = text.strip().strip("\"'").strip()
     if text.lower() in WORDS:
         return NOTHING

@@ -1,1 +1,1 @@
-"""What has to be known of missions and instruments."""
+"""Missions and instruments: names, energies, and what their files do not say."""

@@ -1,15 +1,16 @@
-"""Who was observed, by what, and what the results are called."""
+"""Names: of the observed object, the mission and the observation, and of the source and the product."""
 
 import itertools
 import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
+from pipeline.ingest.keyword import number
 from pipeline.ingest.missions import registry
-from pipeline.ingest.times import fits_time
 
 _NOTHING = frozenset({"", "none", "unknown", "n/a", "na", "null", "undefined"})
 _POSITIONS = (
@@ -25,7 +26,7 @@ _LONG_NUMBER = re.compile(r"(?<![0-9.])[0-9]{5,}(?![0-9.])")
 
 @dataclass(frozen=True)
 class Identity:
-    """What a header says of an observation; text is empty, numbers are NaN, where it says nothing.
+    """The names and the position in a header; text is empty, numbers are NaN, where it says nothing.
 
     Attributes
     ----------
@@ -43,12 +44,12 @@ class Identity:
     instrument: str = ""
     obs_id: str = ""
     object: str = ""
-    ra: float = field(default=math.nan)
-    dec: float = field(default=math.nan)
+    ra: float = math.nan
+    dec: float = math.nan
 
 
-def identify(header: Mapping, primary: Mapping) -> Identity:
-    """Read the identity of an observation from the header of its table, else from the primary one."""
+def identify(header: Mapping[str, Any], primary: Mapping[str, Any]) -> Identity:
+    """Read the names and the position of an observation from the header of its table, else from the primary one."""
     obs_id = _text(header, primary, "OBS_ID")
     ra, dec = _position(header, primary)
     return Identity(
@@ -61,7 +62,7 @@ def identify(header: Mapping, primary: Mapping) -> Identity:
     )
 
 
-def _text(header, primary, key) -> str:
+def _text(header: Mapping[str, Any], primary: Mapping[str, Any], key: str) -> str:
     """Return a keyword as text with single blanks, empty if neither header says anything."""
     for place in (header, primary):
         text = " ".join(str(place.get(key, "")).split())
@@ -70,11 +71,11 @@ def _text(header, primary, key) -> str:
     return ""
 
 
-def _position(header, primary) -> tuple[float, float]:
-    """Return the first valid position; (0, 0) and numbers out of range stand for none."""
+def _position(header: Mapping[str, Any], primary: Mapping[str, Any]) -> tuple[float, float]:
+    """Return right ascension and declination; (0, 0) and numbers out of range are no position."""
     for place in (header, primary):
         for keys in _POSITIONS:
-            ra, dec = (fits_time.number(place, key) for key in keys)
+            ra, dec = (number(place, key) for key in keys)
             if ra is None or dec is None or (ra, dec) == (0.0, 0.0):
                 continue
             if 0 <= ra < 360 and -90 <= dec <= 90:
@@ -111,8 +112,8 @@ def observation_ids(files: Iterable[tuple[str, str]]) -> dict[str, str]:
     Returns
     -------
     dict
-        Path to OBS_ID, or else to the file's stem; to its path without extensions where files of
-        other folders have the same stem.
+        By path: OBS_ID, or else the file's stem, or its path without extensions if files of other folders
+        have the same stem.
     """
     files = list(files)
     folders = defaultdict(set)
@@ -120,7 +121,7 @@ def observation_ids(files: Iterable[tuple[str, str]]) -> dict[str, str]:
         if not obs_id:
             folders[stem(file)].add(PurePosixPath(file).parent)
 
-    def name(file):
+    def name(file: str) -> str:
         path = PurePosixPath(file)
         return stem(file) if len(folders[stem(file)]) == 1 else str(path.with_name(stem(file)))
 
@@ -128,21 +129,21 @@ def observation_ids(files: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def source_of_observation(mission: str, obs_id: str, observation_id: str) -> str:
-    """Return the source of an observation that is one by itself: its OBS_ID, told from other missions'."""
+    """Return the source of an observation that is a source by itself: mission and OBS_ID if it has both."""
     return f"{mission}:{obs_id}" if mission and obs_id else observation_id
 
 
 def sources_of_objects(objects: Iterable[str]) -> dict[str, str]:
-    """Map each spelling of an object to the one source it stands for.
+    """Return the source of each spelling of an object.
 
-    Blanks, underscores and case do not matter. A name by coordinates that is cut after the degrees
-    of its declination (1ES 1927+65) stands for the only name in the archive that it begins
-    (1ES 1927+654), if there is exactly one.
+    Blanks, underscores and case do not matter. A name by coordinates that is cut after the degrees of its
+    declination (1ES 1927+65) is taken for the longer name in the archive that begins like it (1ES 1927+654),
+    if there is exactly one.
     """
     names = {spelt: normalise(spelt) for spelt in objects}
     full = sorted(set(names.values()))
 
-    def unabbreviated(name):
+    def unabbreviated(name: str) -> str:
         if not _ABBREVIATED.search(name):
             return name
         longer = [n for n in full if re.fullmatch(re.escape(name) + "[0-9]{1,2}", n)]
@@ -152,7 +153,7 @@ def sources_of_objects(objects: Iterable[str]) -> dict[str, str]:
 
 
 def product(kind: str, mission: str, instrument: str, band: str = "", dt: float = 0.0) -> str:
-    """Name what is analysed: observations of a source with the same name are averaged.
+    """Return the name of a product. Observations of a source with the same product are averaged.
 
     Parameters
     ----------
@@ -167,48 +168,66 @@ def product(kind: str, mission: str, instrument: str, band: str = "", dt: float 
     return "/".join(part for part in (kind, mission, instrument, band, resolution) if part)
 
 
-def distinct_products(readings: Sequence[Mapping]) -> dict[str, str]:
-    """Tell apart files that would be averaged but hold the same time of the same observation.
+@dataclass(frozen=True)
+class Reading:
+    """A product that was read from a file, and its time.
+
+    Attributes
+    ----------
+    file, source_id, observation_id, product : str
+        Names.
+    start, stop : float
+        MJD, or any common scale; NaN if unknown.
+    """
+
+    file: str
+    source_id: str
+    observation_id: str
+    product: str
+    start: float = math.nan
+    stop: float = math.nan
+
+
+def distinct_products(readings: Iterable[Reading]) -> dict[tuple[str, str], str]:
+    """Give different products to files that would be averaged, but hold the same time of an observation.
 
     Parameters
     ----------
-    readings : sequence of mapping
-        ``file``, ``source_id``, ``observation_id``, ``product``, ``start`` and ``stop`` (MJD, or
-        any common scale; NaN if unknown).
+    readings : iterable of Reading
+        All of a source.
 
     Returns
     -------
     dict
-        File and product to the product it gets. Files of one source, observation and product that do not overlap in time
-        are its parts, and share the product. Those that overlap are different views of it (bands
-        that no keyword names, other selections of the same events), and averaging them would count
-        data twice: each product gets what tells its file's name from the others.
+        By file and product: the product that it gets. Files of one source, observation and product that do
+        not overlap in time are its parts, and share the product. Files that overlap are different views of
+        it (bands that no keyword names, other selections of the same events), and averaging them would
+        count data twice: to each product is added the part of its file's name that differs.
     """
     groups = defaultdict(list)
     for reading in readings:
-        key = reading["source_id"], reading["observation_id"], reading["product"]
-        groups[key].append(reading)
+        groups[reading.source_id, reading.observation_id, reading.product].append(reading)
     result = {}
     for (_, observation_id, name), group in groups.items():
-        files = [r["file"] for r in group]
+        files = [reading.file for reading in group]
         labels = [""] * len(files)
-        if _overlap([(r["start"], r["stop"]) for r in group]):
+        if _overlap([(reading.start, reading.stop) for reading in group]):
             labels = _labels(files, observation_id)
         for file, label in zip(files, labels, strict=True):
             result[file, name] = f"{name}/{label}" if label else name
     return result
 
 
-def _overlap(spans) -> bool:
+def _overlap(spans: Sequence[tuple[float, float]]) -> bool:
     """Return whether any two spans overlap, or may, because an end is unknown."""
     if len(spans) > 1 and any(math.isnan(end) for span in spans for end in span):
         return True
-    spans = sorted(spans)
-    return any(after[0] < before[1] for before, after in itertools.pairwise(spans))
+    ordered = sorted(spans)
+    return any(after[0] < before[1] for before, after in itertools.pairwise(ordered))
 
 
-def _labels(files, observation_id) -> list[str]:
-    """Return short labels that tell files apart: their stems without numbers of observation and date."""
+def _labels(files: Sequence[str], observation_id: str) -> list[str]:
+    """Return short labels that differ between files: their stems without numbers of observation and date."""
     short = []
     for file in files:
         text = _LONG_NUMBER.sub("", stem(file).replace(observation_id, ""))

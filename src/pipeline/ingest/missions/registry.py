@@ -1,8 +1,8 @@
-"""What has to be known of missions, a line each.
+"""Missions and their instruments, a line each: what files do not say.
 
-`stingray.mission_support` is the field's table (xselect.mdb and a few conversions); it takes seconds
-to import, in every worker, so what is needed of it is here too, and a test holds the two in step. The
-other lines are what it lacks.
+`stingray.mission_support` is the field's table (xselect.mdb and a few conversions). Every worker would take
+seconds to import it, so the needed part of it is copied here, and a test compares both. The other lines are
+of missions, or values, that it lacks.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,14 @@ class Mission:
     name : str
         First word of TELESCOP, in lower case.
     instrument : str
-        What INSTRUME begins with, in lower case; empty for all that have no line of their own.
+        Beginning of INSTRUME, in lower case; empty for all instruments that have no line of their own. Such a
+        line comes after the others of its mission.
     pi : (float, float) or None
-        Energy of PI channel 0 and width of a channel, keV, where they are fixed by the mission.
+        Energy of PI channel 0 and width of a channel, keV; None where they are not fixed by the mission.
     quality_bits : int
-        Bits of a column of quality that make a bin bad.
+        Bits of a column of quality that make a bin bad; 0: all bits.
     source : str
-        Where that is said.
+        Publication or program that says so.
     """
 
     name: str
@@ -96,22 +97,22 @@ NAMES = frozenset(mission.name for mission in MISSIONS)
 
 @dataclass(frozen=True)
 class LightCurveDialect:
-    """Columns of light curves that have others than OGIP's.
+    """Columns of light curves that have other names than OGIP's.
 
     Attributes
     ----------
     flux : str
         Column with the flux.
     error : str
-        Column with its error, where it is not called `flux` + ``_ERR``.
+        Column with its error; empty: `flux` + ``_ERR``.
     quality : str
-        Column with the quality, where it is neither SAP_QUALITY nor QUALITY.
+        Column with the quality; empty: SAP_QUALITY or QUALITY.
     raw : str
-        Column that `error` is of, where it is not of the flux: the relative error is the same.
+        Column that `error` belongs to, if not to the flux: the relative errors of both are the same.
     any_bit : bool
-        Whether every bin of which the quality is not 0 is bad.
+        Whether every bin whose quality is not 0 is bad.
     source : str
-        Who writes it.
+        Programs or missions that write it.
     """
 
     flux: str
@@ -136,28 +137,28 @@ DIALECTS = (
     LightCurveDialect("IFL1", "IFE1", quality="IRQ1", source="CDIPS: aperture 1"),
     LightCurveDialect("FLUX", source="EVEREST, K2SC, GOES/XRS"),
 )
-"""The first of these that a table has is read, after RATE and COUNTS."""
+"""Of these columns the first that a table has is read, if it has neither RATE nor COUNTS."""
 
 TIME_COLUMNS = {"TIME": "TIME", "TMID_BJD": "IFL1", "T": "FCOR"}
-"""Column with the times, the first that there is, and the column that has to be beside it: everybody's,
-CDIPS's and K2SFF's."""
+"""Columns with the times, each with a column that its table must also have. The first match is used. TIME is the
+usual name; the others are those of CDIPS and of K2SFF."""
 
 
-def find(mission: str, instrument: str = "") -> Mission | None:
+def mission_of(name: str, instrument: str = "") -> Mission | None:
     """Return the line of an instrument, None for a mission that is not known.
 
     Parameters
     ----------
-    mission, instrument : str
+    name, instrument : str
         TELESCOP and INSTRUME in lower case.
     """
-    name = mission.partition(" ")[0]
+    first_word = name.partition(" ")[0]
     for line in MISSIONS:
-        if line.name == name and instrument.startswith(line.instrument):
+        if line.name == first_word and instrument.startswith(line.instrument):
             return line
     return None
 
 
 def dialect(flux: str) -> LightCurveDialect:
-    """Return the dialect of a column of fluxes; an empty one if it has none of its own."""
+    """Return the dialect of a column of fluxes; that of OGIP if it has none of its own."""
     return next((d for d in DIALECTS if d.flux == flux), LightCurveDialect(flux))

@@ -1,7 +1,7 @@
 """RXTE/PCA: channels of science events, and science arrays (Standard 1 and 2, binned modes).
 
-The ABC of XTE, "Data Files" and "EDS Configurations". What each column holds is said in DDL, RXTE's
-data description language: ``C[0~4,5,6~7]`` are the channels that were added into each value.
+The ABC of XTE, "Data Files" and "EDS Configurations". RXTE's data description language, DDL, describes each
+column: ``C[0~4,5,6~7]`` are the channels that were added into each value.
 """
 
 import functools
@@ -9,11 +9,13 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from pipeline.ingest.times.fits_time import number as keyword
+from pipeline.ingest.keyword import number as keyword
 
 EVENTS, ARRAY = "XTE_SE", "XTE_SA"
 _COUNTS = re.compile(r"XECNT(PCU\d)?|X[123][LR]SPECPCU\d")
@@ -23,13 +25,13 @@ _FLOWN = 50081.0, 55931.0
 _ALL = 256
 
 
-def count_columns(columns) -> list[str]:
+def count_columns(columns: Collection[str]) -> list[str]:
     """Return the columns of a science array with counts of good xenon events, by detector."""
     return [name for name in columns if _COUNTS.fullmatch(name)]
 
 
 def channel_groups(ddl: str) -> list[tuple[int, int]]:
-    """Return the first and last absolute channel of each group that DDL names; none if it does not.
+    """Return the first and last absolute channel of each group in a DDL; none if it names no channels.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def channel_groups(ddl: str) -> list[tuple[int, int]]:
         return []
 
 
-def _span(part) -> tuple[int, int]:
+def _span(part: str) -> tuple[int, int]:
     first, _, last = part.partition("~")
     return int(first), int(last or first)
 
@@ -60,7 +62,24 @@ def standard_2_groups() -> list[tuple[int, int]]:
     return [(a, b - 1) for a, b in itertools.pairwise(edges)]
 
 
-def event_fields(bits: np.ndarray, ddl: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class EventFields:
+    """Science events, decoded.
+
+    Attributes
+    ----------
+    photon : ndarray of bool, shape (n,)
+        Whether each row is a photon; others mark times, losses and gaps.
+    group, detector : ndarray of int, shape (n,)
+        Index of each in `channel_groups`, and number of its PCU; 0 where they are not coded.
+    """
+
+    photon: np.ndarray
+    group: np.ndarray
+    detector: np.ndarray
+
+
+def event_fields(bits: np.ndarray, ddl: str) -> EventFields:
     """Decode the bits of science events.
 
     Parameters
@@ -68,40 +87,34 @@ def event_fields(bits: np.ndarray, ddl: str) -> tuple[np.ndarray, np.ndarray, np
     bits : ndarray of bool, shape (n, m)
         Column Event.
     ddl : str
-        TEVTB2, of which the first alternative describes photons.
-
-    Returns
-    -------
-    photon : ndarray of bool, shape (n,)
-        Whether each row is a photon; others mark times, losses and gaps.
-    group, detector : ndarray of int, shape (n,)
-        Place of each in `channel_groups`, and number of its PCU; 0 where they are not coded.
+        TEVTB2; its first alternative describes photons.
     """
-    fields, start = {}, 0
+    fields: dict[str, slice] = {}
+    start = 0
     for letter, _, width in _TOKEN.findall(ddl.partition("^")[0]):
         fields.setdefault(letter, slice(start, start + int(width)))
         start += int(width)
     nothing = np.zeros(len(bits), dtype=int)
 
-    def number(letter):
+    def number(letter: str) -> np.ndarray:
         return _number(bits[:, fields[letter]]) if letter in fields else nothing
 
     photon = number("M") == 1 if "M" in fields else nothing == 0
-    return photon, number("C"), number("D")
+    return EventFields(photon, number("C"), number("D"))
 
 
-def _number(bits) -> np.ndarray:
+def _number(bits: np.ndarray) -> np.ndarray:
     """Return the unsigned numbers of rows of bits, the most significant first."""
-    return bits.astype(int) @ (1 << np.arange(bits.shape[1])[::-1])
+    return bits.astype(int) @ (1 << np.flip(np.arange(bits.shape[1])))
 
 
-def group_channels(groups) -> np.ndarray:
+def group_channels(groups: Sequence[tuple[int, int]]) -> np.ndarray:
     """Return the absolute channel in the middle of each group."""
     return np.array([(first + last) // 2 for first, last in groups], dtype=int)
 
 
 def is_flown(mjd: float) -> bool:
-    """Return whether RXTE was in orbit, so that its gain is known; not for NaN."""
+    """Return whether RXTE was in orbit on a date, so that its gain is known; False for NaN."""
     return _FLOWN[0] < mjd < _FLOWN[1]
 
 
@@ -113,7 +126,7 @@ def energies(channel: np.ndarray, detector: np.ndarray | int, mjd: float) -> np.
     channel : ndarray of int, shape (n,)
         Absolute channels, 0 to 255.
     detector : ndarray of int, shape (n,), or int
-        PCU: the gain of PCU 0 is another since it lost its propane layer in May 2000.
+        PCU. The gain of PCU 0 differs since it lost its propane layer in May 2000.
     mjd : float
         When: a day on which `is_flown`.
     """
@@ -124,41 +137,52 @@ def energies(channel: np.ndarray, detector: np.ndarray | int, mjd: float) -> np.
 
 @functools.lru_cache(maxsize=16)
 def _scale(mjd: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the energies of all channels for PCU 0 and for the others."""
+    """Return the energies of all channels for PCU 0 and for the other PCUs."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it recommends numba
+        warnings.simplefilter("ignore")  # Stingray recommends numba
         from stingray.mission_support.rxte import pca_calibration_func
     convert, channel = pca_calibration_func(mjd), np.arange(_ALL)
     return convert(channel, 0), convert(channel, 1)
 
 
-def time_step(header: Mapping, number: int, size: int) -> tuple[float, int]:
-    """Return the time resolution of a column of a science array, and its bins a row.
+@dataclass(frozen=True)
+class TimeStep:
+    """Time resolution of a column of a science array.
+
+    Attributes
+    ----------
+    dt : float
+        Width of a bin, s.
+    bins : int
+        Number of bins in a row: the length of the axis of a cell that is time; 1 if no axis is.
+    """
+
+    dt: float
+    bins: int
+
+
+def time_step(header: Mapping[str, Any], timedel: float | None, number: int, size: int) -> TimeStep:
+    """Return the time resolution of a column of a science array.
 
     Parameters
     ----------
     header : mapping
         Keywords of the table.
+    timedel : float or None
+        TIMEDEL that holds for the table: the length of a row, s; None: DELTAT.
     number : int
-        Of the column, from 1.
+        Number of the column, from 1.
     size : int
-        Values in a cell.
-
-    Returns
-    -------
-    dt : float
-        Width of a bin, s: a row is TIMEDEL (DELTAT) long.
-    bins : int
-        Along the axis of the cell that is time; 1 if none is.
+        Number of values in a cell.
     """
-    row = keyword(header, "TIMEDEL") or keyword(header, "DELTAT") or 0.0
+    row = timedel or keyword(header, "DELTAT") or 0.0
     step = keyword(header, f"1CDLT{number}")
     timed = str(header.get(f"1CTYP{number}", "TIME")).strip().upper().startswith("TIME")
     if timed and step and 0 < step <= row:
         bins = round(row / step)
         if bins >= 1 and size % bins == 0:
-            return step, bins
-    return row, 1
+            return TimeStep(step, bins)
+    return TimeStep(row, 1)
 
 
 def sum_channels(cells: np.ndarray, bins: int, wanted: np.ndarray | None) -> np.ndarray:
@@ -167,9 +191,9 @@ def sum_channels(cells: np.ndarray, bins: int, wanted: np.ndarray | None) -> np.
     Parameters
     ----------
     cells : ndarray, shape (rows, …)
-        Of which the last axis is time where there are several time bins.
+        The last axis is time if there are several time bins.
     bins : int
-        Time bins a row.
+        Number of time bins in a row.
     wanted : ndarray of bool, shape (channels,), or None
         Channels to add; None: all.
     """

@@ -1,1 +1,1 @@
-"""What an archive holds, whose it is, and in which shard."""
+"""The files of an archive, their sources, and their shards."""

@@ -1,9 +1,9 @@
-"""Which positions on the sky are the same within a radius."""
+"""Positions on the sky that are the same within a radius."""
 
 import numpy as np
 
 _RESOLUTION = 1e-6
-"""Degrees below which positions are one: an observatory repeats its target's to the last digit."""
+"""Positions that differ by fewer degrees are one: an observatory repeats that of its target to the last digit."""
 
 
 def close(ra: np.ndarray, dec: np.ndarray, radius: float) -> np.ndarray:
@@ -23,7 +23,7 @@ def close(ra: np.ndarray, dec: np.ndarray, radius: float) -> np.ndarray:
     """
     if len(ra) < 2:
         return np.empty((0, 2), int)
-    # here: every worker imports this module, and hardly one needs a quarter of a second's worth of these
+    # imported here: it takes a quarter of a second, and hardly any worker needs it
     import astropy.units as u
     from astropy.coordinates import SkyCoord, search_around_sky
 
@@ -51,10 +51,10 @@ def groups(ra: np.ndarray, dec: np.ndarray, radius: float) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 
     cells = np.round(np.column_stack([ra, dec]) / _RESOLUTION)
-    _, place, which = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    _, place, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)
     first, second = close(ra[place], dec[place], radius).T
     links = coo_array((np.ones(len(first)), (first, second)), shape=(len(place), len(place)))
-    return connected_components(links, directed=False)[1][which.ravel()]
+    return connected_components(links, directed=False)[1][cell.ravel()]
 
 
 def designation(ra: float, dec: float) -> str:

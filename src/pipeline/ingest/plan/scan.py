@@ -1,178 +1,186 @@
-"""A first look at one file: what it is, of whom, when; headers only."""
+"""A first look at one file: its kind, its object and its time. Only headers are read."""
 
 import math
 import os
-from collections.abc import Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from pipeline.config.ingest import IngestOptions
-from pipeline.ingest.files import fits_file, headers, selection
+from pipeline.ingest.archive.file import ArchiveFile
+from pipeline.ingest.files import fits_file, headers, mapping, selection
+from pipeline.ingest.files.fits_file import LocalOrOpen
 from pipeline.ingest.files.recognise import KINDS, Recognised, has_frequencies, recognise
+from pipeline.ingest.hdu import Hdu
+from pipeline.ingest.keyword import positive
 from pipeline.ingest.missions import identity
-from pipeline.ingest.read import mapping
+from pipeline.ingest.plan.found import FoundFile
 from pipeline.ingest.reject import Rejected
-from pipeline.ingest.times import fits_time
+from pipeline.ingest.times.keywords import TimeKeywords
+from pipeline.ingest.times.reference import mjd_span
 from pipeline.status import Status
 
-_FROM_ITEM = "file", "size", "mtime_ns", "version"
+
+class Opener(Protocol):
+    """An archive that is not on this machine and opens its files, as `RemoteArchive` does."""
+
+    def open(self, listed: ArchiveFile) -> AbstractContextManager[Any]:
+        """Open a file, or yield the path of its copy."""
 
 
-def scan_file(item: Mapping, archive: Path, options: IngestOptions) -> dict:
+def scan_file(listed: ArchiveFile, archive: Path | Opener, options: IngestOptions) -> FoundFile:
     """Look at one file.
 
     Parameters
     ----------
-    item : mapping
-        ``file``, ``size``, ``mtime_ns``, ``version``, and ``problem``: why it must not be opened,
-        or empty.
+    listed : ArchiveFile
+        The file.
     archive : Path or RemoteArchive
-        Folder that `file` is relative to, or what opens it.
+        Folder that its path is relative to, or an archive on a server.
     options : IngestOptions
         How files are read.
 
     Returns
     -------
-    dict
-        Row of OBSERVATIONS, as far as one file by itself can tell: ``observation_id`` is OBS_ID,
-        ``response`` is RESPFILE, ``source_id`` is empty; ``version`` is empty where the file itself
-        could not be read, and looking again may help.
+    FoundFile
+        The observation is OBS_ID, the response is the name in RESPFILE, and the source is empty: `complete`
+        fills them in.
     """
-    row = {key: item[key] for key in _FROM_ITEM} | {"kind": "other", "status": Status.OK}
+    found = FoundFile.of_listed(listed)
     try:
-        if item["problem"]:
-            row["version"] = ""
+        if listed.problem:
+            found.version = ""
             here = isinstance(archive, Path)
-            raise Rejected(Status.UNREADABLE if here else Status.NOT_DOWNLOADED, item["problem"])
+            raise Rejected(Status.UNREADABLE if here else Status.NOT_DOWNLOADED, listed.problem)
         with (
-            _opened(item, archive) as file,
-            mapping.open_file(file, item["file"], options, open_fits=_headers) as hdus,
+            _opened(listed, archive) as file,
+            mapping.open_file(file, listed.file, options, open_fits=_headers) as hdus,
         ):
-            found = recognise(hdus)
-            row |= _about(hdus, found)
-            if has_frequencies(hdus[found.index].columns) or _has_bounds(found, row, hdus):
-                row["response"] = item["file"]  # it needs no other
-            if found.what:
-                row |= {"status": Status.SET_ASIDE, "reason": f"{found.what}: not an observation"}
+            recognised = recognise(hdus)
+            _describe(found, hdus, recognised)
+            if has_frequencies(hdus[recognised.index].columns) or _has_bounds(found, hdus):
+                found.response = listed.file  # it needs no other
+            if recognised.description:
+                found.status = Status.SET_ASIDE
+                found.reason = f"{recognised.description}: not an observation"
     except Rejected as rejected:
-        row |= _what_is_left(rejected.hdus)
-        row |= {"status": rejected.status, "reason": rejected.reason}
+        _describe_damaged(found, rejected.hdus)
+        found.status, found.reason = rejected.status, rejected.reason
         if rejected.status == Status.NOT_DOWNLOADED:
-            row["version"] = ""
+            found.version = ""
     except OSError as error:
-        reason = f"cannot be read ({error.strerror or error}): check its permissions and the disk"
-        row |= {"status": Status.UNREADABLE, "reason": reason, "version": ""}
-    return row
+        found.status, found.version = Status.UNREADABLE, ""
+        found.reason = (
+            f"cannot be read ({error.strerror or error}): check its permissions and the disk"
+        )
+    return found
 
 
-def _opened(item, archive):
-    """Return a file to look at as a context: open already if it is not on this machine."""
+def _opened(listed: ArchiveFile, archive: Path | Opener) -> AbstractContextManager[Any]:
+    """Return, as a context, the path of a file, or the open file if it is not on this machine."""
     if isinstance(archive, Path):
-        return nullcontext(archive / item["file"])
-    return archive.open(item)
+        return nullcontext(archive / listed.file)
+    return archive.open(listed)
 
 
-def _has_bounds(found: Recognised, row, hdus) -> bool:
+def _has_bounds(found: FoundFile, hdus: Sequence[Hdu]) -> bool:
     """Return whether the frequencies of a power spectrum's channels are in its own file."""
     named = {"CHANNEL", "E_MIN", "E_MAX"}
     within = any(named <= set(hdu.columns) for hdu in hdus)
-    return found.kind == "spectrum" and not row["mission"] and within
+    return found.kind == "spectrum" and not found.mission and within
 
 
-def parts_of(row: Mapping, item: Mapping, archive: Path, options: IngestOptions) -> list[dict]:
-    """Return a row for each object in a file that `ingest.tables` says holds several; else its one row.
+def objects_in(
+    found: FoundFile, listed: ArchiveFile, archive: Path | Opener, options: IngestOptions
+) -> list[FoundFile]:
+    """Return each object in a file that holds several by `ingest.tables`; the file itself if it does not.
 
     Parameters
     ----------
-    row : mapping
-        What `scan_file` returned of `item`.
-    item, archive, options
+    found : FoundFile
+        The file, from `scan_file`.
+    listed, archive, options
         As in `scan_file`.
     """
-    table = mapping.find(item["file"], options.tables)
-    if row["status"] != Status.OK or table is None or "object" not in table.columns:
-        return [dict(row)]
+    table = mapping.entry_for(listed.file, options.tables)
+    if found.status != Status.OK or table is None or "object" not in table.columns:
+        return [found]
     try:
         with (
-            _opened(item, archive) as file,
-            mapping.open_file(file, item["file"], options) as hdus,
+            _opened(listed, archive) as file,
+            mapping.open_file(file, listed.file, options) as hdus,
         ):
             hdu = hdus[recognise(hdus).index]
-            found = selection.parts(hdu.inside, hdu.table, hdu.roles)
+            assert isinstance(hdu, mapping.MappedHdu)
+            objects = selection.objects_of(hdu.inside, hdu.table, hdu.roles)
     except Rejected as rejected:
-        return [{**row, "status": rejected.status, "reason": rejected.reason}]
-    obs_id = f"{row['observation_id']}#" if row["observation_id"] else ""
-    rows = []
-    for name, place in found.items():
-        own = {key: value for key, value in place.items() if math.isfinite(value)}
-        said = str(table.keywords.get("OBJECT", "{object}")).replace("{object}", name)
-        about = {"object": said, "observation_id": f"{obs_id}{name}"}
-        rows.append(selection.named({**row, **own, **about}, name))
-    return rows
+        return [replace(found, status=rejected.status, reason=rejected.reason)]
+    prefix = f"{found.observation_id}#" if found.observation_id else ""
+    spelt = str(table.keywords.get("OBJECT", "{object}"))
+    return [
+        replace(
+            found,
+            file=f"{found.file}#{name}",
+            part=name,
+            object=spelt.replace("{object}", name),
+            observation_id=f"{prefix}{name}",
+            ra=place.ra if math.isfinite(place.ra) else found.ra,
+            dec=place.dec if math.isfinite(place.dec) else found.dec,
+        )
+        for name, place in objects.items()
+    ]
 
 
 @contextmanager
-def _headers(file, max_decompressed):
-    """Yield the HDUs of a file, as far as looking at it needs them."""
-    with fits_file.open_regular(file) if isinstance(file, Path) else nullcontext(file) as handle:
+def _headers(file: LocalOrOpen, max_decompressed: int) -> Iterator[list[Hdu]]:
+    """Yield the HDUs of a file, without data if its headers are plain."""
+    with fits_file.opened(file) as handle:
         size = handle.seek(0, os.SEEK_END)
         hdus = headers.read(handle, size)
         if hdus is not None:
             yield hdus
             return
         handle.seek(0)
-    with fits_file.open_fits(file, max_decompressed) as opened:
-        yield opened
+    with fits_file.open_fits(file, max_decompressed) as whole:
+        yield list(whole)
 
 
-def failed(item: Mapping, status: Status, reason: str) -> dict:
-    """Return the row of a file at which looking failed."""
-    row = {key: item[key] for key in _FROM_ITEM} | {"version": ""}
-    return row | {"kind": "other", "status": status, "reason": reason}
-
-
-def _what_is_left(hdus) -> dict:
-    """Return what the headers of a damaged file tell, nothing if they do not say what it was."""
+def _describe_damaged(found: FoundFile, hdus: Sequence[Hdu]) -> None:
+    """Fill in the contents of a damaged file by its headers, if they show what it was."""
     try:
-        return _about(hdus, recognise(hdus))
+        _describe(found, hdus, recognise(hdus))
     except Rejected:
-        return {}
+        return
 
 
-def _about(hdus, found: Recognised) -> dict:
-    """Return what headers say of the contents of a file."""
-    hdu = hdus[found.index]
+def _describe(found: FoundFile, hdus: Sequence[Hdu], recognised: Recognised) -> None:
+    """Fill in the contents of a file by its headers."""
+    hdu = hdus[recognised.index]
     who = identity.identify(hdu.header, hdus[0].header)
-    time = fits_time.keywords(hdu.header, hdus[0].header)
-    start, stop = fits_time.mjd_span(time)
-    row = {
-        "kind": found.kind,
-        "hdu": hdu.name or str(found.index),
-        "mission": who.mission,
-        "instrument": who.instrument,
-        "observation_id": who.obs_id,
-        "object": who.object,
-        "ra": who.ra,
-        "dec": who.dec,
-        "mjd_start": start,
-        "mjd_stop": stop,
-        "exposure": _exposure(hdu.header, time) if found.kind in KINDS[:2] else math.nan,
-    }
-    if found.kind in ("spectrum", "events"):
-        row["response"] = " ".join(str(hdu.header.get("RESPFILE", "")).split())
-    return row
+    keywords = TimeKeywords.of(hdu.header, hdus[0].header)
+    span = mjd_span(keywords)
+    found.kind = recognised.kind
+    found.hdu = hdu.name or str(recognised.index)
+    found.mission, found.instrument = who.mission, who.instrument
+    found.observation_id, found.object = who.obs_id, who.object
+    found.ra, found.dec = who.ra, who.dec
+    found.mjd_start, found.mjd_stop = span.start, span.stop
+    if recognised.kind in KINDS[:2]:
+        found.exposure = _exposure(hdu.header, keywords)
+    if recognised.kind in ("spectrum", "events"):
+        found.response = " ".join(str(hdu.header.get("RESPFILE", "")).split())
 
 
-def _exposure(header, time) -> float:
+def _exposure(header: Mapping[str, Any], keywords: TimeKeywords) -> float:
     """Return the good time in a header, s; NaN if there is none.
 
-    It is in seconds by OGIP; Kepler's and TESS's is in TIMEUNIT, days. In days it would be longer
-    than the observation if it were in seconds.
+    By OGIP it is in seconds. Kepler's and TESS's is in TIMEUNIT, days: then, taken for days, it is not
+    longer than the observation.
     """
-    start, stop = fits_time.span(time)
     for key in ("EXPOSURE", "LIVETIME", "ONTIME"):
-        value = fits_time.number(header, key)
-        if value is not None and value > 0:
-            scaled = value * fits_time.header_unit(time)
-            return value if scaled > 1.1 * (stop - start) else scaled
+        if (value := positive(header, key)) > 0:
+            scaled = value * keywords.unit
+            return value if scaled > 1.1 * (keywords.stop - keywords.start) else scaled
     return math.nan

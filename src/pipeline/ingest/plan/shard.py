@@ -2,38 +2,77 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from pipeline.ingest.archive.file import FileVersion
+from pipeline.ingest.plan.found import FoundFile, path_of
+from pipeline.status import Status
 from pipeline.tables import atomic_path
 
-COLUMNS = (
-    "source_id",
-    "observation_id",
-    "file",
-    "part",
-    "version",
-    "kind",
-    "response",
-    "response_version",
-    "status",
-    "reason",
-)
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, or one object in it, that a shard is to read; a line of its list.
+
+    See `FoundFile` for the attributes. `version` is that of the file when it was planned.
+    """
+
+    source_id: str
+    observation_id: str
+    file: str
+    part: str = ""
+    version: str = ""
+    kind: str = ""
+    response: str = ""
+    response_version: str = ""
+    status: str = Status.OK
+    reason: str = ""
+
+    @classmethod
+    def of_found(cls, found: FoundFile) -> "Entry":
+        """Make the entry of a file that was found."""
+        return cls(**{name: getattr(found, name) for name in COLUMNS})
+
+    @property
+    def path(self) -> str:
+        """Path of the file inside the archive, without an object."""
+        return path_of(self.file, self.part)
+
+    @property
+    def needed(self) -> list[FileVersion]:
+        """The file, and its response if it has one."""
+        file = FileVersion(self.path, self.version)
+        if not self.response:
+            return [file]
+        return [file, FileVersion(self.response, self.response_version)]
+
+    def refused(self, status: Status, reason: str) -> "Entry":
+        """Return the entry as one that cannot be read."""
+        return replace(self, status=status, reason=reason)
 
 
-def write(path: Path, rows: Iterable[Mapping]) -> None:
-    """Write the columns `COLUMNS` of `rows`, in the order of source and file."""
+COLUMNS = tuple(field.name for field in fields(Entry))
+
+
+def write(path: Path, entries: Iterable[Entry]) -> None:
+    """Write entries in the order of source and file."""
     text = io.StringIO()
-    writer = csv.DictWriter(
-        text, COLUMNS, delimiter="\t", lineterminator="\n", extrasaction="ignore"
-    )
+    writer = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(sorted(rows, key=lambda row: (row["source_id"], row["file"])))
+    ordered = sorted(entries, key=lambda entry: (entry.source_id, entry.file))
+    writer.writerows(vars(entry) for entry in ordered)
     with atomic_path(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
-def read(path: Path) -> list[dict]:
-    """Read what `write` wrote."""
+def read(path: Path) -> list[Entry]:
+    """Read the entries of a list."""
     with open(path, encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle, delimiter="\t"))
+        return [Entry(**row) for row in csv.DictReader(handle, delimiter="\t")]
+
+
+def needed(entries: Iterable[Entry]) -> list[FileVersion]:
+    """Return the files that reading a shard needs, responses included, in order."""
+    return sorted({file for entry in entries if entry.status == Status.OK for file in entry.needed})

@@ -1,1 +1,1 @@
-"""One file into a row of INGEST."""
+"""Reading one file: its observations, as rows of INGEST."""

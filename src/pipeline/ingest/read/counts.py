@@ -1,50 +1,56 @@
-"""Whether rates are counts, by their errors: a background, a weight or a correction shows in them."""
+"""Whether rates are Poisson counts, by their errors. A background, a weight or a correction shows in them."""
 
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
+from pipeline.ingest.keyword import is_true
+
 ENOUGH = 1 << 16
-"""Bins that are looked at; of more, every second, third, … one."""
+"""About this many bins are looked at: of more, every second, third, … one."""
 
 _ALIKE = 1e-3
-"""By how much the noise of the errors may differ from that of counts, relative."""
+"""Relative difference allowed between the noise of the errors and that of counts."""
 
 _MOST = 0.98
-"""Part of the bins that has to agree; a few may be of another kind, as those at the ends."""
+"""Fraction of the bins that has to agree; a few, for example at the ends, may differ."""
 
 _WHOLE = 0.02
-"""How far from a whole number counts may be, but for the precision they are written with."""
+"""Largest distance of counts from a whole number, beyond the precision that they are written with."""
 
 _TELLING = 0.2
-"""How far at most: numbers at random are within it in less than half of the bins."""
+"""Largest distance with any precision: less than half of random numbers are within it."""
 
 _SINGLE = 1e-6
 """Relative precision of numbers that were once in single precision, and were multiplied since."""
 
 _FEW = 20_000
-"""Counts in a bin up to which neighbouring numbers are told from a ratio in single precision."""
+"""Largest counts in a bin for which a ratio in single precision tells neighbouring numbers apart."""
+
+Form = Callable[[np.ndarray], np.ndarray]
+"""An estimate of the error of counts."""
 
 _ONE_SIGMA = float(ndtr(1.0))
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What the errors of a light curve say of its noise.
+    """The noise of a light curve, by its errors.
 
     Attributes
     ----------
     counting : bool
         Whether rate times bin width are Poisson counts.
     gross : bool
-        Whether the rates are of counts that nothing was subtracted from, be they multiplied by a
-        correction or exposed unevenly.
+        Whether nothing was subtracted from the counts. They may be multiplied by a correction, or exposed
+        unevenly.
     rate_err : ndarray, shape (n,) or (0,)
-        Errors whose mean square is the variance of the noise: those given, but the square roots of
-        the counts where those given are another estimate of the error of counts.
+        Errors whose mean square is the variance of the noise: the given ones, or the square roots of the
+        counts if the given ones are another estimate of the error of counts.
     """
 
     counting: bool
@@ -53,37 +59,24 @@ class Noise:
 
 
 _SUBTRACTED = ("BACKAPP", "BKGAPP", "BACKSUB", "BKGSUB", "BACKCORR")
-_TRUE = frozenset({"T", "TRUE", "Y", "YES", "ON", "DONE", "APPLIED", "COMPLETE"})
 
 
-def is_true(value) -> bool:
-    """Return whether the value of a keyword says yes: T, 1, 1.0, 'T', 'YES'."""
-    if isinstance(value, str):
-        value = value.strip().upper()
-        if value in _TRUE:
-            return True
-    try:
-        return float(value) == 1
-    except (TypeError, ValueError):
-        return False
+def is_net(header: Mapping[str, Any]) -> bool:
+    """Return whether keywords say that the background was subtracted from a light curve.
 
-
-def is_net(header: Mapping) -> bool:
-    """Return whether the background was subtracted from a light curve, by its keywords.
-
-    Those that do not say so may be silent about it: only the errors tell that a rate is not net.
+    A net light curve may lack these keywords. That a rate is not net, only the errors can tell.
     """
-    said = str(header.get("HDUCLAS2", "")).strip().upper()
-    return said == "NET" or any(is_true(header.get(key)) for key in _SUBTRACTED)
+    kind = str(header.get("HDUCLAS2", "")).strip().upper()
+    return kind == "NET" or any(is_true(header.get(key)) for key in _SUBTRACTED)
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndarray) -> Noise:
-    """Tell from the errors of rates whether they are Poisson counts.
+    """Find out from the errors of rates whether they are Poisson counts.
 
-    The variance of counts is the counts: ``rate_err**2 * dt == rate`` in each bin. After a
-    subtraction it is more than the rate, and after a correction it is as much more as the rate. Whole
-    numbers tell raw counts from a net rate with errors that somebody took from the net rate.
+    The variance of counts is the number of counts: ``rate_err**2 * dt == rate`` in each bin. After a
+    subtraction it is larger than the rate; after a correction both are larger by the same factor. Raw counts
+    are whole numbers, unlike a net rate whose errors were computed from the net rate.
 
     Parameters
     ----------
@@ -92,14 +85,14 @@ def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndar
     dt : float
         Width of a bin, s.
     fracexp : ndarray, shape (n,) or (0,)
-        Fraction of each bin exposed; empty if unknown.
+        Exposed fraction of each bin; empty if unknown.
 
     Notes
     -----
-    Estimates of the error of N counts that are known, for rates that are multiplied by a correction too: the square roots of N, N + 1/4, N + 3/4 and
-    N + 1; 1 + sqrt(N + 3/4) (Gehrels 1986, ApJ 303, 336); 1/2 + sqrt(N + 1/4); and half the 68.3 %
-    interval of Garwood (1936), as Stingray's. All but the first overstate the noise: 2 mean(error^2)
-    would be 1.8 times too much at N = 10 by Gehrels's.
+    These estimates of the error of N counts are recognised, also for rates that are multiplied by a
+    correction: the square roots of N, N + 1/4, N + 3/4 and N + 1; 1 + sqrt(N + 3/4) (Gehrels 1986, ApJ 303,
+    336); 1/2 + sqrt(N + 1/4); and half the 68.3 % interval of Garwood (1936), as Stingray writes it. All but
+    the first overestimate the noise: with Gehrels's, 2 mean(error^2) is 1.8 times too large at N = 10.
     """
     if not len(rate_err):
         return Noise(False, False, rate_err)
@@ -119,39 +112,39 @@ def of_curve(rate: np.ndarray, rate_err: np.ndarray, dt: float, fracexp: np.ndar
         blur = 0.6 * _resolution(error) * exposure
         form = next((f for f in _FORMS if _agree(error * exposure, f(np.rint(number)), blur)), None)
         if form is not None:
-            exact = _none_of_nothing(rate, rate_err)
+            exact = _zero_without_counts(rate, rate_err)
             if form is not np.sqrt or np.any(blur > _ALIKE * np.sqrt(number)):
                 whole = dt * (np.where(fracexp > 0, fracexp, np.nan) if len(fraction) > 1 else 1.0)
                 exact = np.sqrt(np.maximum(rate, 0.0) / whole)
             return Noise(_is_alike(rate[some], exact[some], dt), True, exact)
     if _are_whole((value / error) ** 2, np.zeros(1)):
-        return Noise(False, True, _none_of_nothing(rate, rate_err))
+        return Noise(False, True, _zero_without_counts(rate, rate_err))
     for form in _FORMS[1:]:
         if np.mean(_number_by(form, value / error) > 0) >= _MOST:
             number = _number_by(form, rate / np.where(rate_err > 0, rate_err, np.nan))
             exact = np.where(number > 0, rate / np.sqrt(number), rate_err)
-            return Noise(False, True, _none_of_nothing(rate, exact))
+            return Noise(False, True, _zero_without_counts(rate, exact))
     return Noise(False, False, rate_err)
 
 
-def _none_of_nothing(rate, rate_err) -> np.ndarray:
-    """Return errors of counts that are 0 where there is none: a mean of N is the mean of its variance."""
-    nothing = (rate == 0) & (rate_err > 0)
-    return np.where(nothing, 0.0, rate_err) if nothing.any() else rate_err
+def _zero_without_counts(rate: np.ndarray, rate_err: np.ndarray) -> np.ndarray:
+    """Return errors that are 0 where there is no count, so that their mean square is the mean number of counts."""
+    empty = (rate == 0) & (rate_err > 0)
+    return np.where(empty, 0.0, rate_err) if empty.any() else rate_err
 
 
 @functools.lru_cache(maxsize=16)
-def _ratios(form) -> tuple[np.ndarray, np.ndarray]:
-    """Return numbers of counts, and each in errors by an estimate, which increases with it."""
+def _ratios(form: Form) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers of counts, and the increasing ratio of each to its error by an estimate."""
     number = np.arange(1.0, _FEW)
     return number, number / form(number)
 
 
-def _number_by(form, ratio: np.ndarray) -> np.ndarray:
-    """Return the counts whose ratio to their error by an estimate is as given; NaN where it is of none.
+def _number_by(form: Form, ratio: np.ndarray) -> np.ndarray:
+    """Return the counts that have a given ratio to their error by an estimate; NaN where no counts have it.
 
-    A correction does not change the ratio. Those of neighbouring numbers differ by some 1/(2 N), so
-    that up to `_FEW` counts can be told.
+    A correction does not change the ratio. The ratios of neighbouring numbers differ by about 1/(2 N), so that
+    up to `_FEW` counts can be told apart.
     """
     number, known = _ratios(form)
     place = np.clip(np.searchsorted(known, ratio), 1, len(known) - 1)
@@ -163,7 +156,7 @@ def _number_by(form, ratio: np.ndarray) -> np.ndarray:
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def are_counts(values: np.ndarray) -> bool:
-    """Return whether finite values are whole numbers and none of them negative, not all zero."""
+    """Return whether finite values are whole numbers, none of them negative, and not all zero."""
     known = values[np.isfinite(values)]
     whole = len(known) and not (known < 0).any() and _are_whole(known[known > 0], np.zeros(1))
     return bool(whole)
@@ -189,8 +182,8 @@ def errors_of(rate: np.ndarray, dt: float, fracexp: np.ndarray) -> np.ndarray:
     return np.empty(0)
 
 
-def _resolution(values) -> float:
-    """Return what values are rounded to, a power of ten; 0 where they have more than eight decimals."""
+def _resolution(values: np.ndarray) -> float:
+    """Return the power of ten that values are rounded to; 0 if they have more than eight decimals."""
     for decimals in range(9):
         scaled = values * 10.0**decimals
         if np.all(np.abs(scaled - np.rint(scaled)) <= 1e-9 * np.maximum(scaled, 1)):
@@ -198,8 +191,8 @@ def _resolution(values) -> float:
     return 0.0
 
 
-def _are_whole(number, spread) -> bool:
-    """Return whether positive numbers are whole, known to `spread` and in single precision."""
+def _are_whole(number: np.ndarray, spread: np.ndarray) -> bool:
+    """Return whether positive numbers are whole, within `spread` and single precision."""
     if not len(number):
         return False
     blur = np.where(spread < _TELLING, spread, 0.0)
@@ -208,13 +201,14 @@ def _are_whole(number, spread) -> bool:
     return bool(np.mean(whole) >= _MOST and np.median(number) < _TELLING / _SINGLE)
 
 
-def _agree(error, expected, blur) -> bool:
+def _agree(error: np.ndarray, expected: np.ndarray, blur: np.ndarray) -> bool:
+    """Return whether nearly all errors are as expected, within the precision that they are written with."""
     allowed = _ALIKE * expected + np.where(blur < _TELLING * expected / 4, blur, 0.0)
     return bool(np.mean(np.abs(error - expected) <= allowed) >= _MOST)
 
 
-def _is_alike(rate, rate_err, dt) -> bool:
-    """Return whether the noise of errors is that of the counts in a light curve."""
+def _is_alike(rate: np.ndarray, rate_err: np.ndarray, dt: float) -> bool:
+    """Return whether the noise of the errors is that of the counts in a light curve."""
     finite = np.isfinite(rate) & np.isfinite(rate_err)
     total = float(np.sum(rate[finite]))
     return abs(float(np.sum(rate_err[finite] ** 2)) * dt - total) <= _ALIKE * total
@@ -228,7 +222,7 @@ def _garwood(number: np.ndarray) -> np.ndarray:
     return ((upper - lower) / 2)[place]
 
 
-_FORMS: tuple[Callable, ...] = (
+_FORMS: tuple[Form, ...] = (
     np.sqrt,
     lambda n: 1 + np.sqrt(n + 0.75),
     _garwood,

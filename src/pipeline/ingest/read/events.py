@@ -40,7 +40,7 @@ class Events:
     flags: Flag
 
 
-def select(
+def in_good_time(
     time: np.ndarray,
     energy: np.ndarray | None,
     gti: np.ndarray,
@@ -56,12 +56,12 @@ def select(
     energy : ndarray, shape (n,), or None
         Energies, keV; None if unknown.
     gti : ndarray, shape (m, 2)
-        Merged good time intervals on the same scale. Where there are none, the span of the times is used
-        instead, without gaps that are far longer than chance allows.
+        Merged good time intervals on the same scale. If there are none, the span of the times is used,
+        without gaps that are far longer than by chance.
     band : (float, float), optional
         Energies to keep, keV. Not applied where energies are unknown.
     tick : float, optional
-        Spacing of the frames that times are in the middle of, s; 0 if there are none.
+        Spacing of the frames of the detector, s; 0 if there are none.
 
     Raises
     ------
@@ -70,26 +70,11 @@ def select(
     """
     if not len(time):
         raise Rejected(Status.NO_DATA, "the event list has no rows: nothing was detected")
-    flags = Flag(0)
-    if not good_time.in_order(time):
-        finite = np.isfinite(time)
-        if not finite.any():
-            raise Rejected(Status.BAD_TIME, NO_TIME)
-        if not finite.all():
-            flags |= Flag.TIMES_DROPPED
-        if not good_time.in_order(time[finite]):
-            flags |= Flag.UNSORTED
-        order = np.flatnonzero(finite)[np.argsort(time[finite], kind="stable")]
-        time = time[order]
-        energy = None if energy is None else energy[order]
+    time, energy, flags = _in_order(time, energy)
     if len(gti):
         keep = good_time.inside_in_order(time, gti)
         if not keep.any():
-            raise Rejected(
-                Status.NO_DATA,
-                f"none of {len(time)} events lies in the good time intervals ({len(gti)} from "
-                f"{gti[0, 0]:.10g} to {gti[-1, 1]:.10g} s, {good_time.total(gti):g} s in all): mend them",
-            )
+            raise Rejected(Status.NO_DATA, _outside(time, gti))
     else:
         gti = good_time.of_times(time) + np.array([-tick / 2, tick / 2])
         flags |= Flag.NO_GTI | (Flag.GTI_FROM_DATA if len(gti) > 1 else Flag(0))
@@ -99,7 +84,7 @@ def select(
         energy = np.empty(0)
     elif band is not None:
         keep &= (energy >= band[0]) & (energy < band[1])
-    if not keep.any():
+    if band is not None and not keep.any():
         raise Rejected(
             Status.NO_DATA,
             f"none of {len(time)} events lies in the band {band[0]:g}-{band[1]:g} keV: "
@@ -110,3 +95,27 @@ def select(
         energy = energy[keep] if len(energy) else energy
     start = gti[0, 0]
     return Events(start, time - start, energy.astype(np.float32), gti - start, flags)
+
+
+def _in_order(
+    time: np.ndarray, energy: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, Flag]:
+    """Return the finite times in order, their energies, and what was wrong with the order."""
+    if good_time.in_order(time):
+        return time, energy, Flag(0)
+    finite = np.isfinite(time)
+    if not finite.any():
+        raise Rejected(Status.BAD_TIME, NO_TIME)
+    flags = Flag(0) if finite.all() else Flag.TIMES_DROPPED
+    if not good_time.in_order(time[finite]):
+        flags |= Flag.UNSORTED
+    order = np.flatnonzero(finite)[np.argsort(time[finite], kind="stable")]
+    return time[order], None if energy is None else energy[order], flags
+
+
+def _outside(time: np.ndarray, gti: np.ndarray) -> str:
+    """Say that no event lies in the good time intervals."""
+    return (
+        f"none of {len(time)} events lies in the good time intervals ({len(gti)} from "
+        f"{gti[0, 0]:.10g} to {gti[-1, 1]:.10g} s, {good_time.total(gti):g} s in all): mend them"
+    )

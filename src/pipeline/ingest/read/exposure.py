@@ -1,4 +1,4 @@
-"""Exposures of the bins of a light curve: in seconds, as a fraction, or relative to each other."""
+"""Exposures of the bins of a light curve, given in seconds, as a fraction, or relative to each other."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ import numpy as np
 from pipeline.ingest.times import time_units
 
 COLUMNS = ("FRACEXP", "EXPOSURE", "TIMEDEL")
-"""Columns that say how long, or how much, a bin was exposed, the best first."""
+"""Columns with the exposure of a bin, the best first."""
 
 _OVER = 1.1
-"""A bin cannot be exposed longer than this part of its width; a little is rounding."""
+"""Largest possible exposure of a bin relative to its width; the excess over 1 allows for rounding."""
 
 _PERCENT = frozenset({"%", "percent"})
 _PERCENTS = 10.0
-"""Exposed fraction above which it is in percent."""
+"""Exposed fractions with a larger median are in percent."""
 
 _LEAST = 0.01
-"""Relative exposure below which a bin has none."""
+"""A bin with a smaller relative exposure was not exposed."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Exposure:
     Attributes
     ----------
     fraction : ndarray, shape (n,) or (0,)
-        Fraction of the width of each bin; of a relative exposure, times its median.
+        Exposed fraction of the width of each bin; a relative exposure divided by its median.
     relative : bool
-        Whether they say only which bins were exposed more than others: products of area and time,
-        or sums over detectors.
+        Whether exposures only tell which bins were exposed more than others: they are products of area and
+        time, or sums over detectors.
     """
 
     fraction: np.ndarray
@@ -53,15 +53,15 @@ def of_column(name: str, values: np.ndarray, unit: str, dt: float) -> Exposure:
 
     Notes
     -----
-    Without a unit, an EXPOSURE of at most 1 is a fraction in bins of 2 s and more; seconds where
-    it fits into a bin; else relative. FRACEXP in percent is one whose median is above 10.
+    An EXPOSURE without a unit is a fraction if it is at most 1 and bins are 2 s or longer; it is in seconds if
+    it fits into a bin; else it is relative. A FRACEXP whose median is above 10 is in percent.
     """
     values = values.astype(float, copy=False)
     unit = unit.strip()
     if name == "FRACEXP" and unit not in _PERCENT and np.fmax.reduce(values) <= _PERCENTS:
         return Exposure(values)
     known = values[np.isfinite(values) & (values > 0)]
-    if not len(known):  # nothing is said, or that nothing was exposed
+    if not len(known):  # no exposure is given, or all are zero
         return Exposure(values if np.any(values == 0) else np.empty(0))
     middle = float(np.median(known))
     if name == "FRACEXP":
@@ -78,13 +78,14 @@ def of_column(name: str, values: np.ndarray, unit: str, dt: float) -> Exposure:
     return Exposure(_relative(values, middle), relative=True)
 
 
-def _seconds(unit) -> float | None:
-    """Return the seconds in a unit of time, None if it is empty or is not one."""
+def _seconds(unit: str) -> float | None:
+    """Return the seconds in a unit of time, None if it is empty or is no unit of time."""
     found = time_units.parse(unit) if unit.strip() else None
     return None if found is None or found.epoch else found.seconds
 
 
-def _relative(values, middle) -> np.ndarray:
+def _relative(values: np.ndarray, middle: float) -> np.ndarray:
+    """Return exposures relative to a middle one, NaN for a bin with next to none."""
     relative = values / middle
     return np.where(relative >= _LEAST, relative, np.nan)
 

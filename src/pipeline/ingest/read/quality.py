@@ -1,7 +1,8 @@
-"""Columns of quality: which rows a file, or whoever made it, says are bad."""
+"""Columns of quality: the rows that a file marks as bad."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
 
 BITS = ("SAP_QUALITY", "QUALITY", "PIXEL_QUALITY", "TESS_FLAGS", "DQUALITY")
-"""Columns of which some bits are bad by a mission's table (`missions`), all of them elsewhere."""
+"""Columns of bits. Some bits are bad if `missions.registry` has them for the mission; else all bits are."""
 
 _ROOTS = ("QUALITY", "QUAL", "DQ", "DQF", "CATFLAGS")
 _BAD = ("FLAG", "FLAGS", "BAD", "INVALID", "REJECT", "REJECTED", "OUTLIER", "EXCLUDED")
@@ -19,7 +20,7 @@ _EITHER = ("MASK",)
 
 
 def _called(name: str, roots: Collection[str]) -> bool:
-    """Return whether a column has one of the names, with what is put before and after them."""
+    """Return whether a column has one of the names, with a usual prefix or suffix."""
     for prefix in ("IS_", "IS", "DATA_", "DATA", "QUALITY_", "QUAL_", "Q_", "Q"):
         if name.startswith(prefix) and name.removeprefix(prefix) in roots:
             return True
@@ -40,17 +41,21 @@ _BAD_WORDS = frozenset(
 _TRUE, _FALSE = frozenset({"t", "true", "y", "yes"}), frozenset({"f", "false", "n", "no"})
 
 
+Value = bool | int | float | str
+"""A value in a column of quality."""
+
+
 @dataclass(frozen=True)
 class Quality:
-    """What a column of quality says.
+    """Which rows a column of quality marks as bad.
 
     Attributes
     ----------
     bad : ndarray of bool, shape (n,)
         Rows that are bad.
     known : bool
-        Whether it is known which of its values are good; if not, no row is bad, or all but those with
-        the commoner one of two values are.
+        Whether it is known which of its values are good. If not, no row is bad, or the rows with the rarer one
+        of two values are.
     """
 
     bad: np.ndarray
@@ -60,7 +65,7 @@ class Quality:
 def of_column(
     name: str,
     values: np.ndarray,
-    good: Sequence = (),
+    good: Sequence[Value] = (),
     bad_bits: int = 0,
     asked: bool = False,
 ) -> Quality:
@@ -73,9 +78,9 @@ def of_column(
     values : ndarray, shape (n,) or (n, k)
         Numbers, booleans, words or bits. A row of several values is bad if one of them is.
     good : sequence of bool, int, float or str, optional
-        Values that are good, where somebody said them.
+        Values that are good, if the configuration has them.
     bad_bits : int, optional
-        Bits that make a row bad; 0: a row is bad whose value is not 0.
+        Bits that make a row bad; 0: a row is bad if its value is not 0.
     asked : bool, optional
         Whether the configuration names the column as one of quality.
 
@@ -87,9 +92,10 @@ def of_column(
 
     Notes
     -----
-    A number that is not 0 is bad, one that is undefined (NaN, TNULL) too. Of words, G, good, OK and 0 are good.
-    Of booleans the name of the column says which is: ``BAD``, ``FLAG``; ``GOOD``, ``VALID``. Where it does
-    not (``MASK``, ``QUALITY``), the commoner one is taken for good, and `known` is false.
+    Numbers other than 0 are bad, and so are undefined ones (NaN, TNULL). The words G, good, OK and 0 are good.
+    For booleans the name of the column tells: true is bad in ``BAD`` and ``FLAG``, good in ``GOOD`` and
+    ``VALID``. Where the name does not tell (``MASK``, ``QUALITY``), the commoner value is taken for good, and
+    `known` is false.
     """
     values = np.asarray(values)
     name = name.strip().upper()
@@ -110,11 +116,12 @@ def of_column(
                 "which are good",
             )
         return Quality(np.zeros(len(values), dtype=bool), known=False)
-    bad = result.bad
-    return Quality(bad.any(axis=tuple(range(1, bad.ndim))), result.known)
+    axes = tuple(range(1, result.bad.ndim))
+    return replace(result, bad=np.any(result.bad, axis=axes)) if axes else result
 
 
-def _of_numbers(name, values, bad_bits) -> Quality | None:
+def _of_numbers(name: str, values: np.ndarray, bad_bits: int) -> Quality | None:
+    """Read numbers; None if they are not whole."""
     defined = np.isfinite(values)
     if _called(name, _LIMITS) and not set(np.unique(values[defined])) <= {0, 1}:
         return Quality(np.zeros(values.shape, dtype=bool))  # the limits themselves
@@ -131,7 +138,7 @@ def _of_numbers(name, values, bad_bits) -> Quality | None:
     return Quality((values != 0) | ~defined)
 
 
-def _of_booleans(name, values, undefined=False) -> Quality:
+def _of_booleans(name: str, values: np.ndarray, undefined: np.ndarray | bool = False) -> Quality:
     if values.ndim > 1 or _called(name, (*_BAD, *_LIMITS)):
         return Quality(values | undefined)
     if _called(name, _GOOD):
@@ -139,13 +146,15 @@ def _of_booleans(name, values, undefined=False) -> Quality:
     return _commoner(values, undefined)
 
 
-def _commoner(values, undefined) -> Quality:
-    """Take the commoner of two values for good; all that are the same are good."""
+def _commoner(values: np.ndarray, undefined: np.ndarray | bool) -> Quality:
+    """Take the commoner of two values for good; if there is only one value, it is good."""
     usual = 2 * np.count_nonzero(values) > values.size
-    return Quality((values != usual) | undefined, known=bool(np.all(values == usual)))
+    other = np.not_equal(values, usual)
+    return Quality(other | undefined, known=not other.any())
 
 
-def _of_words(name, values, good) -> Quality | None:
+def _of_words(name: str, values: np.ndarray, good: Sequence[Value]) -> Quality | None:
+    """Read words; None if it is not known which of them are good."""
     words = np.char.lower(np.char.strip(_text(values)))
     if good:
         return Quality(~np.isin(words, [str(word).strip().lower() for word in good]))
@@ -162,24 +171,22 @@ def _of_words(name, values, good) -> Quality | None:
     return None if numbers is None else _of_numbers(name, numbers, 0)
 
 
-def _text(values) -> np.ndarray:
+def _text(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "S":
         return np.char.decode(values, "ascii", "replace")
     return values.astype(str)
 
 
-def _as_numbers(words) -> np.ndarray | None:
+def _as_numbers(words: np.ndarray) -> np.ndarray | None:
     try:
         return np.where(words == "", "nan", words).astype(float)
     except ValueError:
         return None
 
 
-def _is_one_of(values, good) -> np.ndarray:
+def _is_one_of(values: np.ndarray, good: Sequence[Value]) -> np.ndarray:
     numbers = []
     for one in good:
-        try:
+        with suppress(ValueError):
             numbers.append(float(one))
-        except ValueError:
-            continue
     return np.isin(values.astype(float), numbers)

@@ -1,21 +1,23 @@
-"""Power spectra that were written as XSPEC spectra, channels in frequency, or with frequencies."""
+"""Power spectra from channels, as XSPEC spectra have them, or from frequencies; their averages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipeline.ingest.missions.calibration import Bounds
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Flag, Status
 
 _NOTHING = np.zeros(0)
 _TOLERANCE = 0.01
-"""Part of its width that a bin may reach into the next one, as edges are rounded."""
+"""Fraction of its width by which a bin may reach into the next one, because edges are rounded."""
 
 _TOLERANCE_OF_TABLES = 0.1
-"""The same of edges that people write, to a few digits."""
+"""The same for edges that are written to a few digits."""
 
 _HOLE = 0.1
-"""Part of the width of a bin that may be missing between the raw powers that are averaged in it."""
+"""Fraction of the width of a bin that may be missing between the raw powers that are averaged in it."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class Spectrum:
     flags : Flag
         TIMES_DROPPED where bins were left out.
     n : ndarray, shape (n,) or (0,)
-        Raw ordinates that were averaged, where a column says it.
+        Number of raw ordinates that were averaged; empty if there is no column of it.
     noise : ndarray, shape (n,) or (0,)
-        Noise level, where a column says it.
+        Noise level; empty if there is no column of it.
     """
 
     frequency_lo: np.ndarray
@@ -45,26 +47,31 @@ class Spectrum:
     noise: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
-def convert(
+@dataclass(frozen=True)
+class Edges:
+    """Lower and upper edges of bins, shape (n,) each, Hz."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def of_channels(
     channel: np.ndarray,
     counts: np.ndarray,
     error: np.ndarray,
     bad: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray, np.ndarray],
-    noise: float | None,
+    bounds: Bounds,
 ) -> Spectrum:
     """Turn counts a channel into power density.
 
     Parameters
     ----------
     channel, counts, error : ndarray, shape (n,)
-        Channel numbers, and the power times the width of the bin in each with its error.
+        Numbers of the channels; in each the power times the width of the bin, and its error.
     bad : ndarray of bool, shape (n,)
         Channels marked as bad.
-    bounds : (channel, lower, upper) of ndarray, shape (m,)
-        Channel numbers and their edges: Hz, though XSPEC labels them keV.
-    noise : float or None
-        Noise level that had been subtracted and is added again; None if unknown.
+    bounds : Bounds
+        The channels of the response; their edges are in Hz, though XSPEC labels them keV.
 
     Raises
     ------
@@ -72,8 +79,11 @@ def convert(
         BAD_SPECTRUM when the response has no channel of the spectrum, bins overlap, or no bin can be
         used.
     """
-    order = np.argsort(bounds[0], kind="stable")
-    known, lower, upper = (np.asarray(b, dtype=float)[order] for b in bounds)
+    order = np.argsort(bounds.channel, kind="stable")
+    known, lower, upper = (
+        np.asarray(column, dtype=float)[order]
+        for column in (bounds.channel, bounds.lower, bounds.upper)
+    )
     place = np.minimum(np.searchsorted(known, channel), len(known) - 1)
     matched = known[place] == channel
     if not matched.any():
@@ -94,14 +104,18 @@ def convert(
     by_frequency = np.argsort(lo[good], kind="stable")
     start, stop = lo[good][by_frequency], hi[good][by_frequency]
     _refuse_overlaps(start, stop, "mend EBOUNDS of the response")
-    columns = (lo[good], hi[good], counts[good] / width + (noise or 0.0), error[good] / width)
-    flags = Flag(0) if good.all() else Flag.TIMES_DROPPED
-    return Spectrum(*(c[by_frequency] for c in columns), flags)
+    return Spectrum(
+        frequency_lo=start,
+        frequency_hi=stop,
+        power=(counts[good] / width)[by_frequency],
+        power_err=(error[good] / width)[by_frequency],
+        flags=Flag(0) if good.all() else Flag.TIMES_DROPPED,
+    )
 
 
 def with_frequencies(
     frequency: np.ndarray | None,
-    edges: tuple[np.ndarray | None, np.ndarray | None],
+    edges: Edges | None,
     power: np.ndarray,
     error: np.ndarray,
     n: np.ndarray = _NOTHING,
@@ -112,13 +126,13 @@ def with_frequencies(
     Parameters
     ----------
     frequency : ndarray, shape (n,), or None
-        Where the powers are, Hz; None where there are edges.
-    edges : (ndarray, ndarray) of shape (n,), or (None, None)
-        Lower and upper edges of the bins, Hz; None: half-way to the neighbours.
+        Frequencies of the powers, Hz; None if there are edges.
+    edges : Edges or None
+        Edges of the bins; None: half-way to the neighbours.
     power : ndarray, shape (n,)
         Power density.
     error, n, noise : ndarray, shape (n,) or (0,)
-        Its error, its number of ordinates and its noise level, as far as there are columns of them.
+        Its error, its number of ordinates and its noise level; empty if there is no column of them.
 
     Raises
     ------
@@ -126,7 +140,10 @@ def with_frequencies(
         BAD_SPECTRUM when no bin can be used.
     """
     power = np.asarray(power, float)
-    lo, hi = edges if edges[0] is not None else _half_way(frequency)
+    if edges is None:
+        assert frequency is not None
+        edges = _half_way(frequency)
+    lo, hi = edges.lower, edges.upper
     good = np.isfinite(power) & np.isfinite(lo) & np.isfinite(hi) & (hi > lo) & (hi > 0)
     if frequency is not None:
         good &= frequency > 0  # at 0 is the mean
@@ -143,19 +160,21 @@ def with_frequencies(
         )
     order = np.flatnonzero(good)[np.argsort(lo[good], kind="stable")]
     _refuse_overlaps(lo[order], hi[order], "mend its frequencies", _TOLERANCE_OF_TABLES)
-    columns = (
-        np.maximum(lo[order], 0.0),
-        hi[order],
-        power[order],
-        error[order] if len(error) else error,
+    return Spectrum(
+        frequency_lo=np.maximum(lo[order], 0.0),
+        frequency_hi=hi[order],
+        power=power[order],
+        power_err=error[order] if len(error) else error,
+        flags=Flag(0) if good.all() else Flag.TIMES_DROPPED,
+        n=np.asarray(n[order] if len(n) else np.zeros(0), float),
+        noise=np.asarray(noise[order] if len(noise) else np.zeros(0), float),
     )
-    flags = Flag(0) if good.all() else Flag.TIMES_DROPPED
-    beside = (column[order] if len(column) else np.zeros(0) for column in (n, noise))
-    return Spectrum(*columns, flags, *(np.asarray(column, float) for column in beside))
 
 
-def _refuse_overlaps(start, stop, remedy, tolerance=_TOLERANCE) -> None:
-    """Raise Rejected where a bin, of those in order, reaches into the next one."""
+def _refuse_overlaps(
+    start: np.ndarray, stop: np.ndarray, remedy: str, tolerance: float = _TOLERANCE
+) -> None:
+    """Raise Rejected where a bin reaches into the next one; bins are in order."""
     width = np.minimum(stop[1:] - start[1:], stop[:-1] - start[:-1])
     overlaps = np.flatnonzero(stop[:-1] - start[1:] > tolerance * width)
     if len(overlaps):
@@ -166,22 +185,33 @@ def _refuse_overlaps(start, stop, remedy, tolerance=_TOLERANCE) -> None:
         )
 
 
-def about(frequency, half_width) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-    """Return the edges of bins by their half-widths; none where a half-width is not positive."""
+def about(frequency: np.ndarray, half_width: np.ndarray) -> Edges | None:
+    """Return the edges of bins by their half-widths; None if a half-width is not positive."""
     if not (np.isfinite(half_width) & (half_width > 0)).all():
-        return None, None
-    return frequency - half_width, frequency + half_width
+        return None
+    return Edges(frequency - half_width, frequency + half_width)
 
 
 def density(raw: Spectrum) -> Spectrum:
-    """Return a power spectrum of which the powers, and what is in their unit, were times the width."""
+    """Return a power spectrum with powers, errors and noise levels divided by the widths of the bins."""
     width = raw.frequency_hi - raw.frequency_lo
     columns = {name: getattr(raw, name) for name in ("power", "power_err", "noise")}
     return replace(raw, **{name: c / width for name, c in columns.items() if len(c)})
 
 
-def selected(raw: Spectrum, ranges, mask) -> Spectrum:
-    """Return the bins that lie in one of some ranges (all, where there are none) and touch no mask, Hz.
+def selected(
+    raw: Spectrum, ranges: Sequence[tuple[float, float]], mask: Sequence[tuple[float, float]]
+) -> Spectrum:
+    """Return the bins of a power spectrum that are wanted.
+
+    Parameters
+    ----------
+    raw : Spectrum
+        The power spectrum.
+    ranges : sequence of (float, float)
+        The middle of a bin must lie in one of these, Hz; empty: all bins.
+    mask : sequence of (float, float)
+        A bin must not touch any of these, Hz.
 
     Raises
     ------
@@ -203,7 +233,7 @@ def selected(raw: Spectrum, ranges, mask) -> Spectrum:
     return replace(raw, **kept)
 
 
-def _half_way(frequency) -> tuple[np.ndarray, np.ndarray]:
+def _half_way(frequency: np.ndarray) -> Edges:
     """Return the edges of bins half-way between frequencies, which may be in any order."""
     known = np.unique(frequency[np.isfinite(frequency)])
     if len(known) < 2:
@@ -213,11 +243,11 @@ def _half_way(frequency) -> tuple[np.ndarray, np.ndarray]:
     upper = np.concatenate([middle, [2 * known[-1] - middle[-1]]])
     place = np.clip(np.searchsorted(known, frequency), 0, len(known) - 1)
     there = np.isfinite(frequency)
-    return tuple(np.where(there, edge[place], np.nan) for edge in (lower, upper))
+    return Edges(np.where(there, lower[place], np.nan), np.where(there, upper[place], np.nan))
 
 
 def average(raw: Spectrum, size: int) -> Spectrum:
-    """Average raw powers of neighbouring bins, `size` at a time; what is left at the end is dropped."""
+    """Average raw powers of neighbouring bins, `size` at a time; an incomplete last average is dropped."""
     count = len(raw.power) // size
     if size == 1 or not count:
         return raw
@@ -231,8 +261,8 @@ def average(raw: Spectrum, size: int) -> Spectrum:
 def rebinned(raw: Spectrum, fraction: float, least: int) -> tuple[Spectrum, np.ndarray]:
     """Average raw powers in bins whose width grows with their frequency.
 
-    No bin reaches over a hole in the frequencies that is wider than a tenth of the bin, as a mask leaves. What
-    is left at the end, or before a hole, is a bin if it holds `least` raw powers, and else dropped.
+    No bin reaches over a hole in the frequencies that is wider than a tenth of the bin, such as a mask leaves.
+    The last powers, and those before a hole, are a bin if they are `least` or more; else they are dropped.
 
     Parameters
     ----------
@@ -241,39 +271,40 @@ def rebinned(raw: Spectrum, fraction: float, least: int) -> tuple[Spectrum, np.n
     fraction : float
         Width of a bin over the frequency at its start.
     least : int
-        Raw powers in a bin, at least.
+        Least number of raw powers in a bin.
 
     Returns
     -------
     Spectrum
         Of shape (bins,): the mean of the raw powers in each bin.
     ndarray, shape (bins,)
-        How many they are.
+        Number of raw powers in each bin.
 
     Raises
     ------
     Rejected
-        BAD_SPECTRUM when no `least` raw powers lie side by side.
+        BAD_SPECTRUM when there are no `least` raw powers side by side.
     """
     lo, hi = raw.frequency_lo, raw.frequency_hi
     spacing = float(np.median(hi - lo))
     width = np.maximum(fraction * (lo + hi) / 2, least * spacing)
     holes = 1 + np.flatnonzero(lo[1:] - hi[:-1] > _HOLE * width[1:])
-    first, last = [], []
+    starts: list[int] = []
+    stops: list[int] = []
     for start, stop in zip([0, *holes], [*holes, len(lo)], strict=True):
         at = start
         while at + least <= stop:
-            # a width that is a whole number of spacings is not to miss its last power by rounding
+            # half a spacing more: rounding must not lose the last power of a whole number of spacings
             end = np.searchsorted(hi[at:stop], lo[at] + width[at] + spacing / 2, side="right")
-            first.append(at)
+            starts.append(at)
             at = min(at + max(int(end), least), stop)
-            last.append(at)
-    if not first:
+            stops.append(at)
+    if not starts:
         raise Rejected(
             Status.BAD_SPECTRUM,
             f"no {least} raw powers lie side by side: lower ingest.tables.average or oversampling",
         )
-    first, last = np.array(first), np.array(last)
+    first, last = np.array(starts), np.array(stops)
     total = np.concatenate([[0.0], np.cumsum(raw.power)])
     mean = (total[last] - total[first]) / (last - first)
     bins = replace(raw, frequency_lo=lo[first], frequency_hi=hi[last - 1], power=mean)

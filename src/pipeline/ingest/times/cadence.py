@@ -1,6 +1,11 @@
-"""How far apart the bins of a light curve are, by their times, which may be rounded."""
+"""The width and the spacing of the bins of a light curve, by keywords and by times, which may be rounded."""
+
+from dataclasses import dataclass
 
 import numpy as np
+
+from pipeline.ingest.times.keywords import TimeKeywords
+from pipeline.times import DAY
 
 _WINDOWS = (64, 16)
 _RUNS, _RUN = 32, 2048
@@ -9,14 +14,16 @@ _LONG = 4.0
 _SAME = 1e-3
 _ROUNDED = 1.25
 _COARSE, _NEAR, _TWO = 0.1, 0.01, 0.05
+_SHORT = 1e-2
+"""A TIMEDEL below this fraction of the spacing of the times may be in a longer unit than TIMEUNIT."""
 
 
 def spacing(times: np.ndarray) -> float:
     """Return the spacing of regular times, s; the median of those that are not; NaN where there is none.
 
-    Of times rounded to a few digits, the differences are not the spacing: of bins of 1 s whose times have
-    six decimals of a day, they are 0.95 or 1.04 s. Over n - 1 of them the rounding is n - 1 times less:
-    taken is (t_n - t_1) / (n - 1) of windows without long gaps, where those agree.
+    The differences of times that are rounded to a few digits are not the spacing: those of bins of 1 s whose
+    times have six decimals of a day are 0.95 or 1.04 s. Over n - 1 bins the rounding is n - 1 times less.
+    So the spacing is (t_n - t_1) / (n - 1) of windows without long gaps, if the windows agree.
 
     Parameters
     ----------
@@ -35,8 +42,8 @@ def spacing(times: np.ndarray) -> float:
     return middle
 
 
-def _differences(times) -> np.ndarray:
-    """Return the differences of neighbouring times; of very many, in runs spread over them."""
+def _differences(times: np.ndarray) -> np.ndarray:
+    """Return the differences of neighbouring times; of very many times, those in runs spread over them."""
     n = len(times)
     if n <= _RUNS * _RUN:
         return np.diff(times)
@@ -44,7 +51,7 @@ def _differences(times) -> np.ndarray:
     return np.concatenate([np.diff(times[i : i + _RUN + 1]) for i in first])
 
 
-def _of_windows(differences, width, middle) -> float | None:
+def _of_windows(differences: np.ndarray, width: int, middle: float) -> float | None:
     """Return the mean spacing of windows of `width` bins that have no long gap, None if they disagree."""
     count = len(differences) // width
     if count < 2:
@@ -62,10 +69,10 @@ def _of_windows(differences, width, middle) -> float | None:
     return float(means[alike].mean())
 
 
-def _rounding(differences) -> float:
-    """Return the step to which times are rounded, s, by their differences; 0 if they are not.
+def _rounding(differences: np.ndarray) -> float:
+    """Return the step to which times are rounded, s, by their differences; 0 if they are not rounded.
 
-    Differences of regular times that are rounded have two values, a step apart.
+    The differences of regular times that are rounded have two values, one step apart.
     """
     low, high = np.percentile(differences, (5, 95))
     between = differences[(differences >= low) & (differences <= high)]
@@ -74,8 +81,24 @@ def _rounding(differences) -> float:
     return float(high - low) if np.count_nonzero(values) >= _STEADY * len(place) else 0.0
 
 
-def unrounded(times: np.ndarray, dt: float) -> tuple[np.ndarray, bool]:
-    """Put rounded times of regular bins back on the grid that they are of.
+@dataclass(frozen=True)
+class Regular:
+    """Times of regular bins.
+
+    Attributes
+    ----------
+    times : ndarray, shape (n,)
+        In order, s.
+    changed : bool
+        Whether they were rounded, and were put on a grid.
+    """
+
+    times: np.ndarray
+    changed: bool
+
+
+def unrounded(times: np.ndarray, dt: float) -> Regular:
+    """Put rounded times of regular bins back on their grid.
 
     Parameters
     ----------
@@ -86,20 +109,18 @@ def unrounded(times: np.ndarray, dt: float) -> tuple[np.ndarray, bool]:
 
     Returns
     -------
-    times : ndarray, shape (n,)
-        In each run without gaps, `dt` apart, with the same mean as before. As they were where they are not
-        rounded by a good part of a bin, or are not of such a grid.
-    changed : bool
-        Whether any is another.
+    Regular
+        In each run without gaps, times are `dt` apart and have the same mean as before. Times that are not
+        rounded by a good part of a bin, or are not on such a grid, are left as they are.
     """
     step = spacing(times)
     if len(times) < 2 * _WINDOWS[-1] or not abs(step - dt) <= _NEAR * dt:
-        return times, False
+        return Regular(times, False)
     some = _differences(times)
     close = some[some <= _LONG * max(step, np.median(some[some > 0]))]
     rounding = _rounding(close)
     if rounding <= _COARSE * step:
-        return times, False
+        return Regular(times, False)
     differences = np.diff(times)
     run = np.concatenate([[0], np.cumsum(differences > step + _ROUNDED * rounding)])
     first = np.searchsorted(run, np.arange(run[-1] + 1))
@@ -109,5 +130,67 @@ def unrounded(times: np.ndarray, dt: float) -> tuple[np.ndarray, bool]:
     np.maximum.at(off, run, np.abs(grid - times))
     kept = (off <= _ROUNDED * rounding)[run]
     if np.count_nonzero(kept) < _STEADY * len(times):
-        return times, False
-    return np.where(kept, grid, times), True
+        return Regular(times, False)
+    return Regular(np.where(kept, grid, times), True)
+
+
+@dataclass(frozen=True)
+class BinWidth:
+    """Width of the bins of a light curve.
+
+    Attributes
+    ----------
+    dt : float
+        Width, s; NaN if it cannot be told.
+    measured : bool
+        Whether it is the spacing of the times, because TIMEDEL is missing or contradicts them.
+    """
+
+    dt: float
+    measured: bool
+
+
+def bin_width(keywords: TimeKeywords, times: np.ndarray, unit: float = 1.0) -> BinWidth:
+    """Return the width of the bins of a light curve: TIMEDEL, or the spacing of the times.
+
+    Bins may be missing, so that the spacing is larger than TIMEDEL, but they cannot overlap.
+
+    Parameters
+    ----------
+    keywords : TimeKeywords
+        Those that hold for its table; TIMEDEL is in units of TIMEUNIT.
+    times : ndarray, shape (n,)
+        Finite, in order, s.
+    unit : float, optional
+        Seconds in the unit of the column of times. TIMEDEL is in that unit if there is no TIMEUNIT and it
+        fits the times better than seconds.
+    """
+    differences = np.diff(times)
+    differences = differences[differences > 0]
+    measured = spacing(times)
+    declared = (keywords.timedel or 0.0) * keywords.unit
+    for other in [DAY] if keywords.has_timeunit else [unit, DAY]:
+        if declared < _SHORT * measured and abs(declared * other - measured) <= _NEAR * measured:
+            declared *= other  # in the unit of the column, or in days
+    enough = 2 * np.count_nonzero(differences > 0.99 * declared) >= len(differences)
+    if declared > 0 and (enough or measured > 0.99 * declared):
+        return BinWidth(declared, False)
+    return BinWidth(measured, True)
+
+
+def bin_centres(times: np.ndarray, dt: float, keywords: TimeKeywords) -> np.ndarray:
+    """Return the centres of bins whose times are at TIMEPIXR of them.
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        s.
+    dt : float
+        Width of a bin, s.
+    keywords : TimeKeywords
+        Those that hold for the table.
+    """
+    position = keywords.position
+    if position is None or position == 0.5:
+        return times
+    return times + (0.5 - position) * dt

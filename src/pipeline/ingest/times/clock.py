@@ -10,8 +10,8 @@ from astropy.time import Time
 from pipeline.times import DAY
 
 FURTHEST = 1e12
-"""Seconds from its reference epoch that a time may be, 32,000 years: damage is mostly further. Julian
-dates without an epoch are within."""
+"""Most seconds between a time and its reference epoch, 32,000 years. Damaged times are mostly further; Julian
+dates without an epoch are not."""
 
 _LAST_DAY = 100_000
 
@@ -35,7 +35,7 @@ class Clock:
     barycentred : bool
         Whether times are those at the solar-system barycentre.
     leaping : bool
-        Whether the column counts days of UTC, of which some are a second longer.
+        Whether the column counts days of UTC. Some of them are a second longer.
     """
 
     day: int = -1
@@ -59,7 +59,7 @@ class Clock:
         return self.uniform(seconds) if self.leaping else seconds
 
     def uniform(self, seconds: np.ndarray) -> np.ndarray:
-        """Add to seconds of UTC days what TT is ahead of UTC, leap seconds included."""
+        """Add to seconds of UTC days the seconds that TT is ahead of UTC, leap seconds included."""
         result = np.array(seconds, dtype=float)
         finite = np.isfinite(result)
         if self.day >= 0 and finite.any():

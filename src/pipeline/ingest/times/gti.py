@@ -1,4 +1,4 @@
-"""Good time intervals as arrays of shape (n, 2), s: which table to believe, and arithmetic."""
+"""Good time intervals as arrays of shape (n, 2), s: the tables that apply, and arithmetic."""
 
 import re
 from collections.abc import Sequence
@@ -32,14 +32,15 @@ def standard(names: Sequence[str]) -> list[int]:
             return [i for i, name in enumerate(upper) if name == wanted]
     source = [i for i, name in enumerate(upper) if not _BACKGROUND.search(name)]
     for i in source:
-        if found := _PER_DETECTOR.fullmatch(upper[i]):
-            return [j for j in source if _is_one_of(upper[j], found[1])]
+        if stem := _stem(upper[i]):
+            return [j for j in source if _stem(upper[j]) == stem]
     return source[:1] or list(range(min(1, len(upper))))
 
 
-def _is_one_of(name, stem) -> bool:
+def _stem(name: str) -> str:
+    """Return the name of a table for one detector without the detector's number; empty if it has none."""
     found = _PER_DETECTOR.fullmatch(name)
-    return bool(found) and found[1] == stem
+    return found[1] if found else ""
 
 
 def combine(tables: Sequence[np.ndarray], per_detector: bool) -> np.ndarray:
@@ -68,7 +69,7 @@ def detector(name: str) -> int | None:
 
 
 def of_times(times: np.ndarray) -> np.ndarray:
-    """Return good time intervals from the times of events alone: their span less gaps beyond chance.
+    """Return good time intervals from the times of events alone: their span without gaps beyond chance.
 
     Parameters
     ----------
@@ -98,8 +99,8 @@ def of_times(times: np.ndarray) -> np.ndarray:
     return _widened(distinct, first, last)
 
 
-def _median_beside(spacing, index, side) -> np.ndarray:
-    """Return the median of the spacings before (-1) or after (1) some of them, NaN where there are few."""
+def _median_beside(spacing: np.ndarray, index: np.ndarray, side: int) -> np.ndarray:
+    """Return the median of the spacings before (-1) or after (1) those of an index, NaN where there are few."""
     result = np.full(len(index), np.nan)
     steps = side * np.arange(1, _NEIGHBOURS + 1)
     for part in range(0, len(index), 4096):
@@ -114,7 +115,7 @@ def _median_beside(spacing, index, side) -> np.ndarray:
     return result
 
 
-def _widened(times, first, last) -> np.ndarray:
+def _widened(times: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Return intervals from one time to another, half a mean spacing longer at either end."""
     start, stop = times[first], times[last]
     half = np.where(last > first, (stop - start) / np.maximum(last - first, 1) / 2, 0.0)
@@ -136,11 +137,11 @@ def merge(intervals: np.ndarray) -> np.ndarray:
 
 def close_gaps(intervals: np.ndarray, gap: float) -> np.ndarray:
     """Join merged intervals that are at most `gap` seconds apart."""
-    return _join(*intervals.T, gap)
+    return _join(intervals[:, 0], intervals[:, 1], gap)
 
 
-def _join(start, stop, gap) -> np.ndarray:
-    """Return intervals between the starts and stops where more than `gap` seconds lie between both."""
+def _join(start: np.ndarray, stop: np.ndarray, gap: float) -> np.ndarray:
+    """Return intervals from starts to stops, both sorted, that are more than `gap` seconds apart."""
     if not len(start):
         return np.empty((0, 2))
     apart = start[1:] > stop[:-1] + gap
@@ -171,7 +172,7 @@ def in_order(times: np.ndarray) -> bool:
 
 
 def inside_in_order(times: np.ndarray, intervals: np.ndarray) -> np.ndarray:
-    """Return what `inside` does, of times that are in order: a search an interval, not one a time."""
+    """Return the same as `inside` for times in order, faster: by a search an interval, not one a time."""
     places = np.column_stack(
         [
             np.searchsorted(times, intervals[:, 0], side="left"),

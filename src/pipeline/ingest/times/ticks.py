@@ -1,14 +1,16 @@
-"""The ticks of a detector: whether event times are whole numbers of frames, and of how many seconds.
+"""The frames of a detector: whether event times are whole numbers of frames, and the length of a frame.
 
-Times that are whole frames beat against bins that are not: a bin holds one frame or none, and their pattern
-is a signal. Found is the spacing that the times themselves have, which the barycentric correction makes
-other than the header's by up to one part in 10,000.
+Times that are whole frames beat against bins that are not: a bin holds one frame or none, and this pattern
+looks like a signal. The spacing is measured on the times themselves: the barycentric correction makes it
+differ from that of the header by up to one part in 10,000.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 FINEST = 1e-5
-"""Seconds below which a tick is of no interest: bins are far longer."""
+"""Ticks of fewer seconds do not matter: bins are far longer."""
 
 MOST = 4096
 """Events that are looked at, in runs of `RUN` that follow one another."""
@@ -26,7 +28,23 @@ _EXACT = 1e-6
 _PHASES, _OCCUPIED = 64, 24
 
 
-def grain(values: np.ndarray, unit: float) -> tuple[float, bool]:
+@dataclass(frozen=True)
+class Grain:
+    """How finely the numbers of a column are kept.
+
+    Attributes
+    ----------
+    step : float
+        Distance of neighbouring numbers at the largest of them, s; 0 for whole numbers.
+    single : bool
+        Whether they are of single precision, or were before they were written in double.
+    """
+
+    step: float = 0.0
+    single: bool = False
+
+
+def grain_of(values: np.ndarray, unit: float) -> Grain:
     """Return how finely the numbers of a time column are kept.
 
     Parameters
@@ -35,44 +53,37 @@ def grain(values: np.ndarray, unit: float) -> tuple[float, bool]:
         The column as it is in the file.
     unit : float
         Seconds in its unit.
-
-    Returns
-    -------
-    grain : float
-        Distance of neighbouring numbers at the largest of them, s; 0 of whole numbers.
-    single : bool
-        Whether they are of single precision, or were before they were written in double.
     """
     if values.dtype.kind != "f" or not values.size:
-        return 0.0, False
+        return Grain()
     some = values.ravel()[:: 1 + values.size // MOST]
     some = some[np.isfinite(some)]
     if not len(some):
-        return 0.0, False
+        return Grain()
     largest = np.abs(some).max()
     single = values.dtype.itemsize == 4
     if not single and largest < 3e38:
         single = bool(np.all(some == some.astype(np.float32))) and bool(np.any(some % 1))
     kind = np.float32 if single else np.float64
-    return float(np.spacing(kind(largest))) * unit, single
+    return Grain(float(np.spacing(kind(largest))) * unit, single)
 
 
-def find(time: np.ndarray, kept: float = 0.0, stated: float = 0.0) -> float:
-    """Find the spacing that times are whole multiples of, but for a common phase.
+def find_tick(time: np.ndarray, kept: float = 0.0, stated: float = 0.0) -> float:
+    """Find the spacing of the frames of a detector: times are whole multiples of it plus a common phase.
 
     Parameters
     ----------
     time : ndarray, shape (n,)
         Arrival times, s, in order.
     kept : float, optional
-        How finely they are kept, s; see `grain`.
+        How finely they are kept, s; see `Grain.step`.
     stated : float, optional
         Resolution in the header (TIMEDEL), s; 0 if there is none.
 
     Returns
     -------
     float
-        s; 0 where there is none of at least `FINEST`, as of times that are not quantised.
+        s; 0 where there is none of at least `FINEST`, because times are not quantised.
     """
     near = _differences(time)
     for gaps in (near, np.diff(np.sort(near))):
@@ -86,22 +97,22 @@ def find(time: np.ndarray, kept: float = 0.0, stated: float = 0.0) -> float:
     return stated if stated >= FINEST and _is_clumped(time, stated) else 0.0
 
 
-def _runs(n) -> list[slice]:
+def _runs(n: int) -> list[slice]:
     """Return where the runs that are looked at lie in a list of `n` times."""
     if n <= MOST:
         return [slice(i, i + RUN) for i in range(0, n, RUN)]
     return [slice(i, i + RUN) for i in np.linspace(0, n - RUN, MOST // RUN).astype(int)]
 
 
-def _differences(time) -> np.ndarray:
+def _differences(time: np.ndarray) -> np.ndarray:
     """Return the differences of neighbouring times in runs spread over a list, s."""
     return np.concatenate([np.empty(0), *(np.diff(time[run]) for run in _runs(len(time)))])
 
 
-def _is_clumped(time, tick) -> bool:
+def _is_clumped(time: np.ndarray, tick: float) -> bool:
     """Return whether times have few phases in a tick: frames of several detectors, each with its own.
 
-    Each run of times is looked at by itself, over which phases hardly drift, if it is many ticks long.
+    Each run of times that is many ticks long is looked at by itself: over a run, phases hardly drift.
     """
     occupied = []
     for run in _runs(len(time)):
@@ -112,11 +123,11 @@ def _is_clumped(time, tick) -> bool:
     return bool(occupied) and float(np.median(occupied)) <= _OCCUPIED
 
 
-def _candidates(gaps, stated) -> list[float]:
+def _candidates(gaps: np.ndarray, stated: float) -> list[float]:
     """Return spacings that may be the tick, the longest first.
 
-    They are the stated one, and parts of the shortest gaps: of the shortest of all, and of those that
-    are many times as long as the one before, which may be no more than a rounding.
+    They are the stated one, and parts of the shortest gaps: of the shortest of all, and of those that are
+    many times as long as the next shorter one, which may be a mere rounding.
     """
     if len(gaps) < _LEAST:
         return []
@@ -127,11 +138,11 @@ def _candidates(gaps, stated) -> list[float]:
     return [*([stated] if stated > 0 else []), *parts]
 
 
-def _refine(gaps, tick, kept, stated) -> float:
+def _refine(gaps: np.ndarray, tick: float, kept: float, stated: bool) -> float:
     """Return the tick that fits gaps best, 0 if they are not multiples of it.
 
-    It is made better with ever longer gaps, for an error grows with the number of ticks in a gap. A
-    stated tick may hold for long gaps alone, where there are no short ones.
+    Ever longer gaps improve it, because an error grows with the number of ticks in a gap. A stated tick may
+    hold for long gaps alone, if there are no short ones.
     """
     found = 0.0
     for reach in _REACH:
@@ -151,9 +162,11 @@ def _refine(gaps, tick, kept, stated) -> float:
     return found
 
 
-def _slope(time, tick) -> float:
-    """Return the mean spacing of ticks in the runs: gaps alone, between the last event of one tick and the
-    first of the next, are too short where times jitter."""
+def _slope(time: np.ndarray, tick: float) -> float:
+    """Return the mean spacing of ticks in the runs.
+
+    The gaps between the last event of a tick and the first of the next are too short where times jitter.
+    """
     above = below = 0.0
     for run in _runs(len(time)):
         some = time[run] - time[run.start]
@@ -165,13 +178,13 @@ def _slope(time, tick) -> float:
     return found if abs(found - tick) < 1e-3 * tick else tick
 
 
-def _width(tick, kept) -> float:
+def _width(tick: float, kept: float) -> float:
     """Return how far from a multiple of a tick a gap may be, s."""
     return max(_NARROW * tick, 1.25 * kept)
 
 
-def _multiples(gaps, tick, kept) -> bool:
-    """Return whether gaps are multiples of a tick, and not because they are longer than it by far."""
+def _multiples(gaps: np.ndarray, tick: float, kept: float) -> bool:
+    """Return whether gaps are multiples of a tick, and more of them than by chance."""
     width = _width(tick, kept)
     if not tick > 0 or width > 0.2 * tick:
         return False
@@ -186,6 +199,5 @@ def _multiples(gaps, tick, kept) -> bool:
         return False
     counts = np.bincount(np.minimum(number[on], _FEW * _FEW).astype(int))
     some = np.flatnonzero(counts > _SELDOM * len(longer))
-    return (
-        1 in some or len(some) >= _FEW
-    )  # few gaps, and none of one tick, are multiples of anything
+    # few different gaps, of which none is one tick long, are multiples of anything
+    return 1 in some or len(some) >= _FEW

@@ -1,12 +1,14 @@
-"""Units of time as files write them: seconds in each, and the epoch and the scale that some name.
+"""Units of time as files write them: the seconds in a unit, and the epoch and the scale that some units name.
 
 FITS 4.0 (tables 3 to 5 and section 9), OGIP/93-001, and the time formats of Astropy and lightkurve.
 """
 
 import functools
+import math
 import re
 import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from astropy import units
@@ -19,16 +21,43 @@ _J2000, _JULIAN_YEAR, _TROPICAL_YEAR = 2451545.0, 365.25 * DAY, 365.24219 * DAY
 _B1900, _BESSELIAN_YEAR = 2415020.31352, 365.242198781 * DAY
 
 
+class Epoch(NamedTuple):
+    """A reference epoch.
+
+    Attributes
+    ----------
+    day : int
+        Whole days, MJD.
+    fraction : float
+        Fraction of a day, 0 <= fraction < 1.
+    """
+
+    day: int
+    fraction: float
+
+    @classmethod
+    def of(cls, whole: float, fraction: float) -> "Epoch":
+        """Return the epoch that is the sum of two numbers of days."""
+        day = math.floor(whole)
+        rest = (whole - day) + fraction
+        return cls(day + math.floor(rest), rest - math.floor(rest))
+
+    @property
+    def julian_date(self) -> float:
+        """Julian date."""
+        return self.day + self.fraction + MJD_ZERO_JD
+
+
 @dataclass(frozen=True)
 class TimeUnit:
-    """A unit of time, and what it says beside.
+    """A unit of time; some units name an epoch or a time scale, too.
 
     Attributes
     ----------
     seconds : float
         Seconds in it.
-    epoch : (int, float) or None
-        Reference epoch that times count from, whole MJD and fraction of a day; None if it names none.
+    epoch : Epoch or None
+        Reference epoch that times count from; None if it names none.
     scale : str
         Time scale that it names; empty if none.
     barycentred : bool
@@ -38,19 +67,19 @@ class TimeUnit:
     """
 
     seconds: float
-    epoch: tuple[int, float] | None = None
+    epoch: Epoch | None = None
     scale: str = ""
     barycentred: bool = False
     civil: bool = False
 
 
-def _days(julian_date, scale="", barycentred=False) -> TimeUnit:
+def _days(julian_date: float, scale: str = "", barycentred: bool = False) -> TimeUnit:
     return TimeUnit(DAY, _epoch(julian_date), scale, barycentred)
 
 
-def _epoch(julian_date) -> tuple[int, float]:
+def _epoch(julian_date: float) -> Epoch:
     day = int(np.floor(julian_date - MJD_ZERO_JD))
-    return day, julian_date - MJD_ZERO_JD - day
+    return Epoch(day, julian_date - MJD_ZERO_JD - day)
 
 
 _FORMATS = {
@@ -69,16 +98,16 @@ _FORMATS = {
     "btjd": _days(2457000.0, "TDB", True),
     "bkjd": _days(2454833.0, "TDB", True),
     "kjd": _days(2454833.0),
-    "unix": TimeUnit(1.0, (40587, 0.0), "UTC", civil=True),
-    "galexsec": TimeUnit(1.0, (44244, 0.0), "UTC", civil=True),
-    "unix_tai": TimeUnit(1.0, (40587, 0.0), "TAI"),
-    "gps": TimeUnit(1.0, (44244, 19.0 / DAY), "TAI"),
-    "cxcsec": TimeUnit(1.0, (50814, 0.0), "TT"),
+    "unix": TimeUnit(1.0, Epoch(40587, 0.0), "UTC", civil=True),
+    "galexsec": TimeUnit(1.0, Epoch(44244, 0.0), "UTC", civil=True),
+    "unix_tai": TimeUnit(1.0, Epoch(40587, 0.0), "TAI"),
+    "gps": TimeUnit(1.0, Epoch(44244, 19.0 / DAY), "TAI"),
+    "cxcsec": TimeUnit(1.0, Epoch(50814, 0.0), "TT"),
     "jyear": TimeUnit(_JULIAN_YEAR, _epoch(_J2000 - 2000 * 365.25), "TT"),
     "byear": TimeUnit(_BESSELIAN_YEAR, _epoch(_B1900 - 1900 * _BESSELIAN_YEAR / DAY), "TT"),
     "met": TimeUnit(1.0),
 }
-"""Names of time formats: what Astropy and lightkurve write as the unit, and abbreviations in use.
+"""Names of time formats that Astropy and lightkurve write as the unit, and abbreviations in use.
 Truncated (T), reduced (R), modified (M), heliocentric (H) and barycentric (B) Julian dates; lightkurve's
 btjd and bkjd count from JD 2457000 and 2454833. Astropy's plot_date is left out: its epoch depends on the
 version of Matplotlib; decimalyear too: its years are not alike."""
@@ -140,7 +169,7 @@ _ASCII = str.maketrans(
         "\ufffd": "-",
     }
 )
-"""What stands for a minus, a blank or a mu where the text is Unicode."""
+"""Characters of Unicode that are written for a minus, a blank or a mu."""
 
 
 def scale(text: str) -> str:
@@ -163,7 +192,7 @@ def plain_text(card: bytes) -> str:
 
 @functools.lru_cache(maxsize=256)
 def parse(text: str) -> TimeUnit | None:
-    """Understand a unit of time.
+    """Read a unit of time.
 
     Parameters
     ----------
@@ -174,7 +203,7 @@ def parse(text: str) -> TimeUnit | None:
     Returns
     -------
     TimeUnit or None
-        None where it is no unit of time, or not one that can be told from another.
+        None where it is no unit of time, or may be one of several.
     """
     clean = " ".join(text.translate(_ASCII).split()).strip("[](){}'\" ")
     for phrase, short in _PHRASES:
@@ -190,25 +219,25 @@ def parse(text: str) -> TimeUnit | None:
 
 
 def is_scale(text: str) -> bool:
-    """Return whether a text is the name of a time scale and of no unit, in whose place some write it."""
+    """Return whether a text is the name of a time scale and of no unit: some files have it as the unit."""
     return str(text).strip().upper() in _SCALES and parse(str(text)) is None
 
 
-def _less(text) -> TimeUnit | None:
+def _less(text: str) -> TimeUnit | None:
     """Read a Julian date less a number: BJD - 2457000, days."""
     found = _LESS.match(text)
-    if not found or found[1].lower() not in _FORMATS:
+    form = _FORMATS.get(found[1].lower()) if found else None
+    if found is None or form is None or form.epoch is None:
         return None
-    if _remainder(text[found.end() :]) is None:
+    if _scale_behind(text[found.end() :]) is None:
         return None
-    form = _FORMATS[found[1].lower()]
     number = float(re.sub("[ ,']", "", found[3]) or "nan")
-    zero = form.epoch[0] + form.epoch[1] + MJD_ZERO_JD
-    return _days(zero + number, scale(found[2] or "") or form.scale, form.barycentred)
+    named = scale(found[2] or "") or form.scale
+    return _days(form.epoch.julian_date + number, named, form.barycentred)
 
 
-def _remainder(text) -> str | None:
-    """Return the scale that is named after a date, None where it is followed by what is no day."""
+def _scale_behind(text: str) -> str | None:
+    """Return the scale that is named behind a date, None where other words than days follow."""
     named = ""
     for word in re.findall(r"[A-Za-z]+|\d+", text):
         if word.upper() in _SCALES:
@@ -218,43 +247,47 @@ def _remainder(text) -> str | None:
     return named
 
 
-def _since(text) -> TimeUnit | None:
+def _since(text: str) -> TimeUnit | None:
     """Read a unit with its epoch: seconds since 2001-01-01 00:00:00 UTC."""
     found = _SINCE.match(text)
-    base = found and _plain(found[1])
-    if not base or (found[3] and found[3].upper() not in {*_SCALES, "Z"}):
+    if found is None:
         return None
-    said = scale((found[3] or "").replace("Z", "UTC"))
+    base, suffix = _plain(found[1]), found[3] or ""
+    if base is None or (suffix and suffix.upper() not in {*_SCALES, "Z"}):
+        return None
+    named = scale(suffix.replace("Z", "UTC"))
     date = re.match(r"([a-z]*jd)\W*([\d.]+)", found[2], re.IGNORECASE)
     if date:
         form = _FORMATS.get(date[1].lower())
-        if form is None:
+        if form is None or form.epoch is None:
             return None
-        zero = form.epoch[0] + form.epoch[1] + MJD_ZERO_JD
-        return TimeUnit(base.seconds, _epoch(zero + float(date[2])), said, form.barycentred)
+        epoch = _epoch(form.epoch.julian_date + float(date[2]))
+        return TimeUnit(base.seconds, epoch, named, form.barycentred)
     try:
         time = Time(found[2].replace(" ", "T"), format="fits")
     except ValueError:
         return None
-    return TimeUnit(base.seconds, _epoch(time.jd1) if not time.jd2 else _sum(time), said)
+    return TimeUnit(base.seconds, _epoch_of(time), named)
 
 
-def _sum(time) -> tuple[int, float]:
+def _epoch_of(time: Time) -> Epoch:
+    if not time.jd2:
+        return _epoch(time.jd1)
     whole, rest = divmod(time.jd1 - MJD_ZERO_JD, 1.0)
     day, fraction = divmod(rest + time.jd2, 1.0)
-    return int(whole + day), float(fraction)
+    return Epoch(int(whole + day), float(fraction))
 
 
-def _plain(text) -> TimeUnit | None:
-    """Read a unit and nothing else, its capitals heeded where they matter."""
+def _plain(text: str) -> TimeUnit | None:
+    """Read a unit and nothing else; capitals count where they change the meaning."""
     seconds = _EXACT.get(text) or _LONG.get(text.lower()) or _of_astropy(text)
     return None if seconds is None else TimeUnit(seconds)
 
 
-def _of_astropy(text) -> float | None:
+def _of_astropy(text: str) -> float | None:
     """Return the seconds in a unit as Astropy reads it: prefixes, powers of ten, products."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what is deprecated, which still has one meaning
+        warnings.simplefilter("ignore")  # a deprecated unit still has one meaning
         for form in ("fits", "ogip", "generic"):
             try:
                 seconds = float(units.Unit(text, format=form).to(units.s))
@@ -264,8 +297,8 @@ def _of_astropy(text) -> float | None:
     return None
 
 
-def _words(text) -> TimeUnit | None:
-    """Read a unit or a format among words that say its scale: d (TDB), MJD_TT, MJD days."""
+def _words(text: str) -> TimeUnit | None:
+    """Read a unit or a format among words, some of which name a scale: d (TDB), MJD_TT, MJD days."""
     found, said = [], ""
     for word in re.findall(r"[A-Za-z]+", text):
         if word.upper() in _SCALES:

@@ -12,15 +12,22 @@ from astropy.timeseries import LombScargle
 from pipeline.config.base import ConfigError
 from pipeline.config.ingest import IngestOptions
 from pipeline.config.survey import load, validate
-from pipeline.ingest.archive.walk import find
-from pipeline.ingest.plan.resolve import resolve
+from pipeline.ingest.archive.walk import list_folder
+from pipeline.ingest.files import mapping
+from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.scan import scan_file
-from pipeline.ingest.read import mapping
+from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.reader import read_products
 from pipeline.status import Flag
 
 ROOT = Path(__file__).resolve().parents[3]
 CURVE = {"files": "*.txt", "columns": {"time": 1, "rate": 2}}
+
+
+def _rows(listed, folder, options, group_by="observation"):
+    """The rows of INGEST of a file that is planned by itself."""
+    (found,) = complete([scan_file(listed, folder, options)], group_by)
+    return [one.row() for one in read_products(Entry.of_found(found), folder, options)]
 
 
 def _write(archive, text, file="a.txt"):
@@ -206,8 +213,8 @@ def test_text_that_is_not_what_the_configuration_says(archive, text, table, reas
 def _read_text(archive, text, **table):
     _write(archive, text)
     tables = IngestOptions(tables=[CURVE | table])
-    (entry,) = resolve([scan_file(_item(archive), archive.root, tables)], "observation")
-    return read_products({"reason": ""} | entry, archive.root, tables)[0]
+    (row,) = _rows(archive.listed("a.txt"), archive.root, tables)
+    return row
 
 
 def test_a_column_of_words_is_named(archive):
@@ -226,8 +233,7 @@ def test_a_line_of_a_spectrum_that_is_no_number_is_named(archive, line, said):
     _write(archive, f"1.0 2\n2.0 3\n{line}\n4.0 3\n")
     spectrum = {"files": "*.txt", "kind": "spectrum", "columns": {"frequency": 1, "power": 2}}
     tables = IngestOptions(tables=[spectrum])
-    (entry,) = resolve([scan_file(_item(archive), archive.root, tables)], "observation")
-    (row,) = read_products({"reason": ""} | entry, archive.root, tables)
+    (row,) = _rows(archive.listed("a.txt"), archive.root, tables)
     assert row["status"] == "unreadable"
     assert f"row 2: {said} is no number" in row["reason"]
 
@@ -257,10 +263,6 @@ def test_words_and_numbers_that_the_configuration_calls_missing(archive):
     assert "'88.8'" in row["reason"]
 
 
-def _item(archive):
-    return next(item for item in find(archive.root) if item["file"] == "a.txt")
-
-
 def test_text_longer_than_it_may_be_is_refused(archive):
     _write(archive, gzip.compress(b"1 2\n" * 1000), "a.txt.gz")
     row = archive.scan("a.txt.gz", tables=[CURVE | {"files": "*"}], max_decompressed=10)
@@ -283,7 +285,7 @@ def test_text_of_which_nothing_is_said_says_what_to_do(archive):
 )
 def test_patterns_of_files(pattern, file, stars):
     options = IngestOptions(tables=[CURVE | {"files": pattern, "keywords": {"OBJECT": "{1}"}}])
-    found = mapping.find(file, options.tables)
+    found = mapping.entry_for(file, options.tables)
     assert (None if found is None else (found.keywords["OBJECT"],)) == stars
 
 
@@ -319,9 +321,8 @@ def timeseries(shared):
     """All files of the time series, as the configuration in the repository reads them."""
     folder, options = shared / "timeseries", load(ROOT / "config/examples/timeseries.yaml").ingest
     rows = {}
-    for item in find(folder):
-        (entry,) = resolve([scan_file(item, folder, options)], "object")
-        (rows[entry["file"]],) = read_products({"reason": ""} | entry, folder, options)
+    for listed in list_folder(folder):
+        (rows[listed.file],) = _rows(listed, folder, options, "object")
     return rows
 
 
@@ -344,9 +345,9 @@ def test_an_oversampling_that_is_copied_from_another_file_is_flagged(shared):
     last = example.tables[2].model_copy(update={"oversampling": 10.0})
     for tables in ([example.tables[1].model_copy(update={"files": "kepler/*_PS.txt"})], [last]):
         options = example.model_copy(update={"tables": tables})
-        item = next(i for i in find(folder) if i["file"] == "kepler/1435467_PS.txt")
-        (entry,) = resolve([scan_file(item, folder, options)], "object")
-        (row,) = read_products({"reason": ""} | entry, folder, options)
+        star = "kepler/1435467_PS.txt"
+        listed = next(one for one in list_folder(folder) if one.file == star)
+        (row,) = _rows(listed, folder, options, "object")
         assert row["flags"] & Flag.OVERSAMPLED
 
 

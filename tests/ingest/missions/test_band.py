@@ -1,35 +1,11 @@
-"""Channels, energies and bands."""
+"""Energy bands from keywords and from the configuration, with their labels."""
 
 import math
-import warnings
 
-import numpy as np
 import pytest
 
-from pipeline.ingest.missions import band, calibration
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it recommends numba
-    from stingray.mission_support import get_rough_conversion_function
-
-
-@pytest.mark.parametrize("mission", ["nicer", "nustar", "xmm", "ixpe", "axaf"])
-def test_pi_scales_are_those_of_stingray(mission):
-    channel = np.array([1.0, 100.0, 1234.0])
-    expected = get_rough_conversion_function(mission)(channel)
-    assert calibration.of_pi(mission)(channel) == pytest.approx(expected)
-
-
-def test_an_unknown_scale_is_not_guessed():
-    assert calibration.of_pi("babasone") is None
-    assert calibration.of_pi("") is None
-
-
-def test_channels_with_bounds_are_in_the_middle_of_them_and_others_nowhere():
-    convert = calibration.of_ebounds(np.array([1, 0]), np.array([2.0, 1.0]), np.array([4.0, 2.0]))
-    energy = convert(np.array([0, 1, 5]))
-    assert energy[:2].tolist() == [1.5, 3.0]
-    assert math.isnan(energy[2])
+from pipeline.ingest.missions import band
+from pipeline.ingest.missions.band import Band
 
 
 @pytest.mark.parametrize(("unit", "kev"), [("keV", 1), ("", 1), ("eV", 1e-3), ("TeV", 1e9)])
@@ -57,3 +33,31 @@ def test_the_band_of_a_light_curve(header, mission, stem, expected):
     (found,) = band.of_light_curve(header, mission, stem)
     assert (found.lo, found.hi) == pytest.approx(expected[:2], nan_ok=True)
     assert found.label == expected[2]
+
+
+def test_numbered_limits_are_a_band_each_up_to_the_first_that_is_none():
+    header = {"E_MIN1": 0.2, "E_MAX1": 1.0, "E_MIN2": 1.0, "E_MAX2": 5.0, "E_MIN3": 9.0}
+    found = band.of_light_curve(header, "erosita", "x")
+    assert [one.label for one in found] == ["0.2-1.0keV", "1.0-5.0keV"]
+
+
+@pytest.mark.parametrize("limits", [(5.0, 2.0), (-1.0, 2.0), ("low", "high")])
+def test_limits_that_are_no_band_are_none(limits):
+    header = dict(zip(("E_MIN", "E_MAX"), limits, strict=True))
+    assert band.of_light_curve(header, "", "x") == [Band()]
+
+
+def test_events_are_selected_in_the_named_bands_or_the_one_or_all():
+    named = band.of_events((1.0, 2.0), {"soft": (0.3, 1.0)})
+    assert named == [Band(0.3, 1.0, "soft")]
+    assert band.of_events((0.05, 2.0), {}) == [Band(0.05, 2.0, "0.05-2.0keV")]
+    (everything,) = band.of_events(None, {})
+    assert math.isnan(everything.lo)
+
+
+def test_two_wavelengths_are_a_band_with_the_longer_one_below():
+    found = band.of_wavelengths(0.5, 4.0)
+    assert (found.lo, found.hi) == (
+        pytest.approx(3.0996, abs=1e-4),
+        pytest.approx(24.797, abs=1e-3),
+    )

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from pipeline import tables
-from pipeline.columns.fits import MODELS, PARAMETERS, SAMPLES
+from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.spectra import SPECTRA
-from pipeline.config.fit import FitOptions, SamplesOptions
+from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
 from pipeline.fit import driver
-from pipeline.fit.tables import samples
-from pipeline.fit.uncertainty import hmc
+from pipeline.fit.analyses.samples import SAMPLES, SamplesOptions
+from pipeline.fit.uncertainty import diagnostics, hmc, importance
 from pipeline.status import Flag
 
 GRID = np.linspace(0.1, 12.8, 128)
@@ -80,7 +80,7 @@ def test_draws_of_named_sources_are_kept_and_no_others(rows, tmp_path):
 
 
 def test_sources_whose_weights_cannot_be_believed_are_sampled_too(rows, monkeypatch):
-    monkeypatch.setattr(driver.importance, "GOOD_K", -9.0)
+    monkeypatch.setattr(importance, "GOOD_K", -9.0)
     told = {"evidence": {"draws": 128}}
     kept = driver.fit_rows(rows[:1], _options(**told, samples={}))[3]
     assert {r["source_id"] for r in kept} == {"GRS 1915"}
@@ -89,7 +89,7 @@ def test_sources_whose_weights_cannot_be_believed_are_sampled_too(rows, monkeypa
 
 
 def test_chains_that_have_not_mixed_are_flagged(rows, monkeypatch):
-    monkeypatch.setattr(samples, "GOOD_ESS", 1e6)
+    monkeypatch.setattr(diagnostics, "GOOD_ESS", 1e6)
     models, _, _, kept = driver.fit_rows(rows[:1], _options(samples={"sources": ["*"]}))
     best = next(m for m in models if m["best"])
     assert best["flags"] & Flag.POSTERIOR_UNMIXED

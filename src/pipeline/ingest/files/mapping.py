@@ -1,7 +1,7 @@
-"""Text files, and FITS tables that do not say what they hold, read as the configuration says.
+"""Text files, and FITS tables that do not describe themselves, read by entries of the configuration.
 
-An entry of `ingest.tables` makes such a file look like a FITS table of the usual columns and
-keywords, so that everything behind it knows one form only.
+An entry of `ingest.tables` makes such a file look like a FITS table with the usual columns and keywords, so
+that the code that reads observations knows one form only.
 """
 
 import functools
@@ -9,16 +9,18 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
 
 from pipeline.config.ingest import IngestOptions
 from pipeline.config.tables import TableOptions
 from pipeline.ingest.files import ecsv, fits_file, formats, selection, text, undefined
-from pipeline.ingest.files.recognise import Hdu
+from pipeline.ingest.files.fits_file import LocalOrOpen
+from pipeline.ingest.hdu import Columns, Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times import good_time
 from pipeline.status import Status
@@ -44,7 +46,7 @@ NAMES = {
     "n": "N",
     "noise": "NOISE",
 }
-"""What a column is in the configuration, and what it is then called."""
+"""Role of a column in the configuration, and the name that it then gets."""
 
 _KINDS = {"lightcurve": "LIGHTCURVE", "events": "EVENTS", "spectrum": "SPECTRUM"}
 _CLOCK = ("MJDREFI", "MJDREFF", "MJDREF", "TIMEZERO", "TIMEZERI", "TIMEZERF", "TIMEUNIT", "TIMESYS")
@@ -52,36 +54,54 @@ _VALUES = ("RATE", "ERROR", "ERROR_LO", "ERROR_HI")
 _MEASURED = (*_VALUES, "COUNTS", "BACKV", "POWER", "NOISE")
 
 
+def _no_entry() -> TableOptions:
+    return TableOptions.model_construct(files="", columns={})
+
+
 @dataclass(frozen=True)
 class MappedHdu(Hdu):
-    """A table whose columns are those of `NAMES`.
+    """A table with the columns of `NAMES`.
 
     Attributes
     ----------
     table : TableOptions
         The entry of the configuration.
     own : mapping of str to str
-        Name of a column to what it is called in `inside`.
-    inside : object
-        Table with ``read(name)``, ``read_any(name)`` and ``unit(name)``.
+        Name of a column, and its name in `inside`.
+    inside : Columns
+        The table in the file.
     roles : mapping of str to str
-        What a column is in the configuration to what it is called in `inside`.
+        Role of a column in the configuration, and its name in `inside`.
     found : mapping of str to mapping of str to int
-        What stood in the place of values in the columns that were read, and how often.
+        By column that was read: numbers and words that stood for no value, and their counts.
     """
 
-    table: TableOptions | None = None
-    own: dict = field(default_factory=dict)
-    inside: object = None
-    roles: dict = field(default_factory=dict)
-    found: dict = field(default_factory=dict)
+    table: TableOptions = field(default_factory=_no_entry)
+    own: Mapping[str, str] = field(default_factory=dict)
+    inside: Columns = field(default_factory=lambda: Hdu("", {}))
+    role_columns: Mapping[str, str] = field(default_factory=dict)
+    found: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def entry(self) -> TableOptions:
+        """The entry of the configuration."""
+        return self.table
+
+    @property
+    def roles(self) -> Mapping[str, str]:
+        """Role of a column in the configuration, and its name in `inside`."""
+        return self.role_columns
+
+    @property
+    def in_file(self) -> Hdu:
+        """The table in a FITS file, with its own names of columns; the table itself, if the file is a text."""
+        return cast(Hdu, self.inside) if hasattr(self.inside, "columns") else self
 
     def number(self, name: str) -> int:
         """Return the number in the file of a column of a FITS table, 0 if there is none."""
-        inside = self.inside
-        return (
-            inside.number(self.own[name]) if name in self.own and hasattr(inside, "number") else 0
-        )
+        if name not in self.own or self.in_file is self:
+            return 0
+        return self.in_file.number(self.own[name])
 
     def unit(self, name: str) -> str:
         """Return the unit of a column: that of the configuration, else its own."""
@@ -90,32 +110,44 @@ class MappedHdu(Hdu):
             return said.get(name, "")
         return self.inside.unit(self.own[name])
 
-    def called(self, name: str) -> str:
-        """Return what a column is called, or numbered, in the file."""
+    def name_in_file(self, name: str) -> str:
+        """Return the name, or the number, of a column in the file."""
         return str(self.own.get(name, name)).upper()
+
+    def stand_ins(self, name: str) -> Mapping[str, int]:
+        """Return the numbers and words that stood for no value in a column that was read, and their counts."""
+        return self.found.get(name, {})
 
     def read_any(self, name: str) -> np.ndarray:
         """Return a column, which holds numbers unless it is the quality."""
         return self.inside.read_any(self.own[name]) if name == "QUALITY" else self.read(name)
 
     def read(self, name: str) -> np.ndarray:
-        """Return a column; values that are magnitudes or logarithms as fluxes, 1 at their median."""
+        """Return a column; magnitudes and logarithms are turned into fluxes, 1 at their median."""
         if name not in self.own:  # TIME: there is a value every TIMEDEL
             n = len(self.inside.read(next(iter(self.own.values()))))
             return np.arange(n) * float(self.header["TIMEDEL"])
         values = self._measured(name)
         if name in _VALUES and self.table.scale != "linear" and "RATE" in self.own:
-            exponent = np.log(10) * (1.0 if self.table.scale == "log10" else -0.4)
-            rate = self._measured("RATE").astype(float)
-            known = rate[np.isfinite(rate)]
-            flux = np.exp(exponent * (rate - (np.median(known) if len(known) else 0.0)))
-            return flux if name == "RATE" else flux * abs(exponent) * values
+            return self._flux(name, values)
         if self.table.kind == "spectrum" and name in ("POWER", "ERROR", "NOISE"):
             return values * self.table.factor
         return values
 
-    def _measured(self, name) -> np.ndarray:
-        """Return a column with NaN for what stands for no value."""
+    def _flux(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Return a magnitude or a logarithm as a flux, or its error as that of the flux."""
+        exponent = np.log(10) * (1.0 if self.table.scale == "log10" else -0.4)
+        rate = self._measured("RATE").astype(float)
+        known = rate[np.isfinite(rate)]
+        flux = np.exp(exponent * (rate - (np.median(known) if len(known) else 0.0)))
+        return flux if name == "RATE" else flux * abs(exponent) * values
+
+    def of_rows(self, keep: np.ndarray) -> "MappedHdu":
+        """Return some rows of the table, by their numbers."""
+        return replace(self, inside=selection.Rows(self.inside, keep))
+
+    def _measured(self, name: str) -> np.ndarray:
+        """Return a column with NaN in the place of numbers that stand for no value."""
         column = self.own[name]
         values = self.inside.read(column)
         if name not in _MEASURED:
@@ -131,8 +163,8 @@ class MappedHdu(Hdu):
         return cleaned.values
 
 
-def find(file: str, tables: Sequence[TableOptions]) -> TableOptions | None:
-    """Return the first entry of the configuration that a file is of, wildcards filled in.
+def entry_for(file: str, tables: Sequence[TableOptions]) -> TableOptions | None:
+    """Return the first entry of the configuration whose pattern a file matches, with wildcards filled in.
 
     Parameters
     ----------
@@ -140,8 +172,8 @@ def find(file: str, tables: Sequence[TableOptions]) -> TableOptions | None:
         Path inside the archive.
     tables : sequence of TableOptions
         The entries. In a pattern `*` is any text without a slash, `**` any text. In the values of
-        keywords, ``{1}`` is what the first of them stands for, ``{stem}`` the name of the file
-        without folders and extension.
+        keywords, ``{1}`` is the text of the first of them, ``{stem}`` the name of the file without folders
+        and extension.
     """
     for table in tables:
         match = re.fullmatch(_pattern(table.files), file)
@@ -162,28 +194,36 @@ def _pattern(glob: str) -> str:
     return "".join(wild.get(p, "(.*)") if p.startswith("*") else re.escape(p) for p in parts)
 
 
-def _fill(text: str, filled: dict) -> str:
+def _fill(text: str, filled: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda m: filled.get(m[1], m[0]), text)
+
+
+OpenFits = Callable[[Any, int], AbstractContextManager[Any]]
+"""A function that opens a FITS file, as `fits_file.open_fits` does."""
 
 
 @contextmanager
 def open_file(
-    file, name: str, options: IngestOptions, open_fits=fits_file.open_fits, part: str = ""
+    file: LocalOrOpen,
+    name: str,
+    options: IngestOptions,
+    open_fits: OpenFits = fits_file.open_fits,
+    part: str = "",
 ) -> Iterator[list[Hdu]]:
-    """Open a file of an archive: FITS, or what the configuration says how to read.
+    """Open a file of an archive: FITS, ECSV, or a table that the configuration describes.
 
     Parameters
     ----------
     file : path-like or binary file
-        File; or one that is open and can seek.
+        Path; or a file that is open and can seek.
     name : str
         Path inside the archive, by which its entry in `ingest.tables` is found.
     options : IngestOptions
         How to read.
     open_fits : callable, optional
-        What opens a FITS file, as `fits_file.open_fits` does.
+        Opens a FITS file.
     part : str, optional
-        Object whose rows are wanted of a file of several; empty: those of all.
+        Object whose rows are wanted of a file of several; empty: all objects.
 
     Yields
     ------
@@ -195,7 +235,7 @@ def open_file(
     Rejected
         See `fits_file.open_fits` and `text.TextTable`.
     """
-    table = find(name, options.tables)
+    table = entry_for(name, options.tables)
     if table is not None and not _is_fits(file):
         yield [Hdu("", {}), *_selected(_of_text(file, table, options), part, [])]
         return
@@ -210,16 +250,16 @@ def open_file(
         if open_fits is fits_file.open_fits:
             yield [hdus[0], *_selected(mapped, part, _good_times(hdus))]
         else:
-            yield [hdus[0], mapped, *_good_times(hdus)]  # whose data cannot be read
+            yield [hdus[0], mapped, *_good_times(hdus)]  # headers alone, without rows to select
 
 
-def _of_text(file, table, options) -> MappedHdu:
-    """Return the table of a text file; one of several objects is kept for the next of them."""
+def _of_text(file: LocalOrOpen, table: TableOptions, options: IngestOptions) -> MappedHdu:
+    """Return the table of a text file. A file of several objects is kept in memory for the next object."""
     limit, several = options.max_decompressed, "object" in table.columns
     if several and isinstance(file, (str, os.PathLike)):
         about = os.stat(file)
-        own = table.model_dump_json()
-        inside = _kept(os.fspath(file), about.st_mtime_ns, about.st_size, own, limit)
+        entry = table.model_dump_json()
+        inside = _kept(os.fspath(file), about.st_mtime_ns, about.st_size, entry, limit)
     else:
         inside = _text(file, table, limit)
     roles = {role: str(column) for role, column in table.columns.items()}
@@ -228,48 +268,55 @@ def _of_text(file, table, options) -> MappedHdu:
 
 
 @functools.lru_cache(maxsize=2)
-def _kept(path, mtime_ns, size, table, limit):
+def _kept(path: str, mtime_ns: int, size: int, table: str, limit: int) -> Columns:
     return _text(path, TableOptions.model_validate_json(table), limit)
 
 
 def _selected(hdu: MappedHdu, part: str, good_times: list[Hdu]) -> list[Hdu]:
     """Return a table with the rows that its entry keeps, those of one object, and its good time."""
     table = hdu.table
-    keep = selection.chosen(hdu.inside, table, part, hdu.roles)
+    keep = selection.kept_rows(hdu.inside, table, part, hdu.roles)
     if keep is not None:
-        hdu = replace(hdu, inside=selection.Rows(hdu.inside, keep))
+        hdu = hdu.of_rows(keep)
     if part:
         said = {
             key: value.replace("{object}", part) if isinstance(value, str) else value
             for key, value in {"OBJECT": part, **table.keywords}.items()
         }
-        hdu = replace(hdu, header={**hdu.header, **said, **selection.position(hdu)})
+        place = selection.position_keywords(hdu.inside, hdu.roles)
+        hdu = replace(hdu, header={**hdu.header, **said, **place})
     if table.times and table.kind == "events":
-        own = [
-            np.column_stack([g.read(name).ravel() for name in good_time.edge_columns(g)])
-            for g in good_times
-        ]
-        cut = selection.intersection(np.concatenate(own) if own else np.empty((0, 2)), table.times)
-        edges = {"START": cut[:, 0], "STOP": cut[:, 1]}
-        time = {key: hdu.header[key] for key in _CLOCK if key in hdu.header}
-        unit = hdu.unit("TIME")
-        units = {"START": unit, "STOP": unit} if unit else {}
-        good_times = [ecsv.EcsvHdu("GTI", time, tuple(edges), edges, units)]
+        return [hdu, _cut_good_time(hdu, good_times)]
     return [hdu, *good_times]
 
 
-def _ecsv(file, limit) -> bytes:
-    """Return the text of a file that says it is ECSV, empty if it is none; it is left at its beginning."""
+def _cut_good_time(hdu: MappedHdu, good_times: Sequence[Hdu]) -> Hdu:
+    """Return the part of the good time of events that lies in the ranges of time of their entry."""
+    own = [
+        np.column_stack([table.read(name).ravel() for name in names])
+        for table in good_times
+        if (names := good_time.edge_columns(table))
+    ]
+    cut = selection.intersection(np.concatenate(own) if own else np.empty((0, 2)), hdu.table.times)
+    edges = {"START": cut[:, 0], "STOP": cut[:, 1]}
+    time = {key: hdu.header[key] for key in _CLOCK if key in hdu.header}
+    unit = hdu.unit("TIME")
+    units = {"START": unit, "STOP": unit} if unit else {}
+    return ecsv.EcsvHdu("GTI", time, tuple(edges), edges, units)
+
+
+def _ecsv(file: LocalOrOpen, limit: int) -> bytes:
+    """Return the text of a file that begins as ECSV does; empty for any other file."""
     with text.unpacked(file) as stream:
         try:
             if stream.read(len(ecsv.MAGIC)) != ecsv.MAGIC:
                 return b""
             return ecsv.MAGIC + io.BufferedReader(text.Limited(stream, limit)).read()
         except (EOFError, OSError, zlib.error):
-            return b""  # and what is wrong with it is said when it is read
+            return b""  # reading it will say what is wrong with it
 
 
-def _text(file, table, limit):
+def _text(file: LocalOrOpen, table: TableOptions, limit: int) -> Columns:
     """Return the columns of a text file, in a format that has a name or not."""
     if table.format is None:
         return text.TextTable(file, table, limit)
@@ -282,16 +329,16 @@ def _text(file, table, limit):
     return formats.NamedFormat(content, table.format, table.columns.values(), table.missing)
 
 
-def _is_fits(file) -> bool:
-    """Return whether a file, gzipped or not, begins as FITS does; it is left at its beginning."""
+def _is_fits(file: LocalOrOpen) -> bool:
+    """Return whether a file, gzipped or not, begins as FITS does."""
     with text.unpacked(file) as stream:
         try:
             return stream.read(9) == b"SIMPLE  ="
         except (EOFError, OSError, zlib.error):
-            return True  # and what is wrong with it is said when it is read
+            return True  # reading it will say what is wrong with it
 
 
-def _of_fits(hdus, table) -> MappedHdu:
+def _of_fits(hdus: Sequence[Hdu], table: TableOptions) -> MappedHdu:
     """Return the first table of a FITS file that has the columns of an entry."""
     wanted = {role: str(column).upper() for role, column in table.columns.items()}
     for hdu in hdus:
@@ -308,13 +355,20 @@ def _of_fits(hdus, table) -> MappedHdu:
     )
 
 
-def _good_times(hdus) -> list[Hdu]:
+def _good_times(hdus: Sequence[Hdu]) -> list[Hdu]:
     return [hdu for hdu in hdus if {"START", "STOP"} <= set(hdu.columns) or good_time.is_table(hdu)]
 
 
-def _mapped(table, inside, own, roles, header=None, name="") -> MappedHdu:
+def _mapped(
+    table: TableOptions,
+    inside: Columns,
+    own: Mapping[str, str],
+    roles: Mapping[Any, str],
+    header: Mapping[str, Any] | None = None,
+    name: str = "",
+) -> MappedHdu:
     header = {**(header or {}), **table.keywords, "HDUCLAS1": _KINDS[table.kind]}
     columns = tuple(own)
     if table.kind == "lightcurve" and "TIME" not in own and "TIMEDEL" in table.keywords:
         columns = ("TIME", *columns)
-    return MappedHdu(name or "TEXT", header, columns, table, own, inside, roles)
+    return MappedHdu(name or "TEXT", header, columns, table, own, inside, dict(roles))

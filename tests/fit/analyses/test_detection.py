@@ -7,48 +7,17 @@ from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
 from pipeline.fit import driver
 
-EDGES = np.geomspace(0.1, 50, 121)
-LOW, HIGH = EDGES[:-1], EDGES[1:]
-N = 300 * (HIGH - LOW)
 MODELS = {"noise": ["constant"], "sum": ["constant", {"lorentzian": {"up_to": 4}}]}
 
 
-def _mean(*peaks):
-    """Power of Lorentzians and a constant, averaged over the bins."""
-    power = np.full(len(LOW), 0.002)
-    for variance, frequency, fwhm in peaks:
-        inside = [np.arctan((edge - frequency) / (fwhm / 2)) for edge in (LOW, HIGH)]
-        power = power + variance / np.pi * (inside[1] - inside[0]) / (HIGH - LOW)
-    return power
-
-
-def _row(name, power, rng):
-    return {
-        "source_id": name,
-        "product": "p",
-        "status": "ok",
-        "reason": "",
-        "norm": "frac",
-        "frequency": (LOW + HIGH) / 2,
-        "frequency_lo": LOW,
-        "frequency_hi": HIGH,
-        "power": rng.gamma(N, power / N),
-        "n": N,
-        "power_err": np.empty(0),
-        "mean_rate": np.nan,
-        "background_rate": np.nan,
-        "dt": np.nan,
-    }
-
-
 @pytest.fixture(scope="module")
-def tested():
+def tested(binned):
     """Two spectra each of broad noise, of noise with a QPO and its harmonic, and of nothing."""
-    rng = np.random.default_rng(1)
+    rng, bins = np.random.default_rng(1), binned(np.geomspace(0.1, 50, 121), 300)
     broad = (0.06, 0.0, 3.0), (0.01, 4.0, 6.0)
     qpo = (0.012, 3.0, 0.4), (0.005, 6.0, 0.8)
     rows = [
-        _row(f"{name}{k}", _mean(*peaks), rng)
+        bins.row(f"{name}{k}", 0.002 + sum(bins.lorentzian(*peak) for peak in peaks), rng)
         for name, peaks in (("broad", broad), ("qpo", broad + qpo), ("white", ()))
         for k in range(2)
     ]
@@ -87,4 +56,4 @@ def test_a_qpo_is_tested_at_its_own_frequency(tested):
         assert model["lrt_frequency"] == pytest.approx(found["frequency"], abs=0.05)
         assert model["lrt_fwhm"] == pytest.approx(found["fwhm"], rel=0.3)
         assert model["lrt_reached"] == 0
-        assert "limit_rms" not in model
+        assert len(model["limit_rms"]) == 0

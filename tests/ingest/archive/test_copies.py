@@ -1,0 +1,42 @@
+"""A file is taken for what was planned only if it still is."""
+
+import pytest
+
+from pipeline.ingest.archive.copies import Copies, locate
+from pipeline.ingest.archive.file import FileVersion
+from pipeline.ingest.archive.walk import list_folder
+from pipeline.ingest.reject import Rejected
+from pipeline.status import Status
+
+
+def test_a_file_of_a_folder_is_there_as_long_as_it_does_not_change(tmp_path):
+    (tmp_path / "a").write_text("one")
+    (listed,) = list_folder(tmp_path)
+    assert locate(tmp_path, *listed.key) == tmp_path / "a"
+    (tmp_path / "a").write_text("other")
+    with pytest.raises(Rejected, match="a has changed since the plan") as changed:
+        locate(tmp_path, *listed.key)
+    (tmp_path / "a").unlink()
+    with pytest.raises(Rejected, match="a cannot be opened: No such file") as gone:
+        locate(tmp_path, *listed.key)
+    assert {changed.value.status, gone.value.status} == {Status.UNREADABLE}
+
+
+def test_copies_of_versions_and_archives_lie_apart_under_their_own_name(tmp_path):
+    one, other = Copies(tmp_path, "s3://a"), Copies(tmp_path, "s3://b")
+    paths = {one.path("x/y.evt", "1"), one.path("x/y.evt", "2"), other.path("x/y.evt", "1")}
+    assert len({path.parent for path in paths}) == 3
+    assert {path.name for path in paths} == {"y.evt"}
+
+
+def test_a_copy_that_is_gone_is_said(tmp_path):
+    copies, wanted = Copies(tmp_path, "s3://a"), FileVersion("y.evt", "1")
+    assert not copies.has(wanted)
+    with pytest.raises(Rejected, match=r"the copy of y\.evt is gone") as gone:
+        locate(copies, *wanted)
+    assert gone.value.status == Status.NOT_DOWNLOADED
+    path = copies.path(*wanted)
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert copies.has(wanted)
+    assert locate(copies, *wanted) == path
