@@ -6,7 +6,7 @@ import pytest
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
 from pipeline.segment.cuts import Cuts
-from pipeline.segment.lengths import Length
+from pipeline.segment.intervals.lengths import Length
 from pipeline.segment.observation import Observations
 from pipeline.status import Status
 

@@ -7,7 +7,7 @@ from pipeline.refusal import Refusal
 from pipeline.segment.cuts import Cuts
 from pipeline.segment.members import gather
 from pipeline.segment.observation import Observations
-from pipeline.segment.taper import UNTREATED, Treatment
+from pipeline.segment.spectrum.taper import UNTREATED, Treatment
 from pipeline.status import Flag, Status
 
 

@@ -7,15 +7,16 @@ import numpy as np
 
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
-from pipeline.segment import average, between, lengths, periodogram
 from pipeline.segment.cuts import Cuts
+from pipeline.segment.intervals import lengths
 from pipeline.segment.members import NON_STATIONARY, Gathered, gather
 from pipeline.segment.observation import Observations
-from pipeline.segment.periodogram import Ordinates
 from pipeline.segment.products.power_colors import PowerColorsOptions
 from pipeline.segment.products.power_colors.bands import Band, band
 from pipeline.segment.products.power_colors.colors import Color, Hue, color, hue
-from pipeline.segment.taper import UNTREATED
+from pipeline.segment.spectrum import average, between, periodogram
+from pipeline.segment.spectrum.periodogram import Ordinates
+from pipeline.segment.spectrum.taper import UNTREATED
 from pipeline.status import Flag, Status
 
 LONGER = 2

@@ -5,7 +5,7 @@ from bisect import bisect_right
 import numpy as np
 from scipy.special import fdtrc, ndtr
 
-from pipeline.segment.rebin import Spectrum
+from pipeline.segment.spectrum.rebin import Spectrum
 
 GROUPS, OUTLIERS = 3 / 4, 1 / 16
 """Parts of the allowed bins: most groups of neighbours, and most outliers, each of which takes up to four more bins."""

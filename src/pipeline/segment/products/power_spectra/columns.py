@@ -9,9 +9,9 @@ from pipeline.refusal import Refusal
 from pipeline.segment.members import Member
 from pipeline.segment.observation import Header
 from pipeline.segment.products.described import identity, of_members
-from pipeline.segment.pulses import NOT_SEARCHED, Pulses
-from pipeline.segment.rebin import Spectrum
-from pipeline.segment.variability import EXCESS_UNKNOWN, RMS_UNKNOWN, Excess, Rms
+from pipeline.segment.pulsations.pulses import NOT_SEARCHED, Pulses
+from pipeline.segment.spectrum.rebin import Spectrum
+from pipeline.segment.spectrum.variability import EXCESS_UNKNOWN, RMS_UNKNOWN, Excess, Rms
 from pipeline.status import Flag, Status
 
 

@@ -6,26 +6,19 @@ import numpy as np
 
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
-from pipeline.segment import (
-    average,
-    between,
-    lengths,
-    periodogram,
-    pulses,
-    rebin,
-    taper,
-    variability,
-)
 from pipeline.segment.cuts import Cuts
+from pipeline.segment.intervals import lengths
+from pipeline.segment.intervals.series import Series
 from pipeline.segment.members import NON_STATIONARY, Gathered, Look, gather
 from pipeline.segment.observation import Observation, Observations
-from pipeline.segment.periodogram import Periodogram
 from pipeline.segment.products.base import NO_FLAG
 from pipeline.segment.products.power_spectra import ranges
 from pipeline.segment.products.power_spectra.columns import Averaged, Timing
-from pipeline.segment.pulsation import Pulsation
-from pipeline.segment.series import Series
-from pipeline.segment.taper import Treatment
+from pipeline.segment.pulsations import pulses
+from pipeline.segment.pulsations.search import Pulsation
+from pipeline.segment.spectrum import average, between, periodogram, rebin, taper, variability
+from pipeline.segment.spectrum.periodogram import Periodogram
+from pipeline.segment.spectrum.taper import Treatment
 from pipeline.status import Flag
 
 
@@ -125,7 +118,7 @@ class _Ordinates:
     Attributes
     ----------
     frequency, weight : ndarray
-        See `pipeline.segment.periodogram.Ordinates`.
+        See `pipeline.segment.spectrum.periodogram.Ordinates`.
     worth : ndarray
         Like segments that were averaged at each frequency.
     inside : ndarray of bool

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.config.segment import SegmentOptions
-from pipeline.segment import frames
+from pipeline.segment.intervals import frames
+from pipeline.segment.intervals.series import Events
 from pipeline.segment.observation import Observations
 from pipeline.segment.products.power_spectra.rows import product_rows
-from pipeline.segment.series import Events
 from pipeline.status import Flag
 
 TICK, PER_FRAME = 0.05, 5
@@ -19,10 +19,10 @@ def _row(events, time, gti, **columns):
 
 
 def _counts(time, gti, tick, dt, n_bin):
-    from pipeline.segment.periodogram import event_blocks
+    from pipeline.segment.spectrum.periodogram import event_blocks
 
     series = Events.cut(time, *np.transpose(gti), dt, tick)
-    from pipeline.segment import gti as intervals
+    from pipeline.segment.intervals import gti as intervals
 
     interval, offset = intervals.segment_offsets(series.bins, n_bin)
     start = series.start[interval] + offset * dt

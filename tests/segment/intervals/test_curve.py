@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.segment.curve import regularise
-from pipeline.segment.series import LightCurve
+from pipeline.segment.intervals.curve import regularise
+from pipeline.segment.intervals.series import LightCurve
 
 NONE = np.zeros(0)
 

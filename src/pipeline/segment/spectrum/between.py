@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.segment.stationarity import NOT_COMPARED, Scatter, band_starts, bands
+from pipeline.segment.spectrum.stationarity import NOT_COMPARED, Scatter, band_starts, bands
 
 _VARIES = 4.0
 """A band is compared between observations where its power exceeds the noise by this number of standard errors."""

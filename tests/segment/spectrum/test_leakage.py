@@ -7,9 +7,9 @@ from scipy import fft
 from pipeline.config.fit import FitOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.fit.driver import fit_rows
-from pipeline.segment import leakage, stationarity
 from pipeline.segment.observation import Observations
 from pipeline.segment.products.power_spectra.rows import product_rows
+from pipeline.segment.spectrum import leakage, stationarity
 from pipeline.simulate.timmer_koenig import series
 from pipeline.status import Flag
 

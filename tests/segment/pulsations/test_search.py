@@ -8,17 +8,17 @@ from astropy.io import fits
 
 from pipeline.columns.ingest import INGEST
 from pipeline.config.segment import SegmentOptions
-from pipeline.segment import phases, pulses
-from pipeline.segment.folding import Series
+from pipeline.segment.intervals.series import Events
 from pipeline.segment.observation import Observations, observation
 from pipeline.segment.products.power_spectra.rows import product_rows
-from pipeline.segment.pulsation import candidates, search
-from pipeline.segment.series import Events
+from pipeline.segment.pulsations import phases, pulses
+from pipeline.segment.pulsations.folding import Series
+from pipeline.segment.pulsations.search import candidates, search
 from pipeline.simulate.timmer_koenig import series as noise
 from pipeline.status import Flag
 from pipeline.tables import empty_row
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "archive"
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "archive"
 STEP = 1 / 32
 SEGMENT = 32.0
 

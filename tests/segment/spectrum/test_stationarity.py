@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.segment.periodogram import Block, average
-from pipeline.segment.stationarity import NOT_COMPARED
+from pipeline.segment.spectrum.periodogram import Block, average
+from pipeline.segment.spectrum.stationarity import NOT_COMPARED
 from pipeline.simulate.timmer_koenig import series
 
 DT, N_BIN = 1 / 64, 256

@@ -50,7 +50,7 @@ def logarithmic(
     frequency : ndarray, shape (n_frequency,)
         Consecutive Fourier frequencies, Hz.
     weight : ndarray, shape (n_frequency,)
-        Weight of each ordinate; see `pipeline.segment.periodogram.frequencies`.
+        Weight of each ordinate; see `pipeline.segment.spectrum.periodogram.frequencies`.
     power : ndarray, shape (n_frequency,)
         Power averaged over segments.
     m : float or ndarray, shape (n_frequency,)

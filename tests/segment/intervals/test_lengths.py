@@ -6,7 +6,7 @@ import pytest
 from pipeline.config.base import ConfigError
 from pipeline.config.segment import SegmentOptions
 from pipeline.config.survey import validate
-from pipeline.segment import lengths
+from pipeline.segment.intervals import lengths
 from pipeline.segment.observation import Observations
 from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.status import Flag, Status

@@ -4,16 +4,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.segment import curve, frames, gti
+from pipeline.segment.intervals import curve, frames, gti
 from pipeline.segment.observation import Observation
-from pipeline.segment.periodogram import (
+from pipeline.segment.spectrum.periodogram import (
     Periodogram,
     average,
     curve_blocks,
     event_blocks,
     occupied,
 )
-from pipeline.segment.taper import UNTREATED, Treatment
+from pipeline.segment.spectrum.taper import UNTREATED, Treatment
 
 MIN_EXPOSED = 0.99
 """Least part of a bin of a light curve (of its exposed part, where that is known) inside good time."""

@@ -1,6 +1,6 @@
 """Averaged periodograms of segments, in the units of the rate squared per Hz ("abs").
 
-The other normalisations are multiples of it, see `pipeline.segment.average`.
+The other normalisations are multiples of it, see `pipeline.segment.spectrum.average`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import fft
 
-from pipeline.segment import leakage, stationarity, taper
-from pipeline.segment.stationarity import NOT_COMPARED, Scatter
-from pipeline.segment.taper import UNTREATED, Treatment
-from pipeline.segment.variability import Squares, scatter
+from pipeline.segment.spectrum import leakage, stationarity, taper
+from pipeline.segment.spectrum.stationarity import NOT_COMPARED, Scatter
+from pipeline.segment.spectrum.taper import UNTREATED, Treatment
+from pipeline.segment.spectrum.variability import Squares, scatter
 
 BLOCK = 1 << 21
 """Bins transformed at a time: 16 MiB of rates, and about 64 MiB with their transforms."""
@@ -46,11 +46,11 @@ class Periodogram:
     background_rate : float
         Background contained in the mean rate, ct/s; 0 if there is none or it is not known.
     scatter : Scatter
-        Of the power of the segments about their mean, see `pipeline.segment.stationarity`.
+        Of the power of the segments about their mean, see `pipeline.segment.spectrum.stationarity`.
     window_rate : float
         Mean rate weighted by the square of the window, which the noise follows, ct/s.
     compared : Compared
-        Power with and without a window, see `pipeline.segment.leakage`; None where it was not compared.
+        Power with and without a window, see `pipeline.segment.spectrum.leakage`; None where it was not compared.
     """
 
     power: np.ndarray
@@ -173,7 +173,7 @@ def curve_blocks(
     Parameters
     ----------
     rate, filled : ndarray, shape (n,)
-        See `pipeline.segment.curve.Curve`.
+        See `pipeline.segment.intervals.curve.Curve`.
     first : ndarray of int, shape (m,)
         Index of the first bin of each segment.
     n_bin : int

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.segment.periodogram import frequencies
-from pipeline.segment.rebin import logarithmic
+from pipeline.segment.spectrum.periodogram import frequencies
+from pipeline.segment.spectrum.rebin import logarithmic
 
 
 def _rebinned(fraction, n_bin=1024, m=7, seed=1):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from pipeline.segment import periodogram, taper
-from pipeline.segment.taper import Treatment
+from pipeline.segment.spectrum import periodogram, taper
+from pipeline.segment.spectrum.taper import Treatment
 from pipeline.simulate.timmer_koenig import series
 
 N, SERIES = 512, 2000

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.segment import gti, pulsation
-from pipeline.segment.folding import Series
+from pipeline.segment.intervals import gti
 from pipeline.segment.observation import Observation
-from pipeline.segment.periodogram import Periodogram
-from pipeline.segment.pulsation import Pulsation
+from pipeline.segment.pulsations.folding import Series
+from pipeline.segment.pulsations.search import Pulsation, search
+from pipeline.segment.spectrum.periodogram import Periodogram
 from pipeline.status import Flag
 
 FEWEST = 64
@@ -29,7 +29,7 @@ class Pulses:
     p_value : float
         It allows for the number of observations that were searched; NaN where none was.
     frequency, frequency_err, fraction, fraction_err, h, harmonics
-        See `pipeline.segment.pulsation.Pulsation`.
+        See `pipeline.segment.pulsations.search.Pulsation`.
     """
 
     p_value: float = np.nan
@@ -78,7 +78,7 @@ def of_observation(
     if series is None or len(series.time) < FEWEST:
         return None
     background = averaged.background_rate / averaged.mean_rate
-    return pulsation.search(series, frequency, averaged.power, averaged.m, alpha, background)
+    return search(series, frequency, averaged.power, averaged.m, alpha, background)
 
 
 def _events(one: Observation, segment: float) -> Series | None:

@@ -7,8 +7,8 @@ import numpy as np
 from scipy import fft, ndimage
 from scipy.stats import gamma
 
-from pipeline.segment import phases
-from pipeline.segment.folding import Series
+from pipeline.segment.pulsations import phases
+from pipeline.segment.pulsations.folding import Series
 
 _MOST_CELLS = 1 << 20
 _MOST_PHASES = 4e8
@@ -126,7 +126,7 @@ def search(
 
     Each narrow peak is a candidate. What was counted becomes, near its frequency, phasors of blocks of
     time, each of 50 to 100 cycles at least, and the question is whether their phases agree at some frequency
-    (`pipeline.segment.phases.agreement`). That holds whatever the spectrum: red noise and QPOs of Q
+    (`pipeline.segment.pulsations.phases.agreement`). That holds whatever the spectrum: red noise and QPOs of Q
     up to 50 keep no phase for so long.
 
     Parameters

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import gamma, kstest
 
-from pipeline.segment import between
-from pipeline.segment.stationarity import NOT_COMPARED
+from pipeline.segment.spectrum import between
+from pipeline.segment.spectrum.stationarity import NOT_COMPARED
 
 
 def _observations(rng, m, amplitude, slope=1.0):

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from pipeline.config.segment import SegmentOptions
-from pipeline.segment import average, periodogram
 from pipeline.segment.observation import Observations
 from pipeline.segment.products.power_spectra.rows import product_rows
+from pipeline.segment.spectrum import average, periodogram
 from pipeline.status import Flag, Status
 
 OPTIONS = SegmentOptions(max_bins=1024, rebin=0.0)

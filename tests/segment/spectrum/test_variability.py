@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.segment import periodogram, variability
+from pipeline.segment.spectrum import periodogram, variability
 
 DRAWS = 600
 SIGMA = np.sqrt(0.683 * 0.317 / DRAWS)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtrc, ndtr
 
-from pipeline.segment.stationarity import HANN
+from pipeline.segment.spectrum.stationarity import HANN
 
 FIRST = 4
 """The first ordinate that is compared: below it the window itself mixes neighbours."""

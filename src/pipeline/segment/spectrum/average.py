@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammainc
 
-from pipeline.segment.periodogram import Periodogram
-from pipeline.segment.variability import Excess, excess_variance
+from pipeline.segment.spectrum.periodogram import Periodogram
+from pipeline.segment.spectrum.variability import Excess, excess_variance
 
 SIGNIFICANT = 5.0
 """Least ratio of a mean net rate to its error for which a fraction of that rate has a meaning."""

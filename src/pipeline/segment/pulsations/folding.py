@@ -5,7 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.segment import gti, phases
+from pipeline.segment.intervals import gti
+from pipeline.segment.pulsations import phases
 
 CYCLES = 50, 100
 """Cycles in the shortest block, where the span has few of them and where it has many. Over x cycles a QPO loses its phase,

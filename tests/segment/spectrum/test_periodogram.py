@@ -7,11 +7,12 @@ import pytest
 from astropy.io import fits
 from scipy import stats
 
-from pipeline.segment import average, frames, periodogram
-from pipeline.segment.periodogram import Block
-from pipeline.segment.series import Events, LightCurve
+from pipeline.segment.intervals import frames
+from pipeline.segment.intervals.series import Events, LightCurve
+from pipeline.segment.spectrum import average, periodogram
+from pipeline.segment.spectrum.periodogram import Block
 
-NICER = Path(__file__).parents[3] / "shared" / "data" / "archive" / "nicer"
+NICER = Path(__file__).parents[4] / "shared" / "data" / "archive" / "nicer"
 NORMS = ("leahy", "frac", "abs")
 
 

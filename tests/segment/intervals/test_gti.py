@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.segment import gti
+from pipeline.segment.intervals import gti
 
 
 def test_touching_and_overlapping_intervals_become_one():

@@ -80,7 +80,7 @@ def treatment(taper: str, detrend: str, n_bin: int, leaks: bool) -> Treatment:
     n_bin : int
         Bins in a segment.
     leaks : bool
-        Whether power leaks without a window, see `pipeline.segment.leakage`.
+        Whether power leaks without a window, see `pipeline.segment.spectrum.leakage`.
     """
     if detrend == "auto":
         detrend = "linear" if leaks else "constant"

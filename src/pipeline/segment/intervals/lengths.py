@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
-from pipeline.segment import gti
+from pipeline.segment.intervals import gti
 from pipeline.status import Status
 
 PRIMES = (2, 3, 5, 7)
