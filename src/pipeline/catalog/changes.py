@@ -1,4 +1,4 @@
-"""What is different between two catalogues, and why: input, configuration or code."""
+"""Differences between two catalogues, and their causes: input, configuration or code."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,14 +73,14 @@ def changed_rows(
 
 @dataclass(frozen=True)
 class Change:
-    """What changed in a row.
+    """A difference in a row.
 
     Attributes
     ----------
     row : int
         Its number among the rows that both tables have.
     what : dict
-        The column, and what it was and is: see `changed_rows`.
+        The column with its old and its new value: see `changed_rows`.
     """
 
     row: int
