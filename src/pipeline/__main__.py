@@ -36,7 +36,7 @@ class Command:
     target : str
         Module under `pipeline` and function that do it.
     arguments : mapping of str to mapping
-        Its arguments, each with what `argparse` is told of it.
+        Its arguments, each with the keywords that `argparse` takes.
     """
 
     name: str

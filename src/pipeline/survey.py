@@ -225,7 +225,7 @@ def _only_run(directory: Path) -> Iterator[TextIO]:
 
 
 def _options(cores: int) -> list[str]:
-    """Return the options of a run; a profile in SNAKEMAKE_PROFILE decides on cores unless told."""
+    """Return the options of a run; without `cores`, a profile in SNAKEMAKE_PROFILE decides."""
     options = ["--rerun-incomplete", "--logger", "survey"]
     if cores or "SNAKEMAKE_PROFILE" not in os.environ:
         options += ["--cores", str(cores or "all")]
