@@ -82,7 +82,7 @@ SAMPLES = Table(
 
 
 class Samples(Analysis):
-    """Chains of Hamiltonian Monte Carlo for the chosen model of the sources that are asked for."""
+    """Chains of Hamiltonian Monte Carlo for the chosen model of selected sources."""
 
     name = "samples"
     options = SamplesOptions
