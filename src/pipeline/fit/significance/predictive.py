@@ -144,8 +144,8 @@ def check(
     result : ModelFit
         Their fits. The components of a lane stay: peaks are fitted again, not searched for.
     seeds : sequence, length lanes
-        One a spectrum, as `numpy.random.SeedSequence` takes it: its draws do not depend on what else is in
-        the batch.
+        One a spectrum, as `numpy.random.SeedSequence` takes it: its draws do not depend on the other
+        spectra of the batch.
     scales : sequence of int, optional
         Bins of the windows that are searched; single bins always are.
     draws : int, optional
@@ -158,7 +158,7 @@ def check(
     Returns
     -------
     Check
-        One check a lane. Never raises for what is in a lane.
+        One check a lane. No content of a lane raises an error.
 
     Raises
     ------

@@ -108,7 +108,7 @@ def derived_quantities(
 
     Parameters
     ----------
-    result : pipeline.fit.search.fit_model.ModelFit
+    result : pipeline.fit.search.batch.ModelFit
         Fits.
     products : Products
         The spectra of these lanes.
@@ -311,7 +311,7 @@ def find_blends(
 
     Parameters
     ----------
-    result : pipeline.fit.search.fit_model.ModelFit
+    result : pipeline.fit.search.batch.ModelFit
         Fits.
     lanes : int array
         Lanes of the fit to look at.

@@ -9,7 +9,7 @@ from pipeline.fit.search.batch import End, ModelFit
 from pipeline.fit.uncertainty.covariance import interval
 
 PROFILE, NONE = "profile", "none"
-"""Methods beside the kinds of covariance."""
+"""Methods other than the kinds of covariance."""
 
 
 @dataclass(frozen=True)

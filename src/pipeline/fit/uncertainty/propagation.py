@@ -101,7 +101,7 @@ def follow(
     ----------
     quantities : callable
         See `Quantities`. It is called with numbers of places in `lanes`.
-    result : pipeline.fit.search.fit_model.ModelFit
+    result : pipeline.fit.search.batch.ModelFit
         With profiles, or without: then quantities that hang on a parameter at its bound have no errors.
     rows : sequence of int
         Parameters that the quantities are computed from.
