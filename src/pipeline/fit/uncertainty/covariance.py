@@ -6,10 +6,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float
 
 from pipeline.fit.engine import linear
+from pipeline.fit.engine.arrays import AnyArray, Tree
 from pipeline.fit.engine.blocks import in_blocks, on_device
-from pipeline.fit.engine.objective import Data, Objective
+from pipeline.fit.engine.objective import Kind, Objective
 
 LEAST_INFORMATION = 1e-4
 """Information of a parameter below which the data say nothing of it: an error of 100 in a logarithm."""
@@ -30,8 +32,8 @@ class Covariance(NamedTuple):
         Whether it exists: the information is positive definite.
     """
 
-    matrix: np.ndarray
-    sound: np.ndarray
+    matrix: Float[np.ndarray, "P P lanes"]
+    sound: Bool[np.ndarray, " lanes"]
 
 
 def _inverse(matrix, moved):
@@ -53,7 +55,7 @@ def _inverse(matrix, moved):
 def _covariance(kind, objective, data, active, u, moved):
     """Compute one kind of covariance of a block, and whether it exists."""
     here = objective.prepared(data), active, u
-    first = "fisher" if kind == "fisher" else "observed"
+    first: Kind = "fisher" if kind == "fisher" else "observed"
     bread, sound = _inverse(objective.information(first, *here), moved)
     if kind != "sandwich":
         return bread, sound
@@ -70,14 +72,26 @@ def _expected_diagonal(objective, data, active, u):
     return (jnp.einsum("iil->il", matrix),)
 
 
-def expected_diagonal(objective: Objective, data: Data, active, u, block_size=64):
+def expected_diagonal(
+    objective: Objective,
+    data: Tree,
+    active: Bool[AnyArray, "parts lanes"],
+    u: Float[AnyArray, "P lanes"],
+    block_size: int = 64,
+) -> Float[np.ndarray, "P lanes"]:
     """Return the diagonal of the Fisher information, shape (P, lanes): see `covariance`."""
     function = partial(_expected_diagonal, objective)
     return in_blocks(function, (on_device(data, u.dtype), active, u), block_size)[0]
 
 
 def covariance(
-    objective: Objective, data: Data, active, u, moved, block_size=64, kind="observed"
+    objective: Objective,
+    data: Tree,
+    active: Bool[AnyArray, "parts lanes"],
+    u: Float[AnyArray, "P lanes"],
+    moved: Bool[AnyArray, "P lanes"],
+    block_size: int = 64,
+    kind: str = "observed",
 ) -> Covariance:
     """Return the covariance of every lane, computed a block at a time.
 
@@ -116,7 +130,12 @@ def _information(kind, objective, data, active, u):
 
 
 def of_the_determined(
-    objective: Objective, data: Data, active, u, moved, block_size=64
+    objective: Objective,
+    data: Tree,
+    active: Bool[AnyArray, "parts lanes"],
+    u: Float[AnyArray, "P lanes"],
+    moved: Bool[AnyArray, "P lanes"],
+    block_size: int = 64,
 ) -> Covariance:
     """Return the covariance of the parameters that the data determine, where they do not determine all.
 
@@ -167,7 +186,11 @@ def _determined(matrix, moved):
     return out, bool(kept.any())
 
 
-def interval(u, sigma, is_log):
+def interval(
+    u: Float[np.ndarray, "P lanes"],
+    sigma: Float[np.ndarray, "P lanes"],
+    is_log: Bool[np.ndarray, " P"],
+) -> tuple[Float[np.ndarray, "P lanes"], Float[np.ndarray, "P lanes"]]:
     """Return the distances from the value to the ends of its 68.3 % interval.
 
     Parameters

@@ -343,7 +343,7 @@ def _density(objective, data, active, free, place, z):
     v = place.centre + _times(place.root, z)
     part = jax.nn.sigmoid(v)
     u = jnp.where(free, place.lower + place.span * part, place.held)
-    value, gradient = objective.slope(data, active, u)
+    value, gradient, _ = objective.slope(data, active, u)
     log_jacobian = jnp.where(free, jax.nn.log_sigmoid(v) + jax.nn.log_sigmoid(-v), 0.0)
     slope = gradient * place.span * part * (1 - part) + 1 - 2 * part
     slope = jnp.sum(place.root * jnp.where(free, slope, 0.0)[:, None], axis=0)
