@@ -1,12 +1,14 @@
 """Spectra drawn from a known model, for the tests of the fits."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
 
 from pipeline import tables
 from pipeline.columns.fits import PARAMETERS
-from pipeline.fit import Grid, Model, Problem, Spectra, configure
+from pipeline.fit import Code, Fit, Grid, Model, ModelFit, Problem, Spectra, configure
 from pipeline.fit.significance.montecarlo import Method
 from pipeline.fit.tables.derived import Products
 from pipeline.fit.tables.parameters import parameter_rows
@@ -164,3 +166,41 @@ def parameters_of():
 def binned():
     """Class of bins: see `Binned`."""
     return Binned
+
+
+def _model_fit(model, values, errors=0.1, **changes):
+    """A fit of a model at given values, shape (P, lanes), that converged with these errors everywhere."""
+    values = np.asarray(values, float)
+    is_log = model.is_log[:, None]
+    u = np.where(is_log, np.log(np.where(is_log, values, 1.0)), values)
+    lanes = u.shape[1]
+    nowhere, number = np.zeros(u.shape, bool), np.arange(lanes, dtype=float)
+    fit = Fit(
+        u=u,
+        deviance=number,
+        objective=number,
+        iterations=np.zeros(lanes, np.int32),
+        code=np.full(lanes, Code.CONVERGED, np.int32),
+        at_bound=nowhere,
+        at_lower=nowhere.copy(),
+    )
+    whole = ModelFit(
+        model=model,
+        fit=fit,
+        active=np.ones((len(model.slots), lanes), bool),
+        free=np.ones(u.shape, bool),
+        covariance=np.einsum("ij,il->ijl", np.eye(len(u)), np.full(u.shape, errors**2)),
+        sound=np.ones(lanes, bool),
+        statistic=number,
+        aic=number,
+        bic=number,
+        rival=np.zeros((len(model.slots), lanes), bool),
+        rival_bic=np.full(lanes, np.inf),
+    )
+    return replace(whole, **changes)
+
+
+@pytest.fixture(scope="session")
+def model_fit():
+    """Function that makes a fit without fitting, see `_model_fit`."""
+    return _model_fit

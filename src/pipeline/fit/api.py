@@ -2,9 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from pipeline.fit import given
 from pipeline.fit.engine.devices import borrowed
@@ -35,9 +36,9 @@ class Parameter(NamedTuple):
         Distances to the ends of the 68.3 % interval, both positive; infinite or NaN where there is none.
     """
 
-    value: np.ndarray
-    err_lo: np.ndarray
-    err_hi: np.ndarray
+    value: Float[np.ndarray, " spectra"]
+    err_lo: Float[np.ndarray, " spectra"]
+    err_hi: Float[np.ndarray, " spectra"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -53,13 +54,13 @@ class Result:
     values, err_lo, err_hi : array, shape (spectra, P)
         Parameters in their own units and the distances to the ends of their 68.3 % intervals.
     upper_limit, lower_limit : array, shape (spectra, P)
-        Limits of 95 %, where profiles were asked for: upper ones of the amplitudes of weak components and of
-        what is open below, lower ones of what is open above; else NaN.
+        Limits of 95 %, if profiles were made: upper limits of the amplitudes of weak components and of parameters
+        whose interval is open below, lower limits of those whose interval is open above; else NaN.
     open_lo, open_hi : bool array, shape (spectra, P)
         Whether the interval has no end on that side; its error there is NaN.
     covariance : array, shape (spectra, P, P)
         Of the fitted variables: of the logarithm of parameters where ``model.is_log``. Zero in the rows
-        of what did not move, NaN where it does not exist.
+        of parameters that did not move, NaN where it does not exist.
     free : bool array, shape (spectra, P)
         Parameters that were free.
     statistic, deviance, aic, bic : array, shape (spectra,)
@@ -67,36 +68,36 @@ class Result:
     iterations : int array, shape (spectra,)
         Iterations used.
     status : tuple of Status, length spectra
-        What became of each; `Status.sentence` says it in words.
+        Status of each fit; `Status.sentence` says it in words.
     reason : tuple of str, length spectra
-        The sentence, or more exactly what was wrong; empty where all is well.
+        That sentence, or a more exact reason; empty where the status is `Status.OK`.
     """
 
     model: Model
-    values: np.ndarray
-    err_lo: np.ndarray
-    err_hi: np.ndarray
-    upper_limit: np.ndarray
-    lower_limit: np.ndarray
-    open_lo: np.ndarray
-    open_hi: np.ndarray
-    covariance: np.ndarray
-    free: np.ndarray
-    statistic: np.ndarray
-    deviance: np.ndarray
-    aic: np.ndarray
-    bic: np.ndarray
-    iterations: np.ndarray
-    status: tuple
-    reason: tuple
+    values: Float[np.ndarray, "spectra P"]
+    err_lo: Float[np.ndarray, "spectra P"]
+    err_hi: Float[np.ndarray, "spectra P"]
+    upper_limit: Float[np.ndarray, "spectra P"]
+    lower_limit: Float[np.ndarray, "spectra P"]
+    open_lo: Bool[np.ndarray, "spectra P"]
+    open_hi: Bool[np.ndarray, "spectra P"]
+    covariance: Float[np.ndarray, "spectra P P"]
+    free: Bool[np.ndarray, "spectra P"]
+    statistic: Float[np.ndarray, " spectra"]
+    deviance: Float[np.ndarray, " spectra"]
+    aic: Float[np.ndarray, " spectra"]
+    bic: Float[np.ndarray, " spectra"]
+    iterations: Int[np.ndarray, " spectra"]
+    status: tuple[Status, ...]
+    reason: tuple[str, ...]
 
     @property
-    def names(self) -> tuple:
+    def names(self) -> tuple[str, ...]:
         """Names of the parameters, ``component.number.parameter``, in order."""
         return self.model.names
 
     @property
-    def ok(self) -> np.ndarray:
+    def ok(self) -> Bool[np.ndarray, " spectra"]:
         """Spectra whose status is `Status.OK`, shape (spectra,)."""
         return np.array([s is Status.OK for s in self.status], bool)
 
@@ -104,13 +105,13 @@ class Result:
         return len(self.status)
 
     def __repr__(self) -> str:
-        """Say what was fitted and how that went, in a line; see `names` for the parameters."""
+        """Return the components and the number of spectra of each status; see `names` for the parameters."""
         components = " + ".join(slot.label for slot in self.model.slots)
         statuses = Counter(str(status) for status in self.status)
         counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
         return f"<Result of {len(self)} spectra: {components}; {counts or 'none'}>"
 
-    def __getitem__(self, name) -> Parameter:
+    def __getitem__(self, name: str) -> Parameter:
         if name not in self.names:
             raise KeyError(f"no parameter {name!r}; there are {', '.join(self.names)}")
         column = self.names.index(name)
@@ -118,22 +119,22 @@ class Result:
 
 
 def fit_spectra(
-    model,
-    power,
-    frequency=None,
+    model: Any,
+    power: Any,
+    frequency: Any = None,
     *,
-    n=None,
-    error=None,
-    width=None,
-    likelihood=None,
-    bin_average="auto",
-    n_starts=4,
-    min_delta_bic=0.0,
-    errors="observed",
-    profile="none",
-    precision="float64",
-    platform="auto",
-    block_size=64,
+    n: Any = None,
+    error: Any = None,
+    width: Any = None,
+    likelihood: str | None = None,
+    bin_average: bool | str = "auto",
+    n_starts: int = 4,
+    min_delta_bic: float = 0.0,
+    errors: str = "observed",
+    profile: str = "none",
+    precision: str = "float64",
+    platform: str = "auto",
+    block_size: int = 64,
 ) -> Result:
     """Fit a model to many power spectra, without starting values.
 
@@ -157,7 +158,7 @@ def fit_spectra(
     width : array-like, optional
         Widths of the bins, Hz; by default from the distances between the frequencies.
     likelihood : {"gamma", "gaussian", "gaussian_model", "poisson"}, optional
-        See `pipeline.fit.model.likelihood.terms`; by default ``gamma`` with `n`, and with `error` what suits it:
+        See `pipeline.fit.model.likelihood.terms`; by default ``gamma`` with `n`, and with `error` the one that suits the errors:
         see `pipeline.fit.tables.spectra.with_errors_only`.
     bin_average : bool or "auto", optional
         Whether the model is averaged over each bin, rather than taken at its frequency; ``auto``: where
@@ -165,17 +166,17 @@ def fit_spectra(
     n_starts, min_delta_bic, errors
         See `pipeline.fit.fit_model`.
     profile : {"none", "weak", "all"}, optional
-        What gets errors and upper limits from the profile of the likelihood: see
+        Which components get errors and upper limits from the profile of the likelihood: see
         `pipeline.fit.add_profiles`.
     precision, platform
-        See `pipeline.fit.configure`. JAX's own settings are afterwards what they were.
+        See `pipeline.fit.configure`. JAX's own settings are restored afterwards.
     block_size : int, optional
         Spectra that iterate together.
 
     Returns
     -------
     Result
-        One row a spectrum, in order. Never raises for what is in a spectrum: see `Result.status`.
+        One row a spectrum, in order. No content of a spectrum raises an error: see `Result.status`.
 
     Raises
     ------
@@ -183,7 +184,7 @@ def fit_spectra(
         For arrays whose shapes do not go together, that are not real numbers or have a wrong unit; for
         neither or both of `n` and `error`; for an option that does not exist.
     RuntimeError
-        When the platform asked for is not there.
+        When JAX has no device of the platform.
     pipeline.components.ComponentError
         For a component that does not exist.
     """
@@ -213,7 +214,7 @@ def fit_spectra(
 
 
 def _spectra(power, frequency, n, error, width, likelihood) -> list[Spectrum]:
-    """Return what was given as spectra."""
+    """Return the spectra of all forms of input."""
     many = power if isinstance(power, (list, tuple)) else [power]
     if many and all(hasattr(s, "power") and hasattr(s, "freq") for s in many):
         if any(a is not None for a in (frequency, n, error, width)):
@@ -240,7 +241,7 @@ def _spectra(power, frequency, n, error, width, likelihood) -> list[Spectrum]:
 
 @dataclass(frozen=True)
 class _Arrays:
-    """One spectrum as it was given; None for what was not."""
+    """One spectrum as it was given; None for an array that was not."""
 
     power: np.ndarray
     frequency: np.ndarray
@@ -303,7 +304,7 @@ def _spectrum(arrays: _Arrays, likelihood: str | None) -> Spectrum:
 
 
 def _empty(model: Model, count: int) -> Result:
-    """Return the result of spectra of which none has been fitted."""
+    """Return a result in which no spectrum has been fitted yet."""
     size = model.size
     by_parameter, by_spectrum = (count, size), (count,)
     return Result(

@@ -1,4 +1,4 @@
-"""The models of a survey fitted to one bucket of spectra, with every analysis that is asked for."""
+"""The models of a survey fitted to one bucket of spectra, and the analyses of these fits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -70,7 +70,7 @@ class Engines:
 
 @dataclass(frozen=True)
 class ModelFindings:
-    """What the analyses have found of one model in a bucket; the last axis is the lane.
+    """Findings of all analyses of one model in a bucket; the last axis is the lane.
 
     Attributes
     ----------
@@ -98,11 +98,11 @@ class BucketFit:
     fits : sequence of ModelFit, length models
         The fits, in the order of the configuration.
     status : array of Status, shape (models, lanes)
-        What became of each fit.
+        Status of each fit.
     best : int array, shape (lanes,)
         Number of the model that is chosen, -1 where none has a result.
     findings : sequence of ModelFindings, length models
-        What the analyses have found of them.
+        Findings of the analyses of each.
     """
 
     bucket: Bucket
@@ -204,7 +204,7 @@ def _choose(subjects: Sequence[Subject]) -> Int[np.ndarray, " lanes"]:
 
 
 def _refined(subject: Subject, chosen, asked: Sequence[Analysis]) -> Subject:
-    """Return a model with what the analyses add to its fits."""
+    """Return a model whose fits each analysis has refined."""
     subject = replace(subject, chosen=chosen)
     for analysis in asked:
         subject = replace(subject, result=analysis.refine(subject))
@@ -226,7 +226,7 @@ def _analysed(asked: Sequence[Analysis], subjects: Sequence[Subject]) -> list[Mo
 
 
 def _enter(of_model: ModelFindings, analysis: Analysis, new: Findings, lanes) -> None:
-    """Enter what an analysis has found in some lanes."""
+    """Enter the findings of an analysis in some lanes."""
     for name, cells in new.columns.items():
         column = of_model.columns.setdefault(name, _empty(cells, of_model.flags.size))
         for lane, cell in zip(lanes, cells, strict=True):

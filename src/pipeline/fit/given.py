@@ -1,7 +1,10 @@
-"""What callers give a fit, as plain numbers: masks, units and spectra of other packages taken right or refused.
+"""Arrays that callers give to a fit, as plain numbers: masks, units and spectra of other packages.
 
-No package is imported for it: what an object is, is told by what it has.
+No package is imported for that: the attributes of an object tell its kind.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,13 +12,13 @@ UNITS = {"frequency": ("Hz",), "width": ("Hz",), "n": ("",), "power": ("1 / Hz",
 """Units that each array is converted to, the first that it can be converted to."""
 
 
-def numbers(name, given, unit=None):
+def numbers(name: str, given: Any, unit: str | None = None) -> np.ndarray:
     """Return an array of float, NaN where it is masked.
 
     Parameters
     ----------
     name : str
-        What it is: ``power``, ``frequency``, ``n``, ``error`` or ``width``.
+        Name of the array: ``power``, ``frequency``, ``n``, ``error`` or ``width``.
     given : array-like
         Numbers; a masked array; an Astropy `Quantity`, `Column` or `Masked` quantity, a quantity of Pint, or a
         list of these.
@@ -30,7 +33,7 @@ def numbers(name, given, unit=None):
     Raises
     ------
     ValueError
-        For what is no array of real numbers, or has a unit that cannot be converted.
+        If it is no array of real numbers, or its unit cannot be converted.
     """
     if isinstance(given, (list, tuple)) and any(map(_is_more, given)):
         given = [numbers(name, one, unit) for one in given]
@@ -51,8 +54,8 @@ def numbers(name, given, unit=None):
     return array
 
 
-def _as_array(name, given, dtype=None):
-    """Return a copy of what was given as an array, or say that it is none."""
+def _as_array(name: str, given: Any, dtype: type | None = None) -> np.ndarray:
+    """Return a copy as an array; raise ValueError where that cannot be."""
     try:
         return np.array(given, dtype)
     except (TypeError, ValueError) as error:
@@ -62,7 +65,7 @@ def _as_array(name, given, dtype=None):
         ) from None
 
 
-def unit_of(name, given):
+def unit_of(name: str, given: Any) -> str | None:
     """Return the unit that a quantity is converted to by `numbers`, None for plain numbers."""
     if isinstance(given, (list, tuple)) and given:
         given = given[0]
@@ -74,18 +77,18 @@ def unit_of(name, given):
     return None
 
 
-def _is_more(given):
-    """Whether an item of a list has a mask or a unit, which an array of it would lose."""
+def _is_more(given: Any) -> bool:
+    """Return whether an item of a list has a mask or a unit, which a plain array would lose."""
     return isinstance(getattr(given, "mask", None), np.ndarray) or _unit(given) is not None
 
 
-def _unit(given):
-    """Unit of a quantity, None where there is none."""
+def _unit(given: Any) -> Any:
+    """Return the unit of a quantity, None where there is none."""
     return getattr(given, "unit", getattr(given, "units", None))
 
 
-def _without_unit(name, given, units):
-    """Return the values of a quantity in one of some units; anything else as it is."""
+def _without_unit(name: str, given: Any, units: Sequence[str]) -> Any:
+    """Return the values of a quantity in the first unit that it can be converted to; anything else as it is."""
     unit = _unit(given)
     if unit is None or unit == "":
         return given
@@ -101,8 +104,8 @@ def _without_unit(name, given, units):
     )
 
 
-def _converted(given, unit):
-    """Values of a quantity in a unit, None where that cannot be."""
+def _converted(given: Any, unit: str) -> Any:
+    """Return the values of a quantity in a unit, None where it cannot be converted."""
     given = getattr(given, "quantity", given)  # of a column of a table
     try:
         given = given.to(unit or "dimensionless" if hasattr(given, "magnitude") else unit)
@@ -111,7 +114,7 @@ def _converted(given, unit):
     return given.magnitude if hasattr(given, "magnitude") else given.value
 
 
-def as_models(model):
+def as_models(model: Any) -> tuple[str, list]:
     """Return the components of a model as it stands in a configuration: a list, a mapping, or one name.
 
     Parameters

@@ -1,97 +1,73 @@
-"""Which model is best: the rule, whatever the order of the models."""
+"""What lets one more component stay, beside the BIC. With spectra: tests/fit/search/test_decompose.py."""
 
-from itertools import permutations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pipeline.fit import fit_spectra
-from pipeline.fit.model.likelihood import sample_size
-from pipeline.fit.search.choice import best_model
-from pipeline.segment.rebin import logarithmic
+from pipeline.fit.search.decompose import Step
+from pipeline.fit.significance import criteria
 
 
-def best(models, margin):
-    """Name of the best of models {name: (n_free, bic)}, in every order of them; it must be one."""
-    found = set()
-    for order in permutations(models):
-        n_free, bic = np.array([models[name] for name in order], float).T
-        (chosen,) = best_model(np.ones((len(bic), 1), bool), n_free[:, None], bic[:, None], margin)
-        found.add(order[chosen] if chosen >= 0 else None)
-    (name,) = found
-    return name
+class Batch(SimpleNamespace):
+    """Enough of a batch for a step: the BIC is the deviance."""
+
+    def bic(self, deviance, active, lanes):
+        return deviance
 
 
-@pytest.mark.parametrize(
-    ("models", "margin", "name"),
-    [
-        ({"small": (1, 100), "large": (3, 96)}, 0, "large"),
-        ({"small": (1, 100), "large": (3, 96)}, 10, "small"),
-        ({"small": (1, 100), "large": (3, 89.9)}, 10, "large"),
-        # as many parameters: no margin is asked
-        ({"a": (5, 100), "b": (5, 95)}, 10, "b"),
-        # not greedy: each model is compared with the best one, not with the one before
-        ({"two": (2, 100), "three": (3, 92), "four": (4, 86)}, 7, "three"),
-        ({"two": (2, 100), "three": (3, 94), "four": (4, 86.5)}, 7, "four"),
-        ({"two": (2, 100), "three": (3, 94), "four": (4, 93.5)}, 7, "two"),
-        ({"bad": (0, np.nan), "worse": (0, -np.inf), "good": (2, 5.0)}, 0, "good"),
-        ({"bad": (1, np.nan), "worse": (2, np.nan)}, 0, None),
-    ],
-)
-def test_the_smallest_model_within_the_margin_of_the_best_wins(models, margin, name):
-    assert best(models, margin) == name
+def step(small, large, lanes=(4, 0, 2)):
+    """A step of three lanes with these deviances; the second slot makes the difference."""
+    fits = [SimpleNamespace(deviance=np.array(d, float)) for d in (small, large)]
+    without = np.array([[True] * 3, [False] * 3])
+    model = SimpleNamespace(index=((0,), (1, 2, 3)))
+    batch = Batch(model=model, n_bins=np.array([100, 100, 1000, 100, 100]))
+    return Step(batch, np.array(lanes), 1, *fits, without, np.ones((2, 3), bool))
 
 
-def test_each_lane_has_its_own_best_model():
-    bic = np.array([[100, 100, np.nan], [96, 104, np.nan]])
-    n_free = np.array([[1, 1, 1], [3, 3, 3]])
-    assert best_model(np.ones(bic.shape, bool), n_free, bic).tolist() == [1, 0, -1]
+def test_the_evidence_decides_where_it_is_known_and_the_bic_elsewhere(monkeypatch):
+    known = {False: [0.0, 0.0, np.nan], True: [3.0, 1.0, 9.0]}  # without and with the component
+    monkeypatch.setattr(
+        criteria, "_evidence", lambda step, fit, active, *_: np.array(known[bool(active[1, 0])])
+    )
+    stays = criteria.by_evidence([[1]] * 5, least=4.0)
+    assert stays(step([0, 0, 10], [0, 0, 0])).tolist() == [True, False, True]
+    assert stays(step([0, 0, 3], [0, 0, 0])).tolist() == [True, False, False]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("variance", [0.0, 0.4, 1.0])
-def test_the_choice_hardly_moves_when_the_same_data_are_rebinned(variance):
-    """4,096 frequencies of 16 segments, and the same in some 200 bins."""
-    rng, spectra, length = np.random.default_rng(5), 24, 128.0
-    frequency = np.arange(1, 4097) / length
-    expected = 2 + 0.2 / frequency + variance * 0.25 / np.pi / (0.25**2 + (frequency - 5) ** 2)
-    power = rng.gamma(16, expected / 16, (spectra, frequency.size))
-    ones = np.ones(frequency.size)
-    binned = [logarithmic(frequency, ones, p, 16, 1 / length, 0.03) for p in power]
-    wide = binned[0]
-    assert 150 < wide.power.size < 250
-    told = {
-        "raw": (power, frequency, {"n": 16}),
-        "wide": (np.array([b.power for b in binned]), wide.frequency, {"n": wide.n}),
-    }
-    chosen, rise = {}, {}
-    for name, (p, f, more) in told.items():
-        if name == "wide":
-            more["width"] = wide.frequency_hi - wide.frequency_lo
-        fits = [
-            fit_spectra(["constant", "power_law", *peak], p, f, **more)
-            for peak in ([], ["lorentzian"])
-        ]
-        bic = np.array([r.bic for r in fits])
-        chosen[name] = best_model(
-            np.isfinite(bic), np.array([r.free.sum(axis=1) for r in fits]), bic
-        )
-        rise[name] = bic[0] - bic[1]
-    assert (chosen["raw"] == chosen["wide"]).mean() >= 0.9
-    # counted by bins, the three parameters of the peak would cost 9 less in the wide ones
-    assert abs(np.median(rise["raw"] - rise["wide"])) < 2 + 0.02 * np.median(rise["raw"])
+def test_a_ratio_beyond_doubt_needs_no_simulation():
+    """chi2 with three degrees of freedom and a trial a bin, a million times below alpha: 49.5 at 100 bins."""
+    at = step([48.0, 52.0, 53.0], [0.0, 0.0, 0.0])
+    assert criteria._beyond_doubt(at, 0.01).tolist() == [
+        False,
+        True,
+        False,
+    ]  # the last of 1,000 bins
+    assert criteria._beyond_doubt(step([np.nan] * 3, [0.0] * 3), 0.01).tolist() == [False] * 3
 
 
-@pytest.mark.parametrize(
-    ("likelihood", "weight", "size"),
-    [
-        ("gamma", [8.0, 16.0, 0.0], 24),
-        ("gaussian_model", [8.0, 16.0, 0.0], 24),
-        ("gaussian", [8 / 4, 16 / 9, 0.0], 24),  # n / P^2
-        ("gaussian", [1e-9, 1e-9, 0.0], 2),  # noise subtracted, nothing left
-        ("poisson", [100.0, 100.0, 0.0], 2),
-    ],
-)
-def test_the_sample_size_is_the_number_of_ordinates(likelihood, weight, size):
-    power = np.array([[2.0], [3.0], [1.0]])
-    assert sample_size(likelihood, power, np.array(weight)[:, None]) == pytest.approx(size)
+def test_seeds_differ_by_spectrum_component_and_set_of_components():
+    seeds = [[7, lane] for lane in range(5)]
+    at = step([0] * 3, [0] * 3)
+    found = criteria._seeds(at, seeds, at.having)
+    assert found == [[7, 4, 1, 3], [7, 0, 1, 3], [7, 2, 1, 3]]
+    assert criteria._seeds(at, seeds, at.without) == [[7, lane, 1, 2] for lane in (4, 0, 2)]
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.2])
+def test_the_p_value_is_compared_with_alpha_where_there_is_doubt(monkeypatch, alpha):
+    monkeypatch.setattr(criteria, "_beyond_doubt", lambda step, _: np.array([False, True, False]))
+    monkeypatch.setattr(criteria, "_finished", lambda *_: None)
+    asked = []
+
+    def detect(batch, null, seeds, **options):
+        asked.append((seeds, options["slot"]))
+        return SimpleNamespace(p=SimpleNamespace(p_value=np.array([0.05, 0.005])))
+
+    monkeypatch.setattr(criteria, "detect_peak", detect)
+    at = step([1] * 3, [0] * 3)
+    at.batch.take = lambda lanes: SimpleNamespace(on=lambda engine: None)
+    at.small.take = at.large.take = lambda some: at.small
+    stays = criteria.by_p_value(None, [[7, lane] for lane in range(5)], alpha=alpha)
+    assert stays(at).tolist() == [alpha > 0.05, True, True]
+    assert asked == [([[7, 4, 1, 3], [7, 2, 1, 3]], 1)]

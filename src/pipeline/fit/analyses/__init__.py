@@ -1,7 +1,7 @@
-"""What is found out about the fits of a survey beside their best values: one module an analysis, one line here.
+"""Analyses of the fits of a survey: errors from profiles, evidence, samples, detection, outliers.
 
-An analysis is declared light (neither NumPy nor JAX is imported with it): its name, its options and its columns. It
-imports its work when it runs. `pipeline.config.fit` collects the options, `pipeline.columns.fits` the columns and
+Each is one module here and one line below. The declaration, its name, options and columns, imports neither NumPy nor
+JAX; an analysis imports its mathematics when it runs. `pipeline.config.fit` collects the options, `pipeline.columns.fits` the columns and
 the tables; `pipeline.fit.driver` runs the analyses in this order, so that one may use the columns of those before.
 """
 

@@ -1,4 +1,4 @@
-"""What an analysis is, what it works on, and what it finds."""
+"""The protocol of an analysis: its declaration, its subject and its findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subject:
-    """What an analysis works on: one model, in spectra of one bucket that it was fitted to.
+    """The subject of an analysis: one model, and spectra of one bucket that it was fitted to.
 
     Attributes
     ----------
@@ -37,8 +37,8 @@ class Subject:
     chosen : bool array, shape (lanes,)
         Lanes whose best model this is.
     engine_of : callable
-        Makes an engine of single precision for a model, this one or a larger one: for likelihood ratios, of which an
-        error of 0.01 does no harm.
+        Makes an engine of single precision for a model, this one or a larger one. Simulations use it: an error of
+        0.01 in a likelihood ratio does no harm.
     known : mapping of str to array, shape (lanes,)
         Columns of MODELS that the analyses before have found.
     """
@@ -78,7 +78,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Findings:
-    """What an analysis has found in the lanes that it was given.
+    """The findings of an analysis in the lanes of its subject.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ class Analysis:
         return getattr(options, self.name) is not None
 
     def refine(self, subject: Subject) -> ModelFit:
-        """Return the fits with what the analysis adds to them, maybe better ones, before a model is chosen."""
+        """Return the fits, with additions or improved; this comes before a model is chosen."""
         return subject.result
 
     def lanes(self, subject: Subject) -> Bool[np.ndarray, " lanes"]:

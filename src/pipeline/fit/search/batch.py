@@ -1,4 +1,4 @@
-"""Spectra with the engine that fits one model to them, and the fits that come out; the last axis is the lane."""
+"""Spectra with the engine that fits one model to them, and their fits; the last axis is the lane."""
 
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
@@ -23,12 +23,12 @@ _BY_LANE = ("active", "free", "covariance", "sound", "statistic", "aic", "bic")
 
 
 class End(IntEnum):
-    """What became of the search for one end of an interval."""
+    """How the search for one end of an interval ended."""
 
     NONE = 0
     """It was not looked for."""
     FOUND = 1
-    """The objective rises by what was asked."""
+    """The objective rises by the wanted amount."""
     OPEN = 2
     """The objective rises by less up to the parameter's bound: the interval is open there."""
     BETTER = 3
@@ -97,7 +97,7 @@ class ModelFit:
     model : Model
         What was fitted.
     fit : Fit
-        Best values and what became of each lane.
+        Best values, and how the fit of each lane ended.
     active : bool array, shape (slots, lanes)
         Components that are in the fit.
     free : bool array, shape (P, lanes)
@@ -115,7 +115,7 @@ class ModelFit:
     rival_bic : array, shape (lanes,)
         Its BIC; infinite where there was none.
     profiles : Profiles or None
-        Intervals and limits from the profile of the likelihood, where they were asked for.
+        Intervals and limits from the profile of the likelihood, if they were made.
     """
 
     model: Model
@@ -197,7 +197,7 @@ class Batch:
         Widths of the bins, Hz. The spectra themselves have them only where the model is to be averaged over its
         bins.
     bounds : Bounds, optional
-        Of the fitted variables; by default those of the model, narrowed to what the data can tell.
+        Of the fitted variables; by default those of the model, narrowed to the range of the data.
     """
 
     def __init__(
@@ -234,12 +234,12 @@ class Batch:
     @cached_property
     def n_bins(self) -> Int[np.ndarray, " lanes"]:
         """Number of bins of each spectrum, the padding not counted."""
-        return (self.spectra.weight > 0).sum(axis=0)
+        return (np.asarray(self.spectra.weight) > 0).sum(axis=0)
 
     @cached_property
     def sample_size(self) -> Float[np.ndarray, " lanes"]:
         """Number of data of each spectrum, as the BIC counts them."""
-        return sample_size(self.likelihood, self.spectra.power, self.spectra.weight)
+        return np.asarray(sample_size(self.likelihood, self.spectra.power, self.spectra.weight))
 
     @cached_property
     def _held(self) -> dict[int, float]:
@@ -265,8 +265,10 @@ class Batch:
         """Return the same spectra with other bounds."""
         return Batch(self.engine, self.spectra, self.widths, bounds)
 
-    def drawn(self, power: Float[np.ndarray, "bins some"], lanes: Int[np.ndarray, " some"]):
-        """Return spectra with simulated powers in place of those of some lanes, whose bounds are their own."""
+    def drawn(
+        self, power: Float[np.ndarray, "bins some"], lanes: Int[np.ndarray, " some"]
+    ) -> "Batch":
+        """Return spectra like those of some lanes with simulated powers; their bounds follow from these powers."""
         some = self.spectra.take(lanes)._replace(power=power)
         return Batch(self.engine, some, self.widths[:, lanes])
 

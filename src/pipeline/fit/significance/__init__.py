@@ -1,1 +1,1 @@
-"""Tests by simulation: peaks, outliers, and what decides between models."""
+"""Tests by simulation: of peaks, of outliers, and of one more component."""

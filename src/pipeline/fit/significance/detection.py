@@ -189,7 +189,7 @@ def detect_peak(
     enough: int = 20,
     batch_size: int = 4096,
 ) -> Detection:
-    """Test in every lane whether a peak is needed beside the components that are fitted.
+    """Test in every lane whether a peak is needed in addition to the components that are fitted.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def detect_peak(
         Fits without the peak: of a model of the same components less the last one, or of the same
         model.
     seeds : sequence, length lanes
-        One a spectrum: its draws do not depend on what else is in the batch.
+        One a spectrum: its draws do not depend on the other spectra of the batch.
     slot : int, optional
         Number of the peak, where `null` is of the same model, without it; the last one by default.
     keep_places : bool, optional
@@ -220,9 +220,10 @@ def detect_peak(
     Returns
     -------
     Detection
-        One test a lane. Never raises for what is in a lane.
+        One test a lane. No content of a lane raises an error.
     """
     engine, model, spectra = batch.engine, batch.model, batch.spectra
+    weight = np.asarray(spectra.weight)
     tested = Null.of(model, null, slot, keep_places)
     data = likelihood_ratio(batch, tested, n_starts, around)
     ratio = np.where(null.found, data.ratio, np.nan)
@@ -237,7 +238,7 @@ def detect_peak(
             draw(
                 batch.likelihood,
                 expected[:, k],
-                spectra.weight[:, k],
+                weight[:, k],
                 (count, len(expected)),
                 generators[k],
             ).T

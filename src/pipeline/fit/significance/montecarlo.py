@@ -20,7 +20,7 @@ LEAST = 64
 TAIL_FRACTION = 0.1
 """Fraction of the draws, the largest ones, that the tail is fitted to."""
 TAIL_LEAST = 200
-"""Least number of draws of which a tail is fitted."""
+"""Least number of draws for a fit of the tail."""
 LEAST_P = 1e-10
 """Extrapolated probabilities end here."""
 BOOTSTRAPS = 200
@@ -34,7 +34,7 @@ class Method(StrEnum):
     """How a p-value was found."""
 
     NONE = "none"
-    """It was not: there is no fit under the null."""
+    """There is no p-value: there is no fit under the null."""
     SIMULATED = "simulated"
     """(1 + draws that reached the statistic) / (1 + draws)."""
     SEQUENTIAL = "sequential"
@@ -98,7 +98,7 @@ def simulated(
     enough: int,
     batch_size: int,
 ) -> list[Float[np.ndarray, "statistics _"]]:
-    """Draw statistics of every lane until enough of each reach what was observed.
+    """Draw statistics of every lane until enough of each reach the observed one.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def p_values(
     enough: int,
     generators: Sequence[np.random.Generator],
 ) -> PValues:
-    """Return the p-values of what was observed, given draws of it.
+    """Return the p-values of a statistic, given draws of it under the null.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def _wants(observed, found, enough):
 
 
 def _blocks(jobs: Block, batch_size: int) -> Iterator[Block]:
-    """Split (lane, draws) into blocks of a few sizes: powers of two, and what is left."""
+    """Split (lane, draws) into blocks of a few sizes: powers of two, and the rest."""
     left = sum(count for _, count in jobs)
     jobs = list(reversed(jobs))
     while left:

@@ -144,8 +144,8 @@ def check(
     result : ModelFit
         Their fits. The components of a lane stay: peaks are fitted again, not searched for.
     seeds : sequence, length lanes
-        One a spectrum, as `numpy.random.SeedSequence` takes it: its draws do not depend on what else is in
-        the batch.
+        One a spectrum, as `numpy.random.SeedSequence` takes it: its draws do not depend on the other
+        spectra of the batch.
     scales : sequence of int, optional
         Bins of the windows that are searched; single bins always are.
     draws : int, optional
@@ -158,7 +158,7 @@ def check(
     Returns
     -------
     Check
-        One check a lane. Never raises for what is in a lane.
+        One check a lane. No content of a lane raises an error.
 
     Raises
     ------
@@ -263,13 +263,15 @@ class _Checker:
 
     def _simulated(self, block, start):
         """Draw a spectrum around each start, fit it again, and return its statistics, shape (4, draws)."""
-        batch, weight = self.batch, self.batch.spectra.weight
+        batch, weight = self.batch, np.asarray(self.batch.spectra.weight)
         counts = [count for _, count in block]
         total = sum(counts)
         some = filled(total)
         which, start = np.repeat([k for k, _ in block], counts)[some], start[:, some]
         active = self.result.active[:, which]
-        expected = self._power(batch.drawn(batch.spectra.power[:, which], which), start, active)
+        expected = self._power(
+            batch.drawn(np.asarray(batch.spectra.power)[:, which], which), start, active
+        )
         power = [
             # a draw after the other: they are the same however they fall into blocks
             draw(batch.likelihood, part.T, weight[:, k], part.T.shape, self.generators[k]).T

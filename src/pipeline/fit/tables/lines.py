@@ -1,20 +1,25 @@
 """Lines that stand alone, as an instrument's in the spectrum of a star: a line is no maximum of an envelope."""
 
 import numpy as np
+from jaxtyping import Bool, Float
 from scipy.special import fdtrc
 
 BESIDE = (0.04, 0.12)
-"""Distance in ln f of what a bin is compared with, on both sides: an envelope of Q 10 is as high there as beside
-its maximum, and modes of neighbouring orders lie there."""
+"""Least and largest distance in ln f of the bins that a bin is compared with, on both sides. An envelope of Q 10 is
+as high there as next to its maximum, and modes of neighbouring orders lie there."""
 STANDS_OUT = 2.0
-"""Times the highest power there that a line has at least."""
+"""Least ratio of the power of a line to the highest power there."""
 ALPHA = 1e-3
-"""Bins that chance would take for a line in a spectrum."""
+"""Expected number of bins of a spectrum that are taken for lines by chance."""
 LEAST_APART = 2
-"""Bins between a line and what it is compared with, for its wings."""
+"""Bins between a line and the bins that it is compared with, to leave out its wings."""
 
 
-def alone(frequency, power, n) -> np.ndarray:
+def alone(
+    frequency: Float[np.ndarray, " bins"],
+    power: Float[np.ndarray, " bins"],
+    n: Float[np.ndarray, " bins"],
+) -> Bool[np.ndarray, " bins"]:
     """Return which bins of a power spectrum stand out of both of their sides.
 
     A bin is a line where its power is twice the highest at 4 to 12 % from its frequency, on each side, and more

@@ -1,4 +1,4 @@
-"""What became of fits: the status and the flags of every lane of a model."""
+"""The status and the flags of the fit of every lane of a model."""
 
 import numpy as np
 from jaxtyping import Bool, Int, Shaped

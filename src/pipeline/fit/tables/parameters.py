@@ -103,7 +103,7 @@ def _of_parameter(
         "at_bound": result.fit.at_bound[p, lanes] & free,
         "derived": np.zeros(lanes.size, bool),
     }
-    if len(errors.interval_lo):  # levels were asked for
+    if len(errors.interval_lo):  # there are further levels
         profiled = errors.method[p, lanes] == PROFILE
         for name in ("interval_lo", "interval_hi"):
             ends = getattr(errors, name)[:, p, lanes].T

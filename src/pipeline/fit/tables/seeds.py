@@ -1,6 +1,7 @@
 """Seeds: one stream of random numbers for each purpose, spectrum and model."""
 
 import hashlib
+from collections.abc import Mapping
 from enum import IntEnum
 
 WORDS = 4
@@ -8,7 +9,7 @@ WORDS = 4
 
 
 class Purpose(IntEnum):
-    """What random numbers are for. A number once used keeps its meaning: catalogues can be made again."""
+    """Purpose of random numbers. A number keeps its meaning for ever: catalogues can be made again."""
 
     CRITERION = 1
     EVIDENCE = 2
@@ -17,18 +18,18 @@ class Purpose(IntEnum):
     OUTLIERS = 5
 
 
-def seed_words(seed, purpose, row, model) -> list[int]:
+def seed_words(seed: int, purpose: Purpose, row: Mapping, model: str) -> list[int]:
     """Return the entropy of a stream, as `numpy.random.SeedSequence` takes it.
 
-    It depends on nothing else: not on the shard, the batch, or the other models. Who needs several streams
-    appends a word for each.
+    It depends on nothing else: not on the shard, the batch, or the other models. For several streams append one
+    word each.
 
     Parameters
     ----------
     seed : int
         Of the configuration.
     purpose : Purpose
-        What the numbers are for.
+        Purpose of the numbers.
     row : mapping
         ``source_id`` and ``product``.
     model : str

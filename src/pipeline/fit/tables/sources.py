@@ -1,4 +1,4 @@
-"""What is known of the spectra of a batch beside their bins, as columns."""
+"""Columns of SPECTRA of a batch of spectra, other than the bins."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.status import Flag
 
 @dataclass(frozen=True)
 class Sources:
-    """Columns of SPECTRA, and what was found of its rows before the fit; the last axis is the spectrum.
+    """Columns of SPECTRA, and flags that were found before the fit; the last axis is the spectrum.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Sources:
     flags : int array, shape (lanes,)
         Flags of the spectra: of their errors, and of bins that were left out.
     products : Products
-        What derived quantities take from the spectra: normalisation, calibration, and all bins.
+        Normalisation, calibration and all bins, from which quantities are derived.
     """
 
     rows: Sequence[Mapping]

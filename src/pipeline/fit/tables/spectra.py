@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 MIN_BINS = 8
 """Fewer usable bins than this are not fitted."""
 SAME_SCATTER = 0.3
-"""Scatter of error over power, beside that of the power, below which the errors are the power times a smooth
+"""Ratio of the scatter of error / power to that of the power, below which the errors are the power times a smooth
 function."""
 FOLLOWS = 0.5
 """Rank correlation of errors and powers, from bin to bin, above which the errors come from the data."""
@@ -218,7 +218,7 @@ def _follows(power, error) -> bool:
 
 
 def _without_own(error):
-    """Return the geometric mean of the errors of the bins beside each, as many on one side as on the other."""
+    """Return the geometric mean of the errors of the neighbours of each bin, as many on one side as on the other."""
     logs, last = np.log(error), error.size - 1
     out = np.empty_like(error)
     for k in range(error.size):

@@ -7,6 +7,7 @@ Bayesian Analysis 16, 667). All functions take draws of shape (draws, chains, â€
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import ndtri
 
@@ -16,7 +17,7 @@ TAILS = 0.05, 0.95
 
 
 class Diagnosis(NamedTuple):
-    """What the draws of each parameter are worth.
+    """Quality of the draws of each parameter.
 
     Attributes
     ----------
@@ -26,18 +27,18 @@ class Diagnosis(NamedTuple):
         Effective number of draws for the middle of the distribution, and for its 5 % and 95 % quantiles.
     """
 
-    r_hat: np.ndarray
-    ess_bulk: np.ndarray
-    ess_tail: np.ndarray
+    r_hat: Float[np.ndarray, "..."]
+    ess_bulk: Float[np.ndarray, "..."]
+    ess_tail: Float[np.ndarray, "..."]
 
     @property
-    def good(self) -> np.ndarray:
-        """Whether all three are as they should be; not where they are NaN."""
+    def good(self) -> Bool[np.ndarray, "..."]:
+        """Where all three pass their limits; NaN does not."""
         enough = (self.ess_bulk >= GOOD_ESS) & (self.ess_tail >= GOOD_ESS)
         return enough & (self.r_hat <= GOOD_R_HAT)
 
 
-def diagnose(draws) -> Diagnosis:
+def diagnose(draws: Float[np.ndarray, "draws chains ..."]) -> Diagnosis:
     """Return the three numbers of chains.
 
     Parameters
@@ -55,7 +56,7 @@ def diagnose(draws) -> Diagnosis:
     return Diagnosis(*(np.where(usable, value, np.nan) for value in found))
 
 
-def ess(draws) -> np.ndarray:
+def ess(draws: Float[np.ndarray, "draws chains ..."]) -> Float[np.ndarray, "..."]:
     """Return the effective number of draws for the mean, without normalising ranks (ibid., eq. 10)."""
     return _ess(_split(_last(np.asarray(draws, float))))
 
@@ -71,7 +72,9 @@ def _split(draws):
     return np.concatenate([draws[..., :half], draws[..., draws.shape[-1] - half :]], axis=-2)
 
 
-def normalised(draws):
+def normalised(
+    draws: Float[np.ndarray, "*more chains draws"],
+) -> Float[np.ndarray, "*more chains draws"]:
     """Replace draws, shape (â€¦, chains, draws), by the normal quantiles of their ranks among all chains.
 
     Ties have the mean of their ranks.

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import erfinv
 
+from pipeline.fit.engine.covariance import expected_diagonal
 from pipeline.fit.engine.problem import Code, Fit, Problem
 from pipeline.fit.search.batch import Batch, End
-from pipeline.fit.uncertainty.covariance import expected_diagonal
 
 MAX_REFITS = 16
 """Refits a task may use."""
@@ -125,7 +125,7 @@ def find_ends(
     tasks: Tasks,
     batch_size: int = 4096,
 ) -> Ends:
-    """Find where the profiles have risen by what each task asks.
+    """Find where the profiles have risen by the amount of each task.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def find_ends(
     Returns
     -------
     Ends
-        One a task, in order. Never raises for what is in a lane.
+        One a task, in order. No content of a lane raises an error.
     """
     # the root is linear in an amplitude, not in its logarithm, which has no end where there is no component
     linear = batch.model.is_amplitude & batch.model.is_log
@@ -254,7 +254,13 @@ class Brackets:
         self.u = np.stack([best, best])
         self.weight, self.last = np.ones((2, count)), np.full(count, -1)
 
-    def learn(self, some, place, root, u) -> None:
+    def learn(
+        self,
+        some: Int[np.ndarray, " some"],
+        place: Float[np.ndarray, " some"],
+        root: Float[np.ndarray, " some"],
+        u: Float[np.ndarray, "P some"],
+    ) -> None:
         """Narrow the brackets of some tasks by a refit at a place, with its root and its variables."""
         above = root >= self.goal[some]
         unbracketed = some[~above & ~self.closed(some)]
@@ -269,11 +275,13 @@ class Brackets:
             self.weight[1 - side, at] /= np.where(self.last[at] == side, 2.0, 1.0)
             self.last[at] = side
 
-    def closed(self, some):
+    def closed(self, some: Int[np.ndarray, " some"]) -> Bool[np.ndarray, " some"]:
         """Return which of some tasks have a refit above the wanted root."""
         return self.root[1, some] >= self.goal[some]
 
-    def crossing(self, some, weight):
+    def crossing(
+        self, some: Int[np.ndarray, " some"], weight: float | Float[np.ndarray, "2 some"]
+    ) -> Float[np.ndarray, " some"]:
         """Return where the line through the two refits has the wanted root; NaN if it is flat."""
         (near, other), goal = self.place[:, some], self.goal[some]
         low, high = weight * (self.root[:, some] - goal)
@@ -281,7 +289,12 @@ class Brackets:
             place = near - low * (other - near) / (high - low)
         return np.where(np.isfinite(place), place, np.nan)
 
-    def onward(self, some, refits, limit):
+    def onward(
+        self,
+        some: Int[np.ndarray, " some"],
+        refits: Int[np.ndarray, " some"],
+        limit: Float[np.ndarray, " some"],
+    ) -> Float[np.ndarray, " some"]:
         """Return the next places: inside the bracket, or a bit beyond the line, farther the longer it takes."""
         place, near = self.crossing(some, self.weight[:, some]), self.place[0, some]
         most = near * 4.0 * 2.0**refits
@@ -289,7 +302,9 @@ class Brackets:
         outward = np.minimum(np.clip(outward, 1.05 * near, most), limit)
         return np.where(self.closed(some), place, outward)
 
-    def along(self, place, some):
+    def along(
+        self, place: Float[np.ndarray, " some"], some: Int[np.ndarray, " some"]
+    ) -> Float[np.ndarray, "P some"]:
         """Return all variables at places on the line through the two refits, shape (P, some)."""
         near, other = self.place[:, some]
         with np.errstate(divide="ignore", invalid="ignore"):

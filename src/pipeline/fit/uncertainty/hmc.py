@@ -1,10 +1,11 @@
 """Hamiltonian Monte Carlo from the fit, for many spectra at once.
 
-For posteriors that importance sampling does not reach (`pipeline.fit.uncertainty.importance`), and for draws to keep. All
+For posteriors that are too far from normal for importance sampling (`pipeline.fit.uncertainty.importance`), and for
+draws to keep. All
 chains of all spectra of a block move together. The fitted variables are mapped from between their bounds to
 the whole line, and scaled by the fit's own covariance (Neal 2011, arXiv:1206.1901, section 5.4.1): a spectrum
-whose posterior is near normal then needs two gradients a draw. The length of a step is each spectrum's own.
-What has not mixed goes on where it is, with more and shorter steps and the covariance of the draws so far.
+whose posterior is near normal then needs two gradients a draw. Each spectrum has its own length of a step.
+Chains that have not mixed go on from their last place, with more and shorter steps and the covariance of the draws so far.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from pipeline.fit.uncertainty.importance import DEGREES, best_and_covariance, ro
 CHAINS = 4
 """Chains of a spectrum."""
 FEW = 4
-"""Spectra of a block that goes on: there are few of them."""
+"""Spectra in a block of chains that go on: there are few of them."""
 GROUP = 256
 """Spectra whose chains are in memory at a time."""
 ACCEPTED = 0.8
@@ -59,7 +60,7 @@ class Chains:
         Fitted variables, all of equal weight; those that did not move are at their best value. NaN in lanes
         without a posterior.
     diagnosis : Diagnosis
-        Of these draws; arrays of shape (P, lanes), NaN for what did not move.
+        Of these draws; arrays of shape (P, lanes), NaN for parameters that did not move.
     accepted : array, shape (lanes,)
         Fraction of the proposals that were accepted.
     free : bool array, shape (P, lanes)
@@ -112,7 +113,7 @@ def sample_chains(
     Returns
     -------
     Chains
-        Never raises for what is in a lane: see `Chains.mixed`.
+        Draws of every lane. No content of a lane raises an error: see `Chains.mixed`.
     """
     each = max(draws // CHAINS, 8)
     plans = Plan(2, 60, each), Plan(4, 100, 2 * each), Plan(16, 200, 4 * each)
@@ -130,7 +131,9 @@ def sample_chains(
             v, accepted[some] = _run(batch, result, here, plan, some, np.array(keys).T, rngs)
             new = np.where(result.free[:, some], here.to_u(v), here.held)
             kept = new[:: plan.draws // each]
-            known = _diagnose(kept)  # of what is kept: every second draw, or fourth, is worth less
+            known = _diagnose(
+                kept
+            )  # of the draws that are kept: every second or fourth one is worth less
             u[..., some] = kept
             for whole, part in zip(found, known, strict=True):
                 whole[:, some] = np.where(result.free[:, some], part, np.nan)
@@ -143,12 +146,12 @@ def sample_chains(
 
 
 class _Place(NamedTuple):
-    """Where the chains of each lane are and what scales them; v is u mapped to the whole line.
+    """Place and scale of the chains of each lane; v is u mapped to the whole line.
 
     Attributes
     ----------
     lower, span, held, centre : array, shape (P, lanes)
-        Lower bound and width of the interval, u of what does not move, v that z = 0 is.
+        Lower bound and width of the interval; u of parameters that do not move; the v that belongs to z = 0.
     root : array, shape (P, P, lanes)
         v is centre + root z.
     start : array, shape (P, chains, lanes), or None
@@ -204,7 +207,7 @@ def _place(batch, result):
 
 
 def _run(batch, result, place, plan, lanes, keys, rngs):
-    """Run all chains of some lanes; return v, shape (draws, chains, P, lanes), and what was accepted."""
+    """Run all chains of some lanes; return v, shape (draws, chains, P, lanes), and the accepted fraction."""
     kind, size = batch.engine.dtype, FEW
     if place.start is None:
         size = max(batch.engine.block_size // CHAINS, FEW)
@@ -249,7 +252,7 @@ class _State(NamedTuple):
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _chains(objective, plan, data, active, free, place, keys):
-    """Run the chains of a block; return v, shape (draws, P, chains, lanes), and what was accepted."""
+    """Run the chains of a block; return v, shape (draws, P, chains, lanes), and the accepted fraction."""
     size, lanes = place.centre.shape
 
     def each_chain(a):
@@ -276,17 +279,11 @@ def _chains(objective, plan, data, active, free, place, keys):
         gain = jnp.where(jnp.isnan(gain), -jnp.inf, gain)
         taken = jnp.log(uniform[:CHAINS].reshape(-1)) < gain
         accepted = jnp.mean(by_lane(jnp.exp(jnp.minimum(gain, 0.0))), axis=0)
-        # stochastic approximation (Robbins & Monro 1951), its second half averaged (Polyak & Juditsky 1992)
-        pace = (number + 1.0) ** -0.6
-        new = jnp.minimum(state.log_step + (pace * (accepted - ACCEPTED)).astype(kind), longest)
-        half = jnp.maximum(number - plan.warm_up // 2 + 1, 1)
-        mean = state.mean_log_step + (new - state.mean_log_step) / half.astype(kind)
         state = _State(
             jnp.where(taken, end.z, state.z),
             jnp.where(taken, end.height, state.height),
             jnp.where(taken, end.slope, state.slope),
-            jnp.where(learning, new, state.log_step),
-            jnp.where(learning, mean, state.mean_log_step),
+            *_adapted(state, plan, number, accepted, longest),
         )
         return state, (wide.centre + _times(wide.root, state.z), accepted)
 
@@ -302,6 +299,22 @@ def _chains(objective, plan, data, active, free, place, keys):
     _, (v, accepted) = jax.lax.scan(draw, state, jnp.arange(plan.warm_up + plan.draws))
     v = v[plan.warm_up :].reshape(plan.draws, size, CHAINS, lanes)
     return v, jnp.mean(accepted[plan.warm_up :], axis=0)
+
+
+def _adapted(state, plan, number, accepted, longest):
+    """Return the logarithm of the length of a step after a draw, and its mean; both stay after the warm-up.
+
+    Stochastic approximation (Robbins & Monro 1951), its second half averaged (Polyak & Juditsky 1992).
+    """
+    kind, learning = state.log_step.dtype, number < plan.warm_up
+    pace = (number + 1.0) ** -0.6
+    new = jnp.minimum(state.log_step + (pace * (accepted - ACCEPTED)).astype(kind), longest)
+    half = jnp.maximum(number - plan.warm_up // 2 + 1, 1)
+    mean = state.mean_log_step + (new - state.mean_log_step) / half.astype(kind)
+    return (
+        jnp.where(learning, new, state.log_step),
+        jnp.where(learning, mean, state.mean_log_step),
+    )
 
 
 class _End(NamedTuple):
@@ -330,7 +343,7 @@ def _density(objective, data, active, free, place, z):
     v = place.centre + _times(place.root, z)
     part = jax.nn.sigmoid(v)
     u = jnp.where(free, place.lower + place.span * part, place.held)
-    value, gradient = objective.slope(data, active, u)
+    value, gradient, _ = objective.slope(data, active, u)
     log_jacobian = jnp.where(free, jax.nn.log_sigmoid(v) + jax.nn.log_sigmoid(-v), 0.0)
     slope = gradient * place.span * part * (1 - part) + 1 - 2 * part
     slope = jnp.sum(place.root * jnp.where(free, slope, 0.0)[:, None], axis=0)

@@ -1,12 +1,12 @@
 """Posteriors and evidences by importance sampling from the fit, for many spectra at once.
 
 Draws come from a multivariate t distribution about the best fit, of the fit's own covariance, and are
-weighted by likelihood times prior. Where that is no good proposal the weighted draws make a better one (adaptive
+weighted by likelihood times prior. Where that proposal is poor, the weighted draws give a better one (adaptive
 importance sampling: Cappe et al. 2008, Stat. Comput. 18, 447). The largest weights are smoothed, and the shape k of their tail says
 whether to believe the rest (Vehtari et al. 2024, JMLR 25, 72): up to 0.7 it is good.
 
 Without a stated prior a parameter's prior is flat in the fitted variable between its bounds. Evidences compare
-models only as well as those bounds say what was expected: state them, or priors, where they matter.
+models fairly only where those bounds express what was expected: state them, or priors, where they matter.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from typing import TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.special import gammaln, logsumexp
 
 from pipeline.fit.engine.blocks import in_blocks
+from pipeline.fit.engine.covariance import Covariance, covariance
 from pipeline.fit.model.likelihood import saturated
 from pipeline.fit.model.priors import is_flat
 from pipeline.fit.search.batch import Batch, ModelFit
-from pipeline.fit.uncertainty.covariance import covariance
 
 DEGREES = 5
 """Degrees of freedom of the t distribution: its tails are heavier than those of a posterior."""
@@ -119,7 +119,7 @@ def sample(
     Returns
     -------
     Posterior
-        Never raises for what is in a lane.
+        Draws and evidences of every lane. No content of a lane raises an error.
     """
     best, matrix, usable = best_and_covariance(batch, result)
     size = result.free.sum(axis=0)
@@ -168,8 +168,8 @@ class _Target:
         priors = [p for slot in model.slots for p in slot.priors]
         flat = np.array([is_flat(*both) for both in zip(priors, model.is_log, strict=True)])
         span = np.where(self.free & flat[:, None], batch.bounds.upper - batch.bounds.lower, 1.0)
-        # the density of the flat priors; that of the others is in the objective, also of what is held or
-        # not in the model and so has none
+        # the density of the flat priors here: that of the other priors is in the objective, which also counts
+        # parameters that are held or not in the model; these have none and are taken out
         held = np.where(self.free, 0.0, np.asarray(model.log_prior(best)[0])).sum(axis=0)
         constant = saturated(batch.likelihood, spectra.power, spectra.weight) + 2 * held
         self.constant = -0.5 * constant - np.log(np.where(span > 0, span, 1.0)).sum(axis=0)
@@ -216,17 +216,24 @@ def best_and_covariance(batch, result):
     """
     finite = np.isfinite(result.fit.objective)
     best = np.where(finite & np.isfinite(result.fit.u), result.fit.u, 0.0)
-    told = batch.objective, batch.resident, result.active, best, result.free
-    matrix, sound = covariance(*told, kind="observed")
+
+    def of_kind(kind: str) -> Covariance:
+        return covariance(
+            batch.objective, batch.resident, result.active, best, result.free, kind=kind
+        )
+
+    matrix, sound = of_kind("observed")
     if not sound.all():
-        expected = covariance(*told, kind="fisher")
+        expected = of_kind("fisher")
         matrix = np.where(sound, matrix, expected.matrix)
         sound = sound | expected.sound
     return best, matrix, finite & sound
 
 
-def roots(covariance, free):
-    """Square roots of the covariances, shape (P, P, lanes), and the logarithms of their determinants."""
+def roots(
+    covariance: Float[np.ndarray, "P P lanes"], free: Bool[np.ndarray, "P lanes"]
+) -> tuple[Float[np.ndarray, "P P lanes"], Float[np.ndarray, " lanes"]]:
+    """Return the square roots of covariances, and the logarithms of the determinants of these roots."""
     both = free[:, None] & free[None]
     eye = np.eye(len(free))[:, :, None]
     usable = np.isfinite(covariance).all(axis=(0, 1))
@@ -268,7 +275,9 @@ def _objectives(objective, data, active, u):
     return (jax.lax.map(partial(objective.value, objective.prepared(data), active), u),)
 
 
-def smoothed(log_weight):
+def smoothed(
+    log_weight: Float[np.ndarray, "draws lanes"],
+) -> tuple[Float[np.ndarray, "draws lanes"], Float[np.ndarray, " lanes"]]:
     """Replace the largest weights by the quantiles of a Pareto distribution fitted to them.
 
     Pareto-smoothed importance sampling (Vehtari et al. 2024, algorithm 1), the fit by Zhang & Stephens

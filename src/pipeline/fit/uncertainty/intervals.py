@@ -1,4 +1,4 @@
-"""Profile errors and upper limits for what is too weak for the curvature at the best fit."""
+"""Profile errors and upper limits of components that are too weak for errors from the curvature at the best fit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -77,7 +77,7 @@ def add_profiles(
     chosen : bool array, shape (lanes,), optional
         Lanes that get errors under ``weak``; the others get upper limits only. All by default.
     levels : sequence of float, optional
-        Coverage of further intervals, beside 68.3 %.
+        Coverage of further intervals, in addition to 68.3 %.
     limit_level : float, optional
         Confidence of the upper limits.
     batch_size : int, optional

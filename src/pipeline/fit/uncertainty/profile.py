@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from pipeline.fit.engine.problem import Fit, Problem
 from pipeline.fit.search.batch import Batch, End, Profiles
@@ -91,7 +91,9 @@ class _Entries:
         self.limit_code = np.zeros((2, size, lanes), int)
         self.paths = np.full((4, size, size, lanes), np.nan)
 
-    def enter_intervals(self, tasks: Tasks, level, ends: Ends, part: slice) -> None:
+    def enter_intervals(
+        self, tasks: Tasks, level: Int[np.ndarray, " tasks"], ends: Ends, part: slice
+    ) -> None:
         """Enter the ends of intervals of some levels; those of the first one are paths."""
         side = np.where(tasks.side > 0, ABOVE, BELOW)
         at = side, level, tasks.row, tasks.lane
@@ -106,7 +108,7 @@ class _Entries:
         self.limit[at], self.limit_code[at] = ends.u[part], ends.code[part]
         self.paths[2 + (ABOVE - side), tasks.row, :, tasks.lane] = ends.at[part]
 
-    def open_on_one_side(self):
+    def open_on_one_side(self) -> tuple[Bool[np.ndarray, "P lanes"], Bool[np.ndarray, "P lanes"]]:
         """Return which intervals of the first level are open below only, and which above only."""
         below, above = self.code[BELOW, 0], self.code[ABOVE, 0]
         return (below == End.OPEN) & (above == End.FOUND), (above == End.OPEN) & (
