@@ -5,21 +5,20 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import lru_cache, partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pipeline.fit.engine.arrays import Tree
 from pipeline.fit.engine.devices import devices_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Tree = Any
-"""A pytree of arrays whose last axis is the lane."""
 
 
-def on_device(data: Tree, dtype, device: jax.Device | None = None) -> Tree:
+def on_device(data: Tree, dtype: np.dtype | type, device: jax.Device | None = None) -> Tree:
     """Return data in the memory of a device, where later calls find them.
 
     Floating-point arrays become of one type; the others stay as they are.

@@ -6,7 +6,9 @@ import os
 import platform as host
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
@@ -26,7 +28,12 @@ _ONE_AT_A_TIME = threading.RLock()
 """JAX's settings are the process's: fits in several threads take turns."""
 
 
-def configure(platform="auto", precision="float64", cache=None, cpu_devices=1):
+def configure(
+    platform: str = "auto",
+    precision: str = "float64",
+    cache: str | os.PathLike | None = None,
+    cpu_devices: int = 1,
+) -> list[jax.Device]:
     """Choose platform, floating-point type and compilation cache, and return the devices.
 
     On CPUs blocks of spectra run side by side, a thread a core (`pipeline.fit.engine.blocks.on_cores`); on
@@ -52,7 +59,7 @@ def configure(platform="auto", precision="float64", cache=None, cpu_devices=1):
         When the platform asked for is not there.
     """
     _check(platform, precision)
-    before = jax.config.jax_platforms
+    before = _setting("jax_platforms")
     if platform != "auto":
         jax.config.update("jax_platforms", "cuda" if platform == "gpu" else "cpu")
     # dispatched asynchronously, programs for the CPU would run one after the other
@@ -75,7 +82,7 @@ def configure(platform="auto", precision="float64", cache=None, cpu_devices=1):
 
 
 @contextlib.contextmanager
-def borrowed(platform="auto", precision="float64"):
+def borrowed(platform: str = "auto", precision: str = "float64") -> Iterator[list[jax.Device]]:
     """Use the JAX of a program that has its own settings: give the devices, and leave JAX as it was.
 
     Nothing that JAX reads only when it starts is changed: it starts as the program has it. Where the program
@@ -100,9 +107,9 @@ def borrowed(platform="auto", precision="float64"):
     with _ONE_AT_A_TIME:
         found = devices_of(platform)
         names = ["jax_enable_x64", "jax_default_device"]
-        cache = not jax.config.jax_compilation_cache_dir
+        cache = not _setting("jax_compilation_cache_dir")
         names += _CACHE if cache else ()
-        before = {name: getattr(jax.config, name) for name in names}
+        before = {name: _setting(name) for name in names}
         try:
             jax.config.update("jax_enable_x64", precision == "float64")
             if found[0].platform != jax.devices()[0].platform:
@@ -119,7 +126,7 @@ def borrowed(platform="auto", precision="float64"):
                 compilation_cache.reset_cache()
 
 
-def devices_of(platform="auto") -> list:
+def devices_of(platform: str = "auto") -> list[jax.Device]:
     """Return the devices of a platform; ``auto``: those that JAX takes by itself, or was told to.
 
     Raises
@@ -127,11 +134,11 @@ def devices_of(platform="auto") -> list:
     RuntimeError
         When there are none.
     """
-    told = jax.config.jax_default_device
-    if platform == "auto" and told is None:
+    device = _setting("jax_default_device")
+    if platform == "auto" and device is None:
         return jax.devices()
     if platform == "auto":
-        return jax.devices(told if isinstance(told, str) else told.platform)
+        return jax.devices(device if isinstance(device, str) else device.platform)
     try:
         return jax.devices(platform)
     except RuntimeError as error:
@@ -141,6 +148,11 @@ def devices_of(platform="auto") -> list:
             f"platform {platform!r}: JAX finds no such device here (it has: {there}); {remedy}"
             "use platform='auto'"
         ) from error
+
+
+def _setting(name: str) -> Any:
+    """Return one of JAX's settings."""
+    return getattr(jax.config, name)
 
 
 def _any_devices() -> list:

@@ -11,13 +11,16 @@ no more.
 
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float, Int
 
+from pipeline.fit.engine.arrays import Tree
 from pipeline.fit.engine.blocks import on_device
 from pipeline.fit.engine.devices import devices_of
-from pipeline.fit.engine.objective import Data, Objective
+from pipeline.fit.engine.objective import Objective
 from pipeline.fit.engine.problem import Fit, Problem
 from pipeline.fit.engine.solve import explore, solve
 from pipeline.fit.engine.step import movable
@@ -25,6 +28,21 @@ from pipeline.fit.engine.work import Work
 
 SINGLE_TOLERANCE = 1e-3
 """Least tolerance in single precision, where the objective is known to about that."""
+
+
+class Trials(NamedTuple):
+    """Where a few iterations led.
+
+    Attributes
+    ----------
+    u : array, shape (P, lanes)
+        Where each lane is then.
+    value : array, shape (lanes,)
+        Its objective there, of single precision; infinite or NaN where there is none.
+    """
+
+    u: Float[np.ndarray, "P lanes"]
+    value: Float[np.ndarray, " lanes"]
 
 
 class Engine:
@@ -63,7 +81,13 @@ class Engine:
         self.devices = devices_of() if devices is None else devices
         self.block_size = block_size
 
-    def fit(self, data: Data, problem: Problem, max_iterations=None, which=None) -> Fit:
+    def fit(
+        self,
+        data: Tree,
+        problem: Problem,
+        max_iterations: int | None = None,
+        which: Int[np.ndarray, " lanes"] | None = None,
+    ) -> Fit:
         """Fit every lane from its start.
 
         Parameters
@@ -85,7 +109,7 @@ class Engine:
         allowed = self.max_iterations if max_iterations is None else max_iterations
         work = self._work(data, problem, which)
         end = solve(work, min(allowed, self.max_iterations))
-        held = work.problem.free & ~movable(work.problem, end.u, end.gradient)
+        held = np.asarray(work.problem.free & ~movable(work.problem, end.u, end.gradient))
         return Fit(
             u=end.u,
             deviance=end.value + 2 * log_prior_of(self.objective, end.u),
@@ -93,10 +117,16 @@ class Engine:
             iterations=end.iterations,
             code=end.code,
             at_bound=held,
-            at_lower=held & (end.u <= work.problem.lower),
+            at_lower=held & np.asarray(end.u <= work.problem.lower),
         )
 
-    def try_starts(self, data: Data, problem: Problem, iterations: int, which=None):
+    def try_starts(
+        self,
+        data: Tree,
+        problem: Problem,
+        iterations: int,
+        which: Int[np.ndarray, " lanes"] | None = None,
+    ) -> Trials:
         """Go a few iterations from every start, in single precision and on coarse data, to see where it leads.
 
         Parameters
@@ -108,14 +138,13 @@ class Engine:
 
         Returns
         -------
-        u : array, shape (P, lanes)
-            Where each lane is then.
-        value : array, shape (lanes,)
-            Its objective there; infinite or NaN where there is none.
+        Trials
+            One a lane, in order.
         """
         work = self._work(data, problem, which).in_single()
         end = explore(work, iterations)
-        return np.where(problem.free, end.u, problem.u).astype(self.dtype), end.value
+        u = np.where(problem.free, end.u, problem.u).astype(self.dtype)
+        return Trials(u, end.value)
 
     def _work(self, data, problem, which) -> Work:
         """Return the work of a fit: data on the devices, everything of one type."""
@@ -129,7 +158,9 @@ class Engine:
         )
 
 
-def log_prior_of(objective: Objective, u: np.ndarray) -> np.ndarray:
+def log_prior_of(
+    objective: Objective, u: Float[np.ndarray, "P lanes"]
+) -> Float[np.ndarray, " lanes"]:
     """Return the logarithm of the prior density of u, shape (P, lanes), in each lane; 0 where there is none."""
     lanes = u.shape[1]
     if not objective.has_prior:

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pipeline.fit.engine.arrays import AnyArray
 
 UNROLL = 8
 """Up to this size loops are written out; above, they stay loops, which keeps compilation short."""
@@ -26,12 +29,19 @@ class Factors(NamedTuple):
         The smallest pivot: positive where the matrix is positive definite.
     """
 
-    columns: jnp.ndarray
-    diagonal: jnp.ndarray
-    pivot: jnp.ndarray
+    columns: Float[Array, "P P lanes"]
+    diagonal: Float[Array, "P lanes"]
+    pivot: Float[Array, " lanes"]
 
 
-def factor(matrix) -> Factors:
+class Inverse(NamedTuple):
+    """Inverse matrices, and the smallest pivots: positive where the matrix is positive definite."""
+
+    matrix: Float[Array, "P P lanes"]
+    pivot: Float[Array, " lanes"]
+
+
+def factor(matrix: Float[AnyArray, "P P lanes"]) -> Factors:
     """Factorise symmetric matrices without exchanges, which positive definite ones do not need."""
     size, _, lanes = matrix.shape
     tiny, rows = jnp.finfo(matrix.dtype).tiny, jnp.arange(size)[:, None]
@@ -57,7 +67,9 @@ def factor(matrix) -> Factors:
     return Factors(*_loop(size, step, state)[1:])
 
 
-def solve(factors: Factors, right):
+def solve(
+    factors: Factors, right: Float[AnyArray, "P *columns lanes"]
+) -> Float[Array, "P *columns lanes"]:
     """Solve for right-hand sides of shape (P, lanes) or (P, columns, lanes), as many at once.
 
     The solutions are meaningless in lanes where a pivot was not positive.
@@ -77,12 +89,12 @@ def solve(factors: Factors, right):
     return _loop(size, up, _loop(size, down, right) / diagonal)
 
 
-def inverse(matrix):
-    """Invert symmetric, positive definite matrices; return the inverses and the smallest pivots."""
+def inverse(matrix: Float[AnyArray, "P P lanes"]) -> Inverse:
+    """Invert symmetric, positive definite matrices."""
     size = matrix.shape[0]
     factors = factor(matrix)
     identity = jnp.broadcast_to(jnp.eye(size, dtype=matrix.dtype)[:, :, None], matrix.shape)
-    return solve(factors, identity), factors.pivot
+    return Inverse(solve(factors, identity), factors.pivot)
 
 
 def _loop(size, step, state):

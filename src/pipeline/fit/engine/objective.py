@@ -9,19 +9,38 @@ automatic differentiation. Objectives are hashable constants, as frozen dataclas
 compiled programs.
 """
 
-from typing import Any, Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
+from pipeline.fit.engine.arrays import AnyArray, Tree
 from pipeline.fit.engine.problem import Problem
 
-Data = Any
-"""The data: a pytree of arrays whose last axis is the lane, or has length 1 where all lanes share an array."""
 Kind = Literal["observed", "fisher", "scores"]
 """Kind of an information matrix: see `Objective.information`."""
 
 
+class Evaluation(NamedTuple):
+    """An objective at a place.
+
+    Attributes
+    ----------
+    value : array, shape (lanes,)
+        -2 ln of likelihood times prior.
+    gradient : array, shape (P, lanes)
+        Of ln likelihood + ln prior.
+    information : array, shape (P, P, lanes), or None
+        To step with; None where the optimiser corrects the one that it has.
+    """
+
+    value: Float[Array, " lanes"]
+    gradient: Float[Array, "P lanes"]
+    information: Float[Array, "P P lanes"] | None = None
+
+
+@runtime_checkable
 class Objective(Protocol):
     """The function that is minimised, -2 ln of likelihood times prior, and its derivatives.
 
@@ -46,35 +65,58 @@ class Objective(Protocol):
     rescues: bool = False
     """Whether the objective has a `rescue`."""
 
-    def prepared(self, data: Data) -> Data:
+    def __hash__(self) -> int:
+        """Return a number that is the same for equal objectives, as that of a frozen dataclass is."""
+        return object.__hash__(self)
+
+    def prepared(self, data: Tree) -> Tree:
         """Return the data in the form that the other functions take; it is computed once for a block."""
         return data
 
-    def value(self, data: Data, active, u):
+    def value(
+        self, data: Tree, active: Bool[AnyArray, "parts lanes"], u: Float[AnyArray, "P lanes"]
+    ) -> Float[Array, " lanes"]:
         """Return the objective, shape (lanes,)."""
         ...
 
-    def slope(self, data: Data, active, u):
-        """Return the objective, shape (lanes,), and the gradient, shape (P, lanes)."""
+    def slope(
+        self, data: Tree, active: Bool[AnyArray, "parts lanes"], u: Float[AnyArray, "P lanes"]
+    ) -> Evaluation:
+        """Return the objective and the gradient."""
         value, back = jax.vjp(lambda v: self.value(data, active, v), u)
-        return value, -0.5 * back(jnp.ones_like(value))[0]
+        return Evaluation(value, -0.5 * back(jnp.ones_like(value))[0])
 
-    def stepping(self, data: Data, active, u):
-        """Return objective, gradient, and the information to step with, shape (P, P, lanes).
+    def stepping(
+        self, data: Tree, active: Bool[AnyArray, "parts lanes"], u: Float[AnyArray, "P lanes"]
+    ) -> Evaluation:
+        """Return the objective, the gradient, and the information to step with.
 
         The optimiser needs it positive definite far from the optimum too; elsewhere it descends along the
         gradient.
         """
-        return *self.slope(data, active, u), self.information("observed", data, active, u)
+        information = self.information("observed", data, active, u)
+        return self.slope(data, active, u)._replace(information=information)
 
-    def bend(self, data: Data, active, u, step):
+    def bend(
+        self,
+        data: Tree,
+        active: Bool[AnyArray, "parts lanes"],
+        u: Float[AnyArray, "P lanes"],
+        step: Float[AnyArray, "P lanes"],
+    ) -> Float[Array, "P lanes"] | None:
         """Return the second derivative of the residuals along a step, seen by each variable, shape (P, lanes).
 
         With it a step follows a curved valley (geodesic acceleration). None, the default: steps are straight.
         """
         return None
 
-    def information(self, kind: Kind, data: Data, active, u):
+    def information(
+        self,
+        kind: Kind,
+        data: Tree,
+        active: Bool[AnyArray, "parts lanes"],
+        u: Float[AnyArray, "P lanes"],
+    ) -> Float[Array, "P P lanes"]:
         """Return an information matrix, shape (P, P, lanes).
 
         ``observed``: minus the second derivatives at u; the default knows this kind only. ``fisher``: its
@@ -90,18 +132,18 @@ class Objective(Protocol):
             raise ValueError(f"{type(self).__name__} has no information of the kind {kind!r}")
 
         def gradient(v):
-            return self.slope(data, active, v)[1]
+            return self.slope(data, active, v).gradient
 
         def along(direction):
             return jax.jvp(gradient, (u,), (jnp.broadcast_to(direction[:, None], u.shape),))[1]
 
         return -jax.vmap(along)(jnp.eye(u.shape[0], dtype=u.dtype))
 
-    def log_prior(self, u):
+    def log_prior(self, u: Float[AnyArray, "P lanes"]) -> Float[Array, " lanes"]:
         """Return the logarithm of the prior density that is part of the value, shape (lanes,)."""
         raise NotImplementedError
 
-    def coarse(self, data: Data):
+    def coarse(self, data: Tree) -> Tree | None:
         """Return a smaller version of data, on which a fit is cheap and ends near that of the data.
 
         None, the default: there is none, or it would not pay. It takes and returns data that are not
@@ -109,7 +151,9 @@ class Objective(Protocol):
         """
         return None
 
-    def rescue(self, data: Data, problem: Problem, u):
+    def rescue(
+        self, data: Tree, problem: Problem, u: Float[AnyArray, "P lanes"]
+    ) -> Float[Array, "P lanes"]:
         """Return another place to begin at, shape (P, lanes), for lanes whose fit did not arrive from u.
 
         Called with coarse data only, and where `rescues` is true.

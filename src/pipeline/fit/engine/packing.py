@@ -5,11 +5,12 @@ The integers are as wide as the floating-point type of the problem.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int
 
 from pipeline.fit.engine.problem import Problem
 from pipeline.fit.engine.state import State
@@ -47,7 +48,9 @@ class Layout(NamedTuple):
         return [row, number, row, matrix, number, row, number, count, count]
 
 
-def pack(layout: Layout, problem: Problem, *states: list[np.ndarray]) -> np.ndarray:
+def pack(
+    layout: Layout, problem: Problem, *states: list[np.ndarray]
+) -> Int[np.ndarray, "rows lanes"]:
     """Stack the arrays of a problem and those of states, on the host, shape (rows, lanes)."""
     arrays = [*problem, *(array for state in states for array in state)]
     rows = [
@@ -56,10 +59,12 @@ def pack(layout: Layout, problem: Problem, *states: list[np.ndarray]) -> np.ndar
     return np.concatenate([a.reshape(-1, a.shape[-1]) for a in rows])
 
 
-def unpack(layout: Layout, packed, count: int) -> tuple[Problem, list[State]]:
+def unpack(
+    layout: Layout, packed: Int[Array, "rows lanes"], count: int
+) -> tuple[Problem, list[State]]:
     """Return, in a program, the problem and the number of states that `pack` stacked."""
     declared = [*layout.problem(), *(array for _ in range(count) for array in layout.state())]
-    arrays = [
+    arrays: list[Any] = [
         jax.lax.bitcast_convert_type(rows, kind) if kind == layout.dtype else rows.astype(kind)
         for rows, kind in _split(packed, declared)
     ]
@@ -68,7 +73,7 @@ def unpack(layout: Layout, packed, count: int) -> tuple[Problem, list[State]]:
     return Problem(*arrays[:fields]), [State(*arrays[k : k + each]) for k in starts]
 
 
-def pack_result(layout: Layout, state: State):
+def pack_result(layout: Layout, state: State) -> Int[Array, "rows lanes"]:
     """Stack the arrays of a state, in a program, shape (rows, lanes)."""
     rows = [
         jax.lax.bitcast_convert_type(a, layout.bits)
@@ -79,7 +84,7 @@ def pack_result(layout: Layout, state: State):
     return jnp.concatenate([a.reshape(-1, a.shape[-1]) for a in rows])
 
 
-def unpack_result(layout: Layout, packed: np.ndarray) -> list[np.ndarray]:
+def unpack_result(layout: Layout, packed: Int[np.ndarray, "rows lanes"]) -> list[np.ndarray]:
     """Return, on the host, the arrays of the state that `pack_result` stacked."""
     return [
         rows.view(kind) if kind == layout.dtype else rows.astype(kind)

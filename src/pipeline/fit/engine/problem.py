@@ -5,6 +5,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from pipeline.fit.engine.arrays import AnyArray
 
 
 class Code(IntEnum):
@@ -33,14 +36,14 @@ class Problem(NamedTuple):
         Which parts of the model exist: the components of a power spectrum.
     """
 
-    u: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    free: np.ndarray
-    active: np.ndarray
+    u: Float[AnyArray, "P lanes"]
+    lower: Float[AnyArray, "P lanes"]
+    upper: Float[AnyArray, "P lanes"]
+    free: Bool[AnyArray, "P lanes"]
+    active: Bool[AnyArray, "parts lanes"]
 
 
-def put(whole, lanes, part) -> np.ndarray:
+def put(whole: np.ndarray, lanes: np.ndarray | slice, part: np.ndarray) -> np.ndarray:
     """Return a copy of an array with some lanes replaced."""
     whole = whole.copy()
     whole[..., lanes] = part
@@ -66,19 +69,19 @@ class Fit:
         Free variables that ended at a bound, and those of them that did at the lower one.
     """
 
-    u: np.ndarray
-    deviance: np.ndarray
-    objective: np.ndarray
-    iterations: np.ndarray
-    code: np.ndarray
-    at_bound: np.ndarray
-    at_lower: np.ndarray
+    u: Float[np.ndarray, "P lanes"]
+    deviance: Float[np.ndarray, " lanes"]
+    objective: Float[np.ndarray, " lanes"]
+    iterations: Int[np.ndarray, " lanes"]
+    code: Int[np.ndarray, " lanes"]
+    at_bound: Bool[np.ndarray, "P lanes"]
+    at_lower: Bool[np.ndarray, "P lanes"]
 
-    def take(self, lanes) -> "Fit":
+    def take(self, lanes: np.ndarray) -> "Fit":
         """Return the fits of some lanes."""
         return Fit(*(np.take(getattr(self, f), lanes, axis=-1) for f in self.__dataclass_fields__))
 
-    def put(self, lanes, other) -> "Fit":
+    def put(self, lanes: np.ndarray, other: "Fit") -> "Fit":
         """Return a copy in which some lanes are those of another fit."""
         names = self.__dataclass_fields__
         return Fit(*(put(getattr(self, f), lanes, getattr(other, f)) for f in names))

@@ -1,56 +1,48 @@
 """The programs that blocks of lanes run through; each is compiled for an objective, a type and a block's shape.
 
-A program takes the objective, the data of the block as the objective prepared them, its problem, its states
-and its limits, and returns the state.
+A program starts from one state of the lanes or from two, and returns one: see `Program`.
 """
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from pipeline.fit.engine.arrays import Tree
 from pipeline.fit.engine.objective import Objective
 from pipeline.fit.engine.packing import Layout, pack_result, unpack
-from pipeline.fit.engine.problem import Code
+from pipeline.fit.engine.problem import Code, Problem
 from pipeline.fit.engine.state import DAMPING, State
-from pipeline.fit.engine.step import iterate, loop
+from pipeline.fit.engine.step import Limits, iterate, loop
 
 KEPT = 256
 """Compiled functions that are kept, the most recently used: there are five an objective and type."""
 
 
-class Limits(NamedTuple):
-    """When a block stops.
-
-    Attributes
-    ----------
-    tolerance : float
-        Promised change of the objective at which a lane has converged.
-    allowed : int
-        Iterations a lane may use.
-    least : int
-        The block stops when at most so many lanes run: the others go on in a block of their own.
-    """
-
-    tolerance: jax.Array
-    allowed: jax.Array
-    least: jax.Array
+Program = Callable[[Objective, Tree, Problem, Sequence[State], Limits], State]
+"""A function of the objective, the data of a block as the objective prepared them, and its lanes."""
 
 
-def score(objective, data, problem, states, limits) -> State:
+def score(
+    objective: Objective, data: Tree, problem: Problem, states: Sequence[State], limits: Limits
+) -> State:
     """Iterate with the information that the objective gives at each place."""
     here = data, problem.active
     evaluate, bend = partial(objective.stepping, *here), partial(objective.bend, *here)
     return loop(evaluate, problem, states[0], limits, bend)
 
 
-def chords(objective, data, problem, states, limits) -> State:
+def chords(
+    objective: Objective, data: Tree, problem: Problem, states: Sequence[State], limits: Limits
+) -> State:
     """Iterate on the gradient alone, correcting the information that the lanes have."""
     return loop(partial(objective.slope, data, problem.active), problem, states[0], limits)
 
 
-def go_on_near(objective, data, problem, states, limits) -> State:
+def go_on_near(
+    objective: Objective, data: Tree, problem: Problem, states: Sequence[State], limits: Limits
+) -> State:
     """Go on from near the optimum, the second state, with the curvature that is known there.
 
     Lanes in which that is no better than the trial of the first state, as when a narrow peak was lost in the
@@ -66,7 +58,9 @@ def go_on_near(objective, data, problem, states, limits) -> State:
     return jax.tree.map(partial(jnp.where, better), near, state)
 
 
-def relocate(objective, data, problem, states, limits) -> State:
+def relocate(
+    objective: Objective, data: Tree, problem: Problem, states: Sequence[State], limits: Limits
+) -> State:
     """Set the trial to where the objective's rescue says, as a new start."""
     state = states[0]
     return state._replace(
@@ -76,7 +70,9 @@ def relocate(objective, data, problem, states, limits) -> State:
     )
 
 
-def compare(objective, data, problem, states, limits) -> State:
+def compare(
+    objective: Objective, data: Tree, problem: Problem, states: Sequence[State], limits: Limits
+) -> State:
     """Take the better of the trial of the first state and the u of the second, and its value."""
     state, near = states
     one, other = (objective.value(data, problem.active, u) for u in (state.trial, near.u))
@@ -87,7 +83,7 @@ def compare(objective, data, problem, states, limits) -> State:
 
 
 @lru_cache(KEPT)
-def compiled(function, objective: Objective, layout: Layout, count: int):
+def compiled(function: Program, objective: Objective, layout: Layout, count: int) -> Callable:
     """Return the compiled program of a number of states; JAX keeps one a shape of the block."""
     return jax.jit(partial(_packed, function, objective, layout, count))
 

@@ -1,6 +1,7 @@
 """The way of the lanes to their optimum: which programs they go through, on which data, in which precision."""
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from pipeline.fit.engine import programs
 from pipeline.fit.engine.problem import Code
@@ -50,7 +51,9 @@ def explore(work: Work, iterations: int) -> Progress:
     return progress
 
 
-def on_coarse_data(coarse: Work, u, iterations: int, *, relocate=True) -> Progress:
+def on_coarse_data(
+    coarse: Work, u: Float[np.ndarray, "P lanes"], iterations: int, *, relocate: bool = True
+) -> Progress:
     """Fit the coarse version of the data from u.
 
     A lane that does not arrive soon has mostly a peak that is far from the one in the data, and is
@@ -70,7 +73,9 @@ def on_coarse_data(coarse: Work, u, iterations: int, *, relocate=True) -> Progre
     return found
 
 
-def to_end(work: Work, allowed: int, progress: Progress, scoring) -> None:
+def to_end(
+    work: Work, allowed: int, progress: Progress, scoring: Bool[np.ndarray, " lanes"]
+) -> None:
     """Bring every lane to its end, in place.
 
     The lanes `scoring` begin by scoring; what is not done after a while, and the others, go by their

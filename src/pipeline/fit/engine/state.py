@@ -1,10 +1,11 @@
 """How far the lanes are: on the host all of them (`Progress`), in a program those of a block (`State`)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-import jax
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
 from pipeline.fit.engine.problem import Code, Problem
 
@@ -31,33 +32,33 @@ class State(NamedTuple):
         Evaluations after that of the start, and `Code`.
     """
 
-    u: jax.Array
-    value: jax.Array
-    gradient: jax.Array
-    information: jax.Array
-    damping: jax.Array
-    trial: jax.Array
-    promised: jax.Array
-    iterations: jax.Array
-    code: jax.Array
+    u: Float[Array, "P lanes"]
+    value: Float[Array, " lanes"]
+    gradient: Float[Array, "P lanes"]
+    information: Float[Array, "P P lanes"]
+    damping: Float[Array, " lanes"]
+    trial: Float[Array, "P lanes"]
+    promised: Float[Array, " lanes"]
+    iterations: Int[Array, " lanes"]
+    code: Int[Array, " lanes"]
 
 
 @dataclass
 class Progress:
     """The iteration of all lanes, on the host: the fields of `State`, changed in place."""
 
-    u: np.ndarray
-    value: np.ndarray
-    gradient: np.ndarray
-    information: np.ndarray
-    damping: np.ndarray
-    trial: np.ndarray
-    promised: np.ndarray
-    iterations: np.ndarray
-    code: np.ndarray
+    u: Float[np.ndarray, "P lanes"]
+    value: Float[np.ndarray, " lanes"]
+    gradient: Float[np.ndarray, "P lanes"]
+    information: Float[np.ndarray, "P P lanes"]
+    damping: Float[np.ndarray, " lanes"]
+    trial: Float[np.ndarray, "P lanes"]
+    promised: Float[np.ndarray, " lanes"]
+    iterations: Int[np.ndarray, " lanes"]
+    code: Int[np.ndarray, " lanes"]
 
     @classmethod
-    def at(cls, u: np.ndarray) -> "Progress":
+    def at(cls, u: Float[np.ndarray, "P lanes"]) -> "Progress":
         """Return lanes at u, shape (P, lanes), that have not been evaluated: the first iteration does it."""
         size, lanes = u.shape
         return cls(
@@ -87,26 +88,28 @@ class Progress:
         """The arrays, in the order of `State`."""
         return [getattr(self, field.name) for field in fields(self)]
 
-    def take(self, lanes) -> "Progress":
+    def take(self, lanes: Int[np.ndarray, " some"]) -> "Progress":
         """Return a copy of some lanes."""
         return Progress(*(np.take(array, lanes, axis=-1) for array in self.arrays))
 
-    def put(self, lanes, part) -> None:
-        """Replace some lanes by those of a `State` or of another `Progress`."""
+    def put(self, lanes: Int[np.ndarray, " some"], part: Sequence[np.ndarray]) -> None:
+        """Replace some lanes by the arrays of others, in the order of `State`."""
         for whole, array in zip(self.arrays, part, strict=True):
             whole[..., lanes] = array
 
-    def where(self, mask, other: "Progress") -> "Progress":
+    def where(self, mask: Bool[np.ndarray, " lanes"], other: "Progress") -> "Progress":
         """Return these lanes where a mask of shape (lanes,) is true, and the others elsewhere."""
         pairs = zip(self.arrays, other.arrays, strict=True)
         return Progress(*(np.where(mask, mine, theirs) for mine, theirs in pairs))
 
-    def pending(self, allowed: int, among=True) -> np.ndarray:
+    def pending(
+        self, allowed: int, among: Bool[np.ndarray, " lanes"] | bool = True
+    ) -> Int[np.ndarray, " some"]:
         """Return the numbers of the lanes that run and have iterations left, among some."""
         running = (self.code == Code.RUNNING) & (self.iterations < allowed)
         return np.flatnonzero(running & among)
 
-    def begin_again(self, lanes) -> None:
+    def begin_again(self, lanes: Bool[np.ndarray, " lanes"]) -> None:
         """Let lanes forget their curvature: it may be that of another place."""
         self.value[lanes], self.code[lanes] = np.inf, Code.RUNNING
         self.damping[lanes] = DAMPING

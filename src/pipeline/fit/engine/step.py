@@ -1,11 +1,20 @@
 """One iteration of damped scoring, for the lanes of a block at once: evaluate the trial, judge it, aim anew."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from pipeline.fit.engine import linear
-from pipeline.fit.engine.problem import Code
+from pipeline.fit.engine.arrays import AnyArray, Scalar
+from pipeline.fit.engine.objective import Evaluation
+from pipeline.fit.engine.problem import Code, Problem
 from pipeline.fit.engine.state import State
+
+Evaluate = Callable[[Float[Array, "P lanes"]], Evaluation]
+Bend = Callable[[Float[Array, "P lanes"], Float[Array, "P lanes"]], Float[Array, "P lanes"] | None]
 
 MAX_STEP = 1.0
 """Longest step in any row of u: a factor e in a parameter on a log scale."""
@@ -14,7 +23,9 @@ MOST_BEND = 0.75
 """Longest correction of a step for the curvature of the valley, over the step itself."""
 
 
-def movable(problem, u, gradient):
+def movable(
+    problem: Problem, u: Float[AnyArray, "P lanes"], gradient: Float[AnyArray, "P lanes"]
+) -> Bool[AnyArray, "P lanes"]:
     """Return the free variables that the gradient does not push against a bound."""
     outward = ((u <= problem.lower) & (gradient < 0)) | ((u >= problem.upper) & (gradient > 0))
     return problem.free & ~outward
@@ -24,7 +35,7 @@ def _rounding(value):
     return 8 * jnp.finfo(value.dtype).eps * jnp.abs(value)
 
 
-def aim(problem, tolerance, state, bend=None) -> State:
+def aim(problem: Problem, tolerance: Scalar, state: State, bend: Bend | None = None) -> State:
     """Set where each running lane goes next, or say that it has converged.
 
     With `bend`, see `pipeline.fit.engine.objective.Objective.bend`, the step follows the valley where it curves
@@ -69,14 +80,19 @@ def _damped(state, move):
     return linear.factor(matrix), scale
 
 
-def iterate(evaluate, problem, tolerance, state, bend=None) -> State:
+def iterate(
+    evaluate: Evaluate,
+    problem: Problem,
+    tolerance: Scalar,
+    state: State,
+    bend: Bend | None = None,
+) -> State:
     """Evaluate the trial of every running lane, keep it or not, and aim anew.
 
-    `evaluate` returns value and gradient at a place, and the information where it is not to be corrected by the
-    gradients (`secant_update`).
+    Where `evaluate` gives no information, that of the state is corrected by the gradients (`secant_update`).
     """
     running = state.code == Code.RUNNING
-    value, gradient, *information = evaluate(state.trial)
+    value, gradient, information = evaluate(state.trial)
     fresh = jnp.isinf(state.value)  # its trial is the start
     rounding = _rounding(jnp.where(fresh, 0.0, state.value))
     better = jnp.where(fresh, jnp.isfinite(value), value <= state.value + rounding)
@@ -88,12 +104,13 @@ def iterate(evaluate, problem, tolerance, state, bend=None) -> State:
     code = jnp.where(running & (damping > MAX_DAMPING), stalled, state.code)
     code = jnp.where(running & fresh & ~better, no_data, code)
     new = running & better
-    after = information[0] if information else secant_update(state, gradient, fresh)
+    if information is None:
+        information = secant_update(state, gradient, fresh)
     state = state._replace(
         u=jnp.where(new, state.trial, state.u),
         value=jnp.where(new, value, state.value),
         gradient=jnp.where(new, gradient, state.gradient),
-        information=jnp.where(new, after, state.information),
+        information=jnp.where(new, information, state.information),
         damping=damping,
         iterations=state.iterations + running,
         code=code,
@@ -101,7 +118,9 @@ def iterate(evaluate, problem, tolerance, state, bend=None) -> State:
     return aim(problem, tolerance, state, bend)
 
 
-def secant_update(state, gradient, fresh):
+def secant_update(
+    state: State, gradient: Float[Array, "P lanes"], fresh: Bool[Array, " lanes"]
+) -> Float[Array, "P P lanes"]:
     """Correct the information by the change of the gradient along the last step (BFGS).
 
     Nocedal & Wright 2006, Numerical Optimization, eq. 6.19; left as it is where the curvature along the
@@ -117,7 +136,27 @@ def secant_update(state, gradient, fresh):
     return state.information + jnp.where(sound, more, 0.0)
 
 
-def loop(evaluate, problem, state, limits, bend=None) -> State:
+class Limits(NamedTuple):
+    """When a block stops.
+
+    Attributes
+    ----------
+    tolerance : float
+        Promised change of the objective at which a lane has converged.
+    allowed : int
+        Iterations a lane may use.
+    least : int
+        The block stops when at most this many lanes run: they go on in a block of their own.
+    """
+
+    tolerance: Scalar
+    allowed: Scalar
+    least: Scalar
+
+
+def loop(
+    evaluate: Evaluate, problem: Problem, state: State, limits: Limits, bend: Bend | None = None
+) -> State:
     """Iterate until at most `limits.least` lanes are running that have iterations left."""
 
     def more(state):

@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
+from pipeline.fit.engine.arrays import Tree
 from pipeline.fit.engine.blocks import block_of, on_cores, slice_of
-from pipeline.fit.engine.objective import Data, Objective
+from pipeline.fit.engine.objective import Objective
 from pipeline.fit.engine.packing import Layout, pack, unpack_result
 from pipeline.fit.engine.problem import Problem
-from pipeline.fit.engine.programs import Limits, compiled
+from pipeline.fit.engine.programs import Program, compiled
 from pipeline.fit.engine.state import Progress
+from pipeline.fit.engine.step import Limits
 
 HALFWAY_TOLERANCE = 1e-5
 """Least tolerance in single precision where double follows: the gradient is known better than the value."""
@@ -37,8 +40,8 @@ class Work:
     """
 
     objective: Objective
-    data: list[Data]
-    which: np.ndarray
+    data: list[Tree]
+    which: Int[np.ndarray, " lanes"]
     problem: Problem
     tolerance: float
     block_size: int
@@ -55,7 +58,7 @@ class Work:
         return max(leaf.size // leaf.shape[-1] for leaf in jax.tree.leaves(self.data[0]))
 
     @property
-    def start(self) -> np.ndarray:
+    def start(self) -> Float[np.ndarray, "P lanes"]:
         """Starts of the lanes within their bounds."""
         return np.clip(self.problem.u, self.problem.lower, self.problem.upper)
 
@@ -99,7 +102,14 @@ def _in_single(data):
     )
 
 
-def advance(function, work: Work, allowed: int, lanes, progress: Progress, *more: Progress) -> None:
+def advance(
+    function: Program,
+    work: Work,
+    allowed: int,
+    lanes: Int[np.ndarray, " some"],
+    progress: Progress,
+    near: Progress | None = None,
+) -> None:
     """Send some lanes through a program, block by block, and update their progress in place.
 
     A block stops when half of its lanes have. The rest is gathered into new blocks by the next call:
@@ -107,7 +117,7 @@ def advance(function, work: Work, allowed: int, lanes, progress: Progress, *more
 
     Parameters
     ----------
-    function : callable
+    function : Program
         One of `pipeline.fit.engine.programs`.
     work : Work
         Data and problems.
@@ -115,16 +125,19 @@ def advance(function, work: Work, allowed: int, lanes, progress: Progress, *more
         Iterations a lane may use.
     lanes : int array
         Numbers of the lanes that run.
-    progress, *more : Progress
-        States that the program takes, of all lanes; the first is updated.
+    progress : Progress
+        All lanes; those that run are updated.
+    near : Progress, optional
+        All lanes in another state, where the program starts from two.
     """
     size, devices = work.block_size, work.devices
     blocks = [lanes[i : i + size] for i in range(0, lanes.size, size)]
+    states = [progress] if near is None else [progress, near]
     layout = Layout(work.objective.size, work.objective.parts, work.dtype)
-    program = compiled(function, work.objective, layout, 1 + len(more))
+    program = compiled(function, work.objective, layout, len(states))
     least = np.int32(size // 2 if len(blocks) > 1 else 0)
     limits = Limits(work.dtype.type(work.tolerance), np.int32(allowed), least)
-    packed = pack(layout, work.problem, progress.arrays, *(p.arrays for p in more))
+    packed = pack(layout, work.problem, *(state.arrays for state in states))
 
     def run(numbered):
         number, block = numbered

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 from scipy.special import gammaln
 
+from pipeline.fit.engine.arrays import AnyArray
 from pipeline.fit.model.special import fast_log as log
 
 LIKELIHOODS = ("gamma", "gaussian", "gaussian_model", "poisson")
@@ -37,14 +39,19 @@ class Terms(NamedTuple):
         where the model is right, and from a far start it neither overshoots nor crawls.
     """
 
-    deviance: jnp.ndarray
-    score: jnp.ndarray
-    fisher: jnp.ndarray
-    observed: jnp.ndarray
-    stepping: jnp.ndarray
+    deviance: Float[AnyArray, "bins lanes"]
+    score: Float[AnyArray, "bins lanes"]
+    fisher: Float[AnyArray, "bins lanes"]
+    observed: Float[AnyArray, "bins lanes"]
+    stepping: Float[AnyArray, "bins lanes"]
 
 
-def terms(likelihood, power, weight, model):
+def terms(
+    likelihood: str,
+    power: Float[AnyArray, "bins lanes"],
+    weight: Float[AnyArray, " bins #lanes"],
+    model: Float[AnyArray, "bins lanes"],
+) -> Terms:
     """Return the `Terms` of a likelihood.
 
     Parameters
@@ -115,13 +122,21 @@ def _poisson(power, weight, model):
     )
 
 
-def standardised(score, curvature):
+def standardised(
+    score: Float[AnyArray, "bins lanes"], curvature: Float[AnyArray, "bins lanes"]
+) -> tuple[Float[Array, "bins lanes"], Float[Array, "bins lanes"]]:
     """Return the square root of a curvature and the score in units of it, 0 in the padding."""
     root = jnp.sqrt(curvature)
     return root, jnp.where(root > 0, score / jnp.where(root > 0, root, 1.0), 0.0)
 
 
-def draw(likelihood, model, weight, shape, rng):
+def draw(
+    likelihood: str,
+    model: np.ndarray,
+    weight: np.ndarray,
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Draw powers around a model, as a likelihood has them.
 
     Parameters
@@ -152,7 +167,9 @@ def draw(likelihood, model, weight, shape, rng):
     return np.where(used, drawn, 1.0)
 
 
-def sample_size(likelihood, power, weight):
+def sample_size(
+    likelihood: str, power: Float[AnyArray, "bins lanes"], weight: Float[AnyArray, " bins #lanes"]
+) -> Float[np.ndarray, " lanes"]:
     """Return the number of data that the Bayesian information criterion counts, shape (lanes,).
 
     It is the number of raw periodogram ordinates, the sum of n, not that of bins: each is a datum of its own,
@@ -180,7 +197,9 @@ def sample_size(likelihood, power, weight):
 
 
 @np.errstate(divide="ignore", invalid="ignore")
-def saturated(likelihood, power, weight):
+def saturated(
+    likelihood: str, power: Float[AnyArray, "bins lanes"], weight: Float[AnyArray, " bins #lanes"]
+) -> Float[np.ndarray, " lanes"]:
     """Return -2 ln L of the model that equals the data, summed over bins, shape (lanes,).
 
     Added to the deviance it gives -2 ln L with every constant, as `scipy.stats` has it.

@@ -5,17 +5,33 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float
 
+from pipeline.fit.engine.arrays import AnyArray
 from pipeline.fit.engine.blocks import in_blocks
+from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.spectra import Spectra
 
 
-def component_power(model, spectra, active, u, block_size=64) -> np.ndarray:
+def component_power(
+    model: Model,
+    spectra: Spectra,
+    active: Bool[AnyArray, "slots lanes"],
+    u: Float[AnyArray, "P lanes"],
+    block_size: int = 64,
+) -> Float[np.ndarray, "slots bins lanes"]:
     """Return the power of each component at u, shape (slots, bins, lanes); 0 where it is not active."""
     function = partial(_component_power, model)
     return in_blocks(function, (spectra, active, u), block_size)[0]
 
 
-def model_power(model, spectra, active, u, block_size=64) -> np.ndarray:
+def model_power(
+    model: Model,
+    spectra: Spectra,
+    active: Bool[AnyArray, "slots lanes"],
+    u: Float[AnyArray, "P lanes"],
+    block_size: int = 64,
+) -> Float[np.ndarray, "bins lanes"]:
     """Return the power at u, shape (bins, lanes): the sum of `component_power`."""
     function = partial(_model_power, model)
     return in_blocks(function, (spectra, active, u), block_size)[0]

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
-from pipeline.fit.engine.objective import Kind, Objective
+from pipeline.fit.engine.arrays import AnyArray
+from pipeline.fit.engine.objective import Evaluation, Kind, Objective
 from pipeline.fit.engine.problem import Problem
 from pipeline.fit.model.grid import Grid
 from pipeline.fit.model.likelihood import standardised, terms
@@ -63,21 +65,27 @@ class PowerSpectrum(Objective):
         """Return the spectra with the logarithms of their frequencies."""
         return Prepared(data, data.grid)
 
-    def value(self, data: Prepared, active, u):
+    def value(
+        self, data: Prepared, active: Bool[AnyArray, "slots lanes"], u: Float[AnyArray, "P lanes"]
+    ) -> Float[Array, " lanes"]:
         """Return the objective, shape (lanes,)."""
         at = self._terms(data, self.model.power(u, data.grid, active))
         return _total(at, self.model.log_prior(u)[0])
 
-    def slope(self, data: Prepared, active, u):
-        """Return the objective, shape (lanes,), and the gradient, shape (P, lanes)."""
+    def slope(
+        self, data: Prepared, active: Bool[AnyArray, "slots lanes"], u: Float[AnyArray, "P lanes"]
+    ) -> Evaluation:
+        """Return the objective and the gradient."""
         power, tangents = self.model.power_and_tangents(u, data.grid, active)
         at = self._terms(data, power)
         log_prior, slope, _ = self.model.log_prior(u)
         each = _materialised(jnp.stack([at.score / power * t for t in tangents]))
-        return _total(at, log_prior), jnp.sum(each, axis=1) + slope
+        return Evaluation(_total(at, log_prior), jnp.sum(each, axis=1) + slope)
 
-    def stepping(self, data: Prepared, active, u):
-        """Return objective, gradient, and the information to step with, shape (P, P, lanes).
+    def stepping(
+        self, data: Prepared, active: Bool[AnyArray, "slots lanes"], u: Float[AnyArray, "P lanes"]
+    ) -> Evaluation:
+        """Return the objective, the gradient, and the information to step with.
 
         The curvature of a bin is `pipeline.fit.model.likelihood.Terms.stepping`.
         """
@@ -91,10 +99,16 @@ class PowerSpectrum(Objective):
         single = _materialised([r.astype(jnp.float32) for r in standard])
         matrix = _symmetric(lambda i, j: jnp.sum(single[i] * single[j], axis=0), self.size)
         log_prior, slope, curvature = self.model.log_prior(u)
-        diagonal = _diagonal(jnp.maximum(-curvature, 0.0))
-        return _total(at, log_prior), gradient + slope, matrix.astype(u.dtype) + diagonal
+        information = matrix.astype(u.dtype) + _diagonal(jnp.maximum(-curvature, 0.0))
+        return Evaluation(_total(at, log_prior), gradient + slope, information)
 
-    def bend(self, data: Prepared, active, u, step):
+    def bend(
+        self,
+        data: Prepared,
+        active: Bool[AnyArray, "slots lanes"],
+        u: Float[AnyArray, "P lanes"],
+        step: Float[AnyArray, "P lanes"],
+    ) -> Float[Array, "P lanes"]:
         """Return how the model bends along a step, seen by each parameter, shape (P, lanes).
 
         The sum over bins of phi'' l_i d2l / dt2, with l = ln S along u + t step.
@@ -114,7 +128,13 @@ class PowerSpectrum(Objective):
         each = _materialised(jnp.stack([weight * t for t in tangents]))
         return jnp.sum(each, axis=1)
 
-    def information(self, kind: Kind, data: Prepared, active, u):
+    def information(
+        self,
+        kind: Kind,
+        data: Prepared,
+        active: Bool[AnyArray, "slots lanes"],
+        u: Float[AnyArray, "P lanes"],
+    ) -> Float[Array, "P P lanes"]:
         """Return a matrix of second order in the model's derivatives, shape (P, P, lanes).
 
         With l = ln S, l_i = S_i / S and phi the likelihood of a bin (`pipeline.fit.model.likelihood`):
@@ -145,7 +165,7 @@ class PowerSpectrum(Objective):
         matrix = _symmetric(element, self.size)
         return matrix if kind == "scores" else matrix - _diagonal(self.model.log_prior(u)[2])
 
-    def log_prior(self, u):
+    def log_prior(self, u: Float[AnyArray, "P lanes"]) -> Float[Array, " lanes"]:
         """Return the logarithm of the prior density, shape (lanes,)."""
         return jnp.sum(self.model.log_prior(u)[0], axis=0)
 
@@ -153,7 +173,9 @@ class PowerSpectrum(Objective):
         """Return coarse bins of long spectra."""
         return _rebinned(data) if is_long(data) else None
 
-    def rescue(self, data: Prepared, problem: Problem, u):
+    def rescue(
+        self, data: Prepared, problem: Problem, u: Float[AnyArray, "P lanes"]
+    ) -> Float[Array, "P lanes"]:
         """Return u with a peak moved to where the residuals call most for one."""
         return peaks.relocated(self.model, self.likelihood, data.spectra, problem, u)
 

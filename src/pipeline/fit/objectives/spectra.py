@@ -1,10 +1,14 @@
 """Power spectra as the data of a fit, and their coarse version."""
 
+from collections.abc import Callable
+from types import ModuleType
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
+from pipeline.fit.engine.arrays import AnyArray
 from pipeline.fit.model.grid import Grid
 
 COARSE_BINS = 64
@@ -27,36 +31,37 @@ class Spectra(NamedTuple):
         Widths of the bins, Hz, where the model is to be averaged over them (1 in the padding).
     """
 
-    frequency: np.ndarray
-    power: np.ndarray
-    weight: np.ndarray
-    width: np.ndarray | None = None
+    frequency: Float[AnyArray, " bins #lanes"]
+    power: Float[AnyArray, "bins lanes"]
+    weight: Float[AnyArray, " bins #lanes"]
+    width: Float[AnyArray, " bins #lanes"] | None = None
 
     @property
     def grid(self) -> Grid:
         """Frequencies at which models are evaluated, and over which they are averaged."""
         return Grid.of(self.frequency, self.width)
 
-    def each(self, function) -> "Spectra":
+    def each(self, function: Callable[[AnyArray], AnyArray]) -> "Spectra":
         """Return spectra whose arrays each went through a function."""
-        return Spectra(*(None if a is None else function(a) for a in self))
+        width = None if self.width is None else function(self.width)
+        return Spectra(function(self.frequency), function(self.power), function(self.weight), width)
 
-    def take(self, lanes) -> "Spectra":
+    def take(self, lanes: Int[np.ndarray, " some"]) -> "Spectra":
         """Return the spectra of some lanes, repeated as `lanes` says."""
         every = self.power.shape[1]
         return self.each(lambda a: np.take(a, lanes, axis=1) if a.shape[1] == every else a)
 
-    def on_device(self, dtype) -> "Spectra":
+    def on_device(self, dtype: np.dtype | type) -> "Spectra":
         """Return the spectra in the memory of the device, where later calls find them."""
         return self.each(lambda a: jnp.asarray(a, dtype))
 
 
-def is_long(spectra) -> bool:
+def is_long(spectra: Spectra) -> bool:
     """Whether it pays to begin on coarse bins."""
     return spectra.power.shape[0] >= COARSE_BINS * 8
 
 
-def rebinned(spectra, xp=jnp) -> Spectra:
+def rebinned(spectra: Spectra, xp: ModuleType = jnp) -> Spectra:
     """Average the bins of long spectra in groups, weighted: wider groups at higher frequencies.
 
     The first `FINE_HEAD` bins stay, the next as many go in pairs, the next in fours, up to groups of
@@ -85,5 +90,5 @@ def rebinned(spectra, xp=jnp) -> Spectra:
     def mean(values):
         return xp.where(weight > 0, total(values * spectra.weight) / safe, 1)
 
-    width = None if spectra.width is None else xp.where(weight > 0, total(spectra.width), 1)
-    return Spectra(mean(spectra.frequency), mean(spectra.power), weight, width)
+    wide = None if spectra.width is None else xp.where(weight > 0, total(spectra.width), 1)
+    return Spectra(mean(spectra.frequency), mean(spectra.power), weight, wide)
