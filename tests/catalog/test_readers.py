@@ -39,7 +39,8 @@ def sources():
     for k in range(60):
         row = {"source_id": f"S{k:02d}", "status": "no_data", "ra": nan, "flags": int(Flag.NO_GTI)}
         if k < 40:
-            row |= {"status": "ok", "model": "m", "n_free": 2 if k % 2 else 4, "ra": 10.0, "m": 7}
+            row |= {"status": "ok", "model": "m", "ra": 10.0, "m": 7}
+            row |= {"statistic": 90.0, "n_free": 2 if k % 2 else 4}
         if k < 20:
             row |= {"qpo_frequency": FREQUENCIES[k], "qpo_p_method": "below"}
         yield row
