@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from pipeline.fit import Engine, Model, PowerSpectrum, Spectra, fit_spectra
-from pipeline.fit.uncertainty.covariance import _determined, covariance, expected_diagonal, interval
+from pipeline.fit.engine.covariance import _determined, covariance, expected_diagonal, interval
 from pipeline.status import Status
 
 GRID = np.linspace(0.1, 30, 150)
