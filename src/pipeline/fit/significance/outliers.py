@@ -149,7 +149,7 @@ def highest_window(
     return Outlier(first_bin, bins, smallest, trials)
 
 
-def p_of_trials(log_tail: float, trials: int) -> float:
+def p_of_trials(log_tail: float | np.ndarray, trials: int | np.ndarray) -> float | np.ndarray:
     """Return the probability that the smallest of `trials` independent tail probabilities is that or less."""
     return -np.expm1(trials * np.log1p(-np.exp(log_tail)))
 
