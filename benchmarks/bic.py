@@ -13,7 +13,7 @@ from _common import report
 
 from pipeline.fit import Batch, Engine, Model, PowerSpectrum, Spectra, configure, fit_model
 from pipeline.fit.search.choice import best_model
-from pipeline.segment.rebin import logarithmic
+from pipeline.segment.spectrum.rebin import logarithmic
 
 SEGMENTS, FREQUENCIES, LENGTH, REBIN = 16, 4096, 128.0, 0.02
 NULL = Model.from_components("null", ["constant", "power_law"])

@@ -18,8 +18,8 @@ import numpy as np
 from _common import report, simulate, timed
 
 from pipeline.fit import Engine, Model, PowerSpectrum, Problem, Spectra, configure
+from pipeline.fit.engine.covariance import covariance
 from pipeline.fit.engine.problem import Code
-from pipeline.fit.uncertainty.covariance import covariance
 
 BINS, N, SPECTRA, PEERS = 1024, 32, 8192, 12
 BLOCK, REPEATS = 64, 7

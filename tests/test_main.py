@@ -94,3 +94,12 @@ def test_it_runs_as_a_module():
 def test_starting_a_stage_loads_no_heavy_library():
     code = "import sys, pipeline.__main__; print(*{'jax', 'astropy', 'distributed'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_fault():
+    command = [sys.executable, "-m", "pipeline", "config"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == command_line.EXIT_NOBODY_READS
+    process.stderr.close()

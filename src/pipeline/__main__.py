@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 a bug, 2 the configuration, 75 try again (sysexits' EX_TEM
 import argparse
 import importlib
 import json
+import os
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from pipeline.stages import STAGES
 
 EXIT_CONFIG = 2
 EXIT_TRY_AGAIN = 75
+EXIT_NOBODY_READS = 141  # as of a process that SIGPIPE ended
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = vars(_parser().parse_args(argv))
     module, _, function = arguments.pop("target").partition(":")
     try:
-        return getattr(importlib.import_module(f"pipeline.{module}"), function)(**arguments) or 0
+        code = getattr(importlib.import_module(f"pipeline.{module}"), function)(**arguments) or 0
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         print(f"configuration: {error}", file=sys.stderr)
         return EXIT_CONFIG
     except (ConnectionError, TimeoutError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return EXIT_NOBODY_READS
         print(f"try again: {error}", file=sys.stderr)
         return EXIT_TRY_AGAIN
+
+
+def _nobody_reads() -> bool:
+    """Return whether the reader of the output has gone, as `head` does; the rest of it is then discarded."""
+    output = select.poll()
+    output.register(sys.stdout, 0)
+    if not any(events & select.POLLERR for _, events in output.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.catalog import changes, diff, driver
+from pipeline.columns.registry import CATALOGUE
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
 
@@ -191,7 +192,7 @@ def test_every_table_can_be_compared(make, capsys):
         rows["models"][1] |= {"bic": 2100.5, "components": ["constant.1"], "covariance": [0.3]}
 
     old, new = make("old"), make("new", change)
-    for table in diff.PUBLISHED:
+    for table in CATALOGUE:
         same = diff.compare_table(old, old, table.name, 0.0)
         assert same["gained"] == same["lost"] == same["changed"] == []
     (row,) = diff.compare_table(old, new, "parameters", 3.0)["changed"]
@@ -206,3 +207,5 @@ def test_every_table_can_be_compared(make, capsys):
     assert "rows of EPOCHS" in capsys.readouterr().out
     assert main(["diff", str(old), str(new), "--table", "cats"]) == 2
     assert "no table 'cats'; allowed: SOURCES" in capsys.readouterr().err
+    assert main(["diff", str(old), str(new), "--table", "power_colors"]) == 2
+    assert "power_colors.parquet' is not there" in capsys.readouterr().err

@@ -7,15 +7,19 @@ import pytest
 from astropy.io import fits
 
 from pipeline.catalog.conservation import RowsLost
+from pipeline.catalog.diff import compare_table
 from pipeline.catalog.driver import run
 from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.registry import CATALOGUE
+from pipeline.columns.spectra import SPECTRA
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.fit import FitOptions
+from pipeline.config.segment import SegmentOptions
 from pipeline.config.survey import Survey
 from pipeline.fit.analyses.samples import SAMPLES, SamplesOptions
+from pipeline.segment.products import named
 from pipeline.status import Flag
-from pipeline.tables import TableError, read_parquet, rows_of
+from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
 FILES = {f"{t.name.lower()}.parquet" for t in CATALOGUE} | {
     *("catalog.fits", "catalog.vot", "samples.parquet")
@@ -195,3 +199,21 @@ def test_a_format_that_is_not_chosen_is_not_written(survey_files):
 def test_an_unknown_format_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"no format 'csv'; allowed: fits, votable, parquet"):
         CatalogOptions(formats=["csv"])
+
+
+def test_the_table_of_a_product_that_is_asked_for_is_in_the_catalogue(survey_files):
+    product = named("power_colors")
+    spectra = survey_files["segment"]
+    for path in spectra.glob("shard-????.parquet"):
+        rows = read_parquet(path, SPECTRA, ["source_id", "product", "status"]).to_pylist()
+        write_parquet(product.path(path), product.table, rows)
+    segment = SegmentOptions(products=["power_spectra", "power_colors"])
+    survey = Survey(archive="archive", segment=segment)
+    assert run(**survey_files | {"survey": survey}) == 0
+    output = survey_files["output"]
+    assert len(catalogue(output, product.table)) == 6
+    with fits.open(output / "catalog.fits") as hdus:
+        assert len(hdus["POWER_COLORS"].data) == 6
+    record = json.loads((output / "provenance.json").read_text())
+    assert record["rows"]["POWER_COLORS"] == 6
+    assert compare_table(output, output, "power_colors", 3.0)["changed"] == []

@@ -46,7 +46,7 @@ def arguments(survey_files):
         "lists": shard_lists(survey_files["plan"]),
         "shard_tables": [*files, colors],
         "options": survey_files["options"],
-        "samples": None,
+        "is_sampled": lambda source_id: False,
         "published": [*CATALOGUE, COLORS],
     }
 

@@ -14,6 +14,7 @@ from astropy import units
 from astropy.table import QTable
 
 from pipeline.catalog.driver import collect_samples, publish
+from pipeline.catalog.formats import DEFAULT
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.registry import CATALOGUE
@@ -53,7 +54,7 @@ def folder(tmp_path_factory):
     other = {"source_id": "S01", "product": "p", "model": "m", "covariance": [1.0]}
     parameter = {"source_id": "S00", "interval_lo": [0.5, nan], "interval_hi": [nan, 2.0]}
     rows = {SOURCES: list(sources()), MODELS: [model, other], PARAMETERS: [parameter, {}]}
-    publish(path, {t: to_arrow(t, rows.get(t, [])) for t in CATALOGUE}, "A survey")
+    publish(path, {t: to_arrow(t, rows.get(t, [])) for t in CATALOGUE}, "A survey", DEFAULT)
     return path
 
 
@@ -171,7 +172,12 @@ def test_stilts_takes_nothing_for_a_number(folder, name):
 @pytest.mark.parametrize("rows", [0, 1, 2])
 @pytest.mark.parametrize("table", CATALOGUE, ids=[t.name for t in CATALOGUE])
 def test_every_table_opens_in_every_format_without_a_warning(tmp_path, table, rows):
-    publish(tmp_path, {table: to_arrow(table, [{table.key[0]: str(k)} for k in range(rows)])}, "T")
+    publish(
+        tmp_path,
+        {table: to_arrow(table, [{table.key[0]: str(k)} for k in range(rows)])},
+        "T",
+        DEFAULT,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(QTable.read(tmp_path / "catalog.fits", hdu=table.name)) == rows
@@ -209,7 +215,7 @@ def test_tables_of_empty_lists_open_whatever_their_size(tmp_path):
     """Astropy 8.0 takes the rows for the heap where these end on a block of 2880 bytes and it is empty."""
     for count in (1440, 2880):
         rows = [{"source_id": str(k)} for k in range(count)]
-        publish(tmp_path, {PARAMETERS: to_arrow(PARAMETERS, rows)}, "T")
+        publish(tmp_path, {PARAMETERS: to_arrow(PARAMETERS, rows)}, "T", DEFAULT)
         assert len(QTable.read(tmp_path / "catalog.fits", hdu="PARAMETERS")) == count
 
 

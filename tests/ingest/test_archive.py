@@ -33,7 +33,7 @@ def _survey(folder, work, group_by="object", **said):
         cluster=ClusterOptions(),
         shards=1,
     )
-    manifest = {
+    in_archive = {
         r["file"]: r for r in rows_of(read_parquet(work / "observations.parquet", OBSERVATIONS))
     }
     entries = shard.read(work / "plan/shard-0000.tsv")
@@ -42,7 +42,7 @@ def _survey(folder, work, group_by="object", **said):
         for entry in entries
         if entry.status == Status.OK
     }
-    return manifest, rows
+    return in_archive, rows
 
 
 def _entry(archive, file):
@@ -72,11 +72,11 @@ def _z2(times, frequency):
 
 
 def test_every_file_of_the_archive_is_an_observation(archive, shared):
-    manifest, rows = archive
+    in_archive, rows = archive
     found = {p.relative_to(shared / "archive").as_posix() for p in (shared / "archive").rglob("*")}
     files = {f for f in found if (shared / "archive" / f).is_file()}
-    assert set(manifest) == files
-    assert {row["status"] for row in manifest.values()} == {Status.OK}
+    assert set(in_archive) == files
+    assert {row["status"] for row in in_archive.values()} == {Status.OK}
     assert {row["status"] for row in rows.values()} == {Status.OK}
     assert len(files) == 77
 
@@ -101,15 +101,15 @@ def test_rows_fit_their_table_and_hold_what_they_promise(archive, malformed):
 
 
 def test_every_malformed_file_is_a_rejected_or_a_flagged_row(malformed):
-    manifest, rows = malformed
-    assert len(manifest) == 28
-    for file, row in manifest.items():
+    in_archive, rows = malformed
+    assert len(in_archive) == 28
+    for file, row in in_archive.items():
         if row["status"] == Status.OK:
             assert rows[file]["status"] == Status.OK, file
         else:
             assert row["reason"], file
             assert Status(row["status"]).fault in (Fault.INPUT, Fault.NOBODY), file
-    statuses = {file: row["status"] for file, row in manifest.items()}
+    statuses = {file: row["status"] for file, row in in_archive.items()}
     assert statuses["misc/goes_13_leap_second.nc"] == "unreadable"
     assert statuses["lfs_pointers/xte_test.evt.gz"] == "unreadable"
     assert statuses["stingray/lcurveA.fits"] == "duplicate"
@@ -133,8 +133,8 @@ def test_mjdref_in_one_keyword_or_two_is_the_same_time(malformed):
 
 
 def test_spellings_of_one_object_are_one_source(archive):
-    manifest = archive[0]
-    files = [row for file, row in manifest.items() if file.startswith("xmm/PN_0")]
+    in_archive = archive[0]
+    files = [row for file, row in in_archive.items() if file.startswith("xmm/PN_0")]
     assert len({row["object"] for row in files}) == 3
     assert {row["source_id"] for row in files} == {"1ES1927+654"}
     assert len({row["observation_id"] for row in files}) == 13
@@ -220,12 +220,12 @@ def test_ten_thousand_good_time_intervals_are_an_exposed_fraction_of_100_s_bins(
 
 
 def test_times_agree_with_the_dates_in_the_headers(archive):
-    manifest, rows = archive
+    in_archive, rows = archive
     for file, row in rows.items():
-        if row["mjd_ref"] < 0 or np.isnan(manifest[file]["mjd_start"]):
+        if row["mjd_ref"] < 0 or np.isnan(in_archive[file]["mjd_start"]):
             continue
         start = row["mjd_ref"] + row["mjd_ref_frac"] + row["t_start"] / 86400
-        assert manifest[file]["mjd_start"] - 0.01 <= start, file
+        assert in_archive[file]["mjd_start"] - 0.01 <= start, file
     goes = rows["goes/go1520110607.fits"]
     assert goes["mjd_ref"] == 55719  # 2011-06-07
     xronos = rows["nustar/nu80415201001A06_chu2_S_cl_grade0.flc"]
@@ -242,9 +242,9 @@ def test_gbm_energies_come_from_the_bounds_in_its_file(archive):
 
 def test_311_power_spectra_share_one_response(shared, tmp_path):
     folder = shared / "grs1915_pds"
-    manifest, rows = _survey(folder, tmp_path, "observation")
+    in_archive, rows = _survey(folder, tmp_path, "observation")
     assert len(rows) == 311
-    assert manifest["power_0_249.rmf"]["status"] == "set_aside"
+    assert in_archive["power_0_249.rmf"]["status"] == "set_aside"
     assert {row["status"] for row in rows.values()} == {Status.OK}
     row = rows["10258-01-02-00.pha"]
     assert row["source_id"] == "10258-01-02-00"

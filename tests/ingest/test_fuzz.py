@@ -23,7 +23,7 @@ from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.scan import scan_file
 from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.read.reader import read_products
-from pipeline.segment import gti as segment_gti
+from pipeline.segment.intervals import gti as segment_gti
 from pipeline.segment.observation import Observations, observation
 from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.simulate import dialects

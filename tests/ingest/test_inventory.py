@@ -125,10 +125,10 @@ def _dialects() -> str:
 def _folder(folder, survey) -> tuple[str, str]:
     """Return the table of a folder, and how many files ended as what."""
     with tempfile.TemporaryDirectory() as work:
-        manifest = Path(work, "observations.parquet")
+        path = Path(work, "observations.parquet")
         plan_driver.run(
             archive=folder,
-            observations=manifest,
+            observations=path,
             plan=Path(work, "plan"),
             cache=None,
             options=survey.ingest,
@@ -136,7 +136,7 @@ def _folder(folder, survey) -> tuple[str, str]:
             cluster=ClusterOptions(),
             shards=1,
         )
-        found = rows_of(read_parquet(manifest, OBSERVATIONS))
+        found = rows_of(read_parquet(path, OBSERVATIONS))
         entries = {e.file: e for e in shard.read(Path(work, "plan/shard-0000.tsv"))}
     lines, statuses = [], []
     for row in found:

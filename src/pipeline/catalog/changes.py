@@ -1,4 +1,4 @@
-"""What is different between two catalogues, and why: input, configuration or code."""
+"""Differences between two catalogues, and their causes: input, configuration or code."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def changed_rows(
     """
     old, new = _in_common(old, new, key)
     names = [name for name in new.column_names if name in old.column_names and name not in key]
-    with_errors = measured_columns(names)
+    with_errors = measured_columns(_scalars(new, names))
     errors = {error for pair in with_errors.values() for error in pair}
     plain = [name for name in names if name not in with_errors and name not in errors]
     changes = [*_words(old, new, plain), *_measured(old, new, sigma), *_numbers(old, new, plain)]
@@ -73,14 +73,14 @@ def changed_rows(
 
 @dataclass(frozen=True)
 class Change:
-    """What changed in a row.
+    """A difference in a row.
 
     Attributes
     ----------
     row : int
         Its number among the rows that both tables have.
     what : dict
-        The column, and what it was and is: see `changed_rows`.
+        The column with its old and its new value: see `changed_rows`.
     """
 
     row: int
@@ -115,7 +115,7 @@ def _words(old: pa.Table, new: pa.Table, names: Iterable[str]) -> Iterator[Chang
 def _measured(old: pa.Table, new: pa.Table, sigma: float) -> Iterator[Change]:
     """Yield the values with errors that differ by more than some of these, appear or are gone."""
     names = [name for name in new.column_names if name in old.column_names]
-    for name, errors in measured_columns(names).items():
+    for name, errors in measured_columns(_scalars(new, names)).items():
         was, now = (_values(table, name, errors) for table in (old, new))
         distance = _distance(was, now)
         appeared = np.isnan(was[0]) != np.isnan(now[0])
@@ -156,6 +156,11 @@ def _plain(value: Any) -> Any:
 
 def _word(value: Any) -> str:
     return " ".join(value) if isinstance(value, list) else value
+
+
+def _scalars(table: pa.Table, names: Iterable[str]) -> list[str]:
+    """Return the names of columns without lists."""
+    return [name for name in names if not pa.types.is_list(table.schema.field(name).type)]
 
 
 def _is_text(table: pa.Table, name: str) -> bool:

@@ -1,13 +1,12 @@
 """Row conservation: every source of the archive reaches the catalogue, whatever went wrong with it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.catalog.shards import Shard
 from pipeline.columns.base import Table
-from pipeline.fit.analyses.samples import SamplesOptions
 from pipeline.status import HAS_RESULT, Status
 
 _NO_SOURCE = pa.array([str(Status.DUPLICATE), str(Status.SET_ASIDE)], pa.string())
@@ -66,8 +65,8 @@ def check_products(shard: Shard, tables: Iterable[Table]) -> None:
         conserve(f"segment ({table.name}), {shard.name}", shard.planned, found)
 
 
-def check_samples(shard: Shard, samples: SamplesOptions | None) -> None:
-    """Raise RowsLost where a source that was to be sampled has no draws, or one has that nobody fitted."""
+def check_samples(shard: Shard, is_sampled: Callable[[str], bool]) -> None:
+    """Raise RowsLost where a source that had to be sampled has no draws, or a source without a fit has some."""
     results = pa.array([str(status) for status in HAS_RESULT], pa.string())
     fitted = shard.models.filter(
         pc.and_(
@@ -76,10 +75,7 @@ def check_samples(shard: Shard, samples: SamplesOptions | None) -> None:
         )
     )
     keys = _words(fitted, "source_id", "product")
-    wanted = [
-        samples is not None and samples.names(source)
-        for source in fitted.column("source_id").to_pylist()
-    ]
+    wanted = [is_sampled(source) for source in fitted.column("source_id").to_pylist()]
     named = _words(fitted.filter(pa.array(wanted, pa.bool_())), "source_id", "product")
     found = _words(shard.sampled, "source_id", "product")
     conserve(f"fit (samples), {shard.name}", named | (found & keys), found)

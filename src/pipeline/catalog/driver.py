@@ -65,7 +65,9 @@ def run(
     lists = shard_lists(plan)
     shard_tables = shard_files(survey, {"ingest": ingest, "segment": segment, "fit": fit})
     names = catalogue_tables(survey)
-    tables = join(found, lists, shard_tables, options, survey.fit.samples, names)
+    samples = survey.fit.samples
+    is_sampled = samples.names if samples else lambda source_id: False
+    tables = join(found, lists, shard_tables, options, is_sampled, names)
     sources = tables[SOURCES]
     statuses = sources.column("status").to_pylist()
     refusal = quality_gate(

@@ -1,4 +1,4 @@
-"""What the files of a source, or of a product, say: who the source is and when it was observed."""
+"""Facts from the files of a source, or of a product: the identity of the source and the time of observation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ _FAULTY = pa.array([str(s) for s in Status if s.fault is not Fault.NOBODY], pa.s
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What the files of each of several groups say.
+    """Facts from the files of each of several groups.
 
     Attributes
     ----------
     identity : mapping of str to array, shape (groups,)
-        Columns of `IDENTITY` and ``observation_id``: what the first file that knows says.
+        Columns of `IDENTITY` and ``observation_id``: the value of the first file that has one.
     mjd_start, mjd_stop : float array, shape (groups,)
         First start and last end, MJD; NaN where unknown.
     count : int array, shape (groups,)
@@ -47,7 +47,7 @@ class FileFacts:
 
 
 def facts_of(files: pa.Table, file: np.ndarray, group: np.ndarray, size: int) -> FileFacts:
-    """Return what files say, a group at a time.
+    """Return the facts from files, for each group.
 
     Parameters
     ----------

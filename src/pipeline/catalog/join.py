@@ -1,6 +1,6 @@
 """Join the shards into the tables of the catalogue, and check that no source is lost on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,7 +24,6 @@ from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.config.catalog import CatalogOptions
-from pipeline.fit.analyses.samples import SamplesOptions
 from pipeline.tables import schema, to_arrow
 
 
@@ -33,7 +32,7 @@ def join(
     lists: Sequence[Path],
     shard_tables: Sequence[ShardFile],
     options: CatalogOptions,
-    samples: SamplesOptions | None,
+    is_sampled: Callable[[str], bool],
     published: Sequence[Table],
 ) -> dict[Table, pa.Table]:
     """Join the shards and return the tables of the catalogue.
@@ -48,8 +47,8 @@ def join(
         The tables that each shard has.
     options : CatalogOptions
         What a QPO is.
-    samples : SamplesOptions or None
-        Which sources must have draws.
+    is_sampled : callable
+        Returns whether a source, by its identifier, must have draws.
     published : sequence of Table
         The tables of the catalogue. Those of them that each shard has are published as they are: MODELS,
         PARAMETERS and the tables of further products.
@@ -71,7 +70,7 @@ def join(
         shard = read_shard(shard_list, shard_tables)
         check_shard(shard)
         check_products(shard, [t for t in copied if t not in (MODELS, PARAMETERS)])
-        check_samples(shard, samples)
+        check_samples(shard, is_sampled)
         files = _files_of(shard, observations)
         rows = merge(
             sorted(shard.planned),

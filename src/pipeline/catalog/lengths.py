@@ -1,4 +1,4 @@
-"""What segments of a length, without a window, could not show."""
+"""Limits of the segments: components that longer ones would show, and slopes that a window would change."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def are_leaked(taper: np.ndarray, leakage_p: np.ndarray, slope: Measured) -> np.
 def are_too_short(
     segment_size: np.ndarray, longest: np.ndarray, longest_interval: np.ndarray, hidden: np.ndarray
 ) -> np.ndarray:
-    """Return of which products longer segments, which the good time intervals hold, would show more.
+    """Return which products would show more in longer segments, which their good time intervals hold.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ def _source_columns(
 def _of_products(
     products: Products, rows: np.ndarray, facts: FileFacts, outcome: Outcomes
 ) -> dict[str, np.ndarray]:
-    """Return the columns of one product for each row; what it does not know the files say."""
+    """Return the columns of one product for each row; the files fill in what the product does not know."""
     columns = {
         name: pick(values, rows, empty_value(name)) for name, values in products.columns.items()
     }

@@ -1,4 +1,4 @@
-"""What the fits of a shard say of each product: the chosen one, its closest rival, its evidence for a peak."""
+"""The fits of each product of a shard: the chosen one, its closest rival, and its evidence for a peak."""
 
 from dataclasses import dataclass
 from math import inf, nan
@@ -47,7 +47,7 @@ class Fits:
 
 
 def fits_of(models: pa.Table, product: np.ndarray, n_products: int) -> Fits:
-    """Return what the rows of MODELS say of each product.
+    """Return the fits of each product.
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ def _runners_up(
     of = np.concatenate([product[others], product[decomposed]])
     delta = np.concatenate([bic[others] - bic[chosen[product[others]]], rival_bic[decomposed]])
     columns = [models.column(n).take(pa.array(decomposed)) for n in _DECOMPOSITION]
-    beside = [_beside(*row) for row in zip(*(c.to_pylist() for c in columns), strict=True)]
-    name = np.concatenate([names[others], np.array(beside, object)])
+    rivals = [_rival(*row) for row in zip(*(c.to_pylist() for c in columns), strict=True)]
+    name = np.concatenate([names[others], np.array(rivals, object)])
     closest = best_of(of, n_products, np.ones(of.size, bool), delta, ranks(name))
     return pick(name, closest, ""), pick(delta, closest, nan)
 
@@ -122,8 +122,8 @@ def _runners_up(
 _DECOMPOSITION = ("model", "components", "rival_components")
 
 
-def _beside(model: str, components: list[str], rival_components: list[str]) -> str:
-    """Return the name of the decomposition that lost to a model, by what it has more or less."""
+def _rival(model: str, components: list[str], rival_components: list[str]) -> str:
+    """Return the name of the decomposition that lost to a model: the model with or without some components."""
     own, other = set(components), set(rival_components)
     parts = [f"without {c}" for c in sorted(own - other)]
     parts += [f"with {c}" for c in sorted(other - own)]

@@ -1,4 +1,4 @@
-"""What is known of each power spectrum by itself: the columns of the catalogue that are of one product."""
+"""The columns of the catalogue that describe one product: its power spectrum, its chosen model and its QPO."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ _QPO = ("frequency", "fwhm", "q", "rms")
 
 @dataclass(frozen=True)
 class Products:
-    """The products of a shard, one power spectrum each, with what is known of each by itself.
+    """The products of a shard, one power spectrum each, described one by one.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ def products_of(
     parameters: Parameters,
     options: CatalogOptions,
 ) -> Products:
-    """Return what is known of each product.
+    """Return the products of a shard.
 
     Parameters
     ----------

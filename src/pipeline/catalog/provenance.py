@@ -41,7 +41,7 @@ def provenance(
     rows : mapping of str to int
         Rows of each table.
     formats : mapping of str to mapping
-        What is said of each format that was written, by its name: see `pipeline.catalog.driver.publish`.
+        The file, label and numbers of rows of each format, by its name: see `pipeline.catalog.driver.publish`.
     started, finished : str
         Times of the merge, ISO 8601.
     """

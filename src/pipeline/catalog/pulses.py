@@ -1,4 +1,4 @@
-"""Fitted peaks that are what is left of a strictly periodic signal, and no QPOs."""
+"""Fitted peaks that are remains of a strictly periodic signal, and no QPOs."""
 
 import numpy as np
 

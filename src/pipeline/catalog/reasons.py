@@ -1,4 +1,4 @@
-"""What became of each product and source: the status of its fit, or why it has none."""
+"""The status of each product and source, and the reason where there is no result."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What could not be used, where and why: one row a file and stage."""
+"""Files that could not be used: the stage that rejected each, and why."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,14 +20,14 @@ _OF_MODELS = [*_KEY, "status", "reason"]
 def rejected_files(files: pa.Table) -> list[dict]:
     """Return the files that the search of the archive rejected, as rows of REJECTED.
 
-    Files set aside and duplicates are no fault of anybody's and are not among them.
+    Files set aside and duplicates are nobody's fault and are not among them.
     """
     faulty = files.filter(pa.array(failed(files))).select(_OF_FILES)
     return [_row(f, f, "plan") for f in faulty.to_pylist()]
 
 
 def rejected_of(shard: Shard, files: pa.Table) -> list[dict]:
-    """Return what the stages after the search gave up on in a shard, as rows of REJECTED.
+    """Return the files of a shard that the stages after the search rejected, as rows of REJECTED.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def rejected_later(
     products: Sequence[Mapping],
     models: Sequence[Mapping],
 ) -> list[dict]:
-    """Return what the stages after the search gave up on, for one source.
+    """Return the files of one source that the stages after the search rejected.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the bands and observations of each source say together: evidence of all, values of one."""
+"""Bands and observations of each source together: the evidence of all of them, the values of one."""
 
 import functools
 import operator
@@ -30,7 +30,7 @@ _SIGNIFICANT = 0.01
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which products stand for each source, and what all its products say together.
+    """The products that stand for each source, and the evidence of all its products together.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Epochs:
-    """What the single observations of each source show.
+    """The evidence of the single observations of each source.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Epochs:
 
 
 def choose(products: Products, n_sources: int) -> Chosen:
-    """Return what the products of each source, without those of single observations, say together.
+    """Choose the products that stand for each source; those of single observations take no part.
 
     One product stands for the source: a fitted one, then the one with most data. Most data are most counts;
     where counts mean nothing (fluxes, spectra), exposure times mean rate; then most segments. The QPO is that
@@ -132,7 +132,7 @@ def choose(products: Products, n_sources: int) -> Chosen:
 
 
 def epochs_of(products: Products, n_sources: int) -> Epochs:
-    """Return what the products of single observations show."""
+    """Return the evidence of the products of single observations."""
     group = np.where(products.epoch == "", NONE, products.source)
     pairs = {
         (source, epoch)

@@ -13,13 +13,11 @@ from pipeline.fit.analyses import ANALYSES
 from pipeline.segment.products import PRODUCTS
 
 _MODULES = (observations, ingest, spectra, fits, catalogue, simulate)
-_DECLARED = [table for module in _MODULES for table in vars(module).values()]
+_DECLARED = [value for module in _MODULES for value in vars(module).values()]
+_DECLARED += [product.table for product in PRODUCTS]
+_DECLARED += [analysis.table for analysis in ANALYSES]
 
-TABLES: dict[str, Table] = {
-    table.name: table
-    for table in (*_DECLARED, *(one.table for one in (*PRODUCTS, *ANALYSES)))
-    if isinstance(table, Table)
-}
+TABLES = {table.name: table for table in _DECLARED if isinstance(table, Table)}
 """Every table that a module of this package, a product of `segment` or an analysis of `fit` declares, by its name."""
 
 CATALOGUE = (SOURCES, EPOCHS, MODELS, PARAMETERS, OBSERVATIONS, REJECTED)

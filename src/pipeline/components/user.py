@@ -40,6 +40,9 @@ def load(name: str, taken: Container[str]) -> Component:
     """
     module, _, attribute = name.partition(":")
     found = _plugin(attribute) if module == "plugin" else _imported(module, attribute)
+    if not isinstance(found, Component):
+        kind = type(found).__name__
+        raise ComponentError(f"{name!r} is {kind}; allowed: a pipeline.components.Component")
     fault = _fault(found, taken)
     if fault:
         raise ComponentError(f"{name!r} {fault}")
@@ -71,10 +74,8 @@ def _plugin(name: str) -> object:
     return _imported(module, attribute)
 
 
-def _fault(found: object, taken: Container[str]) -> str:
+def _fault(found: Component, taken: Container[str]) -> str:
     """Say what keeps an object from being fitted as a component; empty if nothing does."""
-    if not isinstance(found, Component):
-        return f"is {type(found).__name__}; allowed: a pipeline.components.Component"
     if not found.name.isidentifier() or found.name in taken:
         return f"has the name {found.name!r}; allowed: an identifier that is not built in"
     if type(found).density is Component.density and not callable(found.function):

@@ -1,12 +1,12 @@
 """Options of `fit`: models, and how they are fitted, compared and checked."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.components import COMPONENTS, Component, find, search_in
-from pipeline.config.base import Count, Fraction, Options, Positive
+from pipeline.config.base import Count, Fraction, Options, Positive, with_keys
 from pipeline.config.models import ComponentOptions, check_ties
 from pipeline.fit.analyses import ANALYSES
 
@@ -116,16 +116,18 @@ class _Fits(Options):
     )
 
 
-_WithAnalyses: Any = create_model(
-    "_WithAnalyses",
-    __base__=_Fits,
-    **{
+if TYPE_CHECKING:
+
+    class _WithAnalyses(_Fits):
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _OF_ANALYSES = {
         analysis.name: (analysis.options | None, Field(None, description=analysis.description))
         for analysis in ANALYSES
         if analysis.options is not None
-    },
-)
-"""With a key for the options of each analysis (`pipeline.fit.analyses`)."""
+    }
+    _WithAnalyses = with_keys(_Fits, _OF_ANALYSES)
 
 
 class FitOptions(_WithAnalyses):
@@ -179,7 +181,9 @@ class FitOptions(_WithAnalyses):
 
     @property
     def user_components(self) -> list[Component]:
-        """The components of its models that are not built in, each once, by name."""
-        models = [*self.models.values(), [self.detection.component] if self.detection else []]
-        names = {c.name for model in models for c in model}
+        """The components of its models and analyses that are not built in, each once, by name."""
+        sections = [value for _, value in self if isinstance(value, Options)]
+        values = [value for section in sections for _, value in section]
+        named = [value for value in values if isinstance(value, ComponentOptions)]
+        names = {c.name for model in (*self.models.values(), named) for c in model}
         return [find(name) for name in sorted(names - COMPONENTS.keys())]

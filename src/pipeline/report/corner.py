@@ -1,4 +1,4 @@
-"""Corner plots of kept draws, with what the catalogue says beside them."""
+"""Corner plots of kept draws, with the values of the catalogue marked."""
 
 import base64
 import io

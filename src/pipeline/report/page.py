@@ -1,4 +1,4 @@
-"""The page: what it shows as one JSON object, and the HTML around it."""
+"""The page: its data as one JSON object, and the HTML around them."""
 
 import html
 import json
@@ -157,7 +157,7 @@ def truth_data(sources: Sequence[Mapping], truth: Sequence[Mapping]) -> dict:
 
 
 def render(title: str, data: Mapping, links: Mapping[str, str]) -> str:
-    """Return the whole page, which needs nothing beside itself.
+    """Return the whole page, which needs no other file.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ def object_key(name: str) -> str:
 
 
 def compare(sources: Iterable[Mapping], truth: Iterable[Mapping]) -> list[dict]:
-    """Join what was injected with what the catalogue says.
+    """Join injected values with those of the catalogue.
 
     Parameters
     ----------

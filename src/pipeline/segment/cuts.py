@@ -7,10 +7,10 @@ import numpy as np
 
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
-from pipeline.segment import frames, lengths
+from pipeline.segment.intervals import frames, lengths
+from pipeline.segment.intervals.series import Series, cut
 from pipeline.segment.kept import Kept
 from pipeline.segment.observation import Header, Observation, Observations
-from pipeline.segment.series import Series, cut
 from pipeline.status import Status
 
 
@@ -25,7 +25,7 @@ class Cuts:
         Width of a bin of each, s.
     """
 
-    def __init__(self, observations: Observations, dt: float, max_gap: int):
+    def __init__(self, observations: Observations, dt: float, max_gap: int) -> None:
         """Choose the widths of the bins.
 
         Parameters
@@ -76,7 +76,7 @@ class Cuts:
         return float(self.bins[self.longest].max() * self.steps[self.longest])
 
     def segment_bins(self, options: SegmentOptions, length: lengths.Length) -> int:
-        """Return how many bins a segment has; see `pipeline.segment.lengths.segment_bins`."""
+        """Return how many bins a segment has; see `pipeline.segment.intervals.lengths.segment_bins`."""
         return lengths.segment_bins(self.bins, self.steps, options, length, self.longest_file)
 
 

@@ -16,7 +16,9 @@ class Kept(Generic[V]):
     only, although it goes through all of them two or three times.
     """
 
-    def __init__(self, make: Callable[[int], V], size: Callable[[V], int], most: int = SMALL):
+    def __init__(
+        self, make: Callable[[int], V], size: Callable[[V], int], most: int = SMALL
+    ) -> None:
         """Keep up to `most` bytes of what `make` returns, each of `size` bytes."""
         self._make, self._size, self._left = make, size, most
         self._kept: dict[int, V] = {}

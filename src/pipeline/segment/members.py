@@ -8,12 +8,12 @@ import numpy as np
 
 from pipeline.pvalues import combine
 from pipeline.refusal import Refusal
-from pipeline.segment import average, between, leakage, stationarity
 from pipeline.segment.cuts import Cuts
+from pipeline.segment.intervals.series import Series
 from pipeline.segment.observation import Header, Observation, all_flags
-from pipeline.segment.periodogram import Periodogram
-from pipeline.segment.series import Series
-from pipeline.segment.taper import Treatment
+from pipeline.segment.spectrum import average, between, leakage, stationarity
+from pipeline.segment.spectrum.periodogram import Periodogram
+from pipeline.segment.spectrum.taper import Treatment
 from pipeline.status import Flag, Status
 
 NON_STATIONARY = 1e-3
@@ -61,7 +61,7 @@ class Part:
     periodogram : Periodogram
         Of its segments.
     seen : object
-        What `gather` was told to find out while the observation was in memory.
+        What the function `look` of `gather` returned while the observation was in memory.
     """
 
     position: int
@@ -116,7 +116,7 @@ class Gathered:
         Parameters
         ----------
         ordinates : float
-            Independent ordinates that each ordinate is worth, see `pipeline.segment.taper.Taper`.
+            Independent ordinates that each ordinate is worth, see `pipeline.segment.spectrum.taper.Taper`.
         """
         periodograms = self.periodograms
         within = stationarity.NOT_COMPARED

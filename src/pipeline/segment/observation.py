@@ -69,7 +69,7 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """An observation with its arrays, of which those that its kind does not have are empty.
+    """An observation with its arrays. Arrays that its kind does not have are empty.
 
     Attributes
     ----------

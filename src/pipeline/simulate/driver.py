@@ -1,4 +1,4 @@
-"""Write a simulated archive, and the truth beside it."""
+"""Write a simulated archive, and a table of the injected values: the truth."""
 
 import gzip
 import io
@@ -23,7 +23,7 @@ from pipeline.simulate.population import DIALECTS, Source, draw_source
 from pipeline.tables import write_parquet
 
 _DRAW, _OBSERVE, _DAMAGE = 0, 1, 2
-"""What a stream of random numbers is for."""
+"""Purposes of streams of random numbers."""
 
 
 def run(*, output: Path, options: SimulateOptions) -> None:

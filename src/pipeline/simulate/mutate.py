@@ -1,8 +1,8 @@
 """Random damage of FITS files, seeded: of their bytes, their blocks, their cards and their columns.
 
-What broken transfers, broken software and malice make of a file. Every damage is a function of a
-file's bytes and a random generator; most leave the structure whole, so that what reads the file gets
-far enough to stumble.
+Broken transfers, broken software and malice damage files in these ways. Every damage is a function of a
+file's bytes and a random generator. Most leave the structure whole, so that a reader gets far enough into
+the file to fail there.
 """
 
 from collections.abc import Callable, Sequence
@@ -90,13 +90,13 @@ def mutate(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     data : bytes
         A FITS file.
     rng : Generator
-        What is done follows from it alone.
+        It alone decides how the file is damaged.
 
     Returns
     -------
     damaged : bytes
     how : str
-        What was done, in words.
+        Names of the damages.
     """
     done = []
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
@@ -274,7 +274,7 @@ def _changed(
 
 
 def _cards(data: bytes) -> list[int]:
-    """Return where cards with a value or an END lie in what looks like headers."""
+    """Return the places of cards with a value, or of END, wherever bytes look like a header."""
     return [
         i
         for i in range(0, len(data) - CARD + 1, CARD)

@@ -1,4 +1,4 @@
-"""What an instrument records of a source with a given power spectrum, as arrays."""
+"""Arrays of what an instrument records of a source with a given power spectrum."""
 
 from collections.abc import Sequence
 
@@ -162,8 +162,8 @@ def photometry(
 def isolated_bins(pieces: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
     """Return which bins are bad one by one: about a `fraction` of those in each piece.
 
-    The first and the last bins of a piece are left alone, so that the bins found are never part of
-    a longer gap, nor beside one another.
+    The first and the last bins of a piece stay good, so that no bad bin is part of a longer gap, and no two
+    bad bins are neighbours.
     """
     bad = np.zeros(pieces[-1, 1], dtype=bool)
     for start, stop in pieces:

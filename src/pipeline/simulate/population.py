@@ -87,7 +87,7 @@ class Source:
     dt : float
         Width of a bin, s.
     spectrum : PowerSpectrum
-        What is injected.
+        The power spectrum that is injected.
     noise : float
         Level of the measurement's noise, fractional rms squared per Hz.
     mean_rate : float

@@ -29,9 +29,9 @@ class PowerSpectrum:
     qpo_rms : float
         Its fractional rms over all positive frequencies.
     floor_frequency : float
-        The continuum is flat below this frequency, Hz. It is to be just below the lowest that is
-        analysed: were the continuum to go on rising, what leaks from below into a finite segment
-        would not be small beside the stated spectrum for slopes near 2.
+        The continuum is flat below this frequency, Hz, which should be just below the lowest one that is
+        analysed. If the continuum rose further, the power that leaks from below into a finite segment would
+        not be small compared with the stated spectrum, for slopes near 2.
     """
 
     amplitude: float = 0.0

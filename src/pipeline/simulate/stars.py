@@ -26,7 +26,7 @@ def periodogram(
     highest : float, optional
         Highest frequency, Hz.
     oscillates : bool, optional
-        Whether there are modes, beside granulation and noise.
+        Whether there are modes in addition to granulation and noise.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from pipeline.fit import Code, Engine, Grid, Model, PowerSpectrum, Spectra
 from pipeline.fit.engine import programs
-from pipeline.fit.uncertainty.covariance import covariance, interval
+from pipeline.fit.engine.covariance import covariance, interval
 
 GRID = np.linspace(1 / 16, 32, 256)
 TRUTH = [2.0, 1.4, 6.0, 6.0, 1.0, 2.0]

@@ -11,8 +11,8 @@ import pytest
 from scipy.optimize import minimize
 
 from pipeline.fit import Code, Engine, Objective, Problem
+from pipeline.fit.engine.covariance import covariance
 from pipeline.fit.engine.devices import devices_of
-from pipeline.fit.uncertainty.covariance import covariance
 
 
 @dataclass(frozen=True)

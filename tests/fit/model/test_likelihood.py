@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from pipeline.components import COMPONENTS
 from pipeline.fit import Code, Engine, Grid, Model, Spectra
 from pipeline.fit.model.likelihood import LIKELIHOODS, log, saturated, terms
-from pipeline.fit.model.model import _slot
-from pipeline.fit.model.priors import log_prior
+from pipeline.fit.model.priors import Prior, log_prior
+from pipeline.fit.model.slots import make_slot
 from pipeline.fit.objectives.power_spectrum import PowerSpectrum
 
 
@@ -171,12 +172,12 @@ def test_priors_are_scipys_carried_to_the_fitted_variable():
         ("uniform", (0.1, 5.0)): stats.uniform(0.1, 4.9),
     }
     for prior, expected in cases.items():
-        got = log_prior(prior, True)(u)
+        got = log_prior(Prior(*prior), True)(u)
         np.testing.assert_allclose(got, expected.logpdf(x) + np.asarray(u), rtol=1e-6)
 
 
 def test_a_log_uniform_prior_is_flat_in_the_logarithm():
-    assert not np.any(log_prior(("loguniform", (0.1, 10.0)), True)(jnp.linspace(-2, 2, 5)))
+    assert not np.any(log_prior(Prior("loguniform", (0.1, 10.0)), True)(jnp.linspace(-2, 2, 5)))
 
 
 def test_derivatives_of_the_prior_are_those_of_its_density():
@@ -184,7 +185,7 @@ def test_derivatives_of_the_prior_are_those_of_its_density():
         bounds = start = fixed = None
         prior = {"lognormal": [0.3, 0.5]}  # noqa: RUF012
 
-    model = Model("m", (_slot("constant", 1, {"level": Told}, optional=False),))
+    model = Model("m", (make_slot(COMPONENTS["constant"], 1, {"level": Told}, optional=False),))
     u = jnp.array([[0.2, 0.9]])
     value, first, second = model.log_prior(u)
     expected = stats.norm(0.3, 0.5).logpdf(np.asarray(u))

@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
+from pipeline.components import COMPONENTS
 from pipeline.config.models import ParameterOptions
 from pipeline.fit import Model
-from pipeline.fit.model.model import _slot
-from pipeline.fit.model.priors import distribution, log_prior, support
+from pipeline.fit.model.priors import Prior, distribution, log_prior, support
+from pipeline.fit.model.slots import make_slot
 from pipeline.priors import POSITIVE_ARGUMENTS, PRIORS, scaled_prior
 
 CASES = {
@@ -70,9 +71,9 @@ def test_the_density_of_the_fitted_variable_integrates_to_the_probability(name, 
     """Between two values of the parameter there is as much of it as of the fitted variable."""
     arguments, expected = CASES[name]
     if (name, is_log) in (("loguniform", True), ("uniform", False)):
-        assert not np.any(log_prior((name, tuple(arguments)), is_log)(jnp.asarray(X)))
+        assert not np.any(log_prior(Prior(name, tuple(arguments)), is_log)(jnp.asarray(X)))
         return  # flat, and not normalised
-    density = jax.jit(log_prior((name, tuple(arguments)), is_log))
+    density = jax.jit(log_prior(Prior(name, tuple(arguments)), is_log))
     ends = np.log(X[[0, 2]]) if is_log else X[[0, 2]]
     found = quad(lambda u: float(jnp.exp(density(u))), *ends, epsabs=1e-9)[0]
     probability = (
@@ -97,7 +98,7 @@ def test_the_density_is_scipys(name):
 @pytest.mark.parametrize("name", PRIORS)
 def test_the_support_is_where_the_density_is(name):
     arguments, expected = CASES[name]
-    lo, hi = support((name, tuple(arguments)))
+    lo, hi = support(Prior(name, tuple(arguments)))
     if expected:
         np.testing.assert_allclose([lo, hi], expected.support(), rtol=1e-7)
     elif name == "kumaraswamy":
@@ -136,7 +137,7 @@ def test_arguments_that_a_distribution_does_not_take_are_refused():
 @pytest.mark.parametrize("scale", ["log", "linear"])
 def test_the_scale_of_the_configuration_decides_what_is_fitted(scale):
     told = {"level": ParameterOptions(prior={"gamma": [2.0, 3.0]}, scale=scale)}
-    model = Model("m", (_slot("constant", 1, told, optional=False),))
+    model = Model("m", (make_slot(COMPONENTS["constant"], 1, told, optional=False),))
     u = np.array([[0.4, 0.9]])
     x = np.exp(u) if scale == "log" else u
     np.testing.assert_allclose(model.to_values(u), x)

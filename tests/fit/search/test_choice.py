@@ -8,7 +8,7 @@ import pytest
 from pipeline.fit import fit_spectra
 from pipeline.fit.model.likelihood import sample_size
 from pipeline.fit.search.choice import best_model
-from pipeline.segment.rebin import logarithmic
+from pipeline.segment.spectrum.rebin import logarithmic
 
 
 def best(models, margin):

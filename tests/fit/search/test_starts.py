@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.components import COMPONENTS
 from pipeline.fit import Model, Spectra, fit_spectra
-from pipeline.fit.search.starts import base_starts, data_bounds, peaks_along
+from pipeline.fit.search.starts import base_starts, data_bounds, peaks_along, propose
 
 EDGES = np.geomspace(0.1, 1000, 201)
 GRID, WIDTHS = (EDGES[:-1] + EDGES[1:]) / 2, np.diff(EDGES)
@@ -58,3 +58,68 @@ def test_the_peak_is_found_where_the_sum_of_the_powers_is_negative():
     assert {str(s) for s in found.status} == {
         "ok"
     }  # no white noise is left: a level of zero is no fault
+
+
+def _fine(lanes=3):
+    """A power law, noise and a peak at 5 Hz, of high signal."""
+    rng = np.random.default_rng(4)
+    grid = np.repeat(GRID[:, None], lanes, axis=1)
+    expected = 0.01 + 0.3 * grid**-1.5 + 0.02 * 0.4 / np.pi / (0.4**2 + (grid - 5.0) ** 2)
+    n = np.full(grid.shape, 300.0)
+    return Spectra(grid, rng.gamma(n, expected / n), n), np.repeat(WIDTHS[:, None], lanes, axis=1)
+
+
+@pytest.mark.parametrize("name", sorted(COMPONENTS))
+def test_every_component_starts_inside_its_bounds(name):
+    spectra, widths = _fine()
+    model = Model.from_components("m", ["constant", name])
+    lower, upper = data_bounds(model, spectra, widths)
+    assert (lower < upper).all()
+    starts = base_starts(model, spectra, 4)
+    peak = COMPONENTS[name].peak
+    base = list(model.index[0]) if peak else list(range(model.size))
+    assert (lower[base] <= starts[:, base]).all()
+    assert (starts[:, base] <= upper[base]).all()
+    if peak:
+        active = np.array([[True] * 3, [False] * 3])
+        found = propose(model, 1, "gamma", spectra, starts[0], active, lower, upper, 6)
+        assert found.shape == (6, model.size, 3)
+        assert ((lower <= found) & (found <= upper)).all()
+        assert (found[:, base] == np.clip(starts[0][base], lower[base], upper[base])).all()
+
+
+def test_given_starts_and_bounds_come_first_and_priors_bound_what_they_allow():
+    spectra, widths = _fine()
+    told = {"power_law": {"slope": {"start": 0.7}, "amplitude": {"uniform": [0.1, 0.2]}}}
+    model = Model.from_components("m", [told, {"lorentzian": {"frequency": {"bounds": [2, 4]}}}])
+    starts = base_starts(model, spectra, 2)
+    assert (starts[0, 1] == 0.7).all()
+    assert (starts[1, 1] != 0.7).all()
+    lower, upper = data_bounds(model, spectra, widths)
+    np.testing.assert_allclose(np.exp([lower[0], upper[0]]), [[0.1] * 3, [0.2] * 3])
+    np.testing.assert_allclose(np.exp([lower[3], upper[3]]), [[2.0] * 3, [4.0] * 3])
+
+
+def test_the_most_promising_start_of_a_peak_is_where_it_is():
+    spectra, widths = _fine()
+    model = Model.from_components("m", ["constant", "power_law", "lorentzian"])
+    lower, upper = data_bounds(model, spectra, widths)
+    u = np.log([[0.01], [0.3], [1.0], [1.0], [1.0], [1.0]]) * np.ones(3)
+    u[2] = 1.5
+    active = np.array([[True], [True], [False]]) & np.ones(3, bool)
+    found = propose(model, 2, "gamma", spectra, u, active, lower, upper, 3)
+    np.testing.assert_allclose(np.exp(found[0, 4]), 5.0, rtol=0.1)
+    np.testing.assert_allclose(np.exp(found[0, 3]), 0.02, rtol=0.5)
+    with pytest.raises(ValueError, match="is not a peak"):
+        propose(model, 1, "gamma", spectra, u, active, lower, upper, 3)
+
+
+def test_what_is_tied_to_another_component_is_proposed_where_that_one_says():
+    spectra, widths = _fine()
+    tie = {"frequency": {"tied": {"to": "lorentzian.1.frequency", "factor": 2}}}
+    model = Model.from_components("m", ["constant", "lorentzian", {"lorentzian": tie}])
+    lower, upper = data_bounds(model, spectra, widths)
+    u = np.log([[0.01], [0.02], [4.0], [0.8], [1.0], [1.0], [1.0]]) * np.ones(3)
+    active = np.array([[True], [True], [False]]) & np.ones(3, bool)
+    found = propose(model, 2, "gamma", spectra, u, active, lower, upper, 3)
+    np.testing.assert_allclose(np.exp(found[:, 5]), 8.0)

@@ -9,8 +9,8 @@ from scipy.stats import binom, chi2
 
 from pipeline.config.models import ComponentOptions
 from pipeline.fit import Engine, Model, PowerSpectrum, add_profiles, fit_model
+from pipeline.fit.engine.covariance import covariance
 from pipeline.fit.search.batch import Batch, End
-from pipeline.fit.uncertainty.covariance import covariance
 from pipeline.fit.uncertainty.ends import find_ends, one_sided, two_sided
 from pipeline.fit.uncertainty.intervals import is_weak
 from pipeline.fit.uncertainty.profile import profiles

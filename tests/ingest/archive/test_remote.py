@@ -14,22 +14,22 @@ from pipeline.status import Status
 def test_looking_downloads_headers_only_and_looking_again_nothing(filled, pages, survey):
     big = filled.events("big.evt", time=range(50_000), header={"OBS_ID": "300"})
     survey.listed()
-    manifest = survey.plan()
-    assert {row["status"] for row in manifest.values()} <= {Status.OK, Status.UNRECOGNISED}
-    assert manifest["big.evt"]["observation_id"] == "300"
+    in_archive = survey.plan()
+    assert {row["status"] for row in in_archive.values()} <= {Status.OK, Status.UNRECOGNISED}
+    assert in_archive["big.evt"]["observation_id"] == "300"
     asked = [r for p, r in pages.bodies() if p == "big.evt"]
     edges = [re.findall(r"\d+", r) for r in asked]
     assert sum(int(b) - int(a) + 1 for a, b in edges) < 0.5 * big.stat().st_size
     assert survey.copies.is_dir()  # what is compressed has to be here to be looked at
     pages.asked.clear()
     survey.listed()
-    assert survey.plan().keys() == manifest.keys()
+    assert survey.plan().keys() == in_archive.keys()
     assert pages.bodies() == []
 
 
 def test_an_archive_on_a_server_gives_the_rows_that_the_folder_gives(filled, pages, survey):
     survey.listed()
-    manifest = survey.plan()
+    in_archive = survey.plan()
     assert survey.download() == {}
     rows = survey.ingest()
     here = filled.observations()
@@ -39,7 +39,7 @@ def test_an_archive_on_a_server_gives_the_rows_that_the_folder_gives(filled, pag
         assert row["sha256"] == hashlib.sha256((filled.root / file).read_bytes()).hexdigest()
     for file, row in here.items():
         for key in ("kind", "source_id", "observation_id", "status", "size"):
-            assert manifest[file][key] == row.get(key, ""), (file, key)
+            assert in_archive[file][key] == row.get(key, ""), (file, key)
     pages.asked.clear()
     survey.download()
     assert pages.asked == []
@@ -121,11 +121,11 @@ def test_a_file_that_cannot_be_looked_at_is_in_the_table_of_files_and_looked_at_
     pages.faults["plain.evt"] = [404, 404]  # HEAD, and GET instead of it
     assert "answers 404" in survey.listed()["plain.evt"].problem
     pages.faults["xmm/1.evt"] = ["drop"] * 3
-    manifest = survey.plan()
-    assert manifest["plain.evt"]["status"] == Status.NOT_DOWNLOADED
-    assert f"{survey.url}/plain.evt" in manifest["plain.evt"]["reason"]
-    assert manifest["xmm/1.evt"]["status"] == Status.NOT_DOWNLOADED
-    assert "the connection fails" in manifest["xmm/1.evt"]["reason"]
+    in_archive = survey.plan()
+    assert in_archive["plain.evt"]["status"] == Status.NOT_DOWNLOADED
+    assert f"{survey.url}/plain.evt" in in_archive["plain.evt"]["reason"]
+    assert in_archive["xmm/1.evt"]["status"] == Status.NOT_DOWNLOADED
+    assert "the connection fails" in in_archive["xmm/1.evt"]["reason"]
     assert survey.outputs_to_remake() == ["observations.parquet"]
     assert survey.plan()["xmm/1.evt"]["status"] == Status.OK
     assert survey.outputs_to_remake() == []  # of plain.evt the listing will say when there is hope

@@ -19,8 +19,8 @@ def test_a_bucket_gives_the_rows_that_the_folder_gives(filled, s3):
     md5 = hashlib.md5((filled.root / "plain.evt").read_bytes()).hexdigest()
     assert listed["plain.evt"].version == md5
     assert listed["plain.evt"].checksum == f"md5:{md5}"
-    manifest = s3.plan()
-    assert {f: r["status"] for f, r in manifest.items()} == {
+    in_archive = s3.plan()
+    assert {f: r["status"] for f, r in in_archive.items()} == {
         f: r["status"] for f, r in here.items()
     }
     assert s3.download() == {}
@@ -67,8 +67,8 @@ def test_names_that_are_no_files_and_objects_in_cold_storage_are_rows(filled, s3
     assert "cannot be that of a file" in listed["a/../b.evt"].problem
     assert "cold storage" in listed["ice.evt"].problem
     assert not any(name.startswith("folder") for name in listed)
-    manifest = s3.plan()
-    assert manifest["ice.evt"]["status"] == Status.NOT_DOWNLOADED
+    in_archive = s3.plan()
+    assert in_archive["ice.evt"]["status"] == Status.NOT_DOWNLOADED
 
 
 @pytest.mark.parametrize("url", ["s3://nobody", "s3://archive/nothing"])

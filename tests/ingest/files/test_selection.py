@@ -59,7 +59,7 @@ def _survey(root, work, group_by="observation", cache=None, **said):
         cluster=ClusterOptions(),
         shards=2,
     )
-    manifest = rows_of(read_parquet(work / "observations.parquet", OBSERVATIONS))
+    in_archive = rows_of(read_parquet(work / "observations.parquet", OBSERVATIONS))
     entries = [e for path in sorted((work / "plan").glob("*.tsv")) for e in shard.read(path)]
     options = IngestOptions(**said)
     rows = [
@@ -68,16 +68,18 @@ def _survey(root, work, group_by="observation", cache=None, **said):
         if entry.status == "ok"
         for observation in read_products(entry, root, options)
     ]
-    return manifest, entries, rows
+    return in_archive, entries, rows
 
 
 def test_each_object_is_a_source_and_each_band_a_product(archive, tmp_path):
     _ztf(archive.root)
-    manifest, entries, rows = _survey(archive.root, tmp_path / "work", tables=[ZTF])
-    assert [m["file"] for m in manifest] == [f"lc.csv#{number}" for number in sorted(map(str, IDS))]
-    assert {m["source_id"] for m in manifest} == {f"ztf:{number}" for number in IDS}
-    assert {m["object"] for m in manifest} == {str(number) for number in IDS}
-    assert sorted(m["ra"] for m in manifest) == [10.5, 11.5, 12.5]
+    in_archive, entries, rows = _survey(archive.root, tmp_path / "work", tables=[ZTF])
+    assert [m["file"] for m in in_archive] == [
+        f"lc.csv#{number}" for number in sorted(map(str, IDS))
+    ]
+    assert {m["source_id"] for m in in_archive} == {f"ztf:{number}" for number in IDS}
+    assert {m["object"] for m in in_archive} == {str(number) for number in IDS}
+    assert sorted(m["ra"] for m in in_archive) == [10.5, 11.5, 12.5]
     assert len(entries) == 3
     found = {(r["source_id"], r["product"].rsplit("/", 1)[1]): r for r in rows}
     assert set(found) == {(f"ztf:{i}", c) for i in IDS for c in ("zg", "zr")} - {
@@ -93,13 +95,13 @@ def test_each_object_is_a_source_and_each_band_a_product(archive, tmp_path):
 def test_sources_may_be_the_objects_of_several_files(archive, tmp_path):
     _ztf(archive.root)
     _ztf(archive.root, "more.csv", seed=2)
-    manifest, _, rows = _survey(archive.root, tmp_path / "work", "object", tables=[ZTF])
-    assert len(manifest) == 6
-    assert {m["source_id"] for m in manifest} == {str(number) for number in IDS}
+    in_archive, _, rows = _survey(archive.root, tmp_path / "work", "object", tables=[ZTF])
+    assert len(in_archive) == 6
+    assert {m["source_id"] for m in in_archive} == {str(number) for number in IDS}
     assert len(rows) == 10
     (archive.root / "copy.csv").write_bytes((archive.root / "lc.csv").read_bytes())
-    manifest, *_ = _survey(archive.root, tmp_path / "again", "object", tables=[ZTF])
-    statuses = {m["file"]: m["status"] for m in manifest}
+    in_archive, *_ = _survey(archive.root, tmp_path / "again", "object", tables=[ZTF])
+    statuses = {m["file"]: m["status"] for m in in_archive}
     assert sum(status == "duplicate" for status in statuses.values()) == 3
 
 
@@ -154,8 +156,8 @@ def test_rows_are_kept_by_conditions(archive, tmp_path):
         *_, read = _survey(archive.root, tmp_path / "work", tables=[table])
         assert {len(r["time"]) for r in read} == {count}
     only = ZTF | {"rows": [{"column": "oid", "value": str(IDS[1])}]}
-    manifest, *_ = _survey(archive.root, tmp_path / "work", tables=[only])
-    assert [m["part"] for m in manifest] == [str(IDS[1])]
+    in_archive, *_ = _survey(archive.root, tmp_path / "work", tables=[only])
+    assert [m["part"] for m in in_archive] == [str(IDS[1])]
     none = ZTF | {"rows": [{"column": "filtercode", "value": "zi"}]}
     (lost,), *_ = _survey(archive.root, tmp_path / "work", tables=[none])
     assert lost["status"] == "no_data"
@@ -188,9 +190,9 @@ def test_gaias_table_of_epochs_in_fits(archive, tmp_path):
         "rows": [{"column": "rejected_by_photometry", "value": False}],
     }
     entry["keywords"] |= {"TIMEUNIT": "d"}
-    manifest, _, rows = _survey(archive.root, tmp_path / "work", "object", tables=[entry])
-    assert [m["object"] for m in manifest] == [f"Gaia DR3 {i}" for i in IDS[1:]]
-    assert {m["source_id"] for m in manifest} == {f"GAIADR3{i}" for i in IDS[1:]}
+    in_archive, _, rows = _survey(archive.root, tmp_path / "work", "object", tables=[entry])
+    assert [m["object"] for m in in_archive] == [f"Gaia DR3 {i}" for i in IDS[1:]]
+    assert {m["source_id"] for m in in_archive} == {f"GAIADR3{i}" for i in IDS[1:]}
     assert {r["product"].rsplit("/", 1)[1] for r in rows} == {"G", "BP", "RP"}
     assert {r["object"] for r in rows} == {f"Gaia DR3 {i}" for i in IDS[1:]}
     assert {len(r["time"]) for r in rows} == {70}

@@ -416,6 +416,20 @@ def test_a_line_of_an_instrument_comes_before_that_of_its_mission():
         assert index == registry.MISSIONS.index(line)
 
 
+def test_a_new_mission_is_one_line(archive, make, monkeypatch):
+    header = {"TELESCOP": "NEWSAT", "INSTRUME": "CAM-2"}
+    archive.add("a.evt", _events(make, header, PI=np.array([0, 10, 50])), make.gti([[0.0, 5.0]]))
+    unknown = archive.read("a.evt")
+    assert unknown["flags"] & Flag.UNKNOWN_MISSION
+    assert len(unknown["energy"]) == 0
+    line = registry.Mission("newsat", "cam", (0.1, 0.02), source="NewSat handbook, table 3")
+    monkeypatch.setattr(registry, "MISSIONS", (*registry.MISSIONS, line))
+    known = archive.read("a.evt")
+    assert not known["flags"] & Flag.UNKNOWN_MISSION
+    assert known["energy"] == pytest.approx([0.1, 0.3, 1.1])
+    assert known["product"] == "events/newsat/cam-2"
+
+
 # Sound files that are no observation.
 
 

@@ -1,4 +1,4 @@
-"""Text and lists as FITS and VOTable can hold them, and what the words and bits of the tables mean."""
+"""Text and lists as FITS and VOTable can hold them, and the meaning of the words and bits in the tables."""
 
 import re
 
@@ -10,9 +10,9 @@ from pipeline.columns.base import Column
 from pipeline.status import Flag, Status
 
 STATUS_WORDS = {s.value: s.sentence for s in Status}
-"""Values of the column status, and what each says."""
+"""Values of the column status, and the meaning of each."""
 FLAG_BITS = {f.value: f"{f.name}: {f.sentence}" for f in Flag}
-"""Bits of the column flags, and what each says."""
+"""Bits of the column flags, and the meaning of each."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -33,7 +33,7 @@ def plain_text(column: pa.ChunkedArray) -> pa.Array:
 def vectors(column: Column, values: pa.ChunkedArray) -> np.ndarray | None:
     """Return lists of numbers as an array, shape (rows, length); None where they may have several lengths.
 
-    Lists without elements become NaN. Where all are such, the length is one, whatever is declared: Astropy
+    Lists without elements become NaN. Where all lists are empty, the length is one, whatever is declared: Astropy
     (8.0) cannot open some FITS tables whose variable-length arrays are all empty.
     """
     lengths = pc.list_value_length(values).to_numpy()

@@ -1,4 +1,4 @@
-"""The catalogue as FITS binary tables."""
+"""Write tables as one FITS file of binary tables."""
 
 import textwrap
 from collections.abc import Mapping

@@ -194,7 +194,7 @@ def _properties(table: Table, n_rows: int, partition: list[Pixel], title: str) -
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`, which replaces it on leaving without an error."""
+    """Yield an empty folder; when the block ends without an error, it replaces `folder`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The catalogue as Parquet: null where there is no value, and what readers want to know beside."""
+"""Write a table as Parquet: null where there is no value, and metadata with units, UCDs and descriptions."""
 
 import json
 from pathlib import Path

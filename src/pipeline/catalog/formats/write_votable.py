@@ -1,6 +1,6 @@
-"""The catalogue as a VOTable with BINARY2 streams, encoded a block of rows at a time.
+"""Write tables as one VOTable with BINARY2 streams, encoded a block of rows at a time.
 
-One million sources have some 10^8 cells; encoding them one by one would take an hour.
+One million sources have some 10^8 cells; to encode them one by one would take an hour.
 """
 
 import base64

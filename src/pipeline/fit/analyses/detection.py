@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.fit.search.batch import Batch, ModelFit
+    from pipeline.fit.significance.detection import Detection as Test
 
 
 class DetectionOptions(Options):
@@ -32,29 +33,36 @@ class DetectionOptions(Options):
     component: ComponentOptions = Field(
         default_factory=lambda: {"lorentzian_numax": {"q": {"bounds": [2, 100]}}},
         validate_default=True,
-        description="The peak, as in a model; by default a narrow Lorentzian.",
+        description="Component of the peak, as in a model; by default a narrow Lorentzian.",
     )
     draws: Count = Field(
-        1000, description="Spectra drawn from the model without the peak, at most, for each source."
+        1000,
+        description="Largest number of spectra drawn from the model without the peak, for each source.",
     )
     enough: Count = Field(
-        20, description="Draws with as large a likelihood ratio as the data at which they end."
+        20,
+        description="Number of draws with a likelihood ratio as large as that of the data, at which the "
+        "simulation ends.",
     )
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
     alpha: Fraction = Field(
         0.01,
-        description="p-value above which no peak was found, and there are upper limits instead.",
+        description="p-value above which no peak counts as found, and upper limits are given instead.",
     )
     limits: int = Field(
         12,
         ge=0,
-        description="Frequencies at which the rms of a Lorentzian is limited then; 0: none.",
+        description="Number of frequencies at which the rms of a Lorentzian is limited where no peak was "
+        "found; 0: none.",
     )
-    limit_q: Positive = Field(10.0, description="Quality factor of that Lorentzian.")
+    limit_q: Positive = Field(
+        10.0, description="Quality factor of the Lorentzian whose rms is limited."
+    )
     min_q: Positive = Field(
         2.0,
-        description="The most prominent Lorentzian of the chosen model with a larger quality factor is tested, "
-        "against the same model without it; where it has none, one more peak is.",
+        description="Quality factor that a QPO exceeds. The most prominent Lorentzian of the chosen model "
+        "above it is tested, against the same model without it; where there is none, one more "
+        "peak is tested.",
     )
 
     @field_validator("component")
@@ -78,7 +86,7 @@ class Detection(Analysis):
         Column(
             "lrt_component",
             "str",
-            "Component tested against the model without it; empty where one more was.",
+            "Component tested against the model without it; empty where one more peak was tested.",
             ucd="meta.id.part",
         ),
         Column(
@@ -91,7 +99,7 @@ class Detection(Analysis):
         Column(
             "lrt_fwhm",
             "float64",
-            "Its full width at half maximum.",
+            "Full width at half maximum of the peak that was tested.",
             "Hz",
             "em.freq;spect.line.width",
         ),
@@ -112,35 +120,38 @@ class Detection(Analysis):
         Column(
             "lrt_p_error",
             "float64",
-            "Standard error of log10 of the p-value; NaN where that is a limit.",
+            "Standard error of log10 of lrt_p_value; NaN where that is a limit.",
             "",
             "stat.error;stat.probability",
         ),
-        Column("lrt_draws", "int32", "Simulations fitted.", ucd="meta.number", of="lrt_ratio"),
+        Column(
+            "lrt_draws", "int32", "Number of simulations fitted.", ucd="meta.number", of="lrt_ratio"
+        ),
         Column(
             "lrt_reached",
             "int32",
-            "Simulations that reached the ratio.",
+            "Number of simulations that reached lrt_ratio.",
             ucd="meta.number",
             of="lrt_ratio",
         ),
         Column(
             "lrt_failed",
             "int32",
-            "Simulations whose fit failed.",
+            "Number of simulations whose fit failed.",
             ucd="meta.number",
             of="lrt_ratio",
         ),
         Column(
             "lrt_method",
             "str",
-            "How the p-value was found: simulated, sequential, extrapolated, or below (it is an upper limit).",
+            "How lrt_p_value was found: simulated, sequential, extrapolated, or below (it is an "
+            "upper limit).",
             ucd="meta.code",
         ),
         Column(
             "limit_frequency",
             "float64",
-            "Frequencies at which a peak that was not found is limited.",
+            "Frequencies at which the rms of a peak that was not found is limited.",
             "Hz",
             "em.freq",
             array=True,
@@ -149,7 +160,8 @@ class Detection(Analysis):
         Column(
             "limit_rms",
             "float64",
-            "Upper limits of its fractional rms there; NaN where the mean rate is unknown.",
+            "Upper limits of its fractional rms at limit_frequency; NaN where the mean rate is "
+            "unknown.",
             "",
             "src.var.amplitude;stat.max",
             array=True,
@@ -189,21 +201,25 @@ class Detection(Analysis):
             enough=asked.enough,
             batch_size=subject.options.batch_size,
         )
-        labels = [result.model.slots[s].label if s >= 0 else "" for s in slots]
-        columns: dict[str, Any] = {
-            "lrt_component": labels,
-            "lrt_frequency": found.frequency,
-            "lrt_fwhm": found.fwhm,
-            "lrt_ratio": found.ratio,
-            "lrt_p_value": found.p.p_value,
-            "lrt_p_error": found.p.error_dex,
-            "lrt_draws": found.p.draws,
-            "lrt_reached": found.p.reached,
-            "lrt_failed": found.p.failed,
-            "lrt_method": found.p.method,
-        }
+        columns = _columns(found)
+        columns["lrt_component"] = [result.model.slots[s].label if s >= 0 else "" for s in slots]
         quiet = np.flatnonzero(~has & (found.p.p_value > asked.alpha))
         return Findings(columns | _limits(subject, batch, null, quiet))
+
+
+def _columns(found: Test) -> dict[str, Any]:
+    """Return the columns of MODELS of a test."""
+    return {
+        "lrt_frequency": found.frequency,
+        "lrt_fwhm": found.fwhm,
+        "lrt_ratio": found.ratio,
+        "lrt_p_value": found.p.p_value,
+        "lrt_p_error": found.p.error_dex,
+        "lrt_draws": found.p.draws,
+        "lrt_reached": found.p.reached,
+        "lrt_failed": found.p.failed,
+        "lrt_method": found.p.method,
+    }
 
 
 def _limits(subject: Subject, batch: Batch, null: ModelFit, quiet: np.ndarray) -> dict[str, list]:

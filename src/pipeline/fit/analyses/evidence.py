@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class EvidenceOptions(Options):
     """Evidence of each model by importance sampling."""
 
-    draws: int = Field(1024, ge=128, description="Draws from the posterior of each fit.")
+    draws: int = Field(1024, ge=128, description="Number of draws from the posterior of each fit.")
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
 
 
@@ -44,35 +44,36 @@ class Evidence(Analysis):
         Column(
             "log_evidence_err",
             "float64",
-            "Its Monte-Carlo error.",
+            "Monte-Carlo error of log_evidence.",
             "",
             "stat.error",
         ),
         Column(
             "log_evidence_laplace",
             "float64",
-            "The same from the curvature at the best fit alone.",
+            "log_evidence from the curvature at the best fit alone.",
             "",
             "stat.likelihood",
         ),
         Column(
             "pareto_k",
             "float64",
-            "Tail shape of the importance weights: above 0.7 the evidence is not reliable.",
+            "Tail shape of the importance weights; above 0.7 the evidence is not reliable.",
             "",
             "stat.fit.goodness",
         ),
         Column(
             "ess",
             "float64",
-            "Independent draws that the weighted ones are worth.",
+            "Number of independent draws that carry as much information as the weighted ones.",
             "",
             "stat.value",
         ),
         Column(
             "probability",
             "float64",
-            "Probability of the model among those of the product, equal before; NaN where unknown.",
+            "Probability of the model among those of the product, with equal prior probabilities; "
+            "NaN where unknown.",
             "",
             "stat.probability",
         ),

@@ -22,20 +22,23 @@ class OutlierOptions(Options):
 
     scales: list[Count] = Field(
         default_factory=lambda: [1, 2, 4, 8, 16],
-        description="Numbers of frequency bins side by side that are searched together; 1 always is.",
+        description="Numbers of neighbouring frequency bins that are searched together; 1 is always among "
+        "them.",
     )
     draws: Count = Field(
-        1000, description="Spectra drawn from the posterior, at most, for each source and product."
+        1000,
+        description="Largest number of spectra drawn from the posterior, for each source and product.",
     )
     enough: Count = Field(
         20,
-        description="Draws with as large a statistic as the data, for each of them, at which they end.",
+        description="Number of draws with a statistic as large as that of the data, for each statistic, at "
+        "which the simulation ends.",
     )
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
     alpha: Fraction = Field(
         0.001,
-        description="Largest p-value of T_SSE at which the flag POOR_FIT is set, and of as small a T_SSE at "
-        "which TOO_GOOD_FIT is.",
+        description="Largest p-value of T_SSE at which the flag POOR_FIT is set, and largest p-value of as "
+        "small a T_SSE at which TOO_GOOD_FIT is set.",
     )
 
 
@@ -46,14 +49,14 @@ def _p_value(name: str, p_value: Column) -> tuple[Column, Column, Column]:
         Column(
             f"{name}_p_error",
             "float64",
-            "Standard error of log10 of that; NaN where it is a limit.",
+            f"Standard error of log10 of {p_value.name}; NaN where that is a limit.",
             "",
             "stat.error;stat.probability",
         ),
         Column(
             f"{name}_method",
             "str",
-            "How it was found: simulated, sequential, extrapolated, below (it is an upper limit), or none.",
+            f"How {p_value.name} was found: simulated, sequential, extrapolated, below (it is an upper limit), or none.",
             ucd="meta.code",
         ),
     )
@@ -97,26 +100,32 @@ class Outliers(Analysis):
         Column(
             "t_sse_low_p_value",
             "float64",
-            "Probability of T_SSE or less: where it is small, the fit is better than the data allow.",
+            "Probability of T_SSE or less; where it is small, the fit is better than the data allow.",
             "",
             "stat.probability",
         ),
         Column(
             "outlier_t_r",
             "float64",
-            "T_R of the highest window of bins, of all at fit.outliers.scales.",
+            "T_R of the highest window of bins, among windows of all widths in fit.outliers.scales.",
             "",
             "stat.fit.residual;stat.max",
         ),
         OUTLIER_FREQUENCY,
-        Column("outlier_width", "float64", "Width of that window.", "Hz", "spect.line.width"),
         Column(
-            "outlier_bins", "int32", "Bins in that window.", ucd="meta.number", of="outlier_t_r"
+            "outlier_width", "float64", "Width of the highest window.", "Hz", "spect.line.width"
+        ),
+        Column(
+            "outlier_bins",
+            "int32",
+            "Number of bins in the highest window.",
+            ucd="meta.number",
+            of="outlier_t_r",
         ),
         Column(
             "outlier_trials",
             "int32",
-            "Windows that were searched.",
+            "Number of windows that were searched.",
             ucd="meta.number",
             of="outlier_t_r",
         ),
@@ -124,20 +133,28 @@ class Outliers(Analysis):
         Column(
             "outlier_p_trials",
             "float64",
-            "The same as if the model were known and windows did not overlap: 1 - (1 - q)^trials.",
+            "outlier_p_value if the model were known and windows did not overlap: 1 - (1 - q)^trials.",
             "",
             "stat.probability",
         ),
         Column(
-            "check_draws", "int32", "Simulations fitted for these.", ucd="meta.number", of="t_sse"
+            "check_draws",
+            "int32",
+            "Number of simulations fitted for T_R, T_SSE and the windows.",
+            ucd="meta.number",
+            of="t_sse",
         ),
         Column(
-            "check_failed", "int32", "Simulations whose fit failed.", ucd="meta.number", of="t_sse"
+            "check_failed",
+            "int32",
+            "Number of simulations whose fit failed.",
+            ucd="meta.number",
+            of="t_sse",
         ),
         Column(
             "check_origin",
             "str",
-            "What their parameters were drawn from: posterior, gaussian, fit, or none.",
+            "Origin of the parameters of the simulations: posterior, gaussian, fit, or none.",
             ucd="meta.code",
         ),
     )

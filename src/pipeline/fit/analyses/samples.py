@@ -29,11 +29,11 @@ class SamplesOptions(Options):
     )
     flagged: bool = Field(
         True,
-        description="Also the sources of which the importance weights of the chosen model cannot be "
-        "believed (`pareto_k` above 0.7); needs `evidence`.",
+        description="Whether sources are added whose importance weights for the chosen model cannot be "
+        "relied on (`pareto_k` above 0.7); needs `evidence`.",
     )
     draws: int = Field(
-        1600, ge=800, description="Draws kept of each source, of four chains together."
+        1600, ge=800, description="Number of draws kept for each source, from four chains together."
     )
     seed: int = Field(1, ge=0, description="Seed of the draws, together with the source's name.")
 

@@ -1,16 +1,19 @@
 """The frequencies of spectra, and components evaluated at them or averaged over their bins."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
-from pipeline.components.arrays import Array
 from pipeline.components.base import Component
 from pipeline.fit.model import special
 from pipeline.fit.model.special import fast_log
 
+AnyArray = Array | np.ndarray
+"""Arrays of JAX, while a function is traced, or of NumPy."""
 NODES, WEIGHTS = (a.tolist() for a in np.polynomial.legendre.leggauss(5))
 """Of the quadrature over a bin, in log frequency: exact to 1e-8 for power laws over a factor of two."""
 LOWEST_EDGE = 0.1
@@ -30,25 +33,28 @@ class Grid(NamedTuple):
         Widths of the bins, Hz, over which components are averaged; None: their values at the frequency.
     """
 
-    frequency: jnp.ndarray
-    log_frequency: jnp.ndarray
-    width: jnp.ndarray | None = None
+    frequency: Float[Array, "*bins"]
+    log_frequency: Float[Array, "*bins"]
+    width: Float[Array, "*bins"] | None = None
 
     @classmethod
-    def of(cls, frequency, width=None) -> "Grid":
+    def of(cls, frequency: ArrayLike, width: Any = None) -> "Grid":
         """Make a grid of frequencies in Hz, and of the widths of bins to average over."""
-        frequency = jnp.asarray(frequency)
-        return cls(frequency, fast_log(frequency), width)
+        at = jnp.asarray(frequency)
+        return cls(at, fast_log(at), width)
 
-    def edges(self):
-        """Return the lower and upper edges of the bins, Hz."""
+    def edges(self) -> tuple[Float[Array, "*bins"], Float[Array, "*bins"]]:
+        """Return the lower and upper edges of the bins, Hz; the grid must have widths."""
+        assert self.width is not None
         half = self.width / 2
         return jnp.maximum(
             self.frequency - half, LOWEST_EDGE * self.frequency
         ), self.frequency + half
 
 
-def evaluate(component: Component, grid: Grid, values: Sequence[Array]) -> Array:
+def evaluate(
+    component: Component, grid: Grid, values: Sequence[Any] | AnyArray
+) -> Float[Array, "..."]:
     """Return the power density of a built-in or user-written component, of the shape of the grid.
 
     Where the grid has widths, its mean over each bin: exact where the component knows it, else by Gauss
@@ -63,15 +69,16 @@ def evaluate(component: Component, grid: Grid, values: Sequence[Array]) -> Array
     values : sequence of array, shape (lanes,)
         Its parameters in their own units.
     """
+    rows = list(values)
     if grid.width is None or component.knows_mean:
-        return component.density(special, grid, values)
+        return component.density(special, grid, rows)
     low, high = grid.edges()
     start, span = fast_log(low), fast_log(high / low)
-    total = 0.0
+    total: Any = 0.0
     for node, weight in zip(NODES, WEIGHTS, strict=True):
         at = start + (1 + node) / 2 * span
         frequency = jnp.exp(at)
         total = total + weight / 2 * frequency * component.density(
-            special, Grid(frequency, at), values
+            special, Grid(frequency, at), rows
         )
     return total * span / (high - low)

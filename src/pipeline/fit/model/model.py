@@ -7,70 +7,24 @@ vectorise across lanes.
 """
 
 import math
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, reduce
+from typing import Any, NamedTuple, SupportsIndex
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
-from pipeline.components import Component, find
-from pipeline.fit.model.grid import evaluate
+from pipeline.components.base import Component
+from pipeline.fit.model.grid import AnyArray, Grid, evaluate
 from pipeline.fit.model.priors import log_prior
+from pipeline.fit.model.slots import Slot, declared_of, make_slot
 
-
-@dataclass(frozen=True)
-class Slot:
-    """One component in a model, with what is said of its parameters.
-
-    Slots that differ in bounds, starts and fixed values alone are equal: they share compiled programs,
-    which get these as numbers.
-
-    Attributes
-    ----------
-    declared : pipeline.components.Component
-        The component.
-    number : int
-        1 for the first of its kind in the model, 2 for the next.
-    bounds : tuple of (lo, hi) or None
-        One a parameter; None: the default of the declaration, narrowed to the data.
-    priors : tuple of (name, arguments) or None
-        One a parameter; None: flat in u inside the bounds.
-    starts, fixed : tuple of float or None
-        One a parameter; None: found from the data, and free.
-    scales : tuple of {"log", "linear"} or None
-        One a parameter; None: as declared.
-    ties : tuple of (name, factor) or None
-        One a parameter: it is `factor` times the parameter of that name in the model; None: untied.
-    optional : bool
-        Whether the copy is added only if it lowers the criterion.
-    """
-
-    declared: Component
-    number: int
-    bounds: tuple = field(compare=False)
-    priors: tuple
-    starts: tuple = field(compare=False)
-    fixed: tuple = field(compare=False)
-    scales: tuple
-    ties: tuple
-    optional: bool = field(default=False, compare=False)
-
-    @property
-    def component(self) -> str:
-        """Name of the component."""
-        return self.declared.name
-
-    @property
-    def label(self) -> str:
-        """Name in the catalogue: ``lorentzian.1``."""
-        return f"{self.component}.{self.number}"
-
-    @property
-    def parameters(self):
-        """Declarations of the parameters, in order."""
-        return self.declared.parameters
+Rows = Sequence[Any] | AnyArray
+"""The rows of u, each an array of shape (lanes,)."""
 
 
 class Tie(NamedTuple):
@@ -92,6 +46,20 @@ class Tie(NamedTuple):
     slope: float
 
 
+class LogPrior(NamedTuple):
+    """The logarithm of a prior density, row by row of u; shape (P, lanes) each.
+
+    Attributes
+    ----------
+    value, slope, curvature : array
+        The logarithm, and its first and second derivative.
+    """
+
+    value: Float[Array, "P lanes"]
+    slope: Float[Array, "P lanes"]
+    curvature: Float[Array, "P lanes"]
+
+
 @dataclass(frozen=True)
 class Model:
     """Slots in order. Hashable by value, but for the name: one compilation a model and shape."""
@@ -100,7 +68,7 @@ class Model:
     slots: tuple[Slot, ...]
 
     @classmethod
-    def from_components(cls, name, components) -> "Model":
+    def from_components(cls, name: str, components: Iterable[Any]) -> "Model":
         """Build a model from component names or the configuration's component options.
 
         Parameters
@@ -120,17 +88,15 @@ class Model:
         KeyError
             For a parameter that is tied to one that does not exist.
         """
-        slots, count = [], {}
+        slots: list[Slot] = []
+        count: dict[str, int] = {}
         for component in components:
-            if isinstance(component, dict):
-                component = _options(component)
-            bare = isinstance(component, (str, Component))
-            kind = component if bare else component.name
-            told = {} if bare else component.parameters
-            declared = kind if isinstance(kind, Component) else find(kind)
-            for copy in range(1 if bare else component.up_to):
-                number = count[declared.name] = count.get(declared.name, 0) + 1
-                slots.append(_slot(declared, number, told, optional=copy > 0))
+            asked = _Asked.of(component)
+            kind = asked.declared.name
+            for copy in range(asked.up_to):
+                count[kind] = count.get(kind, 0) + 1
+                slot = make_slot(asked.declared, count[kind], asked.options, optional=copy > 0)
+                slots.append(slot)
         model = cls(name, tuple(slots))
         _ = model.ties  # a tie to nothing is an error here, not in the middle of a fit
         return model
@@ -138,13 +104,13 @@ class Model:
     @cached_property
     def index(self) -> tuple[tuple[int, ...], ...]:
         """For each slot, the rows of u that are its parameters."""
-        out, start = [], 0
-        for slot in self.slots:
-            out.append(tuple(range(start, start + len(slot.parameters))))
-            start = out[-1][-1] + 1
-        return tuple(out)
+        ends = np.cumsum([len(slot.parameters) for slot in self.slots]).tolist()
+        return tuple(
+            tuple(range(end - len(slot.parameters), end))
+            for slot, end in zip(self.slots, ends, strict=True)
+        )
 
-    def rows_of(self, slot: int) -> dict[str, int]:
+    def rows_of(self, slot: SupportsIndex) -> dict[str, int]:
         """Return the rows of u that are the parameters of a slot, by their names in the component."""
         return dict(zip(self.slots[slot].declared.names, self.index[slot], strict=True))
 
@@ -154,7 +120,7 @@ class Model:
         return self.index[-1][-1] + 1
 
     @cached_property
-    def is_log(self) -> np.ndarray:
+    def is_log(self) -> Bool[np.ndarray, " P"]:
         """Which rows of u are logarithms, shape (P,); a tied row is what the other one is."""
         scales = [
             scale or p.scale
@@ -162,12 +128,12 @@ class Model:
             for scale, p in zip(slot.scales, slot.parameters, strict=True)
         ]
         out = np.array([scale == "log" for scale in scales])
-        for row, target, _ in self._tied_rows:
-            out[row] = out[target]
+        for tied in self._tied_rows:
+            out[tied.row] = out[tied.target]
         return out
 
     @cached_property
-    def is_amplitude(self) -> np.ndarray:
+    def is_amplitude(self) -> Bool[np.ndarray, " P"]:
         """Which parameters the power of their component is proportional to, shape (P,)."""
         return np.array([p.is_amplitude for slot in self.slots for p in slot.parameters])
 
@@ -177,11 +143,15 @@ class Model:
         return tuple(f"{s.label}.{p.name}" for s in self.slots for p in s.parameters)
 
     @cached_property
-    def _tied_rows(self):
+    def _tied_rows(self) -> tuple["_TiedRow", ...]:
         """Row, target and factor of each tied parameter."""
         rows = {name: row for row, name in enumerate(self.names)}
         ties = [tie for slot in self.slots for tie in slot.ties]
-        return tuple((row, rows[tie[0]], tie[1]) for row, tie in enumerate(ties) if tie)
+        return tuple(
+            _TiedRow(row, rows[tie.name], tie.factor)
+            for row, tie in enumerate(ties)
+            if tie is not None
+        )
 
     @cached_property
     def ties(self) -> tuple[Tie, ...]:
@@ -193,27 +163,29 @@ class Model:
             Where a parameter is tied to one that is not in the model.
         """
         return tuple(
-            Tie(row, target, factor, 1.0 if self.is_log[target] else factor)
-            for row, target, factor in self._tied_rows
+            Tie(
+                tied.row, tied.target, tied.factor, 1.0 if self.is_log[tied.target] else tied.factor
+            )
+            for tied in self._tied_rows
         )
 
     @cached_property
-    def enters(self) -> np.ndarray:
-        """Which components each parameter enters, shape (P, slots), by ties too; a tied one has none."""
+    def enters(self) -> Bool[np.ndarray, "P slots"]:
+        """Which components each parameter enters, by ties too; a tied parameter enters none."""
         out = self.slot_of()[:, None] == np.arange(len(self.slots))
         for tie in self.ties:
             out[tie.target] |= out[tie.row]
         out[[tie.row for tie in self.ties]] = False
         return out
 
-    def free(self, active):
+    def free(self, active: Bool[np.ndarray, "slots lanes"]) -> Bool[np.ndarray, "P lanes"]:
         """Return which parameters have a degree of freedom of their own, shape (P, lanes).
 
         ``active``, shape (slots, lanes), says which components there are.
         """
         return self.enters @ np.asarray(active, bool)
 
-    def tied(self, u):
+    def tied(self, u: Float[AnyArray, "P ..."]) -> Float[AnyArray, "P ..."]:
         """Return u, shape (P, …), with the rows of tied parameters set from those they are tied to."""
         if not self.ties:
             return u
@@ -222,7 +194,7 @@ class Model:
             u[tie.row] = self._tied_value(u, tie)
         return u
 
-    def tied_covariance(self, matrix):
+    def tied_covariance(self, matrix: Float[AnyArray, "P P lanes"]) -> Float[AnyArray, "P P lanes"]:
         """Return the covariance, shape (P, P, lanes), with the rows of tied parameters filled in."""
         if not self.ties:
             return matrix
@@ -231,17 +203,19 @@ class Model:
             slopes[tie.row] = tie.slope * slopes[tie.target]
         return np.einsum("ik,klm,jl->ijm", slopes, matrix, slopes)
 
-    def to_values(self, u):
+    def to_values(self, u: Float[AnyArray, "P ..."]) -> Float[np.ndarray, "P ..."]:
         """Turn u, shape (P, …), into parameter values, those of tied parameters included."""
         u = self.tied(u)
         log = self.is_log.reshape(-1, *[1] * (np.ndim(u) - 1))
         return np.where(log, np.exp(np.where(log, u, 0.0)), u)
 
-    def slot_of(self) -> np.ndarray:
-        """For each parameter the number of its slot, shape (P,)."""
+    def slot_of(self) -> Int[np.ndarray, " P"]:
+        """For each parameter the number of its slot."""
         return np.repeat(np.arange(len(self.slots)), [len(i) for i in self.index])
 
-    def component_power(self, u, grid, active):
+    def component_power(
+        self, u: Rows, grid: Grid, active: Bool[AnyArray, "slots _"]
+    ) -> list[Float[Array, "bins lanes"]]:
         """Return the power of each component, a list of arrays of shape (bins, lanes).
 
         ``active``, shape (slots, lanes), switches components off lane by lane.
@@ -252,17 +226,23 @@ class Model:
             for s, index in enumerate(self.index)
         ]
 
-    def power(self, u, grid, active):
+    def power(
+        self, u: Rows, grid: Grid, active: Bool[AnyArray, "slots _"]
+    ) -> Float[Array, "bins lanes"]:
         """Return the sum of the components, shape (bins, lanes)."""
-        return sum(self.component_power(u, grid, active))
+        return reduce(operator.add, self.component_power(u, grid, active))
 
-    def power_and_tangents(self, u, grid, active):
+    def power_and_tangents(
+        self, u: Rows, grid: Grid, active: Bool[AnyArray, "slots _"]
+    ) -> tuple[Float[Array, "bins lanes"], list[Float[Array, "bins _"]]]:
         """Return the power and its derivative by each row of u, a list of P arrays.
 
         A parameter enters one component only, so each tangent costs one component. That of a tied
         parameter goes to the one it is tied to, and its own is zero.
         """
-        total, tangents, all_rows = 0.0, [], self._rows(u)
+        total: Any = 0.0
+        tangents: list[Any] = []
+        all_rows = self._rows(u)
         for s, index in enumerate(self.index):
             rows = [all_rows[i] for i in index]
             value = self._component(s, rows, grid)
@@ -274,9 +254,12 @@ class Model:
             tangents[tie.row] = jnp.zeros_like(tangents[tie.row])
         return total, tangents
 
-    def second_tangents(self, u, grid, active):
+    def second_tangents(
+        self, u: Rows, grid: Grid, active: Bool[AnyArray, "slots _"]
+    ) -> dict[tuple[int, int], Float[Array, "bins lanes"]]:
         """Return {(i, j): d2 power / du_i du_j} for i <= j, where it is not zero throughout."""
-        out, all_rows = {}, self._rows(u)
+        out: dict[tuple[int, int], Any] = {}
+        all_rows = self._rows(u)
         ties = {tie.row: tie for tie in self.ties}
         for s, index in enumerate(self.index):
             rows = [all_rows[i] for i in index]
@@ -293,8 +276,8 @@ class Model:
                     out[i, j] = out.get((i, j), 0.0) + (second if times == 1 else times * second)
         return out
 
-    def log_prior(self, u):
-        """Return the logarithm of the prior density of u, and its two derivatives, shape (P, lanes).
+    def log_prior(self, u: Rows) -> LogPrior:
+        """Return the logarithm of the prior density of u, and its two derivatives.
 
         A prior is stated for the parameter; its density is carried over to u, so a log-uniform prior
         is flat in u and the most probable value under it is the most likely one.
@@ -306,17 +289,17 @@ class Model:
                 first = jax.grad(lambda x, f=density: jnp.sum(f(x)))
                 second = jax.grad(lambda x, f=first: jnp.sum(f(x)))
                 rows.append((density(u[i]), first(u[i]), second(u[i])))
-        return tuple(jnp.stack(column) for column in zip(*rows, strict=True))
+        return LogPrior(*(jnp.stack(column) for column in zip(*rows, strict=True)))
 
-    def _tied_value(self, rows, tie):
+    def _tied_value(self, rows: Rows, tie: Tie) -> Any:
         """Row of u of a tied parameter."""
         if self.is_log[tie.target]:
             return rows[tie.target] + math.log(tie.factor)
         return rows[tie.target] * tie.factor
 
-    def _rows(self, u):
+    def _rows(self, u: Rows) -> Any:
         """Rows of u, those of tied parameters set from those they are tied to."""
-        rows = list(u) if self.ties else u
+        rows: Any = list(u) if self.ties else u
         for tie in self.ties:
             rows[tie.row] = self._tied_value(rows, tie)
         return rows
@@ -343,30 +326,31 @@ class Model:
         return jax.jvp(along, (rows[b],), (jnp.ones_like(rows[b]),))[1]
 
 
-def _options(component):
-    """Component options from a mapping as it stands in a configuration."""
-    from pipeline.config.models import ComponentOptions  # who gives no mapping needs neither
-    from pipeline.config.validation import validate_section
+class _TiedRow(NamedTuple):
+    """A row of u that is tied to another one."""
 
-    return validate_section(component, ComponentOptions)
+    row: int
+    target: int
+    factor: float
 
 
-def _slot(kind, number, told, optional):
-    """Make a slot of a component or its name from what a configuration tells of its parameters."""
-    declared = find(kind) if isinstance(kind, str) else kind
+class _Asked(NamedTuple):
+    """A component that is asked for, how many copies of it at most, and options of its parameters."""
 
-    def each(attribute, change=lambda value: value):
-        values = [getattr(told.get(name), attribute, None) for name in declared.names]
-        return tuple(None if v is None else change(v) for v in values)
+    declared: Component
+    up_to: int
+    options: Mapping[str, Any]
 
-    return Slot(
-        declared,
-        number,
-        bounds=each("bounds", tuple),
-        priors=each("prior", lambda prior: next((n, tuple(a)) for n, a in prior.items())),
-        starts=each("start"),
-        fixed=each("fixed"),
-        scales=each("scale"),
-        ties=each("tied", lambda tied: (tied.to, tied.factor)),
-        optional=optional,
-    )
+    @classmethod
+    def of(cls, component: Any) -> "_Asked":
+        """Return what a name, a declaration, a mapping or component options ask for."""
+        if isinstance(component, (str, Component)):
+            return cls(declared_of(component), 1, {})
+        if isinstance(component, dict):
+            from pipeline.config.models import (
+                ComponentOptions,  # not needed by who gives no mapping
+            )
+            from pipeline.config.validation import validate_section
+
+            component = validate_section(component, ComponentOptions)
+        return cls(declared_of(component.name), component.up_to, component.parameters)

@@ -1,11 +1,30 @@
 """Priors by name, from numpyro.distributions, as densities of the fitted variable u."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from pipeline.priors import PRIORS
 
 
-def distribution(name, arguments):
+class Prior(NamedTuple):
+    """A prior by name.
+
+    Attributes
+    ----------
+    name : str
+        A key of `pipeline.priors.PRIORS`.
+    arguments : tuple of float
+        Those of the distribution, in the order of `PRIORS`.
+    """
+
+    name: str
+    arguments: tuple[float, ...]
+
+
+def distribution(name: str, arguments: Sequence[float]) -> Any:
     """Return the distribution of numpyro with a name in `pipeline.priors.PRIORS`.
 
     Parameters
@@ -27,23 +46,25 @@ def distribution(name, arguments):
     return made(**dict(zip(PRIORS[name], arguments, strict=True)), validate_args=True)
 
 
-def is_flat(prior, is_log) -> bool:
+def is_flat(prior: Prior | None, is_log: bool) -> bool:
     """Whether a prior is flat in the fitted variable: its support is part of the bounds."""
     flat = "loguniform" if is_log else "uniform"
-    return prior is None or prior[0] == flat
+    return prior is None or prior.name == flat
 
 
-def log_prior(prior, is_log):
+def log_prior(
+    prior: Prior | None, is_log: bool
+) -> Callable[[Float[Array, " lanes"]], Float[Array, " lanes"]]:
     """Return a function from u to the logarithm of the prior's density in u.
 
     Parameters
     ----------
-    prior : (str, tuple of float) or None
-        Name and arguments; None: flat in u.
+    prior : Prior or None
+        None: flat in u.
     is_log : bool
         Whether u is the logarithm of the parameter, whose density is then p(exp(u)) exp(u).
     """
-    if is_flat(prior, is_log):
+    if prior is None or is_flat(prior, is_log):
         return jnp.zeros_like
     density = distribution(*prior)
     density._validate_args = False  # the bounds see to it; a value cannot be checked while tracing
@@ -52,10 +73,10 @@ def log_prior(prior, is_log):
     return density.log_prob
 
 
-def support(prior):
-    """Return the lower and upper end of what a prior allows, for the parameter itself."""
+def support(prior: Prior | None) -> tuple[float, float]:
+    """Return the lower and upper end of the values that a prior allows, for the parameter itself."""
     if prior is None:
         return -jnp.inf, jnp.inf
     allowed = distribution(*prior).support
     ends = getattr(allowed, "lower_bound", -jnp.inf), getattr(allowed, "upper_bound", jnp.inf)
-    return tuple(float(end) for end in ends)
+    return float(ends[0]), float(ends[1])

@@ -4,16 +4,21 @@ Arrays follow `pipeline.fit.model.model`: the last axis is the lane.
 """
 
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, NamedTuple, SupportsIndex
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
 
-from pipeline.components.arrays import Array
+from pipeline.components.base import Component
 from pipeline.components.parameters import WIDTHS
+from pipeline.fit.engine.problem import Problem
 from pipeline.fit.model import special
-from pipeline.fit.model.grid import evaluate
+from pipeline.fit.model.grid import AnyArray, evaluate
 from pipeline.fit.model.likelihood import standardised, terms
 from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.spectra import Spectra
 
 PLACES = 32
 """Frequencies at which a peak is tried that has lost its way."""
@@ -31,12 +36,36 @@ class Reach:
         Least full width at half maximum, Hz; 0 where its width is no parameter.
     """
 
-    low: Array
-    high: Array
-    narrowest: Array
+    low: Float[AnyArray, " lanes"]
+    high: Float[AnyArray, " lanes"]
+    narrowest: Float[AnyArray, " lanes"]
 
 
-def reach_of(model: Model, slot: int, lower, upper, xp) -> Reach:
+class Scores(NamedTuple):
+    """The best frequency for a peak of each trial shape; shape (shapes, lanes) each.
+
+    Attributes
+    ----------
+    score : array
+        By how much the deviance would fall.
+    place : int array
+        Number of the frequency.
+    variance : array
+        Variance of the peak.
+    """
+
+    score: Float[AnyArray, "shapes lanes"]
+    place: Int[AnyArray, "shapes lanes"]
+    variance: Float[AnyArray, "shapes lanes"]
+
+
+def reach_of(
+    model: Model,
+    slot: SupportsIndex,
+    lower: Float[AnyArray, "P lanes"],
+    upper: Float[AnyArray, "P lanes"],
+    xp: ModuleType,
+) -> Reach:
     """Return where the bounds of a model allow a peak.
 
     Parameters
@@ -52,7 +81,7 @@ def reach_of(model: Model, slot: int, lower, upper, xp) -> Reach:
     """
     declared, rows = model.slots[slot].declared, model.rows_of(slot)
 
-    def bound(which, name):
+    def bound(which: Any, name: str) -> Any:
         """Values of a bound of a parameter, in its own unit."""
         row = rows[name]
         return xp.exp(which[row]) if model.is_log[row] else which[row]
@@ -66,7 +95,17 @@ def reach_of(model: Model, slot: int, lower, upper, xp) -> Reach:
     )
 
 
-def scores(model, likelihood, declared, tried, spectra, u, active, frequencies, narrowest):
+def scores(
+    model: Model,
+    likelihood: str,
+    declared: Component,
+    tried: tuple[float, ...],
+    spectra: Spectra,
+    u: Float[Array, "P lanes"],
+    active: Bool[Array, "slots lanes"],
+    frequencies: Float[Array, "candidates lanes"],
+    narrowest: Float[Array, " lanes"],
+) -> Scores:
     """Score a peak of each trial shape at each candidate frequency.
 
     For the standardised residual r and the standardised shape t of a peak of unit variance, the best
@@ -76,7 +115,7 @@ def scores(model, likelihood, declared, tried, spectra, u, active, frequencies, 
     ----------
     model, likelihood
         As fitted.
-    declared : pipeline.components.Component
+    declared : Component
         The peak.
     tried : tuple of float
         Its shapes: see `pipeline.components.base.Component.trials`.
@@ -88,11 +127,6 @@ def scores(model, likelihood, declared, tried, spectra, u, active, frequencies, 
         Hz.
     narrowest : array, shape (lanes,)
         Least width of a peak, Hz.
-
-    Returns
-    -------
-    score, place, variance : array, shape (shapes, lanes)
-        Of the best candidate of each shape; `place` is its number.
     """
     grid = spectra.grid
     power = model.power(u, grid, active)
@@ -104,8 +138,8 @@ def scores(model, likelihood, declared, tried, spectra, u, active, frequencies, 
     root, residual = standardised(at.score, at.fisher)
     scale = root / power
 
-    def one(k, state):
-        best, where, variance = state
+    def one(k: Any, state: Scores) -> Scores:
+        best, place, variance = (jnp.asarray(array) for array in state)
         centre = frequencies[k]
         for q, trial in enumerate(tried):
             values = declared.peak_at(jnp.ones_like(centre), centre, trial, narrowest, special)
@@ -115,12 +149,13 @@ def scores(model, likelihood, declared, tried, spectra, u, active, frequencies, 
             score = jnp.where(along > 0, along**2 / norm, 0.0)
             better = score > best[q]
             best = best.at[q].set(jnp.where(better, score, best[q]))
-            where = where.at[q].set(jnp.where(better, k, where[q]))
+            place = place.at[q].set(jnp.where(better, k, place[q]))
             variance = variance.at[q].set(jnp.where(better, along / norm, variance[q]))
-        return best, where, variance
+        return Scores(best, place, variance)
 
     shape = (len(tried), u.shape[1])
-    state = jnp.zeros(shape, u.dtype), jnp.zeros(shape, jnp.int32), jnp.zeros(shape, u.dtype)
+    nothing = jnp.zeros(shape, u.dtype)
+    state = Scores(nothing, jnp.zeros(shape, jnp.int32), nothing)
     return jax.lax.fori_loop(0, frequencies.shape[0], one, state)
 
 
@@ -133,7 +168,9 @@ def movable(model: Model) -> tuple[int, ...]:
     )
 
 
-def relocated(model, likelihood, spectra, problem, u):
+def relocated(
+    model: Model, likelihood: str, spectra: Spectra, problem: Problem, u: Float[Array, "P lanes"]
+) -> Float[Array, "P lanes"]:
     """Move the peak whose absence costs least to where the residuals call most for one.
 
     Parameters
@@ -152,38 +189,50 @@ def relocated(model, likelihood, spectra, problem, u):
     array, shape (P, lanes)
         `u` with one peak of each lane moved; as it was where no peak may move.
     """
-    slots, active, free = movable(model), problem.active, problem.free
-    powers = model.component_power(u, spectra.grid, active)
-    total = sum(powers)
-    costs = []
-    for s in slots:
-        place = model.rows_of(s)[model.slots[s].declared.centre]
-        rest = jnp.maximum(total - powers[s], 1e-3 * total)
-        cost = jnp.sum(terms(likelihood, spectra.power, spectra.weight, rest).deviance, axis=0)
-        costs.append(jnp.where(active[s] & free[place], cost, jnp.inf))
-    costs = jnp.stack(costs)
-    weakest = jnp.where(jnp.isfinite(jnp.min(costs, axis=0)), jnp.argmin(costs, axis=0), -1)
+    slots, free = movable(model), problem.free
+    weakest = _weakest(model, likelihood, spectra, problem, u)
     chosen = {s: weakest == k for k, s in enumerate(slots)}
     off = jnp.stack([chosen.get(s, weakest < -1) for s in range(len(model.slots))])
+    others = problem.active & ~off
     best = u
     for declared in dict.fromkeys(model.slots[s].declared for s in slots):
         same = {s: chosen[s] for s in slots if model.slots[s].declared == declared}
-        frequencies, narrowest = _places(model, spectra, problem, same)
-        tried = declared.broad_trials
-        found = scores(
-            model, likelihood, declared, tried, spectra, u, active & ~off, frequencies, narrowest
-        )
-        shape = jnp.argmax(found[0], axis=0)
-        _, place, variance = (jnp.take_along_axis(a, shape[None], axis=0)[0] for a in found)
-        centre = jnp.take_along_axis(frequencies, place[None], axis=0)[0]
-        variance = jnp.maximum(variance, jnp.finfo(u.dtype).tiny)
-        trial = jnp.asarray(tried, u.dtype)[shape]
-        values = declared.peak_at(variance, centre, trial, narrowest, special)
+        values = _best_peak(model, likelihood, declared, spectra, problem, u, others, same)
         for s, here in same.items():
             for row, value in zip(model.index[s], values, strict=True):
                 value = jnp.log(value) if model.is_log[row] else value
                 best = best.at[row].set(jnp.where(here & free[row], value, best[row]))
     return jnp.clip(best, problem.lower, problem.upper)
+
+
+def _weakest(model, likelihood, spectra, problem, u):
+    """Return which of the movable peaks costs least if it goes, shape (lanes,); -1 where none may move."""
+    powers = model.component_power(u, spectra.grid, problem.active)
+    total = sum(powers)
+    costs = []
+    for s in movable(model):
+        centre = model.rows_of(s)[model.slots[s].declared.centre]
+        rest = jnp.maximum(total - powers[s], 1e-3 * total)
+        cost = jnp.sum(terms(likelihood, spectra.power, spectra.weight, rest).deviance, axis=0)
+        costs.append(jnp.where(problem.active[s] & problem.free[centre], cost, jnp.inf))
+    cost = jnp.stack(costs)
+    return jnp.where(jnp.isfinite(jnp.min(cost, axis=0)), jnp.argmin(cost, axis=0), -1)
+
+
+def _best_peak(model, likelihood, declared, spectra, problem, u, others, chosen):
+    """Return the values of the parameters of the peak that helps most beside the other components."""
+    frequencies, narrowest = _places(model, spectra, problem, chosen)
+    tried = declared.broad_trials
+    found = scores(model, likelihood, declared, tried, spectra, u, others, frequencies, narrowest)
+    shape = jnp.argmax(found.score, axis=0)
+    place, variance = (
+        jnp.take_along_axis(array, shape[None], axis=0)[0]
+        for array in (found.place, found.variance)
+    )
+    centre = jnp.take_along_axis(frequencies, place[None], axis=0)[0]
+    variance = jnp.maximum(variance, jnp.finfo(u.dtype).tiny)
+    trial = jnp.asarray(tried, u.dtype)[shape]
+    return declared.peak_at(variance, centre, trial, narrowest, special)
 
 
 def _places(model, spectra, problem, chosen):
@@ -192,7 +241,9 @@ def _places(model, spectra, problem, chosen):
     Both are within the bounds of the slot that is chosen in each lane; `chosen` has a mask of lanes for each
     slot of one kind of component.
     """
-    low = high = narrowest = 0.0
+    low: Any = 0.0
+    high: Any = 0.0
+    narrowest: Any = 0.0
     for s, here in chosen.items():
         reach = reach_of(model, s, problem.lower, problem.upper, jnp)
         low, high = jnp.where(here, reach.low, low), jnp.where(here, reach.high, high)

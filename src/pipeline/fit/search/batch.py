@@ -234,12 +234,12 @@ class Batch:
     @cached_property
     def n_bins(self) -> Int[np.ndarray, " lanes"]:
         """Number of bins of each spectrum, the padding not counted."""
-        return (self.spectra.weight > 0).sum(axis=0)
+        return (np.asarray(self.spectra.weight) > 0).sum(axis=0)
 
     @cached_property
     def sample_size(self) -> Float[np.ndarray, " lanes"]:
         """Number of data of each spectrum, as the BIC counts them."""
-        return sample_size(self.likelihood, self.spectra.power, self.spectra.weight)
+        return np.asarray(sample_size(self.likelihood, self.spectra.power, self.spectra.weight))
 
     @cached_property
     def _held(self) -> dict[int, float]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.fit.engine.problem import Fit
+from pipeline.fit.search.batch import Batch
 
 
-def in_canonical_form(batch, fit: Fit) -> Fit:
+def in_canonical_form(batch: Batch, fit: Fit) -> Fit:
     """Rewrite components that can be written in two ways, where the bounds allow it.
 
     Which components these are, and which way is preferred, they know themselves
@@ -16,7 +17,7 @@ def in_canonical_form(batch, fit: Fit) -> Fit:
 
     Parameters
     ----------
-    batch : pipeline.fit.search.batch.Batch
+    batch : Batch
         Model and bounds.
     fit : Fit
         Its fits.

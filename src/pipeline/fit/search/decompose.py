@@ -11,10 +11,10 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pipeline.fit.engine.covariance import covariance
 from pipeline.fit.engine.problem import Fit, put
 from pipeline.fit.search import starts
 from pipeline.fit.search.batch import Batch
-from pipeline.fit.uncertainty.covariance import covariance
 
 
 @dataclass(frozen=True)

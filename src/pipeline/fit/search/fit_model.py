@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
+from pipeline.fit.engine.covariance import Covariance, covariance, of_the_determined
 from pipeline.fit.engine.problem import Fit
 from pipeline.fit.model.likelihood import saturated
 from pipeline.fit.search import starts
 from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.search.canonical import in_canonical_form
 from pipeline.fit.search.decompose import Criterion, Decomposition, Rivals, by_bic
-from pipeline.fit.uncertainty.covariance import Covariance, covariance, of_the_determined
 
 
 def fit_model(
@@ -40,7 +40,7 @@ def fit_model(
         Decides in place of the BIC whether an optional copy stays: see
         `pipeline.fit.significance.criteria`.
     errors : {"observed", "fisher", "sandwich"}, optional
-        Kind of covariance: see `pipeline.fit.uncertainty.covariance.covariance`.
+        Kind of covariance: see `pipeline.fit.engine.covariance.covariance`.
 
     Returns
     -------

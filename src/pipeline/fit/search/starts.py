@@ -6,16 +6,21 @@ from the residuals of the model fitted so far; the others start from the level o
 its slope at low ones.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import SupportsIndex
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Float
 
+from pipeline.components.base import Component
 from pipeline.components.measured import Extent, Sketch
 from pipeline.fit.engine.blocks import in_blocks
+from pipeline.fit.model.model import Model
 from pipeline.fit.model.priors import support
-from pipeline.fit.objectives.peaks import Reach, reach_of, scores
-from pipeline.fit.objectives.spectra import is_long, rebinned
+from pipeline.fit.objectives.peaks import Reach, Scores, reach_of, scores
+from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned
 
 _scores = jax.jit(scores, static_argnums=(0, 1, 2, 3))
 
@@ -23,7 +28,9 @@ MAX_CANDIDATES = 160
 """Frequencies at which a peak is tried, at most."""
 
 
-def data_bounds(model, spectra, widths):
+def data_bounds(
+    model: Model, spectra: Spectra, widths: Float[np.ndarray, "bins lanes"]
+) -> tuple[Float[np.ndarray, "P lanes"], Float[np.ndarray, "P lanes"]]:
     """Return bounds of the fitted variables, shape (P, lanes) each.
 
     What the configuration gives is kept; a default is narrowed to what the data can tell: a peak lies
@@ -51,7 +58,7 @@ def data_bounds(model, spectra, widths):
     return lower, np.maximum(upper, lower)
 
 
-def _extent(spectra, widths) -> Extent:
+def _extent(spectra: Spectra, widths: np.ndarray) -> Extent:
     """Measure the ranges of the frequencies and of the powers."""
     used = spectra.weight > 0
     # of a spectrum without its noise level powers, and their sum, may be negative
@@ -75,11 +82,11 @@ def _positive(size):
     return np.where(size > 0, size, 1.0)
 
 
-def _extreme(function, values, used, other):
+def _extreme(function: Callable, values, used, other: float):
     return function(np.where(used, values, other), axis=0)
 
 
-def base_starts(model, spectra, count):
+def base_starts(model: Model, spectra: Spectra, count: int) -> Float[np.ndarray, "count P lanes"]:
     """Return `count` starts for the components that are not peaks, shape (count, P, lanes).
 
     Rows of peaks hold a neutral value: they are switched off until a peak is proposed.
@@ -143,7 +150,9 @@ def _amplitude(spectra, log_f, level, near, slope):
     return np.exp(np.clip(_mean_where(at_one, near), -650, 650))
 
 
-def peaks_along(declared, spectra, count, quality):
+def peaks_along(
+    declared: Component, spectra: Spectra, count: int, quality: float
+) -> tuple[Float[np.ndarray, "count lanes"], Float[np.ndarray, "count p lanes"]]:
     """Return peaks of one quality factor at frequencies spread evenly in their logarithm.
 
     Parameters
@@ -172,15 +181,28 @@ def peaks_along(declared, spectra, count, quality):
     return centre, np.stack(declared.peak_at(variance, centre, quality, 0.0, np), axis=1)
 
 
-def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, block_size=64):
+def propose(
+    model: Model,
+    slot: SupportsIndex,
+    likelihood: str,
+    spectra: Spectra,
+    u: Float[np.ndarray, "P lanes"],
+    active: Bool[np.ndarray, "slots lanes"],
+    lower: Float[np.ndarray, "P lanes"],
+    upper: Float[np.ndarray, "P lanes"],
+    count: int,
+    block_size: int = 64,
+) -> Float[np.ndarray, "count P lanes"]:
     """Propose `count` starts in which the peak in `slot` joins the components that are active.
 
     Parameters
     ----------
-    model, likelihood
-        As fitted.
+    model : Model
+        What is fitted.
     slot : int
         Number of the slot; its component is a peak.
+    likelihood : str
+        See `pipeline.fit.model.likelihood.terms`.
     spectra : Spectra
         Arrays of shape (bins, lanes).
     u, active : array, shape (P, lanes) and (slots, lanes)
@@ -189,6 +211,8 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
         Bounds; the peak is looked for inside those of its frequency.
     count : int
         Starts to return, the most promising first.
+    block_size : int, optional
+        Lanes that are scored at a time.
 
     Returns
     -------
@@ -207,6 +231,27 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
     reach = reach_of(model, slot, lower, upper, np)
     candidates = _candidates(spectra, reach)
     tried = np.asarray(declared.trials)
+    found = _scored(model, likelihood, declared, spectra, u, active, candidates, reach, block_size)
+    variance = found.variance.astype(float)
+    order = np.argsort(-found.score, axis=0)
+    lanes = np.arange(u.shape[1])
+    starts = np.repeat(u[None], count, axis=0)
+    for k in range(count):
+        pick = order[k % tried.size]
+        centre = candidates[found.place[pick, lanes], lanes]
+        size = np.maximum(variance[pick, lanes], 1e-300) * (1 if k < tried.size else 3)
+        values = declared.peak_at(size, centre, tried[pick], reach.narrowest, np)
+        given_starts = model.slots[slot].starts
+        for row, value, given in zip(model.index[slot], values, given_starts, strict=True):
+            chosen = value if given is None or k else given
+            starts[k, row] = _fitted(model, row, chosen)
+    return np.clip(starts, lower, upper)
+
+
+def _scored(
+    model, likelihood, declared, spectra, u, active, candidates, reach, block_size
+) -> Scores:
+    """Score all shapes of a peak: the broad ones on averaged bins, which is cheaper; arrays of NumPy."""
     broad = declared.broad_trials
     narrow = tuple(t for t in declared.trials if t not in broad)
     parts = []
@@ -217,21 +262,8 @@ def propose(model, slot, likelihood, spectra, u, active, lower, upper, count, bl
             # single precision tells which is best
             arrays = jax.tree.map(lambda a: a if a.dtype == bool else np.float32(a), arrays)
             parts.append(in_blocks(function, arrays, block_size))
-    best, where, variance = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    variance = variance.astype(float)
-    order = np.argsort(-best, axis=0)
-    lanes = np.arange(u.shape[1])
-    starts = np.repeat(u[None], count, axis=0)
-    for k in range(count):
-        pick = order[k % tried.size]
-        centre = candidates[where[pick, lanes], lanes]
-        size = np.maximum(variance[pick, lanes], 1e-300) * (1 if k < tried.size else 3)
-        values = declared.peak_at(size, centre, tried[pick], reach.narrowest, np)
-        given_starts = model.slots[slot].starts
-        for row, value, given in zip(model.index[slot], values, given_starts, strict=True):
-            chosen = value if given is None or k else given
-            starts[k, row] = _fitted(model, row, chosen)
-    return np.clip(starts, lower, upper)
+    score, place, variance = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Scores(score, place, variance)
 
 
 def _pinned(model, slot, u, lower, upper):
@@ -243,7 +275,7 @@ def _pinned(model, slot, u, lower, upper):
     return lower, upper
 
 
-def _candidates(spectra, reach: Reach):
+def _candidates(spectra: Spectra, reach: Reach) -> Float[np.ndarray, "candidates lanes"]:
     """Frequencies to try, shape (candidates, lanes): some of the bins, moved into the reach of the peak."""
     bins = spectra.frequency.shape[0]
     used = spectra.weight > 0

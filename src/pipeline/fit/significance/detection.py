@@ -223,6 +223,7 @@ def detect_peak(
         One test a lane. No content of a lane raises an error.
     """
     engine, model, spectra = batch.engine, batch.model, batch.spectra
+    weight = np.asarray(spectra.weight)
     tested = Null.of(model, null, slot, keep_places)
     data = likelihood_ratio(batch, tested, n_starts, around)
     ratio = np.where(null.found, data.ratio, np.nan)
@@ -237,7 +238,7 @@ def detect_peak(
             draw(
                 batch.likelihood,
                 expected[:, k],
-                spectra.weight[:, k],
+                weight[:, k],
                 (count, len(expected)),
                 generators[k],
             ).T

@@ -263,13 +263,15 @@ class _Checker:
 
     def _simulated(self, block, start):
         """Draw a spectrum around each start, fit it again, and return its statistics, shape (4, draws)."""
-        batch, weight = self.batch, self.batch.spectra.weight
+        batch, weight = self.batch, np.asarray(self.batch.spectra.weight)
         counts = [count for _, count in block]
         total = sum(counts)
         some = filled(total)
         which, start = np.repeat([k for k, _ in block], counts)[some], start[:, some]
         active = self.result.active[:, which]
-        expected = self._power(batch.drawn(batch.spectra.power[:, which], which), start, active)
+        expected = self._power(
+            batch.drawn(np.asarray(batch.spectra.power)[:, which], which), start, active
+        )
         power = [
             # a draw after the other: they are the same however they fall into blocks
             draw(batch.likelihood, part.T, weight[:, k], part.T.shape, self.generators[k]).T

@@ -4,7 +4,11 @@ A QPO whose frequency drifts during the observation averages to a skewed peak, w
 Lorentzians to fit. Neither of them is the QPO: its frequency is their common centroid.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from jaxtyping import Float
 
 from pipeline.components.lorentzians import positive_fraction
 from pipeline.prominence import prominence
@@ -16,7 +20,7 @@ COMPARABLE = 3.0
 _STEPS = 2001
 
 
-def find(peaks):
+def find(peaks: Sequence[Any] | np.ndarray) -> list[list[int]]:
     """Return the blends among the peaks of a model.
 
     Two narrow peaks blend if their half-maximum ranges overlap and they are comparably prominent
@@ -33,9 +37,9 @@ def find(peaks):
         Numbers of the peaks of each blend of two or more.
     """
     variance, frequency, fwhm = np.asarray(peaks, float).reshape(-1, 3).T
-    order = [k for k in np.argsort(frequency) if frequency[k] > NARROW * fwhm[k]]
+    order = [k for k in np.argsort(frequency).tolist() if frequency[k] > NARROW * fwhm[k]]
     height = prominence(variance, frequency, fwhm)
-    groups = []
+    groups: list[list[int]] = []
     for k in order:
         for group in groups:
             if any(
@@ -50,7 +54,7 @@ def find(peaks):
     return [sorted(group) for group in groups if len(group) > 1]
 
 
-def measure(u):
+def measure(u: Float[np.ndarray, "k3 lanes"]) -> Float[np.ndarray, "4 lanes"]:
     """Return the logarithms of variance, frequency, FWHM and positive variance of a blend.
 
     Parameters
@@ -92,7 +96,9 @@ def _width(grid, profile):
     return ends[1] - ends[0]
 
 
-def covariance(u, matrix):
+def covariance(
+    u: Float[np.ndarray, "k3 lanes"], matrix: Float[np.ndarray, "k3 k3 lanes"]
+) -> tuple[Float[np.ndarray, "4 lanes"], Float[np.ndarray, "4 4 lanes"]]:
     """Return `measure` of a blend and its covariance, by central differences of a tenth of a sigma.
 
     Parameters

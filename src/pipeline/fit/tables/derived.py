@@ -8,6 +8,7 @@ the last axis of arrays is the lane.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -101,13 +102,13 @@ class Quantity:
 
 
 def derived_quantities(
-    result, products: Products, lanes: Int[np.ndarray, " lanes"] | None = None
+    result: Any, products: Products, lanes: Int[np.ndarray, " lanes"] | None = None
 ) -> list[Quantity]:
     """Return the derived quantities of all components of a fit, then those of its blends.
 
     Parameters
     ----------
-    result : pipeline.fit.search.fit_model.ModelFit
+    result : pipeline.fit.search.batch.ModelFit
         Fits.
     products : Products
         The spectra of these lanes.
@@ -235,7 +236,7 @@ def _of_component(result, s, lanes, products) -> list[Quantity]:
     )
     lost = ~result.sound[lanes] | result.undetermined[np.ix_(index, lanes)].any(axis=0)
     covariance = np.where(lost, math.nan, covariance)
-    quantity_of = _Maker(result, slot.label, lanes, covariance, followed)
+    quantity_of = _Maker(result.kind, slot.label, lanes, covariance, followed)
     units = _variance_units(declared, products)
     return [quantity_of(d, units if d.name == PEAK_POWER else None) for d in found]
 
@@ -266,7 +267,7 @@ def _variance_units(declared, products) -> list[str]:
 class _Maker:
     """Puts quantities of one component, or blend, and their errors together."""
 
-    result: object
+    kind: str
     component: str
     lanes: np.ndarray
     covariance: np.ndarray
@@ -279,7 +280,7 @@ class _Maker:
             known = np.flatnonzero(derived.known)
         error = log_error(self.covariance, derived.log_slopes)
         value = np.asarray(derived.value, float)
-        method = np.where(np.isfinite(error), self.result.kind, "none").astype(object)
+        method = np.where(np.isfinite(error), self.kind, "none").astype(object)
         intervals = Intervals.nothing(self.lanes.size)
         with np.errstate(invalid="ignore"):
             intervals.err_lo = -value * np.expm1(-error)
@@ -295,7 +296,7 @@ class _Maker:
         return Quantity(
             self.component,
             derived.name,
-            [units[k] for k in known],
+            [units[k] for k in known.tolist()],
             self.lanes[known],
             value[known],
             intervals.take(known),
@@ -304,13 +305,13 @@ class _Maker:
 
 
 def find_blends(
-    result, lanes: Int[np.ndarray, " lanes"]
+    result: Any, lanes: Int[np.ndarray, " lanes"]
 ) -> dict[tuple[int, ...], Int[np.ndarray, " some"]]:
     """Return the blends of narrow Lorentzians (`pipeline.fit.tables.blends`) and where they are.
 
     Parameters
     ----------
-    result : pipeline.fit.search.fit_model.ModelFit
+    result : pipeline.fit.search.batch.ModelFit
         Fits.
     lanes : int array
         Lanes of the fit to look at.
@@ -382,7 +383,7 @@ def _of_blend(result, members, lanes, products) -> list[Quantity]:
     )
     label = "+".join(model.slots[s].label for s in members)
     followed = follow(quantities, result, index, lanes)
-    quantity_of = _Maker(result, label, lanes, errors, followed)
+    quantity_of = _Maker(result.kind, label, lanes, errors, followed)
     units = _variance_units(model.slots[members[0]].declared, products)
     return [
         quantity_of(Derived("variance", best["variance"], one["variance"]), units),

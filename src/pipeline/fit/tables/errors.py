@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+from pipeline.fit.engine.covariance import interval
 from pipeline.fit.search.batch import End, ModelFit
-from pipeline.fit.uncertainty.covariance import interval
 
 PROFILE, NONE = "profile", "none"
 """Methods other than the kinds of covariance."""

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import erfinv
 
+from pipeline.fit.engine.covariance import expected_diagonal
 from pipeline.fit.engine.problem import Code, Fit, Problem
 from pipeline.fit.search.batch import Batch, End
-from pipeline.fit.uncertainty.covariance import expected_diagonal
 
 MAX_REFITS = 16
 """Refits a task may use."""

@@ -279,17 +279,11 @@ def _chains(objective, plan, data, active, free, place, keys):
         gain = jnp.where(jnp.isnan(gain), -jnp.inf, gain)
         taken = jnp.log(uniform[:CHAINS].reshape(-1)) < gain
         accepted = jnp.mean(by_lane(jnp.exp(jnp.minimum(gain, 0.0))), axis=0)
-        # stochastic approximation (Robbins & Monro 1951), its second half averaged (Polyak & Juditsky 1992)
-        pace = (number + 1.0) ** -0.6
-        new = jnp.minimum(state.log_step + (pace * (accepted - ACCEPTED)).astype(kind), longest)
-        half = jnp.maximum(number - plan.warm_up // 2 + 1, 1)
-        mean = state.mean_log_step + (new - state.mean_log_step) / half.astype(kind)
         state = _State(
             jnp.where(taken, end.z, state.z),
             jnp.where(taken, end.height, state.height),
             jnp.where(taken, end.slope, state.slope),
-            jnp.where(learning, new, state.log_step),
-            jnp.where(learning, mean, state.mean_log_step),
+            *_adapted(state, plan, number, accepted, longest),
         )
         return state, (wide.centre + _times(wide.root, state.z), accepted)
 
@@ -305,6 +299,22 @@ def _chains(objective, plan, data, active, free, place, keys):
     _, (v, accepted) = jax.lax.scan(draw, state, jnp.arange(plan.warm_up + plan.draws))
     v = v[plan.warm_up :].reshape(plan.draws, size, CHAINS, lanes)
     return v, jnp.mean(accepted[plan.warm_up :], axis=0)
+
+
+def _adapted(state, plan, number, accepted, longest):
+    """Return the logarithm of the length of a step after a draw, and its mean; both stay after the warm-up.
+
+    Stochastic approximation (Robbins & Monro 1951), its second half averaged (Polyak & Juditsky 1992).
+    """
+    kind, learning = state.log_step.dtype, number < plan.warm_up
+    pace = (number + 1.0) ** -0.6
+    new = jnp.minimum(state.log_step + (pace * (accepted - ACCEPTED)).astype(kind), longest)
+    half = jnp.maximum(number - plan.warm_up // 2 + 1, 1)
+    mean = state.mean_log_step + (new - state.mean_log_step) / half.astype(kind)
+    return (
+        jnp.where(learning, new, state.log_step),
+        jnp.where(learning, mean, state.mean_log_step),
+    )
 
 
 class _End(NamedTuple):

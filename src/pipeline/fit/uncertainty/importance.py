@@ -20,10 +20,10 @@ from jaxtyping import Bool, Float
 from scipy.special import gammaln, logsumexp
 
 from pipeline.fit.engine.blocks import in_blocks
+from pipeline.fit.engine.covariance import Covariance, covariance
 from pipeline.fit.model.likelihood import saturated
 from pipeline.fit.model.priors import is_flat
 from pipeline.fit.search.batch import Batch, ModelFit
-from pipeline.fit.uncertainty.covariance import Covariance, covariance
 
 DEGREES = 5
 """Degrees of freedom of the t distribution: its tails are heavier than those of a posterior."""

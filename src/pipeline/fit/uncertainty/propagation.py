@@ -10,9 +10,10 @@ parameters).
 Arrays follow `pipeline.fit.model.model`: the last axis is the lane.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import nan
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -87,14 +88,20 @@ class Intervals:
             getattr(self, field.name)[lanes] = getattr(other, field.name)
 
 
-def follow(quantities: Quantities, result, rows, lanes, upper_limits=()) -> dict[str, Intervals]:
+def follow(
+    quantities: Quantities,
+    result: Any,
+    rows: Sequence[int],
+    lanes: Sequence[int] | Int[np.ndarray, " lanes"],
+    upper_limits: Sequence[str] = (),
+) -> dict[str, Intervals]:
     """Return the intervals of the quantities of a component whose parameters have profiles.
 
     Parameters
     ----------
     quantities : callable
         See `Quantities`. It is called with numbers of places in `lanes`.
-    result : pipeline.fit.search.fit_model.ModelFit
+    result : pipeline.fit.search.batch.ModelFit
         With profiles, or without: then quantities that hang on a parameter at its bound have no errors.
     rows : sequence of int
         Parameters that the quantities are computed from.
@@ -108,18 +115,18 @@ def follow(quantities: Quantities, result, rows, lanes, upper_limits=()) -> dict
     dict of str to Intervals
         By name of the quantity, for `lanes` in their order; empty where nothing is said of any.
     """
-    rows, lanes = np.asarray(rows), np.asarray(lanes)
-    codes = np.zeros((4, rows.size, lanes.size), int)
+    index, lanes = np.asarray(rows), np.asarray(lanes)
+    codes = np.zeros((4, index.size, lanes.size), int)
     if result.profiles is not None:
         p = result.profiles
         found = p.lower_code[0], p.upper_code[0], p.limit_code, p.least_code
-        codes = np.array([code[np.ix_(rows, lanes)] for code in found])
-    profiled = np.isin(codes[:2], (End.FOUND, End.OPEN)).any(axis=(0, 1))
-    bound = (result.fit.at_bound & result.free)[np.ix_(rows, lanes)]
+        codes = np.array([code[np.ix_(index, lanes)] for code in found])
+    profiled = np.asarray(np.isin(codes[:2], (End.FOUND, End.OPEN)).any(axis=(0, 1)))
+    bound = (result.fit.at_bound & result.free)[np.ix_(index, lanes)]
     some = np.flatnonzero(profiled | bound.any(axis=0) | (codes[2] == End.FOUND).any(axis=0))
     if not some.size:
         return {}
-    paths = _Paths(quantities, result, rows, lanes[some], some, codes[..., some])
+    paths = _Paths(quantities, result, index, lanes[some], some, codes[..., some])
     out = {}
     for name in paths.best:
         intervals = paths.intervals(name)

@@ -1,10 +1,17 @@
-"""Peaks beside the bins of a spectrum: where they are, which of them are resolved, which bounds say nothing.
+"""Peaks compared with the bins of a spectrum: where they are, and which of them are resolved.
 
 Arrays follow `pipeline.fit.model.model`: the last axis is the lane.
 """
 
-import numpy as np
+from typing import NamedTuple, SupportsIndex
 
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pipeline.fit.engine.problem import Fit
+from pipeline.fit.model.grid import AnyArray
+from pipeline.fit.model.model import Model
+from pipeline.fit.objectives.spectra import Spectra
 from pipeline.prominence import prominence
 
 NARROW = 2.0
@@ -13,8 +20,15 @@ ZERO_CENTRED = 0.5
 """Q below which a Lorentzian at the lowest frequency is as one that is centred on zero."""
 
 
-def places(model, u):
-    """Return centroid frequency and FWHM of each peak, Hz, shape (slots, lanes) each.
+class Places(NamedTuple):
+    """Where the peaks of a model are, Hz, shape (slots, lanes); NaN for components that are nowhere."""
+
+    frequency: Float[np.ndarray, "slots lanes"]
+    fwhm: Float[np.ndarray, "slots lanes"]
+
+
+def places(model: Model, u: Float[AnyArray, "P lanes"]) -> Places:
+    """Return centroid frequency and FWHM of each peak.
 
     Parameters
     ----------
@@ -22,11 +36,6 @@ def places(model, u):
         With any number of peaks.
     u : array, shape (P, lanes)
         Fitted variables.
-
-    Returns
-    -------
-    frequency, fwhm : array, shape (slots, lanes)
-        NaN for components that have none.
     """
     values = model.to_values(np.asarray(u, float))
     frequency, fwhm = np.full((2, len(model.slots), values.shape[1]), np.nan)
@@ -34,10 +43,14 @@ def places(model, u):
         place = slot.declared.place(values[list(index)])
         if place is not None:
             frequency[s], fwhm[s] = place
-    return frequency, fwhm
+    return Places(frequency, fwhm)
 
 
-def bin_widths(frequency, grid, widths):
+def bin_widths(
+    frequency: Float[np.ndarray, "slots lanes"],
+    grid: Float[np.ndarray, "bins lanes"],
+    widths: Float[np.ndarray, "bins lanes"],
+) -> Float[np.ndarray, "slots lanes"]:
     """Return the widths of the bins in which frequencies are, shape (slots, lanes).
 
     Parameters
@@ -57,13 +70,20 @@ def bin_widths(frequency, grid, widths):
     return out
 
 
-def of_spectra(spectra, widths):
+def of_spectra(
+    spectra: Spectra, widths: Float[np.ndarray, "bins lanes"]
+) -> tuple[Float[np.ndarray, "bins lanes"], Float[np.ndarray, "bins lanes"]]:
     """Return middles and widths of the bins, shape (bins, lanes), NaN in the padding."""
     used = np.broadcast_to(spectra.weight > 0, spectra.power.shape)
-    return tuple(np.where(used, array, np.nan) for array in (spectra.frequency, widths))
+    return np.where(used, spectra.frequency, np.nan), np.where(used, widths, np.nan)
 
 
-def prominences(model, u, grid, widths):
+def prominences(
+    model: Model,
+    u: Float[AnyArray, "P lanes"],
+    grid: Float[np.ndarray, "bins lanes"],
+    widths: Float[np.ndarray, "bins lanes"],
+) -> Float[np.ndarray, "slots lanes"]:
     """Return `pipeline.prominence.prominence` of each peak, shape (slots, lanes); NaN for what is none."""
     frequency, fwhm = places(model, u)
     values = model.to_values(np.asarray(u, float))
@@ -75,7 +95,13 @@ def prominences(model, u, grid, widths):
     return prominence(variance, frequency, fwhm, bin_widths(frequency, grid, widths))
 
 
-def unresolved(model, active, u, grid, widths):
+def unresolved(
+    model: Model,
+    active: Bool[np.ndarray, "slots lanes"],
+    u: Float[AnyArray, "P lanes"],
+    grid: Float[np.ndarray, "bins lanes"],
+    widths: Float[np.ndarray, "bins lanes"],
+) -> Bool[np.ndarray, "slots lanes"]:
     """Return which narrow peaks are narrower than the bin that they are in, shape (slots, lanes).
 
     Parameters
@@ -91,7 +117,9 @@ def unresolved(model, active, u, grid, widths):
         return active & narrow & (fwhm < bin_widths(frequency, grid, widths))
 
 
-def quality_errors(model, fit, covariance):
+def quality_errors(
+    model: Model, fit: Fit, covariance: Float[np.ndarray, "P P lanes"]
+) -> tuple[Float[np.ndarray, "slots lanes"], Float[np.ndarray, "slots lanes"]]:
     """Return the quality factor of each Lorentzian and its lower error, shape (slots, lanes) each.
 
     Parameters
@@ -121,7 +149,13 @@ def quality_errors(model, fit, covariance):
     return q, error
 
 
-def near(model, active, u, lower, upper):
+def near(
+    model: Model,
+    active: Bool[np.ndarray, "slots lanes"],
+    u: Float[np.ndarray, "P lanes"],
+    lower: Float[np.ndarray, "P lanes"],
+    upper: Float[np.ndarray, "P lanes"],
+) -> tuple[Float[np.ndarray, "P lanes"], Float[np.ndarray, "P lanes"]]:
     """Return bounds within which components keep their places: shape (P, lanes) each.
 
     The centroid of a peak stays within a quarter of its FWHM, its width and other scales within a factor of
@@ -156,7 +190,14 @@ def near(model, active, u, lower, upper):
     return lower, np.maximum(upper, lower)
 
 
-def between(model, slot, low, high, lower, upper):
+def between(
+    model: Model,
+    slot: SupportsIndex,
+    low: Float[np.ndarray, " lanes"],
+    high: Float[np.ndarray, " lanes"],
+    lower: Float[np.ndarray, "P lanes"],
+    upper: Float[np.ndarray, "P lanes"],
+) -> tuple[Float[np.ndarray, "P lanes"], Float[np.ndarray, "P lanes"]]:
     """Return bounds within which a peak has its centroid between two frequencies, shape (P, lanes) each.
 
     Parameters
@@ -184,7 +225,7 @@ def between(model, slot, low, high, lower, upper):
     return lower, upper
 
 
-def width_rows(model) -> dict[int, int]:
+def width_rows(model: Model) -> dict[int, int]:
     """Return the slots whose width is a parameter, and its row of u."""
     return {
         s: model.rows_of(s)[slot.declared.width]
@@ -193,11 +234,12 @@ def width_rows(model) -> dict[int, int]:
     }
 
 
-def limits_of_data(model, fit):
-    """Return which parameters are at a bound that says nothing against the fit, shape (P, lanes).
+def limits_of_data(model: Model, fit: Fit) -> Bool[np.ndarray, "P lanes"]:
+    """Return which parameters are at a bound that says nothing against the fit.
 
-    Of bounds that nobody has set: the least width of a narrow peak, which is not resolved then; the lowest
-    frequency of a broad one, which is as one centred on zero; no level of noise, where it has been subtracted.
+    Such bounds follow from the data, nobody has set them: the least width of a narrow peak, which is then not
+    resolved; the lowest frequency of a broad peak, which is like one centred on zero; and a noise level of zero,
+    where the noise has been subtracted.
 
     Parameters
     ----------

@@ -365,11 +365,11 @@ def checksum_fails(hdus: Iterable[Hdu]) -> bool:
 
 def _checksum_fails(hdu: FitsHdu) -> bool:
     """Return whether the header has a sum of the data, or of the HDU, that does not match."""
-    said, place = hdu.header.get("DATASUM"), hdu.extent
-    if said is None and "CHECKSUM" not in hdu.header:
+    datasum, place = hdu.header.get("DATASUM"), hdu.extent
+    if datasum is None and "CHECKSUM" not in hdu.header:
         return False
     data = layout.checksum(hdu.content, place.data, place.end)
-    if said is not None and str(said).strip() != str(data):
+    if datasum is not None and str(datasum).strip() != str(data):
         return True
     if "CHECKSUM" not in hdu.header:
         return False

@@ -150,8 +150,8 @@ def _size(cards: dict[str, bytes], index: int) -> int:
         text = cards[key].split(b"/")[0].strip() if key in cards else b""
         value = int(text) if _WHOLE.fullmatch(text) else None if key in cards else default
         if value is None or value < least or (most is not None and value > most):
-            said = f"is {text.decode('ascii', 'replace')!r}" if key in cards else "is missing"
-            raise _damaged(f"{_place(cards, index)}: keyword {key} {said}")
+            found = f"is {text.decode('ascii', 'replace')!r}" if key in cards else "is missing"
+            raise _damaged(f"{_place(cards, index)}: keyword {key} {found}")
         return value
 
     if whole("BITPIX", -64, 64) not in _SIZES:
@@ -223,8 +223,8 @@ def cells(header: Mapping[str, Any], index: int) -> Cells:
         form = header.get(f"TFORM{i + 1}")
         match = _TFORM.match(str(form))
         if not match:
-            said = "is missing" if form is None else f"is {form!r}"
-            reason = f"keyword TFORM{i + 1} {said}: fetch the file again"
+            found = "is missing" if form is None else f"is {form!r}"
+            reason = f"keyword TFORM{i + 1} {found}: fetch the file again"
             raise Rejected(Status.UNREADABLE, reason)
         repeat, code = int(match[1] or 1), match[2]
         if i == index:

@@ -105,9 +105,9 @@ class MappedHdu(Hdu):
 
     def unit(self, name: str) -> str:
         """Return the unit of a column: that of the configuration, else its own."""
-        said = {NAMES[key]: unit for key, unit in self.table.units.items()}
-        if name in said or name not in self.own:
-            return said.get(name, "")
+        units = {NAMES[key]: unit for key, unit in self.table.units.items()}
+        if name in units or name not in self.own:
+            return units.get(name, "")
         return self.inside.unit(self.own[name])
 
     def name_in_file(self, name: str) -> str:
@@ -153,8 +153,12 @@ class MappedHdu(Hdu):
         if name not in _MEASURED:
             return values
         found = dict(getattr(self.inside, "found", {}).get(column, {}))
-        said = [float(value) for value in self.table.missing if not isinstance(value, str)]
-        named = np.isin(values, np.asarray(said, dtype=values.dtype)) if said else np.zeros(1, bool)
+        missing = [float(value) for value in self.table.missing if not isinstance(value, str)]
+        named = (
+            np.isin(values, np.asarray(missing, dtype=values.dtype))
+            if missing
+            else np.zeros(1, bool)
+        )
         if named.any():
             values = np.where(named, np.nan, values)
             found["a number of ingest.tables.missing"] = int(named.sum())
@@ -180,11 +184,11 @@ def entry_for(file: str, tables: Sequence[TableOptions]) -> TableOptions | None:
         if match:
             filled = {"stem": file.rpartition("/")[2].partition(".")[0]}
             filled |= {str(i): text for i, text in enumerate(match.groups(), 1)}
-            said = {
+            keywords = {
                 key: _fill(value, filled) if isinstance(value, str) else value
                 for key, value in table.keywords.items()
             }
-            return table.model_copy(update={"keywords": said})
+            return table.model_copy(update={"keywords": keywords})
     return None
 
 
@@ -279,12 +283,12 @@ def _selected(hdu: MappedHdu, part: str, good_times: list[Hdu]) -> list[Hdu]:
     if keep is not None:
         hdu = hdu.of_rows(keep)
     if part:
-        said = {
+        keywords = {
             key: value.replace("{object}", part) if isinstance(value, str) else value
             for key, value in {"OBJECT": part, **table.keywords}.items()
         }
         place = selection.position_keywords(hdu.inside, hdu.roles)
-        hdu = replace(hdu, header={**hdu.header, **said, **place})
+        hdu = replace(hdu, header={**hdu.header, **keywords, **place})
     if table.times and table.kind == "events":
         return [hdu, _cut_good_time(hdu, good_times)]
     return [hdu, *good_times]

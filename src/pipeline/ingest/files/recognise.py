@@ -142,8 +142,8 @@ def _is_kind(hdu: Hdu, kind: _OtherTable) -> bool:
     """Return whether a table is of a kind of `_SET_ASIDE`."""
     if not hdu.columns:
         return False
-    said = [hdu.name, str(hdu.header.get("HDUCLAS1", "")), str(hdu.header.get("HDUCLAS2", ""))]
-    names = {part for text in said for part in re.split(r"[^A-Z0-9_]+", text.upper())}
+    texts = [hdu.name, str(hdu.header.get("HDUCLAS1", "")), str(hdu.header.get("HDUCLAS2", ""))]
+    names = {part for text in texts for part in re.split(r"[^A-Z0-9_]+", text.upper())}
     parts = names | {part for name in names for part in name.split("_")}
     return bool(parts & set(kind.words)) or any(
         columns <= set(hdu.columns) for columns in kind.columns
@@ -198,8 +198,10 @@ def _by_columns(hdu: Hdu) -> str:
 
 def time_column(columns: Collection[str]) -> str:
     """Return the column of times, empty if there is none."""
-    found = (name for name, other in TIME_COLUMNS.items() if {name, other} <= {*columns})
-    return next(found, "")
+    for column in TIME_COLUMNS:
+        if column.name in columns and (not column.beside or column.beside in columns):
+            return column.name
+    return ""
 
 
 def rate_columns(columns: Collection[str]) -> list[str]:

@@ -48,19 +48,19 @@ class SpectrumHeader:
     Attributes
     ----------
     norm : str
-        ``leahy``, ``frac`` or ``abs``; empty where nothing is said.
+        ``leahy``, ``frac`` or ``abs``; empty if unknown.
     unknown : str
         A normalisation in the header that is not one of these.
     factor : float
         Factor that turns its powers into those per Hz.
     noise : float
-        Noise level, in the unit of the powers; NaN where nothing is said.
+        Noise level, in the unit of the powers; NaN if unknown.
     subtracted : bool or None
-        Whether it was subtracted; None where nothing is said.
+        Whether it was subtracted; None if unknown.
     rate : float
-        Mean count rate of counts, 1/s; NaN where nothing is said.
+        Mean count rate of counts, 1/s; NaN if unknown.
     m : float
-        Periodograms that were averaged; NaN where nothing is said.
+        Periodograms that were averaged; NaN if unknown.
     """
 
     norm: str = ""

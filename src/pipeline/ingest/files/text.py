@@ -195,8 +195,8 @@ class TextTable:
 
     def _number_in(self, cell: str, column: str, unread: list[str]) -> float:
         """Return the number in a cell, NaN if it has none. An unknown word is added to `unread`."""
-        said = cell.strip().lower() in self._missing
-        number = np.nan if said else undefined.number_of(cell)
+        is_missing = cell.strip().lower() in self._missing
+        number = np.nan if is_missing else undefined.number_of(cell)
         if number is None or (self._table.kind == "spectrum" and not cell and not self._delimiter):
             unread.append(cell)
             number = np.nan

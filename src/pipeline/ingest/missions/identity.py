@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.ingest.keyword import number
-from pipeline.ingest.missions import registry
 
 _NOTHING = frozenset({"", "none", "unknown", "n/a", "na", "null", "undefined"})
 _POSITIONS = (
@@ -81,11 +80,6 @@ def _position(header: Mapping[str, Any], primary: Mapping[str, Any]) -> tuple[fl
             if 0 <= ra < 360 and -90 <= dec <= 90:
                 return ra, dec
     return math.nan, math.nan
-
-
-def is_known(mission: str) -> bool:
-    """Return whether the dialect of a mission, in lower case, is known."""
-    return mission.partition(" ")[0] in registry.NAMES
 
 
 def stem(file: str) -> str:

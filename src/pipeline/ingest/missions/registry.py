@@ -1,4 +1,4 @@
-"""Missions and their instruments, a line each: what files do not say.
+"""Missions and their instruments, a line each: what files do not say. A new mission is a line here.
 
 `stingray.mission_support` is the field's table (xselect.mdb and a few conversions). Every worker would take
 seconds to import it, so the needed part of it is copied here, and a test compares both. The other lines are
@@ -91,9 +91,6 @@ MISSIONS = (
 detector anomaly, no data, thruster firing. Of TESS: attitude tweak, safe mode, coarse point, Earth
 point, desaturation, manual exclude."""
 
-NAMES = frozenset(mission.name for mission in MISSIONS)
-"""First words of the TELESCOP keywords that are known."""
-
 
 @dataclass(frozen=True)
 class LightCurveDialect:
@@ -139,9 +136,53 @@ DIALECTS = (
 )
 """Of these columns the first that a table has is read, if it has neither RATE nor COUNTS."""
 
-TIME_COLUMNS = {"TIME": "TIME", "TMID_BJD": "IFL1", "T": "FCOR"}
-"""Columns with the times, each with a column that its table must also have. The first match is used. TIME is the
-usual name; the others are those of CDIPS and of K2SFF."""
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """A column with the times.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    beside : str
+        A column that its table must also have; empty: none.
+    zero : float or None
+        Julian date from which it counts days at the solar-system barycentre, if unit and keywords do not
+        say it; None: it counts as unit and keywords say.
+    source : str
+        Programs or missions that write it.
+    """
+
+    name: str
+    beside: str = ""
+    zero: float | None = None
+    source: str = ""
+
+
+TIME_COLUMNS = (
+    TimeColumn("TIME", source="OGIP"),
+    TimeColumn("TMID_BJD", "IFL1", 0.0, source="CDIPS"),
+    TimeColumn("T", "FCOR", 2454833.0, source="K2SFF"),
+)
+"""The first of these columns that a table has is used."""
+
+ENERGY_COLUMNS = ("ENERGY", "ISGRI_ENERGY")
+"""Columns with the energies of events, the best first: everybody's and INTEGRAL's."""
+
+DETECTOR_COLUMNS = (
+    *("CCDNR", "CCD_ID", "CCDID", "CCD_NO", "TM_NR", "TMNR", "DET_ID", "DETID", "DETNUM", "DETNO"),
+    *("PCUID", "PCU", "QUADID", "QUADRANT", "MODULEID", "MPU", "CHIPID", "CHIP_ID", "TIMEDETID"),
+    *("DU_ID", "DUID", "TELID", "TEL_ID", "XISID", "LAXPC_NO"),
+)
+"""Columns, and keywords of good time intervals, with the number of a detector. Columns of other names are found
+by their values."""
+
+
+def is_known(name: str) -> bool:
+    """Return whether a mission, by TELESCOP in lower case, has a line."""
+    first_word = name.partition(" ")[0]
+    return any(line.name == first_word for line in MISSIONS)
 
 
 def mission_of(name: str, instrument: str = "") -> Mission | None:

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.ingest.hdu import Hdu
 from pipeline.ingest.missions import band, calibration, rxte
 from pipeline.ingest.missions.calibration import ToEnergy
+from pipeline.ingest.missions.registry import ENERGY_COLUMNS
 from pipeline.ingest.read.opened import Opened
 from pipeline.ingest.read.responses import bounds_in, bounds_of
 from pipeline.ingest.read.times import Times
@@ -49,7 +50,7 @@ def energies_of(opened: Opened, times: Times) -> Energies:
     hdu = opened.hdu
     if hdu.name.strip().upper() == rxte.EVENTS:
         return _of_rxte(hdu, opened.who.instrument, times)
-    for name in ("ENERGY", "ISGRI_ENERGY"):
+    for name in ENERGY_COLUMNS:
         if name in hdu.columns and (unit := band.kev(hdu.unit(name))):
             energy = hdu.read(name).ravel() * unit
             if np.isfinite(energy).any():

@@ -126,8 +126,8 @@ def _estimate(power: np.ndarray, error: np.ndarray, width: np.ndarray) -> NoiseL
             level, n = refined.level, refined.n
             if not _errors_follow(level, power, error, width):
                 return None
-    told = exact or pairs is not None
-    level_err = _standard_error(level, power, n) * (_EXACT if told else 1.0)
+    precise = exact or pairs is not None
+    level_err = _standard_error(level, power, n) * (_EXACT if precise else 1.0)
     if exact:
         n = own
     elif pairs is not None:
@@ -182,8 +182,8 @@ def _of_pairs(power: np.ndarray, error: np.ndarray) -> _Pairs | None:
     Two bins of the same n have errors in the ratio of their powers with the noise, and this gives the level.
     """
     fall = error[:-1] - error[1:]
-    told = np.abs(fall) > _TOLD * error[1:]
-    levels = ((power[1:] * error[:-1] - power[:-1] * error[1:])[told]) / -fall[told]
+    differ = np.abs(fall) > _TOLD * error[1:]
+    levels = ((power[1:] * error[:-1] - power[:-1] * error[1:])[differ]) / -fall[differ]
     positive = levels > max(0.0, -power.min() / 2)
     order = np.argsort(levels[positive])
     levels = levels[positive][order]
@@ -196,7 +196,7 @@ def _of_pairs(power: np.ndarray, error: np.ndarray) -> _Pairs | None:
         return None
     level = float(np.median(levels[best : best + count]))
     agreeing = np.abs(levels / level - 1) < _AGREEING
-    return _Pairs(level, np.flatnonzero(told)[positive][order][agreeing])
+    return _Pairs(level, np.flatnonzero(differ)[positive][order][agreeing])
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:

@@ -311,10 +311,10 @@ def _stated(
         return _Level(float(np.average(raw.noise, weights=width)), header.subtracted)
     if math.isfinite(header.noise):
         return _Level(header.noise, header.subtracted)
-    said = options.spectrum_noise
-    if isinstance(said, float) and norm == (options.spectrum_norm or "leahy"):
+    level = options.spectrum_noise
+    if isinstance(level, float) and norm == (options.spectrum_norm or "leahy"):
         assumed = header.subtracted is None and not has_frequencies
-        return _Level(said, True if assumed else header.subtracted)
+        return _Level(level, True if assumed else header.subtracted)
     return _Level(math.nan, header.subtracted)
 
 

@@ -161,11 +161,11 @@ def _of_words(name: str, values: np.ndarray, good: Sequence[Value]) -> Quality |
     found = set(np.unique(words).tolist())
     if found & (_GOOD_WORDS - {""}):
         return Quality(~np.isin(words, list(_GOOD_WORDS)))
-    said = found - {""}
-    if said <= _TRUE | _FALSE:
+    answers = found - {""}
+    if answers <= _TRUE | _FALSE:
         empty = words == ""
-        return _of_booleans(name, np.isin(words, list(_TRUE)), empty & bool(said))
-    if said <= _BAD_WORDS:
+        return _of_booleans(name, np.isin(words, list(_TRUE)), empty & bool(answers))
+    if answers <= _BAD_WORDS:
         return Quality(np.isin(words, list(_BAD_WORDS)))
     numbers = _as_numbers(words)
     return None if numbers is None else _of_numbers(name, numbers, 0)

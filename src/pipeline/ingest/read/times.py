@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.ingest.files import undefined
 from pipeline.ingest.files.recognise import time_column
 from pipeline.ingest.hdu import Hdu
-from pipeline.ingest.missions import identity
+from pipeline.ingest.missions import registry
 from pipeline.ingest.missions.band import Band
 from pipeline.ingest.read.observation import Observation
 from pipeline.ingest.read.opened import Opened
@@ -147,7 +147,7 @@ def timed(
         flags |= Flag.NO_MJDREF
     if not clock.barycentred:
         flags |= Flag.NOT_BARYCENTRED
-    if not identity.is_known(opened.who.mission):
+    if not registry.is_known(opened.who.mission):
         flags |= Flag.UNKNOWN_MISSION
     if keywords.live_fraction < _DEAD and not keywords.dead_time_applied:
         flags |= Flag.DEAD_TIME

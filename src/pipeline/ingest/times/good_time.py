@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.ingest import keyword
 from pipeline.ingest.hdu import Hdu
+from pipeline.ingest.missions.registry import DETECTOR_COLUMNS
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times import gti
 from pipeline.ingest.times.clock import Clock
@@ -15,14 +16,6 @@ from pipeline.ingest.times.keywords import TimeKeywords
 from pipeline.ingest.times.reference import Days, clock_of, of_pairs
 from pipeline.status import Flag, Status
 from pipeline.times import DAY
-
-DETECTORS = (
-    *("CCDNR", "CCD_ID", "CCDID", "CCD_NO", "TM_NR", "TMNR", "DET_ID", "DETID", "DETNUM", "DETNO"),
-    *("PCUID", "PCU", "QUADID", "QUADRANT", "MODULEID", "MPU", "CHIPID", "CHIP_ID", "TIMEDETID"),
-    *("DU_ID", "DUID", "TELID", "TEL_ID", "XISID", "LAXPC_NO"),
-)
-"""Columns, and keywords of good time intervals, with the number of a detector. Columns of other names are found
-by their values."""
 
 EDGES = (
     *(("START", "STOP"), ("TSTART", "TSTOP"), ("START", "END"), ("START_TIME", "STOP_TIME")),
@@ -383,7 +376,7 @@ def _of_detectors(tables: list[Hdu], data: Hdu) -> _Chosen:
     by_name = [gti.detector(hdu.name) for hdu in tables]
     by_key = [_first_number(hdu.header) for hdu in tables]
     for name in _integer_columns(data):
-        known = name in DETECTORS
+        known = name in DETECTOR_COLUMNS
         numbers = [keyword.whole(hdu.header.get(name)) for hdu in tables]
         if None in numbers:
             numbers = by_name
@@ -399,19 +392,19 @@ def _of_detectors(tables: list[Hdu], data: Hdu) -> _Chosen:
 
 
 def _first_number(header: Mapping[str, Any]) -> int | None:
-    """Return the number of a detector in a header, by one of the names of `DETECTORS`."""
-    found = (keyword.whole(header.get(key)) for key in DETECTORS)
+    """Return the number of a detector in a header, by one of the names of `DETECTOR_COLUMNS`."""
+    found = (keyword.whole(header.get(key)) for key in DETECTOR_COLUMNS)
     return next((number for number in found if number is not None), None)
 
 
 def detector_column(data: Hdu) -> str:
     """Return the column with the number of a detector, by its name; empty if there is none."""
-    return next((name for name in DETECTORS if name in data.columns), "")
+    return next((name for name in DETECTOR_COLUMNS if name in data.columns), "")
 
 
 def _integer_columns(data: Hdu) -> list[str]:
-    """Return the columns that may hold the number of a detector, those of `DETECTORS` first."""
-    known = [name for name in DETECTORS if name in data.columns]
+    """Return the columns that may hold the number of a detector, those of `DETECTOR_COLUMNS` first."""
+    known = [name for name in DETECTOR_COLUMNS if name in data.columns]
     forms = {name: str(data.header.get(f"TFORM{i}", "")) for i, name in enumerate(data.columns, 1)}
     others = [
         n for n, f in forms.items() if n not in known and f.strip().lstrip("1") in {"B", "I", "J"}

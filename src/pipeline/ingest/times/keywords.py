@@ -136,34 +136,34 @@ class TimeKeywords:
         own_epoch = _epoch(header)
         epoch = own_epoch if own_epoch is not None else _epoch(primary)
         dated = header if own_epoch is not None or epoch is None else primary
-        said = {k: primary[k] for k in _INHERITED if k in primary}
-        said |= {k: header[k] for k in _INHERITED if k in header}
+        merged = {k: primary[k] for k in _INHERITED if k in primary}
+        merged |= {k: header[k] for k in _INHERITED if k in header}
         if time_units.scale(header.get(f"TCTYP{column}", "")) in time_units.SCALES:
-            said["TIMESYS"] = header[f"TCTYP{column}"]
+            merged["TIMESYS"] = header[f"TCTYP{column}"]
         if f"TRPOS{column}" in header:
-            said["TREFPOS"] = header[f"TRPOS{column}"]
-            said.pop("TIMEREF", None)
-        unit_text = str(said.get("TIMEUNIT", "")).strip()
-        position, live = number(said, "TIMEPIXR"), number(said, "DEADC")
+            merged["TREFPOS"] = header[f"TRPOS{column}"]
+            merged.pop("TIMEREF", None)
+        unit_text = str(merged.get("TIMEUNIT", "")).strip()
+        position, live = number(merged, "TIMEPIXR"), number(merged, "DEADC")
         return cls(
             epoch=epoch,
             names_epoch=any(key in dated for key in _EPOCH),
-            scale=time_units.scale(said.get("TIMESYS", "")),
+            scale=time_units.scale(merged.get("TIMESYS", "")),
             unit_text="" if unit_text.upper() in _NO_UNIT else unit_text,
             unit=_seconds_in(unit_text),
             has_timeunit=bool(unit_text),
             zero=Parts.of(header, "TIMEZERO", "TIMEZER"),
             has_timezero="TIMEZERO" in header,
             correction=number(header, "TIMEOFFS"),
-            tstart=Parts.of(said, "TSTART", "TSTART"),
-            tstop=Parts.of(said, "TSTOP", "TSTOP"),
-            timedel=number(said, "TIMEDEL"),
+            tstart=Parts.of(merged, "TSTART", "TSTART"),
+            tstop=Parts.of(merged, "TSTOP", "TSTOP"),
+            timedel=number(merged, "TIMEDEL"),
             position=position if position is not None and 0 <= position <= 1 else None,
-            barycentred="BJDREFI" in dated or _is_at_barycentre(said),
+            barycentred="BJDREFI" in dated or _is_at_barycentre(merged),
             xronos_content="XRONOS" in str(header.get("CONTENT", "")).upper(),
             xronos_creator="XRONOS" in str(header.get("CREATOR", "")).upper(),
             live_fraction=live if live is not None and 0 < live <= 1 else math.nan,
-            dead_time_applied=is_true(said.get("DEADAPP")),
+            dead_time_applied=is_true(merged.get("DEADAPP")),
         )
 
     @property
@@ -226,8 +226,8 @@ def _in_seconds(value: float | None, unit: float) -> float | None:
 
 def _is_at_barycentre(header: Mapping[str, Any]) -> bool:
     """Return whether TIMEREF, or TREFPOS of FITS 4.0, says that times are at the barycentre."""
-    said = (str(header.get(key, "")).upper().replace(" ", "") for key in ("TIMEREF", "TREFPOS"))
-    return any(text.startswith(("SOLARSYSTEM", "BARYCENT", "SSB")) for text in said)
+    texts = (str(header.get(key, "")).upper().replace(" ", "") for key in ("TIMEREF", "TREFPOS"))
+    return any(text.startswith(("SOLARSYSTEM", "BARYCENT", "SSB")) for text in texts)
 
 
 def _epoch(header: Mapping[str, Any]) -> Epoch | None:

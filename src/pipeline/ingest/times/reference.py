@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.ingest.missions.registry import TIME_COLUMNS
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times import time_units
 from pipeline.ingest.times.clock import Clock, ahead_of
@@ -24,9 +25,7 @@ _JULIAN = (-2400001, -1)
 """Days of epochs of Julian dates, and of Julian dates less 2,400,000."""
 
 _TJD_ZERO_MJD = 40000
-_DATES = {"TMID_BJD": 0.0, "T": 2454833.0}
-"""Columns that hold barycentric Julian dates less a number: CDIPS's and K2SFF's."""
-
+_DATES = {column.name: column.zero for column in TIME_COLUMNS}
 _SCALES = {"UTC": "utc", "MJD": "utc", "TAI": "tai", "GPS": "tai"}
 _GPS_BEHIND_TAI = 19.0
 _FIRST_LEAP_SECOND = 41317

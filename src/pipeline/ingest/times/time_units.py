@@ -299,10 +299,10 @@ def _of_astropy(text: str) -> float | None:
 
 def _words(text: str) -> TimeUnit | None:
     """Read a unit or a format among words, some of which name a scale: d (TDB), MJD_TT, MJD days."""
-    found, said = [], ""
+    found, named = [], ""
     for word in re.findall(r"[A-Za-z]+", text):
         if word.upper() in _SCALES:
-            said = scale(word)
+            named = scale(word)
         elif word.lower() in _FORMATS:
             found.append(_FORMATS[word.lower()])
         elif (unit := _plain(word)) is not None:
@@ -315,4 +315,4 @@ def _words(text: str) -> TimeUnit | None:
     if len(dated) > 1:
         return None
     one = dated[0] if dated else found[0]
-    return TimeUnit(one.seconds, one.epoch, said or one.scale, one.barycentred, one.civil)
+    return TimeUnit(one.seconds, one.epoch, named or one.scale, one.barycentred, one.civil)

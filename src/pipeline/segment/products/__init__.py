@@ -6,7 +6,10 @@ from pipeline.segment.products.base import Product
 from pipeline.segment.products.power_colors import PowerColors
 from pipeline.segment.products.power_spectra import PowerSpectra
 
-PRODUCTS: tuple[Product, ...] = (PowerSpectra(), PowerColors())
+PRODUCTS: tuple[Product, ...] = (
+    PowerSpectra(),
+    PowerColors(),
+)
 """Every product. The first one is always made: the fit works on it, and it has a row for every source."""
 
 

@@ -7,7 +7,7 @@ from pipeline.config.segment import SegmentOptions
 from pipeline.segment.observation import Observations
 from pipeline.segment.products.power_spectra.coarsen import averaged, coarsen
 from pipeline.segment.products.power_spectra.rows import product_rows
-from pipeline.segment.rebin import Spectrum
+from pipeline.segment.spectrum.rebin import Spectrum
 from pipeline.status import Flag
 
 N, DF = 50_000, 1e-3

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import gammaincc, gammainccinv, ndtr
 
 SIGNIFICANT = 3.0
-"""A variance is measured where noise alone reaches it less often than by so many Gaussian errors."""
+"""A variance is measured where noise alone reaches it as rarely as a Gaussian variate exceeds this number of errors."""
 
 ONE_SIGMA = float(ndtr(-1.0))
 """Probability on each side of a 68.3 % interval."""

@@ -55,7 +55,7 @@ NO_HUE = Hue()
 
 
 def color(top: Band | None, bottom: Band | None) -> Color:
-    """Return the ratio of the variances in two bands, of which each may not be covered."""
+    """Return the ratio of the variances in two bands; None stands for a band that is not covered."""
     if top is None or bottom is None or not (top.is_measured or bottom.is_measured):
         return UNKNOWN
     ratios = np.exp(_logarithms(top, bottom))

@@ -1,24 +1,24 @@
-"""A limit to the frequency bins of a power spectrum, for a fit takes time in proportion to them."""
+"""A limit to the frequency bins of a power spectrum, because the time of a fit is proportional to their number."""
 
 from bisect import bisect_right
 
 import numpy as np
 from scipy.special import fdtrc, ndtr
 
-from pipeline.segment.rebin import Spectrum
+from pipeline.segment.spectrum.rebin import Spectrum
 
 GROUPS, OUTLIERS = 3 / 4, 1 / 16
-"""Parts of the bins allowed: groups of neighbours at most, and outliers, which take up to four more bins each."""
+"""Parts of the allowed bins: most groups of neighbours, and most outliers, each of which takes up to four more bins."""
 ALPHA = 1e-3
-"""Outliers that chance would keep apart in a spectrum."""
+"""Expected number of outliers in a spectrum by chance."""
 LEAST = 4
-"""Neighbours in a group in which an outlier is looked for."""
+"""Fewest neighbours in a group in which an outlier is looked for."""
 HOLE = 0.1
-"""Part of the width of a bin by which the next may begin later without a hole between them."""
+"""Largest distance between two bins, in widths of a bin, that is not a hole between them."""
 
 
 def coarsen(spectrum: Spectrum, most: int) -> Spectrum:
-    """Average neighbours, more of them at higher frequencies, until at most so many bins are left.
+    """Average neighbours, more of them at higher frequencies, until at most `most` bins are left.
 
     A bin that stands out of its group, as a coherent oscillation does, is kept apart with the bins on
     its two sides: averaged with hundreds of others it would be lost.
@@ -46,7 +46,7 @@ def coarsen(spectrum: Spectrum, most: int) -> Spectrum:
     return averaged(spectrum, first)
 
 
-def averaged(spectrum: Spectrum, first) -> Spectrum:
+def averaged(spectrum: Spectrum, first: np.ndarray) -> Spectrum:
     """Average the bins of a spectrum in groups.
 
     Parameters
@@ -73,7 +73,7 @@ def averaged(spectrum: Spectrum, first) -> Spectrum:
     )
 
 
-def _groups(spectrum, most):
+def _groups(spectrum: Spectrum, most: int) -> np.ndarray:
     """Return the first bin of each group, with the narrowest groups that give at most `most` of them."""
     hole = spectrum.frequency_lo[1:] - spectrum.frequency_hi[:-1]
     width = spectrum.frequency_hi - spectrum.frequency_lo
@@ -83,7 +83,7 @@ def _groups(spectrum, most):
     lo, hi = spectrum.frequency_lo.tolist(), spectrum.frequency_hi.tolist()
     centre = spectrum.frequency.tolist()
 
-    def cut(fraction):
+    def cut(fraction: float) -> np.ndarray:
         first: list[int] = []
         position = 0
         while position < len(lo) and len(first) <= most:
@@ -101,7 +101,7 @@ def _groups(spectrum, most):
     return cut(wide)
 
 
-def _outliers(spectrum, first):
+def _outliers(spectrum: Spectrum, first: np.ndarray) -> np.ndarray:
     """Return the bins that stand out of their group, the least probable first."""
     power, count = spectrum.power, np.diff(np.append(first, len(spectrum.power)))
     group = np.repeat(np.arange(len(first)), count)

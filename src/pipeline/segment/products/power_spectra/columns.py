@@ -9,9 +9,9 @@ from pipeline.refusal import Refusal
 from pipeline.segment.members import Member
 from pipeline.segment.observation import Header
 from pipeline.segment.products.described import identity, of_members
-from pipeline.segment.pulses import NOT_SEARCHED, Pulses
-from pipeline.segment.rebin import Spectrum
-from pipeline.segment.variability import EXCESS_UNKNOWN, RMS_UNKNOWN, Excess, Rms
+from pipeline.segment.pulsations.pulses import NOT_SEARCHED, Pulses
+from pipeline.segment.spectrum.rebin import Spectrum
+from pipeline.segment.spectrum.variability import EXCESS_UNKNOWN, RMS_UNKNOWN, Excess, Rms
 from pipeline.status import Flag, Status
 
 
@@ -19,7 +19,7 @@ from pipeline.status import Flag, Status
 class Timing:
     """What is known of an average of events or light curves, and not of a power spectrum that comes ready-made.
 
-    The fields are columns of SPECTRA, but for `excess` and `pulses`, which are several.
+    Each field is a column of SPECTRA, except `excess` and `pulses`, which are several columns.
     """
 
     dt: float

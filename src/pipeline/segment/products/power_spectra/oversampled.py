@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.segment.observation import Header
 
 ALLOWED = 1.2
-"""A spectrum may claim so many times the independent powers that its light curve has."""
+"""Largest ratio of the independent powers that a spectrum claims to those that its light curve has."""
 
 INTERVALS = ("gti_start", "gti_stop")
 POWERS = ("frequency_lo", "frequency_hi", "n", "power_err")
@@ -20,7 +20,7 @@ ReadArrays = Callable[[int, Sequence[str]], Mapping[str, np.ndarray]]
 
 
 def claimed(frequency_lo: np.ndarray, frequency_hi: np.ndarray, n: np.ndarray) -> float:
-    """Return how long a light curve with so many independent powers is, s.
+    """Return how long a light curve with these independent powers is, s.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ import numpy as np
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
 from pipeline.segment.products.power_spectra import coarsen
-from pipeline.segment.rebin import Spectrum
+from pipeline.segment.spectrum.rebin import Spectrum
 from pipeline.status import Flag, Status
 
 

@@ -6,13 +6,13 @@ import numpy as np
 
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
-from pipeline.segment import variability
 from pipeline.segment.members import Member
 from pipeline.segment.observation import Observation, Observations, all_flags
 from pipeline.segment.products.base import NO_FLAG
 from pipeline.segment.products.power_spectra import ranges
 from pipeline.segment.products.power_spectra.columns import Averaged
-from pipeline.segment.rebin import Spectrum
+from pipeline.segment.spectrum import variability
+from pipeline.segment.spectrum.rebin import Spectrum
 from pipeline.status import Flag, Status
 
 LEAST_ERROR = 1e-9

@@ -1,31 +1,24 @@
 """Averages of the periodograms of event lists and light curves."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
-from pipeline.segment import (
-    average,
-    between,
-    lengths,
-    periodogram,
-    pulses,
-    rebin,
-    taper,
-    variability,
-)
 from pipeline.segment.cuts import Cuts
+from pipeline.segment.intervals import lengths
+from pipeline.segment.intervals.series import Series
 from pipeline.segment.members import NON_STATIONARY, Gathered, Look, gather
 from pipeline.segment.observation import Observation, Observations
-from pipeline.segment.periodogram import Periodogram
 from pipeline.segment.products.base import NO_FLAG
 from pipeline.segment.products.power_spectra import ranges
 from pipeline.segment.products.power_spectra.columns import Averaged, Timing
-from pipeline.segment.pulsation import Pulsation
-from pipeline.segment.series import Series
-from pipeline.segment.taper import Treatment
+from pipeline.segment.pulsations import pulses
+from pipeline.segment.pulsations.search import Pulsation
+from pipeline.segment.spectrum import average, between, periodogram, rebin, taper, variability
+from pipeline.segment.spectrum.periodogram import Periodogram
+from pipeline.segment.spectrum.taper import Treatment
 from pipeline.status import Flag
 
 
@@ -118,50 +111,53 @@ def _pulsations(n_bin: int, treatment: Treatment, alpha: float | None) -> Look:
     return look
 
 
+@dataclass(frozen=True)
+class _Ordinates:
+    """The ordinates of an average; all arrays have shape (n_frequency,).
+
+    Attributes
+    ----------
+    frequency, weight : ndarray
+        See `pipeline.segment.spectrum.periodogram.Ordinates`.
+    worth : ndarray
+        Like segments that were averaged at each frequency.
+    inside : ndarray of bool
+        Which of them are in the configured range.
+    df : float
+        Their spacing, Hz.
+    """
+
+    frequency: np.ndarray
+    weight: np.ndarray
+    worth: np.ndarray
+    inside: np.ndarray
+    df: float
+
+
 def _combined(
     gathered: Gathered, n_bin: int, dt: float, treatment: Treatment, options: SegmentOptions
 ) -> Averaged:
     """Average the periodograms of observations, and rebin the average."""
     periodograms, m = gathered.periodograms, gathered.m
     pulsations = [part.seen for part in gathered.parts]
-    ordinates = periodogram.frequencies(n_bin, dt, treatment)
-    kept = taper.TAPERS[treatment.window]
-    df = kept.spacing / (n_bin * dt)
     norm = average.feasible_norm(options.norm, periodograms)
     combined = average.combine(periodograms, norm)
-    each = average.normalised(periodograms, norm)
-    worth = between.effective_segments(each.power, each.noise, m) * kept.ordinates
-    inside = ranges.inside(ordinates.frequency, options)
+    ordinates = _ordinates(gathered, norm, n_bin, dt, treatment, options)
+    stationary = gathered.stationarity(taper.TAPERS[treatment.window].ordinates)
     flags = gathered.flags
     flags |= Flag.FEW_SEGMENTS if m.sum() < options.min_segments else NO_FLAG
-    stationary = gathered.stationarity(kept.ordinates)
     flags |= Flag.NON_STATIONARY if stationary < NON_STATIONARY else NO_FLAG
     backgrounds = np.array([one.background_rate for one in periodograms])
-    background_rate = m @ backgrounds / m.sum() if backgrounds.any() else np.nan
     flags |= Flag.BACKGROUND if backgrounds.any() else NO_FLAG
     rms, excess = variability.RMS_UNKNOWN, variability.EXCESS_UNKNOWN
     if average.feasible_norm("frac", periodograms) == "frac":
-        squared = average.combine(periodograms, "frac")
-        rms = variability.rms(
-            squared.power[inside],
-            squared.noise,
-            worth[inside] * ordinates.weight[inside],
-            ordinates.weight[inside] * df,
-        )
+        rms = _rms(average.combine(periodograms, "frac"), ordinates)
         excess = average.combined_excess_variance(periodograms)
         flags |= rms.flag
     else:
         flags |= Flag.INSIGNIFICANT_MEAN | Flag.RMS_UNKNOWN
-    inside &= pulses.clean(ordinates.frequency, pulsations)
-    spectrum = rebin.logarithmic(
-        ordinates.frequency[inside],
-        ordinates.weight[inside],
-        combined.power[inside],
-        worth[inside],
-        df,
-        options.rebin,
-    )
-    spectrum, coarsened = ranges.limited(spectrum, options)
+    clean = pulses.clean(ordinates.frequency, pulsations)
+    spectrum, coarsened = _rebinned(combined.power, ordinates, clean, options)
     return Averaged(
         members=[part.member for part in gathered.parts],
         reason="",
@@ -181,8 +177,54 @@ def _combined(
             m=int(m.sum()),
             counts=sum(one.counts for one in periodograms),
             mean_rate=m @ [one.mean_rate for one in periodograms] / m.sum(),
-            background_rate=background_rate,
+            background_rate=m @ backgrounds / m.sum() if backgrounds.any() else np.nan,
             excess=excess,
             pulses=pulses.summary(pulsations),
         ),
     )
+
+
+def _ordinates(
+    gathered: Gathered,
+    norm: str,
+    n_bin: int,
+    dt: float,
+    treatment: Treatment,
+    options: SegmentOptions,
+) -> _Ordinates:
+    """Return the ordinates of an average, and what each is worth."""
+    kept = periodogram.frequencies(n_bin, dt, treatment)
+    window = taper.TAPERS[treatment.window]
+    each = average.normalised(gathered.periodograms, norm)
+    worth = between.effective_segments(each.power, each.noise, gathered.m)
+    return _Ordinates(
+        frequency=kept.frequency,
+        weight=kept.weight,
+        worth=worth * window.ordinates,
+        inside=ranges.inside(kept.frequency, options),
+        df=window.spacing / (n_bin * dt),
+    )
+
+
+def _rms(squared: average.Combined, ordinates: _Ordinates) -> variability.Rms:
+    """Return the fractional rms over the frequencies in the configured range."""
+    inside = ordinates.inside
+    weight = ordinates.weight[inside]
+    n = ordinates.worth[inside] * weight
+    return variability.rms(squared.power[inside], squared.noise, n, weight * ordinates.df)
+
+
+def _rebinned(
+    power: np.ndarray, ordinates: _Ordinates, clean: np.ndarray, options: SegmentOptions
+) -> tuple[rebin.Spectrum, Flag]:
+    """Return the bins of the spectrum, and a flag where they had to be made wider."""
+    kept = ordinates.inside & clean
+    spectrum = rebin.logarithmic(
+        ordinates.frequency[kept],
+        ordinates.weight[kept],
+        power[kept],
+        ordinates.worth[kept],
+        ordinates.df,
+        options.rebin,
+    )
+    return ranges.limited(spectrum, options)

@@ -1,0 +1,1 @@
+"""Good time cut into uninterrupted intervals of bins, and the length of segments in them."""

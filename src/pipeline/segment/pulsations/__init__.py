@@ -1,0 +1,1 @@
+"""Strictly periodic signals: the search, and the phases of events and bins that it uses."""

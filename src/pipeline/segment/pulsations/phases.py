@@ -1,0 +1,227 @@
+"""Phases of events at a trial frequency: the phasors of blocks of time, and whether their directions agree."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ive
+
+CHUNK = 1 << 20
+"""Events whose phases are computed at a time."""
+
+KNOWN, FEWEST_KNOWN = 4.0, 6
+"""Length of a phasor over its noise at which its phase is known; and phases that must be, to say how they agree."""
+
+_PHASE_BINS = 128
+_CONCENTRATIONS = np.geomspace(1e-2, 1e5, 141)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Good time cut at the edges of a raster of cells; all arrays have shape (n_piece,).
+
+    Attributes
+    ----------
+    start, stop : ndarray
+        s from the start of the raster.
+    counts : ndarray
+        Events in it if the rate were that of its neighbourhood.
+    """
+
+    start: np.ndarray
+    stop: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def middle(self) -> np.ndarray:
+        """Middle of each, s."""
+        return (self.start + self.stop) / 2
+
+    def phasors(self, frequency: float, cell: float, n_cell: int) -> np.ndarray:
+        """Return the phasor of each cell for events of the expected rate; see `cell_phasors`."""
+        turn = np.exp(-2j * np.pi * np.mod(frequency * self.middle, 1))
+        steady = self.counts * np.sinc(frequency * (self.stop - self.start)) * turn
+        return sum_in_cells(self.middle, steady, cell, n_cell)
+
+
+def pieces(
+    time: np.ndarray, start: np.ndarray, stop: np.ndarray, cell: float, neighbourhood: float
+) -> Pieces:
+    """Cut good time into cells, and expect in each the rate of its neighbourhood.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n_event,)
+        Arrival times, s, increasing; the raster begins at 0.
+    start, stop : ndarray, shape (n_gti,)
+        Good time intervals, sorted and disjoint, s.
+    cell, neighbourhood : float
+        s; the rate is the mean in the good time within each multiple of `neighbourhood`, apart in
+        each interval.
+    """
+    lo, hi = _cut(start, stop, neighbourhood)
+    counts = np.diff(np.searchsorted(time, np.column_stack([lo, hi])), axis=1)[:, 0]
+    rate = counts / (hi - lo)
+    begin, end = _cut(lo, hi, cell)
+    of = np.searchsorted(lo, (begin + end) / 2, side="right") - 1
+    return Pieces(begin, end, rate[of] * (end - begin))
+
+
+def _cut(start: np.ndarray, stop: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cut disjoint intervals at the multiples of a width."""
+    first, last = np.floor(start / width) + 1, np.ceil(stop / width) - 1
+    count = np.maximum(last - first + 1, 0).astype(np.int64)
+    before = np.cumsum(count) - count
+    inner = (np.repeat(first - before, count) + np.arange(count.sum())) * width
+    lo, hi = np.sort(np.concatenate([start, inner])), np.sort(np.concatenate([stop, inner]))
+    solid = hi > lo
+    return lo[solid], hi[solid]
+
+
+def sum_in_cells(time: np.ndarray, values: np.ndarray, cell: float, n_cell: int) -> np.ndarray:
+    """Sum values, real or complex, in the cells of a raster that begins at 0.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n,)
+        s.
+    values : ndarray, shape (n,)
+        What is summed.
+    cell : float
+        Width of a cell, s.
+    n_cell : int
+        Cells; what comes later is in the last.
+    """
+    index = np.minimum((time / cell).astype(np.int64), n_cell - 1)
+    total = np.bincount(index, np.real(values), n_cell)
+    return (
+        total + 1j * np.bincount(index, values.imag, n_cell) if values.dtype.kind == "c" else total
+    )
+
+
+def cell_phasors(
+    time: np.ndarray, weight: np.ndarray | None, frequency: float, cell: float, n_cell: int
+) -> np.ndarray:
+    """Return the phasor of each cell of a raster.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n_event,)
+        s from the start of the raster.
+    weight : ndarray, shape (n_event,) or None
+        Of each; None: 1.
+    frequency : float
+        Hz.
+    cell, n_cell
+        See `sum_in_cells`.
+
+    Returns
+    -------
+    ndarray of complex, shape (n_cell,)
+        Sum of weight exp(-2 pi i f t) in each, phases counted from the start of the raster.
+    """
+    total = np.zeros(n_cell, complex)
+    for lo in range(0, len(time), CHUNK):
+        part = time[lo : lo + CHUNK]
+        turn = np.exp(-2j * np.pi * np.mod(frequency * part, 1))
+        if weight is not None:
+            turn *= weight[lo : lo + CHUNK]
+        total += sum_in_cells(part, turn, cell, n_cell)
+    return total
+
+
+def folded_phasors(
+    time: np.ndarray,
+    weight: np.ndarray | None,
+    frequency: float,
+    cell: float,
+    n_cell: int,
+    harmonics: int,
+) -> np.ndarray:
+    """Return the phasors of a frequency and its multiples in each cell, from a folded profile.
+
+    Parameters
+    ----------
+    time, weight, frequency, cell, n_cell
+        As of `cell_phasors`.
+    harmonics : int
+        Multiples of the frequency, at most 32.
+
+    Returns
+    -------
+    ndarray of complex, shape (n_cell, harmonics)
+    """
+    profile = np.zeros(n_cell * _PHASE_BINS)
+    for lo in range(0, len(time), CHUNK):
+        part = time[lo : lo + CHUNK]
+        index = np.minimum((part / cell).astype(np.int64), n_cell - 1)
+        phase = (np.mod(frequency * part, 1) * _PHASE_BINS).astype(np.int64) % _PHASE_BINS
+        some = None if weight is None else weight[lo : lo + CHUNK]
+        profile += np.bincount(index * _PHASE_BINS + phase, some, profile.size)
+    k = np.arange(1, harmonics + 1)
+    total = np.fft.rfft(profile.reshape(n_cell, _PHASE_BINS), axis=1)[:, k]
+    return total * np.exp(-1j * np.pi * k / _PHASE_BINS) / np.sinc(k / _PHASE_BINS)
+
+
+def agreement(phasors: np.ndarray) -> np.ndarray:
+    """Return a bound on the probability that phasors of random directions are so aligned.
+
+    Where a source has no strictly periodic signal, the phases of blocks longer than its coherence
+    are independent and uniform, however its power is spread over time and frequency: a walk of
+    steps of the given lengths in random directions. Markov's inequality on I0(kappa r), r being the
+    length of the sum, gives prod I0(kappa |step|) / I0(kappa r), here at the best kappa.
+
+    Parameters
+    ----------
+    phasors : ndarray of complex, shape (n_block,) or (n_block, n)
+        One a block of time.
+
+    Returns
+    -------
+    ndarray, shape () or (n,)
+        Logarithm of the p-value, at most 0.
+    """
+    step, total = np.abs(phasors), np.abs(np.sum(phasors, axis=0))
+    scale = np.sqrt(np.sum(step**2, axis=0))
+    scale = np.where(scale > 0, scale, 1)
+    step, total = step / scale, total / scale
+    bound = np.zeros(np.shape(total))
+    for kappa in _CONCENTRATIONS:
+        bound = np.minimum(bound, _log_i0(kappa * step).sum(axis=0) - _log_i0(kappa * total))
+    return np.asarray(bound)
+
+
+def concentration(phasors: np.ndarray) -> float:
+    """Return how well the phases of blocks agree that each are known: 1 for a strict period.
+
+    A QPO whose phase wanders slowly, over many blocks, leaves phases that agree better than chance, but
+    not as well as they are known. Neighbouring blocks are added until their phase is known to
+    1 / (`KNOWN` sqrt(2)) rad; what is returned is the length of the sum of the added phasors over the
+    sum of their lengths (Mardia & Jupp 2000, "Directional Statistics", section 2.3).
+
+    Parameters
+    ----------
+    phasors : ndarray of complex, shape (n_block,)
+        One a block of time, in order.
+
+    Returns
+    -------
+    float
+        NaN where the phases of fewer than `FEWEST_KNOWN` times are known.
+    """
+    if len(phasors) < FEWEST_KNOWN:
+        return np.nan
+    neighbours = float(np.mean((phasors[:-1] * np.conj(phasors[1:])).real))
+    noise = float(np.mean(np.abs(phasors) ** 2)) - neighbours
+    if not neighbours > 0:
+        return np.nan
+    together = max(1, int(np.ceil(KNOWN**2 * noise / neighbours)))
+    count = len(phasors) // together
+    if count < FEWEST_KNOWN:
+        return np.nan
+    added = phasors[: count * together].reshape(count, together).sum(axis=1)
+    return float(np.abs(added.sum()) / np.abs(added).sum())
+
+
+def _log_i0(x: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the modified Bessel function I0."""
+    return np.log(ive(0, x)) + x

@@ -1,0 +1,1 @@
+"""Periodograms of segments, their averages, and what is measured of them."""
