@@ -1,10 +1,19 @@
 """Spectra drawn from a known model, for the tests of the fits."""
 
+import importlib
+import pkgutil
 from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
+from jaxtyping import install_import_hook
+
+import pipeline.fit
+
+with install_import_hook("pipeline.fit", "beartype.beartype"):  # types and shapes are checked
+    for _module in pkgutil.walk_packages(pipeline.fit.__path__, "pipeline.fit."):
+        importlib.import_module(_module.name)
 
 from pipeline import tables
 from pipeline.columns.fits import PARAMETERS

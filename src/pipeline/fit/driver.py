@@ -101,7 +101,7 @@ def fit_tables(rows: Sequence[Mapping], options: FitOptions) -> dict[str, pa.Tab
     # side by side on CPUs, where programs for one length compile on one core; one device stands for all
     for fitted in on_cores(fit, filled, used[:1]):
         own = sources.take(fitted.bucket.lanes)
-        _enter(parts, fitted, own, [masks[lane] for lane in fitted.bucket.lanes], options)
+        _enter(parts, fitted, own, [masks[lane] for lane in fitted.bucket.lanes])
     done = [bucket.lanes for bucket in filled]
     left = np.setdiff1d(np.arange(len(rows)), np.concatenate(done) if done else [])
     if left.size:
@@ -155,7 +155,12 @@ class _Parts:
         return pa.concat_tables(self.data).take(order).combine_chunks()
 
 
-def _enter(parts: Mapping[str, _Parts], fitted: BucketFit, sources: Sources, masks, options):
+def _enter(
+    parts: Mapping[str, _Parts],
+    fitted: BucketFit,
+    sources: Sources,
+    masks: Sequence[np.ndarray],
+) -> None:
     """Enter the rows of a bucket, a model at a time."""
     lanes, of_all = fitted.bucket.lanes, best_columns(fitted.best, fitted.bic)
     for k, (result, found) in enumerate(zip(fitted.fits, fitted.findings, strict=True)):
@@ -165,14 +170,14 @@ def _enter(parts: Mapping[str, _Parts], fitted: BucketFit, sources: Sources, mas
         parts["models"].add(columns, lanes, k)
         rows = parameter_rows(sources, result, fitted.best == k)
         parts["parameters"].add(rows.columns, lanes[rows.lane], k)
-        for name, own in found.own.items():
-            parts[name].add(own.own, lanes[own.own_lane], k)
+        for name, findings in found.own.items():
+            parts[name].add(findings.own, lanes[findings.own_lane], k)
         chosen = np.flatnonzero(fitted.best == k)
         if chosen.size:
             power = component_power(
                 result.model, fitted.bucket.spectra, result.active, result.fit.u
             )
-            some = [masks[lane] for lane in chosen]
+            some = [masks[lane] for lane in chosen.tolist()]
             curves = curve_columns(
                 sources.take(chosen), some, result.take(chosen), power[:, :, chosen]
             )

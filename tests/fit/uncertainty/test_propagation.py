@@ -148,7 +148,7 @@ class Normal:
 
 def one(intervals):
     """The intervals of the only lane."""
-    assert intervals.said.tolist() == [True]
+    assert intervals.decided.tolist() == [True]
     return SimpleNamespace(**{name: values[0] for name, values in vars(intervals).items()})
 
 

@@ -185,19 +185,21 @@ class Model:
         """
         return self.enters @ np.asarray(active, bool)
 
-    def tied(self, u: Float[AnyArray, "P ..."]) -> Float[AnyArray, "P ..."]:
+    def tied(self, u: Float[AnyArray, "P ..."]) -> Float[np.ndarray, "P ..."]:
         """Return u, shape (P, …), with the rows of tied parameters set from those they are tied to."""
         if not self.ties:
-            return u
-        u = np.array(u)
+            return np.asarray(u)
+        out = np.array(u)
         for tie in self.ties:
-            u[tie.row] = self._tied_value(u, tie)
-        return u
+            out[tie.row] = self._tied_value(out, tie)
+        return out
 
-    def tied_covariance(self, matrix: Float[AnyArray, "P P lanes"]) -> Float[AnyArray, "P P lanes"]:
+    def tied_covariance(
+        self, matrix: Float[AnyArray, "P P lanes"]
+    ) -> Float[np.ndarray, "P P lanes"]:
         """Return the covariance, shape (P, P, lanes), with the rows of tied parameters filled in."""
         if not self.ties:
-            return matrix
+            return np.asarray(matrix)
         slopes = np.eye(self.size)
         for tie in self.ties:
             slopes[tie.row] = tie.slope * slopes[tie.target]

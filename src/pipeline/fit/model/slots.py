@@ -1,4 +1,4 @@
-"""The components in a model, with what is said of their parameters."""
+"""The components in a model, with the options of their parameters."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class TiedTo(NamedTuple):
 
 @dataclass(frozen=True)
 class Slot:
-    """One component in a model, with what is said of its parameters.
+    """One component in a model, with the options of its parameters.
 
     Slots that differ in bounds, starts and fixed values alone are equal: they share compiled programs,
     which get these as numbers.

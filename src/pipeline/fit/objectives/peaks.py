@@ -131,7 +131,9 @@ def scores(
     grid = spectra.grid
     power = model.power(u, grid, active)
     total = jnp.sum(spectra.weight, axis=0)
-    flat, size = (jnp.sum(p * spectra.weight, axis=0) for p in (spectra.power, abs(spectra.power)))
+    flat, size = (
+        jnp.sum(p * spectra.weight, axis=0) for p in (spectra.power, jnp.abs(spectra.power))
+    )
     flat = jnp.maximum(flat, 1e-3 * size) / total  # powers without their noise may be negative
     power = jnp.where(jnp.any(active, axis=0), power, flat)
     at = terms(likelihood, spectra.power, spectra.weight, power)
@@ -169,7 +171,7 @@ def movable(model: Model) -> tuple[int, ...]:
 
 
 def relocated(
-    model: Model, likelihood: str, spectra: Spectra, problem: Problem, u: Float[Array, "P lanes"]
+    model: Model, likelihood: str, spectra: Spectra, problem: Problem, u: Float[AnyArray, "P lanes"]
 ) -> Float[Array, "P lanes"]:
     """Move the peak whose absence costs least to where the residuals call most for one.
 
@@ -194,7 +196,7 @@ def relocated(
     chosen = {s: weakest == k for k, s in enumerate(slots)}
     off = jnp.stack([chosen.get(s, weakest < -1) for s in range(len(model.slots))])
     others = problem.active & ~off
-    best = u
+    best = jnp.asarray(u)
     for declared in dict.fromkeys(model.slots[s].declared for s in slots):
         same = {s: chosen[s] for s in slots if model.slots[s].declared == declared}
         values = _best_peak(model, likelihood, declared, spectra, problem, u, others, same)

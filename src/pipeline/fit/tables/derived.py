@@ -285,12 +285,14 @@ class _Maker:
         with np.errstate(invalid="ignore"):
             intervals.err_lo = -value * np.expm1(-error)
             intervals.err_hi = value * np.expm1(np.minimum(error, 700.0))
-        told = self.followed.get(derived.name)
-        if told is not None:
-            intervals.upper_limit = told.upper_limit
-            some = np.flatnonzero(told.said)
-            intervals.put(some, told.take(some))
-            ends = told.open_lo | told.open_hi | np.isfinite(told.err_lo + told.err_hi)
+        followed = self.followed.get(derived.name)
+        if followed is not None:
+            intervals.upper_limit = followed.upper_limit
+            some = np.flatnonzero(followed.decided)
+            intervals.put(some, followed.take(some))
+            ends = (
+                followed.open_lo | followed.open_hi | np.isfinite(followed.err_lo + followed.err_hi)
+            )
             method[some] = np.where(ends, "profile", "none")[some]
         units = [derived.unit] * self.lanes.size if units is None else units
         return Quantity(
@@ -346,57 +348,71 @@ def _of_blend(result, members, lanes, products) -> list[Quantity]:
     """Derived quantities of the blend of some components in the lanes that have it."""
     model = result.model
     index = [row for s in members for row in model.index[s]]
-    positive_only = all(model.slots[s].declared.variance_is_positive for s in members)
-    kinds = "variance", "frequency", "fwhm", "positive"
-
-    def measured(values):
-        shapes = [_shape(model, s, values) for s in members]
-        peaks = [[shape.variance, shape.frequency, shape.fwhm] for shape in shapes]
-        return shapes, np.log(np.concatenate(peaks))
 
     def quantities(u, which):
-        every = np.zeros((model.size, u.shape[1]))
-        every[index] = _values(model, index, u)
-        logs = blends.measure(measured(every)[1])
-        variance, frequency, fwhm, positive = np.exp(logs)
-        calibration = products.take(which).calibration
-        rms = np.sqrt(positive * calibration.to_fraction / calibration.kept(frequency))
-        variance = positive if positive_only else variance
-        return {
-            "variance": variance,
-            "frequency": frequency,
-            "fwhm": fwhm,
-            "q": frequency / fwhm,
-            "rms": rms,
-        }
+        values = np.zeros((model.size, u.shape[1]))
+        values[index] = _values(model, index, u)
+        return _measured(model, members, values, products.take(which).calibration)
 
     values = model.to_values(result.fit.u[:, lanes])
-    shapes, peaks = measured(values)
-    covariance = _of_peaks(result, index, lanes, values, shapes)
-    _, errors = blends.covariance(peaks, covariance)
-    one = dict(zip(kinds, np.repeat(np.eye(4)[:, :, None], lanes.size, axis=2), strict=True))
-    if positive_only:  # the covariances with frequency and FWHM stay those of the whole variance
-        errors[0, 0] = errors[3, 3]
-    best = quantities(result.fit.u[:, lanes], np.arange(lanes.size))
-    power = prominence(
-        best["variance"], best["frequency"], best["fwhm"], products.width_at(best["frequency"])
+    best = _measured(model, members, values, products.calibration)
+    width = products.width_at(best["frequency"])
+    power = prominence(best["variance"], best["frequency"], best["fwhm"], width)
+    quantity_of = _Maker(
+        result.kind,
+        "+".join(model.slots[s].label for s in members),
+        lanes,
+        _covariance_of_blend(result, members, index, lanes, values),
+        follow(quantities, result, index, lanes),
     )
-    label = "+".join(model.slots[s].label for s in members)
-    followed = follow(quantities, result, index, lanes)
-    quantity_of = _Maker(result.kind, label, lanes, errors, followed)
+    of_variance, of_frequency, of_fwhm, of_positive = np.repeat(
+        np.eye(4)[:, :, None], lanes.size, axis=2
+    )
     units = _variance_units(model.slots[members[0]].declared, products)
+    known = products.calibration.known
     return [
-        quantity_of(Derived("variance", best["variance"], one["variance"]), units),
-        quantity_of(Derived("frequency", best["frequency"], one["frequency"], "Hz")),
-        quantity_of(Derived("fwhm", best["fwhm"], one["fwhm"], "Hz")),
-        quantity_of(Derived("q", best["q"], one["frequency"] - one["fwhm"])),
-        quantity_of(
-            Derived("rms", best["rms"], 0.5 * one["positive"], known=products.calibration.known)
-        ),
-        quantity_of(
-            Derived(PEAK_POWER, power, one["variance"] + one["frequency"] - one["fwhm"]), units
-        ),
+        quantity_of(Derived("variance", best["variance"], of_variance), units),
+        quantity_of(Derived("frequency", best["frequency"], of_frequency, "Hz")),
+        quantity_of(Derived("fwhm", best["fwhm"], of_fwhm, "Hz")),
+        quantity_of(Derived("q", best["q"], of_frequency - of_fwhm)),
+        quantity_of(Derived("rms", best["rms"], 0.5 * of_positive, known=known)),
+        quantity_of(Derived(PEAK_POWER, power, of_variance + of_frequency - of_fwhm), units),
     ]
+
+
+def _peaks_of(model, members, values) -> Float[np.ndarray, "k lanes"]:
+    """Logarithms of variance, frequency and FWHM of the members of a blend in turn."""
+    shapes = [_shape(model, s, values) for s in members]
+    return np.log(np.concatenate([[p.variance, p.frequency, p.fwhm] for p in shapes]))
+
+
+def _is_positive_only(model, members) -> bool:
+    """Whether the variances of all members of a blend are those over positive frequencies."""
+    return all(model.slots[s].declared.variance_is_positive for s in members)
+
+
+def _measured(model, members, values, calibration: Calibration) -> dict[str, np.ndarray]:
+    """Quantities of a blend by name, from the values of all parameters, shape (P, lanes)."""
+    measured = np.exp(blends.measure(_peaks_of(model, members, values)))
+    variance, frequency, fwhm, positive = measured
+    return {
+        "variance": positive if _is_positive_only(model, members) else variance,
+        "frequency": frequency,
+        "fwhm": fwhm,
+        "q": frequency / fwhm,
+        "rms": np.sqrt(positive * calibration.to_fraction / calibration.kept(frequency)),
+    }
+
+
+def _covariance_of_blend(result, members, index, lanes, values) -> Float[np.ndarray, "4 4 lanes"]:
+    """Covariance of the logarithms of variance, frequency, FWHM and positive variance of a blend."""
+    shapes = [_shape(result.model, s, values) for s in members]
+    of_peaks = _of_peaks(result, index, lanes, values, shapes)
+    _, errors = blends.covariance(_peaks_of(result.model, members, values), of_peaks)
+    if _is_positive_only(result.model, members):
+        # the covariances with frequency and FWHM stay those of the whole variance
+        errors[0, 0] = errors[3, 3]
+    return errors
 
 
 def _of_peaks(result, index, lanes, values, shapes) -> Float[np.ndarray, "k k lanes"]:

@@ -40,8 +40,8 @@ class Intervals:
 
     Attributes
     ----------
-    said : bool array
-        Whether profiles and bounds say anything about the errors; where not, they are those of the covariance.
+    decided : bool array
+        Whether profiles and bounds decide the errors; where not, they are those of the covariance.
     err_lo, err_hi : array
         Distances from the value to the ends, both positive.
     open_lo, open_hi : bool array
@@ -50,7 +50,7 @@ class Intervals:
         One-sided limits.
     """
 
-    said: Bool[np.ndarray, " lanes"]
+    decided: Bool[np.ndarray, " lanes"]
     err_lo: Float[np.ndarray, " lanes"]
     err_hi: Float[np.ndarray, " lanes"]
     open_lo: Bool[np.ndarray, " lanes"]
@@ -60,9 +60,9 @@ class Intervals:
 
     @classmethod
     def nothing(cls, lanes: int) -> "Intervals":
-        """Return intervals about which nothing is said."""
+        """Return intervals about which profiles and bounds decide nothing."""
         return cls(
-            said=np.zeros(lanes, bool),
+            decided=np.zeros(lanes, bool),
             err_lo=np.full(lanes, nan),
             err_hi=np.full(lanes, nan),
             open_lo=np.zeros(lanes, bool),
@@ -113,7 +113,7 @@ def follow(
     Returns
     -------
     dict of str to Intervals
-        By name of the quantity, for `lanes` in their order; empty where nothing is said of any.
+        By name of the quantity, for `lanes` in their order; empty where they decide nothing.
     """
     index, lanes = np.asarray(rows), np.asarray(lanes)
     codes = np.zeros((4, index.size, lanes.size), int)
@@ -133,10 +133,10 @@ def follow(
         unknown = paths.hangs_on(name, bound[:, some])
         plain = ~profiled[some]
         intervals.clear(plain)
-        intervals.said = np.where(plain, unknown, intervals.said)
+        intervals.decided = np.where(plain, unknown, intervals.decided)
         if name in upper_limits:
             limit = paths.limit(name, 1, np.zeros(some.size))
-            missing = ~(intervals.said & np.isfinite(intervals.upper_limit))
+            missing = ~(intervals.decided & np.isfinite(intervals.upper_limit))
             intervals.upper_limit = np.where(missing, limit, intervals.upper_limit)
         out[name] = Intervals.nothing(lanes.size)
         out[name].put(some, intervals)
@@ -239,7 +239,7 @@ class _Paths:
         return {side: np.where(np.isfinite(r), r, plain) for side, r in reach.items()}
 
     def intervals(self, name: str) -> Intervals:
-        """Return the intervals of a quantity; nothing is said where it hangs on nothing."""
+        """Return the intervals of a quantity; undecided where it depends on no parameter."""
         value, reach = self.best[name], self._reaches(name)
         largest = np.maximum(reach[-1], reach[1])
         is_open = self._open(name, largest)
@@ -255,7 +255,7 @@ class _Paths:
             for side in (-1, 1)
         }
         found = Intervals(
-            said=(largest > 0) | self.slopes[name].any(axis=0),
+            decided=(largest > 0) | self.slopes[name].any(axis=0),
             err_lo=np.where(is_open[-1], nan, err_lo),
             err_hi=np.where(is_open[1], nan, err_hi),
             open_lo=is_open[-1],
@@ -263,7 +263,7 @@ class _Paths:
             upper_limit=limits[1],
             lower_limit=limits[-1],
         )
-        found.clear(unknown | ~found.said)
+        found.clear(unknown | ~found.decided)
         return found
 
     def _open(self, name, reach) -> dict[int, Bool[np.ndarray, " lanes"]]:

@@ -254,8 +254,8 @@ def limits_of_data(model: Model, fit: Fit) -> Bool[np.ndarray, "P lanes"]:
         narrow, broad = frequency > NARROW * fwhm, frequency < ZERO_CENTRED * fwhm
     for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
         declared = slot.declared
-        said = zip(declared.names, index, slot.bounds, slot.priors, strict=True)
-        for name, row, bounds, prior in said:
+        options = zip(declared.names, index, slot.bounds, slot.priors, strict=True)
+        for name, row, bounds, prior in options:
             if bounds is not None or prior is not None:
                 continue
             if declared.peak and name == declared.width:
