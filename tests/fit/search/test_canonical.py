@@ -1,11 +1,10 @@
 """Of two descriptions of one power, the one that the component prefers is published, if nothing forbids it."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from pipeline.fit import Fit, Grid, Model
+from pipeline.fit.search.batch import Batch, Bounds
 from pipeline.fit.search.canonical import in_canonical_form
 
 GRID = Grid.of(np.geomspace(0.1, 30, 50)[:, None])
@@ -24,8 +23,8 @@ def written(options=None, reach=20.0, fixed=None, others=("constant",)):
     held = np.zeros(model.size, bool)
     if fixed is not None:
         held[fixed] = True
-    bounds = SimpleNamespace(lower=u - reach, upper=u + reach)
-    batch = SimpleNamespace(model=model, bounds=bounds, held=held)
+    batch = object.__new__(Batch)  # no spectra are needed
+    vars(batch).update(model=model, bounds=Bounds(u - reach, u + reach), held=held)
     return model, fit, in_canonical_form(batch, fit)
 
 

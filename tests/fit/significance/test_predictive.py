@@ -98,7 +98,10 @@ def test_padding_is_no_bin(draw):
     fit = fit_model(
         Batch(Engine(PowerSpectrum(null)), spectra, np.full_like(spectra.power, 0.1))
     ).fit
-    ratio = spectra.power[:100] / np.asarray(null.power(fit.u, spectra.grid, np.ones((2, 3))))[:100]
+    ratio = (
+        spectra.power[:100]
+        / np.asarray(null.power(fit.u, spectra.grid, np.ones((2, 3), bool)))[:100]
+    )
     np.testing.assert_allclose(found.t_sse, (20 * (ratio - 1) ** 2).sum(axis=0), rtol=1e-6)
     np.testing.assert_allclose(
         found.t_r, -2 * stats.gamma(20).logsf(20 * ratio.max(axis=0)), rtol=1e-6
