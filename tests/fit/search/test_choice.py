@@ -15,8 +15,9 @@ def best(models, margin):
     """Name of the best of models {name: (n_free, bic)}, in every order of them; it must be one."""
     found = set()
     for order in permutations(models):
-        n_free, bic = np.array([models[name] for name in order], float).T
-        (chosen,) = best_model(np.ones((len(bic), 1), bool), n_free[:, None], bic[:, None], margin)
+        n_free = np.array([[models[name][0]] for name in order])
+        bic = np.array([[float(models[name][1])] for name in order])
+        (chosen,) = best_model(np.ones(bic.shape, bool), n_free, bic, float(margin))
         found.add(order[chosen] if chosen >= 0 else None)
     (name,) = found
     return name

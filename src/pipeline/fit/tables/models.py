@@ -75,7 +75,7 @@ def best_columns(
 def unfitted_columns(sources: Sources) -> dict[str, Any]:
     """Return the columns of MODELS of spectra that were not fitted, with the reasons."""
     status, reasons = [], []
-    for row, bins in zip(sources.rows, sources.n_bins, strict=True):
+    for row, bins in zip(sources.rows, sources.n_bins.tolist(), strict=True):
         found, reason = Status(row["status"]), row["reason"]
         if found is Status.OK:
             found = Status.BAD_SPECTRUM
