@@ -11,7 +11,13 @@ from jaxtyping import install_import_hook
 
 import pipeline.fit
 
-with install_import_hook("pipeline.fit", "beartype.beartype"):  # types and shapes are checked
+with install_import_hook(  # types and shapes of these are checked
+    [
+        f"pipeline.fit.{name}"
+        for name in ("engine", "objectives", "model", "uncertainty.covariance")
+    ],
+    "beartype.beartype",
+):
     for _module in pkgutil.walk_packages(pipeline.fit.__path__, "pipeline.fit."):
         importlib.import_module(_module.name)
 
