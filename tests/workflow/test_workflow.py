@@ -3,6 +3,7 @@
 The tests share one survey and are in the order of its life.
 """
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -100,7 +101,7 @@ def test_a_damaged_file_costs_itself(first, workplace):
 
 def test_the_run_ends_by_saying_where_the_results_are_and_what_they_are(first, workplace):
     output = first[0].output
-    assert str(workplace.results / "catalog" / "catalog.fits") in output
+    assert f"{workplace.results / 'catalog'}: sources.parquet, catalog.fits, catalog.vot" in output
     assert str(workplace.results / "report" / "index.html") in output
     assert "5 ok" in output
 
@@ -150,6 +151,8 @@ def test_a_run_that_was_killed_is_resumed_to_the_same_catalogue(first, workplace
     busy = workplace.run("resume")
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
+    with open(workplace.results / ".lock") as lock:  # until its last process has ended
+        fcntl.flock(lock, fcntl.LOCK_EX)
     assert busy.code == 2
     assert "a run is going on" in busy.output
     assert not (workplace.results / "catalog" / "catalog.fits").exists()

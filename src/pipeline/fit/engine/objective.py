@@ -152,7 +152,7 @@ class Objective(Protocol):
         return None
 
     def rescue(
-        self, data: Tree, problem: Problem, u: Float[AnyArray, "P lanes"]
+        self, data: Tree, problem: Problem, u: Float[Array, "P lanes"]
     ) -> Float[Array, "P lanes"]:
         """Return another place to begin at, shape (P, lanes), for lanes whose fit did not arrive from u.
 

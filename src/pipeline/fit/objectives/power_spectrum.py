@@ -174,7 +174,7 @@ class PowerSpectrum(Objective):
         return _rebinned(data) if is_long(data) else None
 
     def rescue(
-        self, data: Prepared, problem: Problem, u: Float[AnyArray, "P lanes"]
+        self, data: Prepared, problem: Problem, u: Float[Array, "P lanes"]
     ) -> Float[Array, "P lanes"]:
         """Return u with a peak moved to where the residuals call most for one."""
         return peaks.relocated(self.model, self.likelihood, data.spectra, problem, u)

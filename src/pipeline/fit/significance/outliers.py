@@ -6,6 +6,7 @@ model x follows a gamma distribution of shape n, and the sum over bins one of th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -54,9 +55,7 @@ def ordinates(
     return weight * model**2 if likelihood == "gaussian" else weight
 
 
-def log_tail(
-    likelihood: str, n: Float[np.ndarray, "..."], x: Float[np.ndarray, "..."]
-) -> Float[np.ndarray, "..."]:
+def log_tail(likelihood: str, n: np.ndarray | float | int, x: np.ndarray | float) -> Any:
     """Return the logarithm of the probability of x or more.
 
     Parameters
