@@ -166,7 +166,9 @@ class _Target:
         self.batch, self.free, self.active = batch, result.free, result.active
         model, spectra = batch.model, batch.spectra
         priors = [p for slot in model.slots for p in slot.priors]
-        flat = np.array([is_flat(*both) for both in zip(priors, model.is_log.tolist(), strict=True)])
+        flat = np.array(
+            [is_flat(prior, log) for prior, log in zip(priors, model.is_log.tolist(), strict=True)]
+        )
         span = np.where(self.free & flat[:, None], batch.bounds.upper - batch.bounds.lower, 1.0)
         # the density of the flat priors here: that of the other priors is in the objective, which also counts
         # parameters that are held or not in the model; these have none and are taken out
