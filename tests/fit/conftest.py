@@ -11,13 +11,7 @@ from jaxtyping import install_import_hook
 
 import pipeline.fit
 
-with install_import_hook(  # types and shapes of these are checked
-    [
-        f"pipeline.fit.{name}"
-        for name in ("engine", "objectives", "model", "uncertainty.covariance")
-    ],
-    "beartype.beartype",
-):
+with install_import_hook("pipeline.fit", "beartype.beartype"):  # types and shapes are checked
     for _module in pkgutil.walk_packages(pipeline.fit.__path__, "pipeline.fit."):
         importlib.import_module(_module.name)
 
