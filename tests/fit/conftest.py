@@ -12,10 +12,7 @@ from jaxtyping import install_import_hook
 import pipeline.fit
 
 with install_import_hook(  # types and shapes of these are checked
-    [
-        f"pipeline.fit.{name}"
-        for name in ("engine", "objectives", "model", "uncertainty.covariance")
-    ],
+    [f"pipeline.fit.{name}" for name in ("engine", "objectives", "model")],
     "beartype.beartype",
 ):
     for _module in pkgutil.walk_packages(pipeline.fit.__path__, "pipeline.fit."):
