@@ -73,7 +73,7 @@ def test_a_check_depends_on_its_seed_and_not_on_its_neighbours(draw, monkeypatch
     spectra, seeds = _red(draw, 20, 5, 82), [[3, k] for k in range(5)]
     told = {"draws": 120, "enough": 15}
     together = _check(spectra, seeds, **told)
-    alone = _check(spectra.take([2]), [seeds[2]], **told)
+    alone = _check(spectra.take(np.array([2])), [seeds[2]], **told)
     small_batches = _check(spectra, seeds, batch_size=64, **told)
     monkeypatch.setattr(predictive, "LANES", 2)
     few_at_a_time = _check(spectra, seeds, **told)
@@ -98,7 +98,10 @@ def test_padding_is_no_bin(draw):
     fit = fit_model(
         Batch(Engine(PowerSpectrum(null)), spectra, np.full_like(spectra.power, 0.1))
     ).fit
-    ratio = spectra.power[:100] / np.asarray(null.power(fit.u, spectra.grid, np.ones((2, 3))))[:100]
+    ratio = (
+        spectra.power[:100]
+        / np.asarray(null.power(fit.u, spectra.grid, np.ones((2, 3), bool)))[:100]
+    )
     np.testing.assert_allclose(found.t_sse, (20 * (ratio - 1) ** 2).sum(axis=0), rtol=1e-6)
     np.testing.assert_allclose(
         found.t_r, -2 * stats.gamma(20).logsf(20 * ratio.max(axis=0)), rtol=1e-6
