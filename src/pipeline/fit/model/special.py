@@ -25,6 +25,8 @@ from jax.numpy import (
 )
 from jax.scipy.special import erf
 
+from pipeline.fit.engine.arrays import AnyArray
+
 __all__ = [
     "absolute",
     "angle",
@@ -47,7 +49,7 @@ __all__ = [
 
 
 @jax.custom_jvp
-def fast_log(x):
+def fast_log(x: AnyArray | float) -> jax.Array:
     """Return the natural logarithm of positive, normal numbers to 4e-16 of its value.
 
     XLA's own, in double precision on CPUs, calls the scalar library function for each number and was a
@@ -74,7 +76,7 @@ fast_log.defjvps(lambda tangent, _, x: tangent / x)
 
 
 @jax.custom_jvp
-def angle(y, x):
+def angle(y: AnyArray | float, x: AnyArray | float) -> jax.Array:
     """Return ``arctan2(y, x)`` for y > 0, to 4e-16 of its value.
 
     XLA's own calls the scalar library function for each number, and with it a bin average would cost

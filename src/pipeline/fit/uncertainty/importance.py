@@ -210,7 +210,11 @@ def _moments(u, log_weight):
     return mean, np.einsum("dl,dpl,dql->pql", weight, away, away)
 
 
-def best_and_covariance(batch, result):
+def best_and_covariance(
+    batch: Batch, result: ModelFit
+) -> tuple[
+    Float[np.ndarray, "P lanes"], Float[np.ndarray, "P P lanes"], Bool[np.ndarray, " lanes"]
+]:
     """Return the best fits, the covariance of all that is free, at bounds too, and where both are known.
 
     The covariance is from the observed information or, where that is not positive definite, from the expected one.
