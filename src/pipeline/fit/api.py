@@ -194,7 +194,7 @@ def fit_spectra(
     spectra = [with_errors_only(spectrum) for spectrum in spectra]
     masks = [usable(spectrum) for spectrum in spectra]
     out = _empty(model, len(spectra))
-    status = np.full(len(spectra), Status.BAD_SPECTRUM, object)
+    status = np.array([Status.BAD_SPECTRUM] * len(spectra), object)
     reason = np.array([too_few_bins(int(mask.sum())) for mask in masks], object)
     with borrowed(platform, precision) as devices:
         for bucket in buckets.in_buckets(spectra, masks, BATCH_SIZE, average=bin_average):

@@ -196,7 +196,7 @@ def test_derivatives_of_the_prior_are_those_of_its_density():
 
 def test_spectra_take_repeats_lanes():
     spectra = Spectra(*(np.arange(6.0).reshape(2, 3) for _ in range(3)))
-    assert spectra.take(np.array([2, 0, 2])).power.tolist() == [[2, 0, 2], [5, 3, 5]]
+    assert spectra.take([2, 0, 2]).power.tolist() == [[2, 0, 2], [5, 3, 5]]
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian_model", "poisson"])

@@ -56,10 +56,7 @@ def test_a_test_depends_on_its_seed_and_not_on_its_neighbours(draw):
     spectra, _ = draw(Model.from_components("null", NULL), TRUTH, GRID, 20, 5, seed=62)
     seeds = [[3, k] for k in range(5)]
     told = {"draws": 120, "enough": 15}
-    together, alone = (
-        _test(spectra, seeds, **told),
-        _test(spectra.take(np.array([2])), [seeds[2]], **told),
-    )
+    together, alone = _test(spectra, seeds, **told), _test(spectra.take([2]), [seeds[2]], **told)
     assert alone.p.p_value[0] == together.p.p_value[2]
     assert alone.p.draws[0] == together.p.draws[2]
     small_batches = _test(spectra, seeds, batch_size=64, **told)

@@ -73,7 +73,7 @@ def test_a_check_depends_on_its_seed_and_not_on_its_neighbours(draw, monkeypatch
     spectra, seeds = _red(draw, 20, 5, 82), [[3, k] for k in range(5)]
     told = {"draws": 120, "enough": 15}
     together = _check(spectra, seeds, **told)
-    alone = _check(spectra.take(np.array([2])), [seeds[2]], **told)
+    alone = _check(spectra.take([2]), [seeds[2]], **told)
     small_batches = _check(spectra, seeds, batch_size=64, **told)
     monkeypatch.setattr(predictive, "LANES", 2)
     few_at_a_time = _check(spectra, seeds, **told)

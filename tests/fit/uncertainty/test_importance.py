@@ -149,17 +149,13 @@ def test_lanes_that_cannot_be_fitted_have_no_posterior(draw):
     assert np.isfinite(found.log_evidence[[0, 2]]).all()
 
 
-def _probabilities(log_evidence, pareto_k):
-    """Probabilities of the models of one spectrum."""
-    columns = (np.array(column, float)[:, None] for column in (log_evidence, pareto_k))
-    return importance.probabilities(*columns)[:, 0]
-
-
 def test_probabilities_are_of_the_models_whose_evidence_is_known():
-    found = _probabilities([-10.0, -12.0, -5.0, np.nan], [0.1, 0.2, 0.9, 0.1])
+    found = importance.probabilities(
+        np.array([[-10.0], [-12.0], [-5.0], [np.nan]]), np.array([[0.1], [0.2], [0.9], [0.1]])
+    )[:, 0]
     np.testing.assert_allclose(found[:2], [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))])
     assert np.isnan(found[2:]).all()
-    assert np.isnan(_probabilities([-3.0], [0.1])).all()
+    assert np.isnan(importance.probabilities(np.array([[-3.0]]), np.array([[0.1]]))).all()
 
 
 def test_the_stage_writes_evidences_and_probabilities(draw):

@@ -48,9 +48,9 @@ class Terms(NamedTuple):
 
 def terms(
     likelihood: str,
-    power: Float[AnyArray, "bins lanes"],
-    weight: Float[AnyArray, " bins #lanes"],
-    model: Float[AnyArray, "bins lanes"],
+    power: Float[AnyArray, "..."],
+    weight: Float[AnyArray, "..."],
+    model: Float[AnyArray, "..."],
 ) -> Terms:
     """Return the `Terms` of a likelihood.
 

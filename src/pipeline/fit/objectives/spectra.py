@@ -1,6 +1,6 @@
 """Power spectra as the data of a fit, and their coarse version."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Spectra(NamedTuple):
         width = None if self.width is None else function(self.width)
         return Spectra(function(self.frequency), function(self.power), function(self.weight), width)
 
-    def take(self, lanes: Int[np.ndarray, " some"]) -> "Spectra":
+    def take(self, lanes: Int[np.ndarray, " some"] | Sequence[int]) -> "Spectra":
         """Return the spectra of some lanes, repeated as `lanes` says."""
         every = self.power.shape[1]
         return self.each(lambda a: np.take(a, lanes, axis=1) if a.shape[1] == every else a)

@@ -217,7 +217,7 @@ def _judge(observed, found, enough, rng) -> _Judgement:
         error = _dex(enough, draws)
         return _Judgement(enough / draws, error, draws, enough, failed, Method.SEQUENTIAL)
     if count == 0 and draws >= TAIL_LEAST:
-        p, error = extrapolate(found, observed, rng)
+        p, error = extrapolate(found, float(observed), rng)
         if p < LEAST_P:
             return _Judgement(LEAST_P, np.nan, draws, count, failed, Method.BELOW)
         return _Judgement(p, error, draws, count, failed, Method.EXTRAPOLATED)

@@ -1,7 +1,7 @@
 """Lines that stand alone, as an instrument's in the spectrum of a star: a line is no maximum of an envelope."""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from scipy.special import fdtrc
 
 BESIDE = (0.04, 0.12)
@@ -18,7 +18,7 @@ LEAST_APART = 2
 def alone(
     frequency: Float[np.ndarray, " bins"],
     power: Float[np.ndarray, " bins"],
-    n: Float[np.ndarray, " bins"],
+    n: Real[np.ndarray, " bins"],
 ) -> Bool[np.ndarray, " bins"]:
     """Return which bins of a power spectrum stand out of both of their sides.
 

@@ -32,7 +32,7 @@ class Diagnosis(NamedTuple):
     ess_tail: Float[np.ndarray, "..."]
 
     @property
-    def good(self) -> Bool[np.ndarray, "..."]:
+    def good(self) -> Bool[np.ndarray, "..."] | np.bool_:
         """Where all three pass their limits; NaN does not."""
         enough = (self.ess_bulk >= GOOD_ESS) & (self.ess_tail >= GOOD_ESS)
         return enough & (self.r_hat <= GOOD_R_HAT)
