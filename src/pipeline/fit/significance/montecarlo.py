@@ -231,7 +231,7 @@ def _dex(count, draws):
 
 
 def extrapolate(
-    draws: Float[np.ndarray, " n"], value: float, rng: np.random.Generator
+    draws: Float[np.ndarray, " n"], value: float | np.floating, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Return the probability to exceed a value beyond all draws, and the standard error of its log10.
 
