@@ -49,7 +49,7 @@ __all__ = [
 
 
 @jax.custom_jvp
-def fast_log(x: AnyArray | float) -> jax.Array:
+def fast_log(x: AnyArray) -> jax.Array:
     """Return the natural logarithm of positive, normal numbers to 4e-16 of its value.
 
     XLA's own, in double precision on CPUs, calls the scalar library function for each number and was a
