@@ -101,7 +101,7 @@ def test_a_damaged_file_costs_itself(first, workplace):
 
 def test_the_run_ends_by_saying_where_the_results_are_and_what_they_are(first, workplace):
     output = first[0].output
-    assert f"{workplace.results / 'catalog'}: sources.parquet, catalog.fits, catalog.vot" in output
+    assert f"{workplace.results / 'catalog'}: catalog.fits, catalog.vot, sources.parquet" in output
     assert str(workplace.results / "report" / "index.html") in output
     assert "5 ok" in output
 

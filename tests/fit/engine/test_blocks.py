@@ -42,7 +42,7 @@ def test_nested_calls_share_the_cores_and_keep_their_order(monkeypatch):
             threads.add(me)
             most[0] = max(most[0], len(running))
         if pair[1] == 0 and pair[0] < 3:  # the first three outer items are on three threads at once
-            meeting.wait(60)
+            meeting.wait()
         with lock:
             running.discard(me)
         return pair
