@@ -26,6 +26,8 @@ resume: $(STAMP)  ## finish an interrupted survey: DIR=its folder
 # One folder of compiled programs for all processes of the tests, kept from run to run.
 test test-all: export PIPELINE_COMPILATION_CACHE := $(CURDIR)/.cache/jax
 
+# Half of the time of a first run is compilation: XLA optimises less. `make test-all` compiles as a survey does.
+test: export XLA_FLAGS := --xla_backend_optimization_level=1
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 

@@ -128,6 +128,7 @@ def test_another_model_fits_every_shard_again_and_does_nothing_before(first, wor
     assert run.jobs == [job for job in EVERY_JOB if job.split()[0] in ("fit", "catalog", "report")]
 
 
+@pytest.mark.slow
 def test_another_energy_band_reads_every_shard_again_and_looks_at_no_file_anew(first, workplace):
     run = workplace.run(ingest={"band": [2.0, 10.0]})
     assert run.code == 0, run.output
@@ -198,6 +199,7 @@ def rows_by_object(workplace):
     return {row["object"]: row for row in rows(workplace, SOURCES_TABLE)}
 
 
+@pytest.mark.slow
 def test_a_component_of_a_user_is_found_beside_the_configuration_and_refits_when_it_changes(
     tmp_path,
 ):

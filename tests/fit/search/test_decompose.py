@@ -112,6 +112,7 @@ def test_evidence_that_is_not_known_leaves_it_to_the_bic(engine, spectra, monkey
     np.testing.assert_array_equal(result.active, same.active)
 
 
+@pytest.mark.slow
 def test_a_calibrated_ratio_lets_a_real_peak_stay_and_noise_go(draw):
     engine = comb(2)
     one = Model.from_components("one", ["constant", "lorentzian"])

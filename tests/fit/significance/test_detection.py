@@ -25,7 +25,7 @@ def _test(spectra, seeds, **options):
     return detection.detect_peak(Batch(engine, spectra, widths), null, seeds, **options)
 
 
-@pytest.mark.parametrize("n", [1, 50])
+@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.slow), 50])
 def test_p_values_are_uniform_where_there_is_no_peak(n, draw, spread):
     """250 sources; the benchmark `detection` has 2,000, and bending power laws."""
     model = Model.from_components("null", NULL)
