@@ -61,6 +61,7 @@ def nu_max_of(stars, seed, **told):
     return true, found["envelope.1.nu_max"]
 
 
+@pytest.mark.slow
 def test_nu_max_is_found_without_a_start_by_anybody():
     true, found = nu_max_of(24, seed=1)
     assert np.abs(np.log(found.value / true)).max() < 0.1

@@ -132,6 +132,7 @@ def test_a_change_of_the_module_changes_its_version(documented):
     assert components_version(FitOptions()) == ""
 
 
+@pytest.mark.slow
 def test_a_peak_of_a_user_is_found_in_the_residuals_and_its_derivatives_are_right(draw):
     model = Model.from_components("sech", ["constant", PEAK])
     spectra, u = draw(model, [0.01, 0.02, 3.0, 0.6], GRID, 200, 6, seed=2)

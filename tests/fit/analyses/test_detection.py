@@ -10,6 +10,9 @@ from pipeline.fit import driver
 MODELS = {"noise": ["constant"], "sum": ["constant", {"lorentzian": {"up_to": 4}}]}
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def tested(binned):
     """Two spectra each of broad noise, of noise with a QPO and its harmonic, and of nothing."""

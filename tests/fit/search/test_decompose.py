@@ -43,6 +43,7 @@ def always(step):
     return np.ones(step.lanes.size, bool)
 
 
+@pytest.mark.slow
 def test_what_is_not_needed_is_taken_away_again(engine, spectra):
     grown = fit_model(Batch(engine, spectra, widths(spectra)), criterion=always)
     assert (grown.active.sum(axis=0) == 4).all()
@@ -150,7 +151,7 @@ def test_the_strongest_narrow_peak_is_tested_against_the_model_without_it(engine
     found = detect_peak(
         Batch(engine, spectra.take(some), widths(spectra)[:, some]),
         result.take(some),
-        [[1, lane] for lane in some],
+        [[1, lane] for lane in some.tolist()],
         slot=int(slot[0]),
         draws=64,
     )

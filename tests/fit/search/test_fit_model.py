@@ -163,6 +163,7 @@ def test_a_lorentzian_of_no_coherence_is_one_at_zero_frequency(draw, parameters_
     assert found["rms"]["err_hi"] > 0
 
 
+@pytest.mark.slow
 def test_a_solar_like_star_is_recovered_from_nothing(draw):
     """Two granulation terms, the power excess and white noise of a red giant (Kallinger et al. 2014)."""
     frequency = np.geomspace(2e-6, 2.8e-4, 240)

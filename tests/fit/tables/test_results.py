@@ -89,6 +89,7 @@ def test_the_same_lorentzian_by_other_parameters_has_the_same_catalogue_rows():
     assert qpos.rival.tolist() == [-1]
 
 
+@pytest.mark.slow
 def test_a_drifting_qpo_is_one_feature_at_its_mean_frequency(parameters_of):
     n = np.full(GRID.size, 4000.0)
     centres = (4.87, 5.13)  # the frequency jumps during the observation

@@ -40,6 +40,7 @@ def _log_likelihood(model, spectra, lane, u):
     return stats.gamma.logpdf(spectra.power[:, [lane]], n, scale=power / n).sum(axis=0)
 
 
+@pytest.mark.slow
 def test_evidences_are_those_of_a_quadrature(draw):
     """Ten problems, a sum over 32^3 points, seven standard deviations either way."""
     model = _model()
