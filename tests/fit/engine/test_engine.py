@@ -193,6 +193,7 @@ def test_fit_imports_nothing_that_a_gpu_node_need_not_have():
     assert out.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 def test_long_spectra_keep_a_peak_that_coarse_bins_would_lose(three, draw, problem):
     grid = np.linspace(1 / 16, 64, 1024)
     spectra, u = draw(three, [0.2, 1.2, 0.6, 21.1, 0.12, 0.1], grid, 32, 12, seed=16)

@@ -26,6 +26,7 @@ def comb():
     return Model.from_components("comb", _components("constant", {"lorentzian": {"up_to": 4}}))
 
 
+@pytest.mark.slow
 def test_a_qpo_on_red_noise_is_found_wherever_it_is(three, draw):
     rng = np.random.default_rng(1)
     frequency = rng.uniform(0.5, 20, 40)

@@ -252,6 +252,7 @@ def _rows(**options):
     return {(p["model"], p["component"], p["parameter"]): p for p in parameters}
 
 
+@pytest.mark.slow
 def test_a_component_that_is_not_there_has_an_upper_limit():
     names = ["constant", "power_law"]
     found = _rows(models={"power_law": names, "peak": [*names, "lorentz"]})

@@ -44,6 +44,7 @@ def test_quantiles_are_those_of_importance_sampling(draw):
     assert np.abs(away.mean(axis=-1)).max() < 0.08
 
 
+@pytest.mark.slow
 def test_a_parameter_at_its_bound_has_its_distribution(draw):
     """A red noise that is not there: the posterior of two parameters by quadrature, 20 spectra."""
     told = [
