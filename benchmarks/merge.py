@@ -18,8 +18,8 @@ import numpy as np
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.ingest import INGEST
 from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.samples import SAMPLES
 from pipeline.columns.spectra import SPECTRA
-from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.tables import write_parquet
 
 BANDS = ("events/nicer/0.5-2keV", "events/nicer/2-10keV")

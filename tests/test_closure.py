@@ -138,7 +138,7 @@ def test_a_stage_has_the_tables_and_the_statuses_that_it_imports(stage):
     [
         ("ingest", {"archive", "cluster", "ingest", "tables"}, {"ingest", "observations"}),
         ("segment", {"cluster", "segment"}, {"ingest", "spectra"}),
-        ("fit", {"fit", "models", "validation"}, {"fits", "spectra"}),
+        ("fit", {"fit", "models", "validation"}, {"fits", "samples", "spectra"}),
     ],
 )
 def test_a_stage_has_the_version_of_its_own_options_and_tables(stage, sections, declared):
@@ -159,3 +159,18 @@ def test_stages_have_versions_of_their_own():
     assert all(len(v) == 16 for v in versions.values())
     with pytest.raises(FileNotFoundError, match="no module 'nothing'"):
         code_version("nothing")
+
+
+def test_no_stage_imports_another_stage():
+    """What stages share is above them; declarations that all read are in `columns` and `config`."""
+    stages = {"ingest", "segment", "fit", "catalog", "report", "simulate"}
+    found = []
+    for file in sorted(f for stage in stages for f in (ROOT / stage).rglob("*.py")):
+        own = file.relative_to(ROOT).parts[0]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            parts = [name.split(".") for name in names if name.startswith("pipeline.")]
+            found += [(str(file), p[1]) for p in parts if p[1] in stages - {own}]
+    assert found == []

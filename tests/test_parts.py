@@ -10,7 +10,7 @@ from pipeline.config.cluster import ClusterOptions
 from pipeline.parts import print_counts, run_items, scratch_folder, write_counted
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
-CLUSTER = ClusterOptions(workers=2, item_timeout=30)
+CLUSTER = ClusterOptions(workers=2)
 SQUARES = Table(
     "SQUARES",
     "Squares of numbers.",

@@ -21,6 +21,7 @@ from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.ingest import INGEST as READINGS
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.registry import CATALOGUE
+from pipeline.columns.samples import SAMPLES
 from pipeline.columns.simulate import TRUTH
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.ingest import SCANNED_BY
@@ -36,7 +37,6 @@ from pipeline.declared import (
     remote,
 )
 from pipeline.fit.analyses import ANALYSES
-from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.segment.products import PRODUCTS
 from pipeline.segment.products.base import Product
 

@@ -7,10 +7,10 @@ import pytest
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.ingest import INGEST
 from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.samples import SAMPLES
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
-from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.shards import shard_name, shard_of
 from pipeline.status import Flag
 from pipeline.tables import write_parquet

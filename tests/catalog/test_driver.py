@@ -11,12 +11,13 @@ from pipeline.catalog.diff import compare_table
 from pipeline.catalog.driver import run
 from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.registry import CATALOGUE
+from pipeline.columns.samples import SAMPLES
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.fit import FitOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.config.survey import Survey
-from pipeline.fit.analyses.samples import SAMPLES, SamplesOptions
+from pipeline.fit.analyses.samples import SamplesOptions
 from pipeline.segment.products import named
 from pipeline.status import Flag
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet

@@ -18,7 +18,7 @@ from pipeline.catalog.formats import DEFAULT
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.registry import CATALOGUE
-from pipeline.fit.analyses.samples import SAMPLES
+from pipeline.columns.samples import SAMPLES
 from pipeline.status import Flag
 from pipeline.tables import read_parquet, rows_of, to_arrow, write_parquet
 

@@ -8,8 +8,8 @@ import pytest
 from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.samples import SAMPLES
 from pipeline.columns.simulate import TRUTH
-from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.shards import shard_name, shard_of
 from pipeline.status import Flag
 from pipeline.tables import write_parquet

@@ -15,7 +15,7 @@ from pipeline.status import Flag, Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
 OPTIONS = SegmentOptions(dt=1 / 16, max_bins=256)
-CLUSTER = ClusterOptions(workers=2, item_timeout=30)
+CLUSTER = ClusterOptions(workers=2)
 
 
 def _write(path, observations):

@@ -19,9 +19,9 @@ from pipeline.catalog.shards import shard_files
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.samples import SAMPLES
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
-from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.nulls import with_nulls
 from pipeline.shards import shard_lists
 from pipeline.stages import FIT, catalogue_tables

@@ -10,10 +10,10 @@ import pyarrow as pa
 from pipeline.columns.base import Table
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.ingest import INGEST
+from pipeline.columns.samples import SAMPLES
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.survey import Survey
 from pipeline.declared import File
-from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.stages import CATALOG
 from pipeline.tables import read_parquet
 

@@ -14,9 +14,9 @@ from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
 from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.samples import SAMPLES
 from pipeline.columns.simulate import TRUTH
 from pipeline.config.report import ReportOptions
-from pipeline.fit.analyses.samples import SAMPLES
 from pipeline.report.corner import corner_plot
 from pipeline.report.embed import Grids
 from pipeline.report.page import page_data, render, source_details, truth_data

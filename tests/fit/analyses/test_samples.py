@@ -5,11 +5,12 @@ import pytest
 
 from pipeline import tables
 from pipeline.columns.fits import MODELS, PARAMETERS
+from pipeline.columns.samples import SAMPLES
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import validate
 from pipeline.fit import driver
-from pipeline.fit.analyses.samples import SAMPLES, SamplesOptions
+from pipeline.fit.analyses.samples import SamplesOptions
 from pipeline.fit.uncertainty import diagnostics, hmc, importance
 from pipeline.status import Flag
 

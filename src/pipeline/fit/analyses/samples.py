@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipeline.columns.base import Column, Table
-from pipeline.columns.fitted import COMPONENT, ESS_BULK, ESS_TAIL, MODEL, PARAMETER, R_HAT, UNIT
-from pipeline.columns.shared import PRODUCT, SOURCE_ID
+from pipeline.columns.fitted import ESS_BULK, ESS_TAIL, R_HAT
+from pipeline.columns.samples import SAMPLES
 from pipeline.config.base import Options
 from pipeline.fit.analyses.base import Analysis, Findings, Subject
 from pipeline.fit.tables.seeds import Purpose
@@ -40,45 +39,6 @@ class SamplesOptions(Options):
     def names(self, source_id: str) -> bool:
         """Return whether a source is one of `sources`."""
         return any(fnmatchcase(source_id, pattern) for pattern in self.sources)
-
-
-SAMPLES = Table(
-    "SAMPLES",
-    "Draws from the posterior of the chosen model, for selected sources: one free parameter a row.",
-    (
-        SOURCE_ID,
-        PRODUCT,
-        MODEL,
-        COMPONENT,
-        PARAMETER,
-        UNIT,
-        Column(
-            "scale",
-            "str",
-            "Scale, log or linear, on which the prior is flat unless stated.",
-            ucd="meta.code",
-        ),
-        R_HAT,
-        ESS_BULK,
-        ESS_TAIL,
-        Column(
-            "n_chains",
-            "int32",
-            "Number of chains, which follow one another in the draws.",
-            ucd="meta.number",
-        ),
-        Column(
-            "value",
-            "float64",
-            "Draws of equal weight, the k-th of all parameters together; empty if there is no "
-            "posterior.",
-            "",
-            "stat.param",
-            True,
-        ),
-    ),
-    key=("source_id", "product", "model", "component", "parameter"),
-)
 
 
 class Samples(Analysis):
