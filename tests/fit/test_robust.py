@@ -49,7 +49,7 @@ def _objective(spectra, lane):
     return value
 
 
-@pytest.mark.parametrize("n", [4, 200])
+@pytest.mark.parametrize("n", [pytest.param(4, marks=pytest.mark.slow), 200])
 def test_from_a_hundred_random_starts_every_source_reaches_one_optimum(n, three, draw):
     """99 % within 0.01 in ln L, of 100 starts across the ranges of 24 sources."""
     spectra, _ = draw(three, TRUTH, GRID, n, 24, seed=31)

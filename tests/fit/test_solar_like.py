@@ -89,6 +89,7 @@ def test_errors_of_nu_max_cover():
     ],
     ids=["weak", "strong", "weak harmonics", "strong harmonics", "low"],
 )
+@pytest.mark.slow
 def test_an_instrumental_line_is_not_nu_max(lines, times):
     _, without = nu_max_of(8, seed=5)
     _, found = nu_max_of(8, seed=5, lines=lines, times=times)
@@ -194,6 +195,7 @@ def test_only_a_filter_takes_the_power_of_the_lowest_frequencies(power, lowest, 
     assert lowest <= corner(Spectrum.of(row), row["n"] > 0) <= highest
 
 
+@pytest.mark.slow
 def test_what_a_filter_took_is_not_fitted_and_a_flag_says_so():
     told = {
         "models": {"m": ["constant", {"harvey": {"exponent": {"fixed": 4.0}}}]},

@@ -140,6 +140,7 @@ def test_a_harmonic_is_found_without_starts_and_sharpens_the_frequency(draw):
     assert np.median(errors[2] / gain[first, np.arange(24)]) < 0.95
 
 
+@pytest.mark.slow
 def test_rows_of_the_catalogue_show_a_tied_parameter_as_not_free():
     row = tables.empty_row(SPECTRA)
     edges = np.sqrt(GRID[1:] * GRID[:-1])

@@ -63,6 +63,7 @@ def test_what_is_not_needed_is_taken_away_again(engine, spectra):
     assert (lost > batch.bic(fit.deviance, active, np.arange(LANES)))[gone].all()
 
 
+@pytest.mark.slow
 def test_the_rival_is_what_lost_by_the_least(engine, spectra):
     result = fit_model(Batch(engine, spectra, widths(spectra)))
     chosen = result.active.sum(axis=0) == 3

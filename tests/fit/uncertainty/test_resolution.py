@@ -89,6 +89,7 @@ def test_a_bound_that_somebody_set_is_one(bins):
     assert models[0]["status"] == "at_bound"
 
 
+@pytest.mark.slow
 def test_the_model_is_averaged_where_bins_differ_in_width(bins):
     """A line between the middles of two bins would be nothing to a model taken at their middles."""
     rng = np.random.default_rng(5)
