@@ -158,12 +158,11 @@ def event_blocks(time: np.ndarray, start: np.ndarray, n_bin: int, dt: float) -> 
         Their width, s.
     """
     length = n_bin * dt
+    edges = np.searchsorted(time, np.append(start, start[-1] + length))
+    numbers = np.diff(edges)
     for block in _blocks(len(start), n_bin):
-        begin = start[block]
-        first = np.searchsorted(time, begin)
-        last = np.append(first[1:], np.searchsorted(time, begin[-1] + length))
-        number = last - first
-        since = time[first[0] : last[-1]] - np.repeat(begin, number)
+        begin, number = start[block], numbers[block]
+        since = time[edges[block.start] : edges[block.stop]] - np.repeat(begin, number)
         offset = np.repeat(n_bin * np.arange(len(begin)), number)
         if since.max(initial=0.0) >= length:  # events between two segments
             inside = since < length

@@ -63,7 +63,8 @@ def scatter(rate: np.ndarray, missing: np.ndarray | None = None, coarse: int = 1
     """
     if coarse > 1:
         whole = rate.shape[1] // coarse
-        rate = rate[:, : whole * coarse].reshape(len(rate), whole, coarse).mean(axis=2)
+        rate = rate[:, : whole * coarse].reshape(len(rate), whole, coarse)
+        rate = rate @ np.full(coarse, 1 / coarse)
     if missing is None or not missing.any():
         off = rate - rate.mean(axis=1, keepdims=True)
         return Squares(float(np.vdot(off, off)), rate.size)
