@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -23,6 +24,9 @@ _ARROW = {
     "float32": pa.float32(),
     "float64": pa.float64(),
 }
+_LISTS = {name: pa.list_(kind) for name, kind in _ARROW.items()}
+_MOST_ELEMENTS = 2**31 - 1
+"""Of all lists of a batch together: Arrow counts them in 32 bits."""
 
 Item = TypeVar("Item")
 
@@ -46,20 +50,26 @@ def empty_row(table: Table) -> dict[str, Any]:
     return {c.name: ([] if c.array else EMPTY[c.dtype]) for c in table.columns}
 
 
+@lru_cache(maxsize=256)
 def schema(table: Table) -> pa.Schema:
     """Return the Arrow schema of `table`, with unit, UCD and description in each field's metadata."""
     return pa.schema([_field(c) for c in table.columns], metadata={"table": table.name})
 
 
+@lru_cache(maxsize=256)
 def stored_schema(table: Table) -> pa.Schema:
     """Return the Arrow schema of `table` in files, where what has no value is null."""
     return with_nulls(table, schema(table).empty_table()).schema
 
 
+def _kind(column: Column) -> pa.DataType:
+    """Return the Arrow type of a column."""
+    return _LISTS[column.dtype] if column.array else _ARROW[column.dtype]
+
+
 def _field(column: Column) -> pa.Field:
-    kind = _ARROW[column.dtype]
     metadata = {"unit": column.unit, "ucd": column.ucd, "description": column.description}
-    return pa.field(column.name, pa.list_(kind) if column.array else kind, False, metadata)
+    return pa.field(column.name, _kind(column), False, metadata)
 
 
 def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
@@ -118,12 +128,20 @@ def columns_to_arrow(table: Table, columns: Columns) -> pa.Table:
 
 def _cells(column: Column, cells: Cells | None, rows: int) -> pa.Array:
     """Return a column as an Arrow array without nulls; None has no value in any of the rows."""
-    kind = _field(column).type
+    kind = _kind(column)
     if column.array:
-        lists: list = [[]] * rows if cells is None else [[] if c is None else c for c in cells]
-        if column.dtype != "str":
-            lists = [np.asarray(c, dtype=column.dtype) if len(c) else [] for c in lists]
-        return pa.array(lists, type=kind)
+        lists: list = [()] * rows if cells is None else [() if c is None else c for c in cells]
+        if column.dtype == "str":
+            return pa.array(lists, type=kind)
+        offsets = np.zeros(rows + 1, np.int64)
+        np.cumsum([len(c) for c in lists], out=offsets[1:])
+        if offsets[-1] > _MOST_ELEMENTS:
+            raise ValueError(f"{offsets[-1]} elements, more than {_MOST_ELEMENTS}")
+        arrays = [np.asarray(c, dtype=column.dtype) for c in lists if len(c)]
+        if any(one.ndim != 1 for one in arrays):
+            raise ValueError("a cell is not a list")
+        values = np.concatenate(arrays) if arrays else np.empty(0, column.dtype)
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values))
     empty = EMPTY[column.dtype]
     if cells is None:
         return pa.array([empty] * rows, type=kind)
@@ -225,6 +243,8 @@ def as_arrow(table: Table, rows: Rows) -> pa.Table:
         See `to_arrow`.
     """
     if isinstance(rows, pa.Table):
+        if rows.schema.equals(schema(table)):
+            return rows
         rows = {name: rows.column(name) for name in rows.column_names}
     return columns_to_arrow(table, rows) if isinstance(rows, Mapping) else to_arrow(table, rows)
 
@@ -233,13 +253,15 @@ def _encoding(table: Table) -> dict[str, Any]:
     """Return how columns are encoded.
 
     Times and powers are all different: they get no dictionary, and their bytes are split by significance, so
-    that the bytes that hardly change are together.
+    that the bytes that hardly change are together. Nobody looks for a list by its least element: lists have no
+    statistics.
     """
     numbers = {c.name for c in table.columns if c.array and c.dtype.startswith("float")}
     return {
         "compression": "zstd",
         "use_dictionary": [name for name in table.names if name not in numbers],
         "use_byte_stream_split": [f"{name}.list.element" for name in sorted(numbers)],
+        "write_statistics": [c.name for c in table.columns if not c.array],
     }
 
 
@@ -273,8 +295,8 @@ def write_arrow(path: PathLike, table: Table, rows: Rows) -> None:
 
 
 def read_arrow(path: PathLike) -> pa.Table:
-    """Return what `write_arrow` wrote."""
-    with pa.OSFile(os.fspath(path), "rb") as file:
+    """Return what `write_arrow` wrote, mapped into memory: the file is there as long as the table is used."""
+    with pa.memory_map(os.fspath(path)) as file:
         return pa.ipc.open_file(file).read_all()
 
 
