@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import stages
-from pipeline.__main__ import _parser
+from pipeline.commands import _parser
 from pipeline.closure import code_version
 from pipeline.columns.base import Column, Table
 from pipeline.columns.registry import CATALOGUE, TABLES

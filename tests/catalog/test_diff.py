@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.__main__ import main
+from pipeline.commands import main
 from pipeline.catalog import changes, diff, driver
 from pipeline.columns.registry import CATALOGUE
 from pipeline.config.catalog import CatalogOptions

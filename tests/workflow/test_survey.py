@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline import survey
-from pipeline.__main__ import main
+from pipeline.commands import main
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.registry import TABLES
 from pipeline.config.survey import load
