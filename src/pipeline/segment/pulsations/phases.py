@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ive
+from scipy.special import i0e
 
-CHUNK = 1 << 20
-"""Events whose phases are computed at a time."""
+CHUNK = 1 << 15
+"""Events whose phases are computed at a time: few enough to stay in the processor's cache."""
 
 KNOWN, FEWEST_KNOWN = 4.0, 6
 """Length of a phasor over its noise at which its phase is known; and phases that must be, to say how they agree."""
@@ -106,7 +106,7 @@ def cell_phasors(
     Parameters
     ----------
     time : ndarray, shape (n_event,)
-        s from the start of the raster.
+        s from the start of the raster, increasing.
     weight : ndarray, shape (n_event,) or None
         Of each; None: 1.
     frequency : float
@@ -119,14 +119,20 @@ def cell_phasors(
     ndarray of complex, shape (n_cell,)
         Sum of weight exp(-2 pi i f t) in each, phases counted from the start of the raster.
     """
-    total = np.zeros(n_cell, complex)
+    real, imag = np.zeros(n_cell), np.zeros(n_cell)
     for lo in range(0, len(time), CHUNK):
         part = time[lo : lo + CHUNK]
-        turn = np.exp(-2j * np.pi * np.mod(frequency * part, 1))
-        if weight is not None:
-            turn *= weight[lo : lo + CHUNK]
-        total += sum_in_cells(part, turn, cell, n_cell)
-    return total
+        index = np.minimum((part / cell).astype(np.int64), n_cell - 1)
+        first = np.flatnonzero(np.diff(index, prepend=-1))
+        phase = frequency * part
+        phase -= np.floor(phase)
+        phase *= 2 * np.pi
+        turn = np.cos(phase), np.sin(phase)  # faster than the exponential of an imaginary number
+        for total, values in zip((real, imag), turn, strict=True):
+            if weight is not None:
+                values *= weight[lo : lo + CHUNK]
+            total[index[first]] += np.add.reduceat(values, first)
+    return real - 1j * imag
 
 
 def folded_phasors(
@@ -180,14 +186,55 @@ def agreement(phasors: np.ndarray) -> np.ndarray:
     ndarray, shape () or (n,)
         Logarithm of the p-value, at most 0.
     """
-    step, total = np.abs(phasors), np.abs(np.sum(phasors, axis=0))
+    step = np.abs(phasors).reshape(len(phasors), -1)
+    total = np.abs(np.sum(phasors, axis=0)).reshape(-1)
     scale = np.sqrt(np.sum(step**2, axis=0))
     scale = np.where(scale > 0, scale, 1)
     step, total = step / scale, total / scale
-    bound = np.zeros(np.shape(total))
-    for kappa in _CONCENTRATIONS:
-        bound = np.minimum(bound, _log_i0(kappa * step).sum(axis=0) - _log_i0(kappa * total))
-    return np.asarray(bound)
+    bound = np.zeros(total.shape)
+    some = np.flatnonzero(
+        total > 1
+    )  # else no kappa gives a bound below 1: log I0(sqrt(x)) is concave
+    if len(some):
+        bound[some] = np.minimum(_least(step[:, some], total[some]), 0)
+    return bound.reshape(np.shape(phasors)[1:])
+
+
+def _least(step: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Return the least of sum log I0(kappa step) - log I0(kappa total) over `_CONCENTRATIONS`.
+
+    Where no step is longer than the total, it falls with kappa up to one value and grows from there on, because
+    x d log A(x) / dx falls with x, A = I1 / I0. So the sign of its derivative tells on which side of a kappa the minimum is.
+    The derivative takes a bound of A that is good to 2 % (Amos 1974, Math. Comp. 28, 239), and the values around the kappa
+    that is found decide.
+
+    Parameters
+    ----------
+    step, total : ndarray, shape (n_block, n) and (n,)
+        Lengths of the phasors and of their sums.
+    """
+    low = np.zeros(len(total), np.int64)
+    high = np.full(len(total), len(_CONCENTRATIONS) - 1)
+    while (low < high).any():
+        middle = (low + high) // 2
+        kappa = _CONCENTRATIONS[middle]
+        rises = np.sum(step * _ratio(kappa * step), axis=0) > total * _ratio(kappa * total)
+        high = np.where(rises, middle, high)
+        low = np.where(rises, low, np.minimum(middle + 1, high))
+
+    def value(at: np.ndarray) -> np.ndarray:
+        kappa = _CONCENTRATIONS[at]
+        return _log_i0(kappa * step).sum(axis=0) - _log_i0(kappa * total)
+
+    best = value(low)
+    for way in (-1, 1):
+        at, moved = low, np.ones(len(total), bool)
+        while moved.any():
+            at = np.clip(np.where(moved, at + way, at), 0, len(_CONCENTRATIONS) - 1)
+            found = value(at)
+            moved = found < best
+            best = np.minimum(best, found)
+    return best
 
 
 def concentration(phasors: np.ndarray) -> float:
@@ -224,4 +271,9 @@ def concentration(phasors: np.ndarray) -> float:
 
 def _log_i0(x: np.ndarray) -> np.ndarray:
     """Return the logarithm of the modified Bessel function I0."""
-    return np.log(ive(0, x)) + x
+    return np.log(i0e(x)) + x
+
+
+def _ratio(x: np.ndarray) -> np.ndarray:
+    """Return a lower bound of I1(x) / I0(x), good to 2 %."""
+    return x / (0.5 + np.sqrt(x * x + 2.25))
