@@ -93,6 +93,28 @@ def test_workers_use_one_thread_each_even_for_xla(client):
     assert set(client.nthreads().values()) == {1}
 
 
+def test_workers_keep_their_memory_from_array_to_array(client):
+    environments = client.run(lambda: dict(os.environ))
+    assert all(int(e["MALLOC_TRIM_THRESHOLD_"]) > 2**26 for e in environments.values())
+
+    def faults():
+        import resource
+
+        import numpy as np
+
+        def work():
+            return np.abs(np.fft.rfft(np.ones((16, 8192)))) ** 2
+
+        for _ in range(3):
+            work()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(20):
+            work()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    assert max(client.run(faults).values()) < 2_000  # of 19,000 where memory goes back each time
+
+
 def test_a_running_scheduler_is_used_by_its_address(client):
     options = OPTIONS.model_copy(update={"address": client.scheduler.address})
     with connect(options) as other:

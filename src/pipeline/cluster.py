@@ -30,6 +30,19 @@ from pipeline.refusal import error_line
 CONNECT_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer, and for a worker to come (back) to it."""
 
+SETTINGS = {
+    "distributed.nanny.pre-spawn-environ.NPROC": "1",  # the only limit on threads XLA heeds
+    # Dask's own 64 kB hands memory back after each array, to be faulted in again for the next one.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**28,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,  # glibc's most
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.worker.multiprocessing-method": "spawn",
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+}
+"""Settings of Dask in the process that starts workers."""
+
 CHUNK_BYTES = 1 << 24
 """Bytes of items, where they have sizes, with which a task is large enough."""
 
@@ -82,19 +95,15 @@ def connect(options: ClusterOptions) -> Iterator[Client]:
         finally:
             client.close()
         return
-    settings = {
-        "distributed.nanny.pre-spawn-environ.NPROC": "1",  # the only limit on threads XLA heeds
-        "distributed.scheduler.allowed-failures": 0,
-        "distributed.worker.multiprocessing-method": "spawn",
-    }
     with (
-        dask.config.set(settings),
+        dask.config.set(SETTINGS),
         LocalCluster(
             n_workers=options.workers or len(os.sched_getaffinity(0)),
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",  # any free port: jobs run side by side
+            scheduler_kwargs={"dashboard": False},
             memory_limit=options.memory_limit,
             silence_logs=logging.CRITICAL,
         ) as cluster,
