@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import i0e
 
-CHUNK = 1 << 15
+CHUNK = 1 << 14
 """Events whose phases are computed at a time: few enough to stay in the processor's cache."""
 
 KNOWN, FEWEST_KNOWN = 4.0, 6
@@ -38,7 +38,7 @@ class Pieces:
 
     def phasors(self, frequency: float, cell: float, n_cell: int) -> np.ndarray:
         """Return the phasor of each cell for events of the expected rate; see `cell_phasors`."""
-        turn = np.exp(-2j * np.pi * np.mod(frequency * self.middle, 1))
+        turn = turned(frequency * self.middle)
         steady = self.counts * np.sinc(frequency * (self.stop - self.start)) * turn
         return sum_in_cells(self.middle, steady, cell, n_cell)
 
@@ -119,20 +119,33 @@ def cell_phasors(
     ndarray of complex, shape (n_cell,)
         Sum of weight exp(-2 pi i f t) in each, phases counted from the start of the raster.
     """
-    real, imag = np.zeros(n_cell), np.zeros(n_cell)
+    total = np.zeros(n_cell, complex)
     for lo in range(0, len(time), CHUNK):
         part = time[lo : lo + CHUNK]
+        turn = turned(frequency * part)
+        if weight is not None:
+            turn *= weight[lo : lo + CHUNK]
         index = np.minimum((part / cell).astype(np.int64), n_cell - 1)
-        first = np.flatnonzero(np.diff(index, prepend=-1))
-        phase = frequency * part
-        phase -= np.floor(phase)
-        phase *= 2 * np.pi
-        turn = np.cos(phase), np.sin(phase)  # faster than the exponential of an imaginary number
-        for total, values in zip((real, imag), turn, strict=True):
-            if weight is not None:
-                values *= weight[lo : lo + CHUNK]
-            total[index[first]] += np.add.reduceat(values, first)
-    return real - 1j * imag
+        cells = np.arange(index[0], index[-1] + 2)
+        first = np.searchsorted(index, cells)
+        some = first[1:] > first[:-1]
+        total[cells[:-1][some]] += np.add.reduceat(turn, first[:-1][some])
+    return total
+
+
+def turned(cycles: np.ndarray) -> np.ndarray:
+    """Return exp(-2 pi i cycles), to 1e-15.
+
+    The tangent of half the angle has it all: NumPy computes it many times faster than a sine and a cosine in double
+    precision, or the exponential of an imaginary number.
+    """
+    half = np.tan(np.pi * (cycles - np.rint(cycles)))
+    square = half * half
+    over = 1 / (1 + square)
+    result = np.empty(np.shape(cycles), complex)
+    np.multiply(1 - square, over, out=result.real)
+    np.multiply(half, -2 * over, out=result.imag)
+    return result
 
 
 def folded_phasors(

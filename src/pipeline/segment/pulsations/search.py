@@ -202,7 +202,7 @@ def _coherent(series: Series, frequency: float) -> "_Candidate":
     top = near[ndimage.maximum_filter1d(power[near], 3) == power[near]]
     top = top[np.argsort(power[top])[::-1][:_PEAKS]]
     middle, offset = (np.arange(n_cell) + 0.5) * cell, offset[top]
-    turned = phasors[:, None] * np.exp(-2j * np.pi * np.mod(middle[:, None] * offset, 1))
+    turned = phasors[:, None] * phases.turned(middle[:, None] * offset)
     block = series.blocks(frequency, middle)
     at = np.bincount(block, middle) / np.bincount(block)
     blocks, finer = _climbed(_summed(turned, block), at, 1 / (n * cell))
@@ -211,7 +211,7 @@ def _coherent(series: Series, frequency: float) -> "_Candidate":
     # the highest peak of those that agree: the others are its side lobes, of gaps between orbits
     agree = log_p <= 0.5 * log_p.min()
     k = int(np.argmax(np.where(agree, np.abs(blocks.sum(axis=0)), -1)))
-    own = turned[:, k] * np.exp(-2j * np.pi * middle * finer[k])
+    own = turned[:, k] * phases.turned(middle * finer[k])
     kept = phases.concentration(own[own != 0])
     log_p_kept = 0.0 if kept < _PHASE_KEPT else float(log_p[k])
     return _Candidate(frequency + offset[k], log_p_kept, len(near))
@@ -223,9 +223,9 @@ def _climbed(blocks: np.ndarray, time: np.ndarray, step: float) -> tuple[np.ndar
     Returns the phasors, shape (n_block, n), and the changes, Hz, shape (n,).
     """
     changes = np.linspace(-step, step, 33)
-    turn = np.exp(-2j * np.pi * np.outer(changes, time))  # (change, block)
+    turn = phases.turned(np.outer(changes, time))  # (change, block)
     best = changes[np.argmax(np.abs(turn @ blocks), axis=0)]
-    return blocks * np.exp(-2j * np.pi * np.outer(time, best)), best
+    return blocks * phases.turned(np.outer(time, best)), best
 
 
 def _summed(phasors: np.ndarray, block: np.ndarray) -> np.ndarray:
@@ -272,7 +272,7 @@ def _offset(folded: np.ndarray, middle: np.ndarray, weight: np.ndarray) -> float
 def _turned(folded: np.ndarray, middle: np.ndarray, offset: float) -> np.ndarray:
     """Return phasors of the harmonics at a frequency changed by an offset."""
     k = np.arange(1, folded.shape[1] + 1)
-    return folded * np.exp(-2j * np.pi * offset * np.outer(middle, k))
+    return folded * phases.turned(offset * np.outer(middle, k))
 
 
 def _pulse(series: Series, frequency: float, background: float) -> Pulsation:
