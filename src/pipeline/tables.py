@@ -346,12 +346,29 @@ def read_batches(path: PathLike, table: Table, rows: int) -> Iterator[list[dict[
     TableError
         See `read_parquet`.
     """
+    yield from map(rows_of, batches_of(path, table, rows=rows))
+
+
+def batches_of(
+    path: PathLike, table: Table, columns: Sequence[str] | None = None, rows: int = 1024
+) -> Iterator[pa.Table]:
+    """Read a Parquet file a number of rows at a time, or some of its columns, without nulls.
+
+    Raises
+    ------
+    TableError
+        See `read_parquet`.
+    """
+    names = None if columns is None else list(columns)
     try:
         with pq.ParquetFile(path) as file:
-            _check(path, table, file.schema_arrow)
-            for batch in file.iter_batches(rows):
-                yield rows_of(unpacked(table, pa.Table.from_batches([batch])))
-    except (pa.ArrowInvalid, OSError) as error:
+            found = file.schema_arrow
+            _check(
+                path, table, found if names is None else pa.schema(map(found.field, names)), names
+            )
+            for batch in file.iter_batches(rows, columns=names, use_threads=False):
+                yield unpacked(table, pa.Table.from_batches([batch]))
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise _unreadable(path, table, error) from error
 
 
