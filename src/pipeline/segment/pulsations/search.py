@@ -5,7 +5,7 @@ from math import gcd, lcm
 
 import numpy as np
 from scipy import fft, ndimage
-from scipy.stats import gamma
+from scipy.special import gammaincc, gammainccinv, gammaincinv
 
 from pipeline.segment.pulsations import phases
 from pipeline.segment.pulsations.folding import Series
@@ -14,6 +14,7 @@ _MOST_CELLS = 1 << 20
 _MOST_PHASES = 4e8
 _CANDIDATES = 8
 _CHANCE = 3.0  # bins of noise that stand out so far, on average, and are candidates
+_ROUNDING = 1e-6
 _OVERSAMPLING = 2
 _PEAKS = 8  # of the coherent power of a candidate, that are looked at
 _FEWEST_BLOCKS = 4
@@ -91,15 +92,19 @@ def candidates(power: np.ndarray, m: float) -> np.ndarray:
     ndarray of int
         Positions in `power`, no two of them neighbours.
     """
-    level = _level(power) / (gamma.ppf(0.5, m) / m)
-    chance = np.zeros(len(power))
-    some = level > 0
-    chance[some] = gamma.logsf(m * power[some] / level[some], m)
-    chance[:1] = chance[-1:] = 0.0  # one cycle a segment is none; Nyquist has another distribution
+    level = _level(power) / (gammaincinv(m, 0.5) / m)
+    ratio = np.zeros(len(power))
+    np.divide(power, level, out=ratio, where=level > 0)
+    ratio[:1] = ratio[-1:] = 0.0  # one cycle a segment is none; Nyquist has another distribution
+    rare = _CHANCE / len(power)
+    some = np.flatnonzero(m * ratio >= (1 - _ROUNDING) * gammainccinv(m, min(rare, 1.0)))
+    with np.errstate(divide="ignore"):
+        chance = np.log(gammaincc(m, m * ratio[some]))
     found: list[int] = []
-    for j in np.argsort(chance, kind="stable"):
-        if chance[j] > np.log(_CHANCE / len(power)) or len(found) == _CANDIDATES:
+    for k in np.argsort(chance, kind="stable"):
+        if chance[k] > np.log(rare) or len(found) == _CANDIDATES:
             break
+        j = some[k]
         if all(abs(j - other) > 2 for other in found):
             found.append(int(j))
     return np.array(found, np.int64)
@@ -108,9 +113,14 @@ def candidates(power: np.ndarray, m: float) -> np.ndarray:
 def _level(power: np.ndarray) -> np.ndarray:
     """Return the running median of a periodogram, over fewer bins at low frequency."""
     level = ndimage.median_filter(power, min(31, len(power)), mode="nearest")
-    for j in range(min(32, len(power))):
-        reach = max(2, j // 2)
-        level[j] = np.median(power[max(0, j - reach) : j + reach + 1])
+    low = np.arange(min(32, len(power)))
+    reach = np.maximum(2, low // 2)
+    first, last = np.maximum(0, low - reach), np.minimum(low + reach, len(power) - 1)
+    index = first[:, None] + np.arange(np.max(last - first, initial=0) + 1)
+    beyond = index > last[:, None]
+    ordered = np.sort(np.where(beyond, np.inf, power[np.where(beyond, 0, index)]), axis=1)
+    count = last - first + 1
+    level[low] = (ordered[low, (count - 1) // 2] + ordered[low, count // 2]) / 2
     return level
 
 
@@ -192,7 +202,7 @@ def _coherent(series: Series, frequency: float) -> "_Candidate":
     top = near[ndimage.maximum_filter1d(power[near], 3) == power[near]]
     top = top[np.argsort(power[top])[::-1][:_PEAKS]]
     middle, offset = (np.arange(n_cell) + 0.5) * cell, offset[top]
-    turned = phasors[:, None] * np.exp(-2j * np.pi * np.mod(middle[:, None] * offset, 1))
+    turned = phasors[:, None] * phases.turned(middle[:, None] * offset)
     block = series.blocks(frequency, middle)
     at = np.bincount(block, middle) / np.bincount(block)
     blocks, finer = _climbed(_summed(turned, block), at, 1 / (n * cell))
@@ -201,7 +211,7 @@ def _coherent(series: Series, frequency: float) -> "_Candidate":
     # the highest peak of those that agree: the others are its side lobes, of gaps between orbits
     agree = log_p <= 0.5 * log_p.min()
     k = int(np.argmax(np.where(agree, np.abs(blocks.sum(axis=0)), -1)))
-    own = turned[:, k] * np.exp(-2j * np.pi * middle * finer[k])
+    own = turned[:, k] * phases.turned(middle * finer[k])
     kept = phases.concentration(own[own != 0])
     log_p_kept = 0.0 if kept < _PHASE_KEPT else float(log_p[k])
     return _Candidate(frequency + offset[k], log_p_kept, len(near))
@@ -213,9 +223,9 @@ def _climbed(blocks: np.ndarray, time: np.ndarray, step: float) -> tuple[np.ndar
     Returns the phasors, shape (n_block, n), and the changes, Hz, shape (n,).
     """
     changes = np.linspace(-step, step, 33)
-    turn = np.exp(-2j * np.pi * np.outer(changes, time))  # (change, block)
+    turn = phases.turned(np.outer(changes, time))  # (change, block)
     best = changes[np.argmax(np.abs(turn @ blocks), axis=0)]
-    return blocks * np.exp(-2j * np.pi * np.outer(time, best)), best
+    return blocks * phases.turned(np.outer(time, best)), best
 
 
 def _summed(phasors: np.ndarray, block: np.ndarray) -> np.ndarray:
@@ -262,7 +272,7 @@ def _offset(folded: np.ndarray, middle: np.ndarray, weight: np.ndarray) -> float
 def _turned(folded: np.ndarray, middle: np.ndarray, offset: float) -> np.ndarray:
     """Return phasors of the harmonics at a frequency changed by an offset."""
     k = np.arange(1, folded.shape[1] + 1)
-    return folded * np.exp(-2j * np.pi * offset * np.outer(middle, k))
+    return folded * phases.turned(offset * np.outer(middle, k))
 
 
 def _pulse(series: Series, frequency: float, background: float) -> Pulsation:
