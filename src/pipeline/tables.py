@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
@@ -25,14 +26,36 @@ _ARROW = {
     "float64": pa.float64(),
 }
 _LISTS = {name: pa.list_(kind) for name, kind in _ARROW.items()}
-_MOST_ELEMENTS = 2**31 - 1
-"""Of all lists of a batch together: Arrow counts them in 32 bits."""
-
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The cells of a column of lists, their elements one after the other.
+
+    Attributes
+    ----------
+    values : array, or sequence of str, length elements
+        The elements of all lists.
+    lengths : int array, shape (rows,)
+        Number of elements of each list.
+    """
+
+    values: np.ndarray | Sequence
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where each list begins, and where the last one ends, shape (rows + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.lengths)])
+
 
 Row: TypeAlias = Mapping[str, Any]
 """Value by name of the column."""
-Cells: TypeAlias = np.ndarray | pa.Array | pa.ChunkedArray | Sequence
+Cells: TypeAlias = np.ndarray | pa.Array | pa.ChunkedArray | Sequence | Lists
 """The cells of one column."""
 Columns: TypeAlias = Mapping[str, Cells]
 """Cells by name of the column: what a batch of rows is when it is computed as arrays."""
@@ -104,7 +127,7 @@ def columns_to_arrow(table: Table, columns: Columns) -> pa.Table:
         Declaration.
     columns : mapping of str to sequence
         Cells by name of the column, all of the same length: a NumPy or an Arrow array or a list. Of a column
-        of lists, a list of 1-d arrays or lists, or an array of shape (rows, elements).
+        of lists, a list of 1-d arrays or lists, an array of shape (rows, elements), or `Lists`.
 
     Raises
     ------
@@ -130,27 +153,42 @@ def _cells(column: Column, cells: Cells | None, rows: int) -> pa.Array:
     """Return a column as an Arrow array without nulls; None has no value in any of the rows."""
     kind = _kind(column)
     if column.array:
-        lists: list = [()] * rows if cells is None else [() if c is None else c for c in cells]
-        if column.dtype == "str":
-            return pa.array(lists, type=kind)
-        offsets = np.zeros(rows + 1, np.int64)
-        np.cumsum([len(c) for c in lists], out=offsets[1:])
-        if offsets[-1] > _MOST_ELEMENTS:
-            raise ValueError(f"{offsets[-1]} elements, more than {_MOST_ELEMENTS}")
-        arrays = [np.asarray(c, dtype=column.dtype) for c in lists if len(c)]
-        if any(one.ndim != 1 for one in arrays):
-            raise ValueError("a cell is not a list")
-        values = np.concatenate(arrays) if arrays else np.empty(0, column.dtype)
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values))
+        return _lists(column, cells, rows)
     empty = EMPTY[column.dtype]
     if cells is None:
         return pa.array([empty] * rows, type=kind)
     if isinstance(cells, pa.Array | pa.ChunkedArray):
         filled = pc.fill_null(cells.cast(kind), pa.scalar(empty, kind))
         return filled.combine_chunks() if isinstance(filled, pa.ChunkedArray) else filled
+    if isinstance(cells, Lists):
+        raise ValueError("lists, where there is a value in a row")
     if not isinstance(cells, np.ndarray) or cells.dtype == object:
         cells = [empty if c is None else c for c in cells]
     return pa.array(cells, type=kind)
+
+
+def _lists(column: Column, cells: Cells | None, rows: int) -> pa.Array:
+    """Return a column of lists; None has no elements in any of the rows."""
+    kind = _kind(column)
+    if cells is None:
+        cells = Lists([], np.zeros(rows, int))
+    if isinstance(cells, np.ndarray) and cells.ndim == 2 and cells.dtype != object:
+        cells = Lists(cells.ravel(), np.full(len(cells), cells.shape[1]))
+    if isinstance(cells, Lists):
+        values = cells.values
+        if column.dtype != "str":
+            values = np.asarray(values, dtype=column.dtype)
+        elements = pa.array(values, type=kind.value_type)
+        return pa.ListArray.from_arrays(pa.array(cells.offsets, pa.int32()), elements)
+    lists: list = [() if c is None else c for c in cells]
+    if column.dtype == "str":
+        return pa.array(lists, type=kind)
+    arrays = [np.asarray(c, dtype=column.dtype) for c in lists if len(c)]
+    if any(one.ndim != 1 for one in arrays):
+        raise ValueError("a cell is not a list")
+    values = np.concatenate(arrays) if arrays else np.empty(0, column.dtype)
+    offsets = Lists(values, np.array([len(c) for c in lists], int)).offsets
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values))
 
 
 @contextmanager
@@ -243,8 +281,8 @@ def as_arrow(table: Table, rows: Rows) -> pa.Table:
         See `to_arrow`.
     """
     if isinstance(rows, pa.Table):
-        if rows.schema.equals(schema(table)):
-            return rows
+        if rows.schema.equals(schema(table), check_metadata=True):
+            return rows  # nothing is null in a column of this schema
         rows = {name: rows.column(name) for name in rows.column_names}
     return columns_to_arrow(table, rows) if isinstance(rows, Mapping) else to_arrow(table, rows)
 
@@ -308,12 +346,29 @@ def read_batches(path: PathLike, table: Table, rows: int) -> Iterator[list[dict[
     TableError
         See `read_parquet`.
     """
+    yield from map(rows_of, batches_of(path, table, rows=rows))
+
+
+def batches_of(
+    path: PathLike, table: Table, columns: Sequence[str] | None = None, rows: int = 1024
+) -> Iterator[pa.Table]:
+    """Read a Parquet file a number of rows at a time, or some of its columns, without nulls.
+
+    Raises
+    ------
+    TableError
+        See `read_parquet`.
+    """
+    names = None if columns is None else list(columns)
     try:
         with pq.ParquetFile(path) as file:
-            _check(path, table, file.schema_arrow)
-            for batch in file.iter_batches(rows):
-                yield rows_of(unpacked(table, pa.Table.from_batches([batch])))
-    except (pa.ArrowInvalid, OSError) as error:
+            found = file.schema_arrow
+            _check(
+                path, table, found if names is None else pa.schema(map(found.field, names)), names
+            )
+            for batch in file.iter_batches(rows, columns=names, use_threads=False):
+                yield unpacked(table, pa.Table.from_batches([batch]))
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise _unreadable(path, table, error) from error
 
 

@@ -7,12 +7,14 @@ import pytest
 from pipeline.catalog.conservation import RowsLost
 from pipeline.catalog.driver import publish
 from pipeline.catalog.formats import FORMATS
+from pipeline.catalog.formats.rows import Rows
 from pipeline.catalog.join import join
 from pipeline.catalog.shards import ShardFile, shard_files
 from pipeline.columns.base import Column, Table
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.registry import CATALOGUE
 from pipeline.columns.shared import PRODUCT, SOURCE_ID
+from pipeline.config.catalog import CatalogOptions
 from pipeline.shards import shard_lists
 from pipeline.stages import SEGMENT, File
 from pipeline.tables import read_parquet, write_parquet
@@ -55,7 +57,8 @@ def test_it_is_in_every_format(arguments, tmp_path):
     tables = join(**arguments)
     assert tables[COLORS].num_rows == 6
     assert tables[COLORS].column("source_id").to_pylist()[0] == "DAMAGED"
-    publish(tmp_path, {t: tables[t] for t in arguments["published"]}, "A survey", list(FORMATS))
+    rows = {t: Rows.of(t, tables[t]) for t in arguments["published"]}
+    publish(tmp_path, rows, "A survey", CatalogOptions(formats=list(FORMATS)))
     assert read_parquet(tmp_path / "colors.parquet", COLORS).num_rows == 6
     for name in ("catalog.fits", "catalog.vot"):
         assert b"COLORS" in (tmp_path / name).read_bytes()
