@@ -54,7 +54,7 @@ def write_spectra(path, lanes, bins):
 PEAK = """
 import sys
 from pathlib import Path
-from pipeline.__main__ import main
+from pipeline.commands import main
 status = main(sys.argv[1:])
 line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM"))
 print(1024 * int(line.split()[1]))

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -61,11 +62,57 @@ def test_nothing_to_do_is_done_at_once(client):
     assert list(isolating_map(client, _troublemaker(), [], OPTIONS)) == []
 
 
+def test_tasks_are_balanced_by_bytes_and_their_outcomes_are_seen_together(client):
+    def together(outcomes):
+        values = [outcome.value for outcome in outcomes]
+        return [replace(outcome, value=values) for outcome in outcomes]
+
+    sizes, items = [80, 1, 1, 1, 1, 70, 1, 1, 1, 1], list(range(10))
+    seen = isolating_map(client, abs, items, OPTIONS, sizes=sizes, together=together)
+    tasks = {tuple(outcome.value) for outcome in seen}
+    assert tasks == {
+        (0,),
+        (1, 2),
+        (3, 4),
+        (5,),
+        (6, 7),
+        (8, 9),
+    }  # 2 items are a quarter of a worker's
+
+
+def test_an_item_that_dies_is_found_where_outcomes_are_seen_together(client):
+    outcomes = isolating_map(client, _troublemaker(exits={5}), range(12), OPTIONS, together=list)
+    assert [outcome.index for outcome in outcomes if outcome.died] == [5]
+    client.wait_for_workers(2)
+
+
 def test_workers_use_one_thread_each_even_for_xla(client):
     environments = client.run(lambda: dict(os.environ))
     assert len(environments) == 2
     assert {e["NPROC"] for e in environments.values()} == {"1"}
     assert set(client.nthreads().values()) == {1}
+
+
+def test_workers_keep_their_memory_from_array_to_array(client):
+    environments = client.run(lambda: dict(os.environ))
+    assert all(int(e["MALLOC_TRIM_THRESHOLD_"]) > 2**26 for e in environments.values())
+
+    def faults():
+        import resource
+
+        import numpy as np
+
+        def work():
+            return np.abs(np.fft.rfft(np.ones((16, 8192)))) ** 2
+
+        for _ in range(3):
+            work()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(20):
+            work()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    assert max(client.run(faults).values()) < 2_000  # of 19,000 where memory goes back each time
 
 
 def test_a_running_scheduler_is_used_by_its_address(client):

@@ -10,7 +10,7 @@ import pipeline
 
 HEAVY = {"numpy", "scipy", "jax", "numpyro", "astropy", "pyarrow", "dask", "distributed"}
 DECLARATIONS = (
-    *("stages", "declared", "workflow", "shards", "describe", "components", "__main__"),
+    *("stages", "declared", "workflow", "shards", "describe", "components", "commands"),
     *("catalog.formats", "segment.products"),
 )
 PACKAGES = ("config", "columns")

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pipeline import stages
-from pipeline.__main__ import _parser
 from pipeline.closure import code_version
 from pipeline.columns.base import Column, Table
 from pipeline.columns.registry import CATALOGUE, TABLES
+from pipeline.commands import _parser
 from pipeline.config.survey import validate
 from pipeline.declared import File, Folder, Section, remote
 from pipeline.stages import CATALOG, FIT, PLAN, REPORT, SEGMENT, STAGES

@@ -1,6 +1,6 @@
 """Every stage of the survey, declared once: its command, the tables it reads and writes, its options, its driver.
 
-The command line (`pipeline.__main__`), the inputs, outputs, parameters and commands of the rules
+The command line (`pipeline.commands`), the inputs, outputs, parameters and commands of the rules
 (`pipeline.workflow`) and what the catalogue and the report read all come from these declarations. A table more
 in a stage is a `File` more here, its columns in `pipeline.columns`, and the driver that writes it.
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.__main__ import main
 from pipeline.catalog import changes, diff, driver
 from pipeline.columns.registry import CATALOGUE
+from pipeline.commands import main
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from pipeline import tables
-from pipeline.__main__ import main
 from pipeline.columns.spectra import SPECTRA
+from pipeline.commands import main
 from pipeline.components import Component, ComponentError, Parameter, find, user
 from pipeline.config.base import ConfigError, section_json
 from pipeline.config.fit import FitOptions

@@ -155,12 +155,10 @@ def test_no_cluster_is_started_without_work(tmp_path, events, monkeypatch, faile
     assert [r["status"] for r in _read(output).values()] == [Status.NO_DATA] * failed
 
 
-def test_a_table_of_another_kind_is_refused(tmp_path, events):
+def test_a_table_of_another_kind_is_refused(tmp_path):
     output = tmp_path / "out.parquet"
-    two = [_row(events(file="1")), _row(events(file="2"))]
-    write_parquet(tmp_path / "one-group.parquet", INGEST, two)
     write_parquet(tmp_path / "other.parquet", SPECTRA, [])
-    for name in ("one-group", "other", "absent"):
+    for name in ("other", "absent"):
         with pytest.raises(TableError, match=name):
             driver.run(
                 input=tmp_path / f"{name}.parquet", output=output, options=OPTIONS, cluster=CLUSTER

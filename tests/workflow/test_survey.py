@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from pipeline import survey
-from pipeline.__main__ import main
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.registry import TABLES
+from pipeline.commands import main
 from pipeline.config.survey import load
 from pipeline.tables import write_parquet
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pipeline.columns.ingest import INGEST
 from pipeline.segment.kept import Kept
 from pipeline.status import Flag, Status
-from pipeline.tables import TableError, read_parquet, rows_of, unpacked
+from pipeline.tables import read_parquet, rows_of, unpacked
 from pipeline.times import DAY, mjd
 
 
@@ -25,7 +25,7 @@ class Header:
     Attributes
     ----------
     number : int
-        Its row in the table, which is also its row group.
+        Its row in the table.
     """
 
     number: int
@@ -172,11 +172,9 @@ def read_index(path: Path) -> list[Header]:
     Raises
     ------
     TableError
-        When the file is not a table INGEST with one observation a row group.
+        When the file is not a table INGEST.
     """
     data = read_parquet(path, INGEST, SCALARS)
-    if data.num_rows and pq.read_metadata(path).num_row_groups != data.num_rows:
-        raise TableError(f"{path}: not one observation a row group; run ingest again")
     return [Header(number=number, **row) for number, row in enumerate(rows_of(data))]
 
 
@@ -185,28 +183,63 @@ def reader(path: Path) -> Read:
     stamp = path.stat().st_mtime_ns
 
     def read(header: Header) -> Observation:
-        cells = _cells(_table(path, stamp), header.number, ARRAYS)
-        return Observation(header=header, **cells)
+        return Observation(header=header, **_shard(path, stamp).arrays(header.number, ARRAYS))
 
     return read
 
 
 def read_arrays(path: Path, number: int, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Return some arrays of one observation, by name."""
-    return _cells(_table(path, path.stat().st_mtime_ns), number, names)
+    return _shard(path, path.stat().st_mtime_ns).arrays(number, names)
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """A column of lists: the elements of all rows, and where those of each row begin, and the last ones end."""
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+
+class _Shard:
+    """An open table of observations. A row group of several small observations is kept until the next is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path)
+        about = self._file.metadata
+        rows = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
+        self._starts = np.concatenate([[0], np.cumsum(rows, dtype=int)])
+        self._kept: tuple[int, tuple[str, ...], dict[str, _Lists]] | None = None
+
+    def arrays(self, number: int, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the arrays in a row, by name."""
+        group = int(np.searchsorted(self._starts, number, "right")) - 1
+        row = number - self._starts[group]
+        return {name: lists[row] for name, lists in self._group(group, tuple(names)).items()}
+
+    def _group(self, group: int, names: tuple[str, ...]) -> dict[str, _Lists]:
+        """Return the columns of a row group."""
+        if self._kept is not None and self._kept[:2] == (group, names):
+            return self._kept[2]
+        self._kept = None  # its memory is free before the next one is read
+        data: pa.Table = self._file.read_row_group(group, columns=list(names), use_threads=False)
+        columns = {}
+        for name, column in zip(names, unpacked(INGEST, data.select(names)).columns, strict=True):
+            cells = column.combine_chunks()
+            values = cells.values.to_numpy(zero_copy_only=False)
+            columns[name] = _Lists(values, cells.offsets.to_numpy())
+        if data.num_rows > 1:
+            self._kept = group, names, columns
+        return columns
 
 
 @lru_cache(maxsize=1)
-def _table(path: Path, stamp: int) -> pq.ParquetFile:
+def _shard(path: Path, stamp: int) -> _Shard:
     """Open a table of observations; it stays open, because its footer lists every row group."""
-    return pq.ParquetFile(path)
-
-
-def _cells(table: pq.ParquetFile, number: int, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the arrays in the only row of a row group, by name."""
-    data: pa.Table = table.read_row_group(number, columns=list(names))
-    (row,) = rows_of(unpacked(INGEST, data))
-    return {name: row[name] for name in names}
+    return _Shard(path)
 
 
 def all_flags(flags: Iterable[int]) -> Flag:

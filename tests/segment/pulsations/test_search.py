@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy.special import ive
 
 from pipeline.columns.ingest import INGEST
 from pipeline.config.segment import SegmentOptions
@@ -83,6 +84,36 @@ class TestAgreement:
         assert np.all(np.diff(log_p) < -5)
         assert phases.agreement(np.ones(1)) == pytest.approx(0, abs=1e-6)
         assert phases.agreement(np.zeros(3)) == 0
+
+    def test_is_the_least_of_all_concentrations_that_are_tried(self):
+        """The minimum is found by bisection: on the same grid, every value is compared here."""
+        rng = np.random.default_rng(2)
+        kappa = np.geomspace(1e-2, 1e5, 141)
+        for agree in (0.0, 0.5, 3.0, 30.0):
+            step = rng.exponential(size=(60, 50)) ** rng.uniform(0, 4, 50)
+            phasors = step * np.exp(1j * rng.vonmises(0, agree, step.shape))
+            step = step / np.sqrt(np.sum(step**2, axis=0))
+            total = np.abs(np.sum(phasors, axis=0)) / np.sqrt(np.sum(np.abs(phasors) ** 2, axis=0))
+            log_i0 = [np.log(ive(0, k * step)) + k * step for k in kappa]
+            bound = [x.sum(axis=0) for x in log_i0] - (
+                np.log(ive(0, np.outer(kappa, total))) + np.outer(kappa, total)
+            )
+            expected = np.minimum(bound.min(axis=0), 0)
+            np.testing.assert_allclose(phases.agreement(phasors), expected, rtol=1e-10, atol=1e-10)
+
+    def test_is_skipped_only_where_it_is_certainly_larger(self):
+        rng = np.random.default_rng(3)
+        skipped = 0
+        for agree in (0.0, 0.3, 1.0, 3.0):
+            for number in (3, 12, 100):
+                step = rng.exponential(size=(number, 200))
+                phasors = step * np.exp(1j * rng.vonmises(0, agree, step.shape))
+                log_p = phases.agreement(phasors)
+                for k in range(200):
+                    if not phases.may_agree(phasors[:, k : k + 1], -4.0):
+                        skipped += 1
+                        assert log_p[k] > -4
+        assert skipped > 1000
 
     def test_phasors_of_a_steady_rate_are_those_of_many_events(self):
         """Of 1e6 events spread evenly, to a part in a million of their number."""

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ive
+from scipy.special import i0e
 
-CHUNK = 1 << 20
-"""Events whose phases are computed at a time."""
+CHUNK = 1 << 14
+"""Events whose phases are computed at a time: few enough to stay in the processor's cache."""
 
 KNOWN, FEWEST_KNOWN = 4.0, 6
 """Length of a phasor over its noise at which its phase is known; and phases that must be, to say how they agree."""
 
 _PHASE_BINS = 128
+_ROUNDING = 1e-6
 _CONCENTRATIONS = np.geomspace(1e-2, 1e5, 141)
 
 
@@ -38,7 +39,7 @@ class Pieces:
 
     def phasors(self, frequency: float, cell: float, n_cell: int) -> np.ndarray:
         """Return the phasor of each cell for events of the expected rate; see `cell_phasors`."""
-        turn = np.exp(-2j * np.pi * np.mod(frequency * self.middle, 1))
+        turn = turned(frequency * self.middle)
         steady = self.counts * np.sinc(frequency * (self.stop - self.start)) * turn
         return sum_in_cells(self.middle, steady, cell, n_cell)
 
@@ -106,7 +107,7 @@ def cell_phasors(
     Parameters
     ----------
     time : ndarray, shape (n_event,)
-        s from the start of the raster.
+        s from the start of the raster, increasing.
     weight : ndarray, shape (n_event,) or None
         Of each; None: 1.
     frequency : float
@@ -122,11 +123,30 @@ def cell_phasors(
     total = np.zeros(n_cell, complex)
     for lo in range(0, len(time), CHUNK):
         part = time[lo : lo + CHUNK]
-        turn = np.exp(-2j * np.pi * np.mod(frequency * part, 1))
+        turn = turned(frequency * part)
         if weight is not None:
             turn *= weight[lo : lo + CHUNK]
-        total += sum_in_cells(part, turn, cell, n_cell)
+        index = np.minimum((part / cell).astype(np.int64), n_cell - 1)
+        cells = np.arange(index[0], index[-1] + 2)
+        first = np.searchsorted(index, cells)
+        some = first[1:] > first[:-1]
+        total[cells[:-1][some]] += np.add.reduceat(turn, first[:-1][some])
     return total
+
+
+def turned(cycles: np.ndarray) -> np.ndarray:
+    """Return exp(-2 pi i cycles), to 1e-15.
+
+    The tangent of half the angle has it all: NumPy computes it many times faster than a sine and a cosine in double
+    precision, or the exponential of an imaginary number.
+    """
+    half = np.tan(np.pi * (cycles - np.rint(cycles)))
+    square = half * half
+    over = 1 / (1 + square)
+    result = np.empty(np.shape(cycles), complex)
+    np.multiply(1 - square, over, out=result.real)
+    np.multiply(half, -2 * over, out=result.imag)
+    return result
 
 
 def folded_phasors(
@@ -180,14 +200,77 @@ def agreement(phasors: np.ndarray) -> np.ndarray:
     ndarray, shape () or (n,)
         Logarithm of the p-value, at most 0.
     """
-    step, total = np.abs(phasors), np.abs(np.sum(phasors, axis=0))
+    step = np.abs(phasors).reshape(len(phasors), -1)
+    total = np.abs(np.sum(phasors, axis=0)).reshape(-1)
     scale = np.sqrt(np.sum(step**2, axis=0))
     scale = np.where(scale > 0, scale, 1)
     step, total = step / scale, total / scale
-    bound = np.zeros(np.shape(total))
-    for kappa in _CONCENTRATIONS:
-        bound = np.minimum(bound, _log_i0(kappa * step).sum(axis=0) - _log_i0(kappa * total))
-    return np.asarray(bound)
+    bound = np.zeros(total.shape)
+    some = np.flatnonzero(
+        total > 1
+    )  # else no kappa gives a bound below 1: log I0(sqrt(x)) is concave
+    if len(some):
+        bound[some] = np.minimum(_least(step[:, some], total[some]), 0)
+    return bound.reshape(np.shape(phasors)[1:])
+
+
+def may_agree(phasors: np.ndarray, log_p: float) -> bool:
+    """Return whether `agreement` can be smaller than a value; False is certain, True is not.
+
+    It costs a twentieth of `agreement`. As log I0(sqrt(x)) is concave, the sum over the steps is at least that of as many
+    steps of the longest one's length as have the same sum of squares.
+
+    Parameters
+    ----------
+    phasors : ndarray of complex, shape (n_block, n)
+        See `agreement`.
+    log_p : float
+        The value.
+    """
+    step, total = np.abs(phasors), np.abs(np.sum(phasors, axis=0))
+    scale = np.sqrt(np.sum(step**2, axis=0))
+    some = total > scale
+    longest, total = (x[some] / scale[some] for x in (step.max(axis=0), total))
+    kappa = _CONCENTRATIONS[:, None]
+    bound = _log_i0(kappa * longest) / longest**2 - _log_i0(kappa * total)
+    return bool(np.min(bound, initial=0.0) < log_p + _ROUNDING)
+
+
+def _least(step: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Return the least of sum log I0(kappa step) - log I0(kappa total) over `_CONCENTRATIONS`.
+
+    Where no step is longer than the total, it falls with kappa up to one value and grows from there on, because
+    x d log A(x) / dx falls with x, A = I1 / I0. So the sign of its derivative tells on which side of a kappa the minimum is.
+    The derivative takes a bound of A that is good to 2 % (Amos 1974, Math. Comp. 28, 239), and the values around the kappa
+    that is found decide.
+
+    Parameters
+    ----------
+    step, total : ndarray, shape (n_block, n) and (n,)
+        Lengths of the phasors and of their sums.
+    """
+    low = np.zeros(len(total), np.int64)
+    high = np.full(len(total), len(_CONCENTRATIONS) - 1)
+    while (low < high).any():
+        middle = (low + high) // 2
+        kappa = _CONCENTRATIONS[middle]
+        rises = np.sum(step * _ratio(kappa * step), axis=0) > total * _ratio(kappa * total)
+        high = np.where(rises, middle, high)
+        low = np.where(rises, low, np.minimum(middle + 1, high))
+
+    def value(at: np.ndarray) -> np.ndarray:
+        kappa = _CONCENTRATIONS[at]
+        return _log_i0(kappa * step).sum(axis=0) - _log_i0(kappa * total)
+
+    best = value(low)
+    for way in (-1, 1):
+        at, moved = low, np.ones(len(total), bool)
+        while moved.any():
+            at = np.clip(np.where(moved, at + way, at), 0, len(_CONCENTRATIONS) - 1)
+            found = value(at)
+            moved = found < best
+            best = np.minimum(best, found)
+    return best
 
 
 def concentration(phasors: np.ndarray) -> float:
@@ -224,4 +307,9 @@ def concentration(phasors: np.ndarray) -> float:
 
 def _log_i0(x: np.ndarray) -> np.ndarray:
     """Return the logarithm of the modified Bessel function I0."""
-    return np.log(ive(0, x)) + x
+    return np.log(i0e(x)) + x
+
+
+def _ratio(x: np.ndarray) -> np.ndarray:
+    """Return a lower bound of I1(x) / I0(x), good to 2 %."""
+    return x / (0.5 + np.sqrt(x * x + 2.25))

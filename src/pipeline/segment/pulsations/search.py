@@ -5,7 +5,7 @@ from math import gcd, lcm
 
 import numpy as np
 from scipy import fft, ndimage
-from scipy.stats import gamma
+from scipy.special import gammaincc, gammainccinv, gammaincinv
 
 from pipeline.segment.pulsations import phases
 from pipeline.segment.pulsations.folding import Series
@@ -14,6 +14,7 @@ _MOST_CELLS = 1 << 20
 _MOST_PHASES = 4e8
 _CANDIDATES = 8
 _CHANCE = 3.0  # bins of noise that stand out so far, on average, and are candidates
+_ROUNDING = 1e-6
 _OVERSAMPLING = 2
 _PEAKS = 8  # of the coherent power of a candidate, that are looked at
 _FEWEST_BLOCKS = 4
@@ -67,13 +68,10 @@ class _Candidate:
         Hz.
     log_p : float
         Logarithm of the probability of phases that agree so well by chance.
-    trials : int
-        Frequencies that were tried.
     """
 
     frequency: float
     log_p: float
-    trials: int
 
 
 def candidates(power: np.ndarray, m: float) -> np.ndarray:
@@ -91,15 +89,19 @@ def candidates(power: np.ndarray, m: float) -> np.ndarray:
     ndarray of int
         Positions in `power`, no two of them neighbours.
     """
-    level = _level(power) / (gamma.ppf(0.5, m) / m)
-    chance = np.zeros(len(power))
-    some = level > 0
-    chance[some] = gamma.logsf(m * power[some] / level[some], m)
-    chance[:1] = chance[-1:] = 0.0  # one cycle a segment is none; Nyquist has another distribution
+    level = _level(power) / (gammaincinv(m, 0.5) / m)
+    ratio = np.zeros(len(power))
+    np.divide(power, level, out=ratio, where=level > 0)
+    ratio[:1] = ratio[-1:] = 0.0  # one cycle a segment is none; Nyquist has another distribution
+    rare = _CHANCE / len(power)
+    some = np.flatnonzero(m * ratio >= (1 - _ROUNDING) * gammainccinv(m, min(rare, 1.0)))
+    with np.errstate(divide="ignore"):
+        chance = np.log(gammaincc(m, m * ratio[some]))
     found: list[int] = []
-    for j in np.argsort(chance, kind="stable"):
-        if chance[j] > np.log(_CHANCE / len(power)) or len(found) == _CANDIDATES:
+    for k in np.argsort(chance, kind="stable"):
+        if chance[k] > np.log(rare) or len(found) == _CANDIDATES:
             break
+        j = some[k]
         if all(abs(j - other) > 2 for other in found):
             found.append(int(j))
     return np.array(found, np.int64)
@@ -108,9 +110,14 @@ def candidates(power: np.ndarray, m: float) -> np.ndarray:
 def _level(power: np.ndarray) -> np.ndarray:
     """Return the running median of a periodogram, over fewer bins at low frequency."""
     level = ndimage.median_filter(power, min(31, len(power)), mode="nearest")
-    for j in range(min(32, len(power))):
-        reach = max(2, j // 2)
-        level[j] = np.median(power[max(0, j - reach) : j + reach + 1])
+    low = np.arange(min(32, len(power)))
+    reach = np.maximum(2, low // 2)
+    first, last = np.maximum(0, low - reach), np.minimum(low + reach, len(power) - 1)
+    index = first[:, None] + np.arange(np.max(last - first, initial=0) + 1)
+    beyond = index > last[:, None]
+    ordered = np.sort(np.where(beyond, np.inf, power[np.where(beyond, 0, index)]), axis=1)
+    count = last - first + 1
+    level[low] = (ordered[low, (count - 1) // 2] + ordered[low, count // 2]) / 2
     return level
 
 
@@ -154,12 +161,16 @@ def search(
     affordable = max(1, int(_MOST_PHASES / len(series.time)))
     limited = affordable < len(peaks)
     peaks = peaks[:affordable]
-    found = [_coherent(series, frequency[j]) for j in peaks]
-    trials = sum(one.trials for one in found)
+    raster = _Raster.of(series)
+    trials = len(peaks) * len(raster.near)
     # A peak was chosen for the power of segments, and so for phases that agree within them: where blocks are
     # shorter, all bins of the periodogram are trials.
     shorter = [series.block(frequency[j]) < series.segment for j in peaks]
     chosen = np.where(shorter, len(power) / len(peaks), 1.0)
+    found = [
+        _coherent(series, raster, frequency[j], -np.log(trials * of_chosen))
+        for j, of_chosen in zip(peaks, chosen, strict=True)
+    ]
     p_values = np.minimum(np.exp([one.log_p for one in found]) * trials * chosen, 1.0)
     best = int(np.argmin(p_values))
     p_value = float(p_values[best])
@@ -178,33 +189,62 @@ def search(
     return replace(pulse, p_value=p_value, lines=all_lines, limited=limited)
 
 
-def _coherent(series: Series, frequency: float) -> "_Candidate":
+@dataclass(frozen=True)
+class _Raster:
+    """The cells of an observation, and the frequencies near a peak at which their phasors are added.
+
+    Attributes
+    ----------
+    middle : ndarray, shape (n_cell,)
+        Middles of the cells, s.
+    n : int
+        Cells with the empty ones that are added for the transform.
+    near : ndarray of int, shape (n_near,)
+        Positions in the transform, in order of frequency.
+    offset : ndarray, shape (n_near,)
+        Their distances from the frequency of the phasors, Hz.
+    """
+
+    middle: np.ndarray
+    n: int
+    near: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def of(cls, series: Series) -> "_Raster":
+        """Return the raster of a series."""
+        n = fft.next_fast_len(_OVERSAMPLING * series.n_cell)
+        offset = fft.fftfreq(n, series.cell)
+        near = np.flatnonzero(np.abs(offset) <= 1 / series.segment)
+        near = near[np.argsort(offset[near])]
+        return cls((np.arange(series.n_cell) + 0.5) * series.cell, n, near, offset[near])
+
+
+def _coherent(series: Series, raster: _Raster, frequency: float, matters: float) -> _Candidate:
     """Return the frequency near a peak at which phases agree best.
 
-    Where the phases are known well enough to see them wander, p is 1.
+    Where the phases are known well enough to see them wander, p is 1. Where its logarithm is certainly larger than
+    `matters`, it is not computed, and 1 too.
     """
-    n_cell, cell = series.n_cell, series.cell
-    phasors = series.phasors(frequency, cell, n_cell)
-    n = fft.next_fast_len(_OVERSAMPLING * n_cell)
-    power, offset = np.abs(fft.fft(phasors, n)) ** 2, fft.fftfreq(n, cell)
-    near = np.flatnonzero(np.abs(offset) <= 1 / series.segment)
-    near = near[np.argsort(offset[near])]
-    top = near[ndimage.maximum_filter1d(power[near], 3) == power[near]]
+    phasors = series.phasors(frequency, series.cell, series.n_cell)
+    power = np.abs(fft.fft(phasors, raster.n)[raster.near]) ** 2
+    top = np.flatnonzero(ndimage.maximum_filter1d(power, 3) == power)
     top = top[np.argsort(power[top])[::-1][:_PEAKS]]
-    middle, offset = (np.arange(n_cell) + 0.5) * cell, offset[top]
-    turned = phasors[:, None] * np.exp(-2j * np.pi * np.mod(middle[:, None] * offset, 1))
+    middle, offset = raster.middle, raster.offset[top]
+    turned = phasors[:, None] * phases.turned(middle[:, None] * offset)
     block = series.blocks(frequency, middle)
     at = np.bincount(block, middle) / np.bincount(block)
-    blocks, finer = _climbed(_summed(turned, block), at, 1 / (n * cell))
+    blocks, finer = _climbed(_summed(turned, block), at, 1 / (raster.n * series.cell))
     offset = offset + finer
+    if not phases.may_agree(blocks, matters):
+        return _Candidate(frequency, 0.0)
     log_p = phases.agreement(blocks)
     # the highest peak of those that agree: the others are its side lobes, of gaps between orbits
     agree = log_p <= 0.5 * log_p.min()
     k = int(np.argmax(np.where(agree, np.abs(blocks.sum(axis=0)), -1)))
-    own = turned[:, k] * np.exp(-2j * np.pi * middle * finer[k])
+    own = turned[:, k] * phases.turned(middle * finer[k])
     kept = phases.concentration(own[own != 0])
-    log_p_kept = 0.0 if kept < _PHASE_KEPT else float(log_p[k])
-    return _Candidate(frequency + offset[k], log_p_kept, len(near))
+    return _Candidate(frequency + offset[k], 0.0 if kept < _PHASE_KEPT else float(log_p[k]))
 
 
 def _climbed(blocks: np.ndarray, time: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
@@ -213,16 +253,15 @@ def _climbed(blocks: np.ndarray, time: np.ndarray, step: float) -> tuple[np.ndar
     Returns the phasors, shape (n_block, n), and the changes, Hz, shape (n,).
     """
     changes = np.linspace(-step, step, 33)
-    turn = np.exp(-2j * np.pi * np.outer(changes, time))  # (change, block)
+    turn = phases.turned(np.outer(changes, time))  # (change, block)
     best = changes[np.argmax(np.abs(turn @ blocks), axis=0)]
-    return blocks * np.exp(-2j * np.pi * np.outer(time, best)), best
+    return blocks * phases.turned(np.outer(time, best)), best
 
 
 def _summed(phasors: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Sum the phasors of cells, shape (n_cell, n), in blocks; shape (n_block, n)."""
-    order = np.argsort(block, kind="stable")
-    first = np.flatnonzero(np.diff(block[order], prepend=-1))
-    return np.add.reduceat(phasors[order], first, axis=0)
+    """Sum the phasors of cells, shape (n_cell, n), in blocks, in order; shape (n_block, n)."""
+    first = np.flatnonzero(np.diff(block, prepend=-1))
+    return np.add.reduceat(phasors, first, axis=0)
 
 
 def _fundamental(series: Series, frequency: float) -> float:
@@ -262,7 +301,7 @@ def _offset(folded: np.ndarray, middle: np.ndarray, weight: np.ndarray) -> float
 def _turned(folded: np.ndarray, middle: np.ndarray, offset: float) -> np.ndarray:
     """Return phasors of the harmonics at a frequency changed by an offset."""
     k = np.arange(1, folded.shape[1] + 1)
-    return folded * np.exp(-2j * np.pi * offset * np.outer(middle, k))
+    return folded * phases.turned(offset * np.outer(middle, k))
 
 
 def _pulse(series: Series, frequency: float, background: float) -> Pulsation:

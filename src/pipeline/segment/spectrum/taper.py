@@ -14,7 +14,6 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import fft
-from scipy.signal.windows import dpss
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,8 @@ def window(name: str, n_bin: int) -> np.ndarray:
     elif name == "hann":
         values = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_bin) / n_bin)
     else:
+        from scipy.signal.windows import dpss  # takes long to import
+
         values = dpss(n_bin, HALF_BANDWIDTH)
     values = values / np.sqrt(np.mean(values**2))
     values.setflags(write=False)

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-import pipeline.__main__ as command_line
+import pipeline.commands as command_line
 from pipeline import __version__
-from pipeline.__main__ import main
+from pipeline.commands import main
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
@@ -92,7 +92,7 @@ def test_it_runs_as_a_module():
 
 
 def test_starting_a_stage_loads_no_heavy_library():
-    code = "import sys, pipeline.__main__; print(*{'jax', 'astropy', 'distributed'} & set(sys.modules))"
+    code = "import sys, pipeline.commands; print(*{'jax', 'astropy', 'distributed'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""
 
 
