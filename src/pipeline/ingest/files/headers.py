@@ -132,10 +132,10 @@ def _take(card: str, keywords: dict[str, Any], goes_on: str | None) -> str | Non
         The keyword whose text may go on in the next card; None if there is none.
     """
     if card.startswith("CONTINUE"):
-        value = _VALUE.fullmatch(card, 8)
-        if goes_on is None or value is None or value.lastgroup != "text" or "'" in value["text"]:
+        more = _VALUE.fullmatch(card, 8)
+        if goes_on is None or more is None or more.lastgroup != "text" or "'" in more["text"]:
             raise _UnusualError
-        keywords[goes_on] = keywords[goes_on][:-1] + value["text"].rstrip()
+        keywords[goes_on] = keywords[goes_on][:-1] + more["text"].rstrip()
         return goes_on if keywords[goes_on].endswith("&") else None
     name, value = _parsed(card)
     if value is None:
