@@ -57,6 +57,11 @@ class Item:
         """The observation whose identity the rows have."""
         return self.series[0][0]
 
+    @property
+    def size(self) -> int:
+        """Bytes of its observations."""
+        return sum(header.size for series in self.series for header in series)
+
 
 class Product(ABC):
     """A product of light curves, with a table of its own.
