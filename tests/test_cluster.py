@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +60,30 @@ def test_an_item_that_never_ends_costs_itself_and_frees_its_worker(client):
 
 def test_nothing_to_do_is_done_at_once(client):
     assert list(isolating_map(client, _troublemaker(), [], OPTIONS)) == []
+
+
+def test_tasks_are_balanced_by_bytes_and_their_outcomes_are_seen_together(client):
+    def together(outcomes):
+        values = [outcome.value for outcome in outcomes]
+        return [replace(outcome, value=values) for outcome in outcomes]
+
+    sizes, items = [80, 1, 1, 1, 1, 70, 1, 1, 1, 1], list(range(10))
+    seen = isolating_map(client, abs, items, OPTIONS, sizes=sizes, together=together)
+    tasks = {tuple(outcome.value) for outcome in seen}
+    assert tasks == {
+        (0,),
+        (1, 2),
+        (3, 4),
+        (5,),
+        (6, 7),
+        (8, 9),
+    }  # 2 items are a quarter of a worker's
+
+
+def test_an_item_that_dies_is_found_where_outcomes_are_seen_together(client):
+    outcomes = isolating_map(client, _troublemaker(exits={5}), range(12), OPTIONS, together=list)
+    assert [outcome.index for outcome in outcomes if outcome.died] == [5]
+    client.wait_for_workers(2)
 
 
 def test_workers_use_one_thread_each_even_for_xla(client):

@@ -1,6 +1,7 @@
 """Rows and columns become the tables that are declared; what has no value is empty, and null in files."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from pipeline.columns.registry import TABLES
 from pipeline.columns.spectra import SPECTRA
 from pipeline.status import Flag
 from pipeline.tables import (
+    Lists,
     TableError,
     ahead,
     atomic_path,
@@ -250,3 +252,15 @@ def test_rows_that_a_stage_keeps_for_itself_come_back_as_they_were(tmp_path):
     (row,) = rows_of(read_arrow(tmp_path / "part"))
     np.testing.assert_array_equal(row["power"], [0.0, 1.0, 2.0])
     assert (row["source_id"], row["flags"]) == ("a", int(Flag.NO_GTI))
+
+
+def test_lists_one_after_the_other_are_the_same_cells_as_lists_of_arrays():
+    numbers, names = Column("v", "float32", "", array=True), Column("t", "str", "", array=True)
+    each = [np.arange(3.0), np.empty(0), np.array([2.5])]
+    flat = Lists(np.concatenate(each), np.array([3, 0, 1]))
+    texts = Lists(np.array(["x", "y", "z", "x"], object), np.array([0, 3, 1]))
+    table = Table("T", "", (numbers, names), ())
+    found = columns_to_arrow(table, {"v": flat, "t": texts})
+    assert found.equals(columns_to_arrow(table, {"v": each, "t": [[], ["x", "y", "z"], ["x"]]}))
+    with pytest.raises(TableError, match="lists, where there is a value in a row"):
+        columns_to_arrow(Table("T", "", (replace(numbers, array=False),), ()), {"v": flat})

@@ -7,6 +7,7 @@ time with no other task: then the verdict is certain.
 """
 
 import faulthandler
+import functools
 import logging
 import math
 import os
@@ -45,6 +46,9 @@ SETTINGS = {
 }
 """Settings of Dask in the process that starts workers."""
 
+CHUNK_BYTES = 1 << 24
+"""Bytes of items, where they have sizes, with which a task is large enough."""
+
 _watched = threading.Lock()
 
 
@@ -68,6 +72,10 @@ class Outcome:
     value: Any = None
     error: str = ""
     died: bool = False
+
+
+Together = Callable[[list[Outcome]], list[Outcome]]
+"""What a worker does with the outcomes of all items of a task."""
 
 
 @contextmanager
@@ -125,6 +133,9 @@ def isolating_map(
     items: Sequence,
     options: ClusterOptions,
     progress: str = "",
+    *,
+    sizes: Sequence[int] = (),
+    together: Together | None = None,
 ) -> Iterator[Outcome]:
     """Apply `function` to each item on the cluster and yield outcomes as they complete.
 
@@ -142,6 +153,11 @@ def isolating_map(
         ``item_timeout`` ends its process.
     progress : str, optional
         Label of a progress bar on standard error, where that is a terminal.
+    sizes : sequence of int, optional
+        Bytes of each item, by which tasks are balanced; without them all items are alike.
+    together : callable, optional
+        Is given the outcomes of a task, in the worker, and returns them with what is small in the place of
+        what `function` returned.
 
     Raises
     ------
@@ -150,13 +166,15 @@ def isolating_map(
     """
     slots = max(1, sum(client.nthreads().values()))
     size = max(1, min(options.chunk_size, math.ceil(len(items) / (4 * slots))))
+    largest = min(CHUNK_BYTES, math.ceil(sum(sizes) / (4 * slots)))
     with _bar(progress, len(items)) as advance:
         pending = list(range(len(items)))
         errors: dict[int, BaseException] = {}
         for length, window in ((size, 2 * slots), (1, slots), (1, 1)):
-            chunks = [pending[i : i + length] for i in range(0, len(pending), length)]
+            chunks = _chunks(pending, length, sizes, largest)
             pending = []
-            for chunk, result in _fly(client, function, items, chunks, window, options):
+            run = functools.partial(_run_chunk, function, together)
+            for chunk, result in _fly(client, run, items, chunks, window, options):
                 if isinstance(result, BaseException):
                     pending.extend(chunk)
                     errors.update(dict.fromkeys(chunk, result))
@@ -169,9 +187,24 @@ def isolating_map(
             yield _verdict(index, errors[index], options)
 
 
+def _chunks(
+    indices: Sequence[int], length: int, sizes: Sequence[int], largest: int
+) -> list[list[int]]:
+    """Cut items into runs of at most `length` items, each closed by the item that makes it `largest` bytes."""
+    chunks: list[list[int]] = []
+    room = 0
+    for index in indices:
+        if room <= 0 or len(chunks[-1]) == length:
+            chunks.append([])
+            room = max(largest, 1)
+        chunks[-1].append(index)
+        room -= sizes[index] if sizes else 0
+    return chunks
+
+
 def _fly(
     client: Client,
-    function: Callable,
+    run: Callable,
     items: Sequence,
     chunks: Sequence[list[int]],
     window: int,
@@ -183,7 +216,7 @@ def _fly(
     while True:
         while len(flying) < window and (chunk := next(waiting, None)) is not None:
             numbered = [(i, items[i]) for i in chunk]
-            future = client.submit(_run_chunk, function, numbered, options.item_timeout, pure=False)
+            future = client.submit(run, numbered, options.item_timeout, pure=False)
             flying[future] = chunk
         if not flying:
             return
@@ -211,7 +244,10 @@ def _first_done(client: Client, futures: list[Future]) -> set[Future]:
 
 
 def _run_chunk(
-    function: Callable, numbered: Sequence[tuple[int, Any]], timeout: float
+    function: Callable,
+    together: Together | None,
+    numbered: Sequence[tuple[int, Any]],
+    timeout: float,
 ) -> list[Outcome]:
     """Run in a worker: apply `function` to the items, and end the process on one that hangs.
 
@@ -228,7 +264,7 @@ def _run_chunk(
                 outcomes.append(Outcome(index, error=error_line(error)))
             finally:
                 faulthandler.cancel_dump_traceback_later()
-    return outcomes
+    return together(outcomes) if together else outcomes
 
 
 def _verdict(index: int, error: BaseException, options: ClusterOptions) -> Outcome:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.cluster import Outcome, connect, isolating_map
+from pipeline.cluster import Outcome, Together, connect, isolating_map
 from pipeline.columns.base import Table
 from pipeline.config.cluster import ClusterOptions
 from pipeline.tables import Row, write_parquet
@@ -46,22 +46,42 @@ def run_items(
 ) -> list[Outcome]:
     """Apply a function to items on a cluster and return their outcomes, in the order of the items.
 
+    Parameters
+    ----------
+    work, items, cluster, label
+        See `each_outcome`, also for what is raised.
+    """
+    outcomes = each_outcome(work, items, cluster, label)
+    return sorted(outcomes, key=lambda outcome: outcome.index)
+
+
+def each_outcome(
+    work: Callable[[Item], Any],
+    items: Sequence[Item],
+    cluster: ClusterOptions,
+    label: str,
+    *,
+    sizes: Sequence[int] = (),
+    together: Together | None = None,
+) -> Iterator[Outcome]:
+    """Apply a function to items on a cluster and yield their outcomes as they come.
+
     A cluster is started only if there are items.
 
     Parameters
     ----------
-    work, items
+    work, items, sizes, together
         See `pipeline.cluster.isolating_map`, also for what is raised.
     cluster : ClusterOptions
         Section of the configuration.
     label : str
         Name of the stage, shown with its progress.
     """
-    if not items:
-        return []
-    with connect(cluster) as client:
-        outcomes = list(isolating_map(client, work, items, cluster, label))
-    return sorted(outcomes, key=lambda outcome: outcome.index)
+    if items:
+        with connect(cluster) as client:
+            yield from isolating_map(
+                client, work, items, cluster, label, sizes=sizes, together=together
+            )
 
 
 def write_counted(

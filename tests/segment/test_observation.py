@@ -16,14 +16,16 @@ def _row(one):
     return scalars | {name: getattr(one, name) for name in ARRAYS}
 
 
-def test_an_observation_is_read_as_it_was_written(tmp_path, events, lightcurve):
-    written = [events(seed=1), lightcurve(np.arange(100.0), background_rate=2.0)]
+@pytest.mark.parametrize("rows_per_group", [1, 2, 0])
+def test_an_observation_is_read_as_it_was_written(tmp_path, events, lightcurve, rows_per_group):
+    written = [events(seed=1), lightcurve(np.arange(100.0), background_rate=2.0), events(seed=2)]
     path = tmp_path / "in.parquet"
-    write_parquet(path, INGEST, [_row(one) for one in written], rows_per_group=1)
+    rows = [_row(one) | {"file": f"{i}.evt"} for i, one in enumerate(written)]
+    write_parquet(path, INGEST, rows, rows_per_group=rows_per_group)
     read, index = reader(path), read_index(path)
-    assert [header.number for header in index] == [0, 1]
-    for one, header in zip(written, index, strict=True):
-        np.testing.assert_equal(_row(read(header)), _row(one))
+    assert [header.number for header in index] == [0, 1, 2]
+    for row, header in [*zip(rows, index, strict=True)][::-1]:
+        np.testing.assert_equal(_row(read(header)), row)
 
 
 def test_times_are_absolute_where_the_epoch_is_known(events):

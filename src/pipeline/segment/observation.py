@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.columns.ingest import INGEST
-from pipeline.segment.kept import Kept
+from pipeline.segment.kept import SMALL, Kept
 from pipeline.status import Flag, Status
-from pipeline.tables import TableError, read_parquet, rows_of, unpacked
+from pipeline.tables import read_parquet, rows_of, unpacked
 from pipeline.times import DAY, mjd
 
 
@@ -25,7 +25,9 @@ class Header:
     Attributes
     ----------
     number : int
-        Its row in the table, which is also its row group.
+        Its row in the table.
+    size : int
+        Bytes of its arrays, about; 0 if unknown.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Header:
     background_rate: float
     noise: float
     norm: str
+    size: int = 0
 
     @property
     def usable(self) -> bool:
@@ -111,11 +114,19 @@ class Observation:
         return sum(getattr(self, name).nbytes for name in ARRAYS)
 
 
-SCALARS = tuple(field.name for field in fields(Header) if field.name != "number")
+SCALARS = tuple(field.name for field in fields(Header) if field.name not in ("number", "size"))
 """Columns of the index."""
 
 ARRAYS = tuple(field.name for field in fields(Observation) if field.name != "header")
 """Columns that are read for one observation at a time."""
+
+_INTERVALS = ("gti_start", "gti_stop")
+_OF_KIND = {
+    "events": (*_INTERVALS, "time"),
+    "lightcurve": (*_INTERVALS, "time", "rate", "rate_err", "fracexp"),
+    "spectrum": (*_INTERVALS, "frequency_lo", "frequency_hi", "power", "power_err", "n"),
+}
+"""The arrays that observations of a kind have; the others are empty."""
 
 Read = Callable[[Header], Observation]
 
@@ -172,12 +183,14 @@ def read_index(path: Path) -> list[Header]:
     Raises
     ------
     TableError
-        When the file is not a table INGEST with one observation a row group.
+        When the file is not a table INGEST.
     """
-    data = read_parquet(path, INGEST, SCALARS)
-    if data.num_rows and pq.read_metadata(path).num_row_groups != data.num_rows:
-        raise TableError(f"{path}: not one observation a row group; run ingest again")
-    return [Header(number=number, **row) for number, row in enumerate(rows_of(data))]
+    rows = rows_of(read_parquet(path, INGEST, SCALARS))
+    sizes = _shard(path, path.stat().st_mtime_ns).sizes
+    return [
+        Header(number=number, size=int(size), **row)
+        for number, (size, row) in enumerate(zip(sizes, rows, strict=True))
+    ]
 
 
 def reader(path: Path) -> Read:
@@ -185,28 +198,80 @@ def reader(path: Path) -> Read:
     stamp = path.stat().st_mtime_ns
 
     def read(header: Header) -> Observation:
-        cells = _cells(_table(path, stamp), header.number, ARRAYS)
-        return Observation(header=header, **cells)
+        names = _OF_KIND.get(header.kind, ARRAYS)
+        cells = _shard(path, stamp).arrays(header.number, names)
+        return Observation(header=header, **(_NO_ARRAYS | cells))
 
     return read
 
 
 def read_arrays(path: Path, number: int, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Return some arrays of one observation, by name."""
-    return _cells(_table(path, path.stat().st_mtime_ns), number, names)
+    return _shard(path, path.stat().st_mtime_ns).arrays(number, names)
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """A column of lists: the elements of all rows, and where those of each row begin, and the last ones end."""
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+
+_NO_ARRAYS = {name: np.zeros(0) for name in ARRAYS}
+
+
+class _Shard:
+    """An open table of observations. The row group that was read last is kept, if it is small.
+
+    Attributes
+    ----------
+    sizes : ndarray of int, shape (rows,)
+        Bytes of each row: the mean in its row group.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path)
+        about = self._file.metadata
+        groups = [about.row_group(group) for group in range(about.num_row_groups)]
+        rows = np.array([group.num_rows for group in groups], int)
+        size = np.array([group.total_byte_size for group in groups], int)
+        self.sizes = np.repeat(size // np.maximum(rows, 1), rows)
+        self._starts = np.concatenate([[0], np.cumsum(rows)])
+        self._group = -1
+        self._columns: dict[str, _Lists] = {}
+
+    def arrays(self, number: int, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the arrays in a row, by name."""
+        group = int(np.searchsorted(self._starts, number, "right")) - 1
+        if group != self._group:
+            self._columns = {}  # their memory is free before the next ones are read
+        columns = self._columns | self._read(group, [n for n in names if n not in self._columns])
+        small = sum(lists.values.nbytes for lists in columns.values()) <= SMALL
+        self._group, self._columns = (group, columns) if small else (-1, {})
+        row = number - self._starts[group]
+        return {name: columns[name][row] for name in names}
+
+    def _read(self, group: int, names: list[str]) -> dict[str, _Lists]:
+        """Read columns of a row group."""
+        if not names:
+            return {}
+        data: pa.Table = self._file.read_row_group(group, columns=names, use_threads=False)
+        columns = {}
+        for name, column in zip(names, unpacked(INGEST, data.select(names)).columns, strict=True):
+            cells = column.combine_chunks()
+            values = cells.values.to_numpy(zero_copy_only=False)
+            columns[name] = _Lists(values, cells.offsets.to_numpy())
+        return columns
 
 
 @lru_cache(maxsize=1)
-def _table(path: Path, stamp: int) -> pq.ParquetFile:
+def _shard(path: Path, stamp: int) -> _Shard:
     """Open a table of observations; it stays open, because its footer lists every row group."""
-    return pq.ParquetFile(path)
-
-
-def _cells(table: pq.ParquetFile, number: int, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the arrays in the only row of a row group, by name."""
-    data: pa.Table = table.read_row_group(number, columns=list(names))
-    (row,) = rows_of(unpacked(INGEST, data))
-    return {name: row[name] for name in names}
+    return _Shard(path)
 
 
 def all_flags(flags: Iterable[int]) -> Flag:

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from pipeline.fit.search.batch import ModelFit
 from pipeline.fit.tables.models import labels_of
 from pipeline.fit.tables.sources import Sources
+from pipeline.tables import Lists
 
 
 def curve_columns(
@@ -31,20 +32,30 @@ def curve_columns(
         Power of the components: see `pipeline.fit.objectives.curves.component_power`.
     """
     rows = sources.rows
-    measured = [np.asarray(row["power"])[mask] for row, mask in zip(rows, masks, strict=True)]
-    parts = [power[result.active[:, lane], : own.size, lane] for lane, own in enumerate(measured)]
+    bins = np.array([mask.sum() for mask in masks])
+    of_model = np.moveaxis(power, -1, 0)
+    active = result.active.T[:, :, None]
+    inside = (np.arange(power.shape[1]) < bins[:, None])[:, None]
+
+    def fitted(name: str) -> Lists:
+        """Return an array of the spectra, at the bins that are fitted."""
+        own = [row[name][mask] for row, mask in zip(rows, masks, strict=True)]
+        return Lists(np.concatenate(own), bins)
+
+    measured = fitted("power")
+    errors = [_errors(row, mask) for row, mask in zip(rows, masks, strict=True)]
     return {
         "source_id": sources.source_id,
         "product": sources.product,
         "model": [result.model.name] * len(rows),
         "norm": sources.norm,
         "components": labels_of(result.model, result.active),
-        "frequency_lo": [row["frequency_lo"][m] for row, m in zip(rows, masks, strict=True)],
-        "frequency_hi": [row["frequency_hi"][m] for row, m in zip(rows, masks, strict=True)],
+        "frequency_lo": fitted("frequency_lo"),
+        "frequency_hi": fitted("frequency_hi"),
         "power": measured,
-        "power_err": [_errors(row, mask) for row, mask in zip(rows, masks, strict=True)],
-        "model_power": [part.sum(axis=0) for part in parts],
-        "component_power": [part.ravel() for part in parts],
+        "power_err": Lists(np.concatenate(errors), bins),
+        "model_power": Lists(np.where(active, of_model, 0.0).sum(axis=1)[inside[:, 0]], bins),
+        "component_power": Lists(of_model[active & inside], bins * result.active.sum(axis=0)),
     }
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from pipeline.components.base import Component
 from pipeline.components.lorentzians import Shape
+from pipeline.components.parameters import Parameter
 from pipeline.components.quantities import Calibration, Derived
 from pipeline.fit.tables import blends
 from pipeline.fit.uncertainty.propagation import Intervals, follow
@@ -260,7 +261,13 @@ def _peak_power(declared, values, products) -> Derived:
 
 def _variance_units(declared, products) -> list[str]:
     """Unit of the variance of a component in each lane."""
-    return [declared.parameters[0].unit_in(norm) for norm in products.norm]
+    return units_of(declared.parameters[0], products.norm)
+
+
+def units_of(parameter: Parameter, norm: Shaped[np.ndarray, " lanes"]) -> list[str]:
+    """Return the unit of a parameter for spectra in their normalisations, one a lane."""
+    units = {one: parameter.unit_in(one) for one in set(norm)}
+    return [units[one] for one in norm]
 
 
 @dataclass(frozen=True)

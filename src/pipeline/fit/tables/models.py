@@ -1,5 +1,6 @@
 """Fits of one model into columns of the table MODELS."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.fit.tables.sources import Sources
 from pipeline.fit.tables.spectra import too_few_bins
 from pipeline.fit.uncertainty.resolution import unresolved
 from pipeline.status import Status
+from pipeline.tables import Lists
 
 
 def model_columns(
@@ -33,13 +35,14 @@ def model_columns(
         model, result.active, fit.u, sources.products.middles, sources.products.widths
     )
     rivals = np.isfinite(result.rival_bic)
+    reasons = {one: "" if one is Status.OK else one.sentence for one in set(status)}
     return {
         "source_id": sources.source_id,
         "product": sources.product,
         "model": [model.name] * status.size,
         "status": status,
         "flags": flags(result, status, thin) | sources.flags,
-        "reason": ["" if one is Status.OK else one.sentence for one in status],
+        "reason": [reasons[one] for one in status],
         "norm": sources.norm,
         "components": labels_of(model, result.active),
         "rival_components": labels_of(model, result.rival & rivals),
@@ -51,7 +54,7 @@ def model_columns(
         "aic": result.aic,
         "bic": result.bic,
         "n_iterations": fit.iterations,
-        "parameter_names": _names(model, result.free),
+        "parameter_names": _chosen(model.names, result.free),
         "covariance": _covariances(result.covariance, result.free),
     }
 
@@ -94,21 +97,18 @@ def unfitted_columns(sources: Sources) -> dict[str, Any]:
     }
 
 
-def labels_of(model: Model, active: Bool[np.ndarray, "slots lanes"]) -> list[list[str]]:
+def labels_of(model: Model, active: Bool[np.ndarray, "slots lanes"]) -> Lists:
     """Return the names of the components that are in the fit of each lane."""
-    labels = np.array([slot.label for slot in model.slots], object)
-    return [labels[there].tolist() for there in active.T]
+    return _chosen([slot.label for slot in model.slots], active)
 
 
-def _names(model, free) -> list[list[str]]:
-    """Return the names of the parameters that are free in each lane."""
-    names = np.array(model.names, object)
-    return [names[there].tolist() for there in free.T]
+def _chosen(names: Sequence[str], mask: Bool[np.ndarray, "names lanes"]) -> Lists:
+    """Return the names that a mask has in each lane."""
+    each = np.broadcast_to(np.array(names, object), mask.T.shape)
+    return Lists(each[mask.T], mask.sum(axis=0))
 
 
-def _covariances(covariance, free) -> list[np.ndarray]:
+def _covariances(covariance, free) -> Lists:
     """Return the covariance of the free parameters of each lane, row after row."""
-    return [
-        matrix[np.ix_(there, there)].ravel()
-        for matrix, there in zip(np.moveaxis(covariance, -1, 0), free.T, strict=True)
-    ]
+    both = np.moveaxis(free[:, None] & free, -1, 0)
+    return Lists(np.moveaxis(covariance, -1, 0)[both], both.sum(axis=(1, 2)))

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from pipeline.fit.search.batch import ModelFit
-from pipeline.fit.tables.derived import Quantity, derived_quantities
+from pipeline.fit.tables.derived import Quantity, derived_quantities, units_of
 from pipeline.fit.tables.errors import PROFILE, ParameterErrors, parameter_errors
 from pipeline.fit.tables.sources import Sources
 
@@ -98,7 +98,7 @@ def _of_parameter(
         "open_hi": errors.open_hi[p, lanes],
         "upper_limit": errors.upper_limit[p, lanes],
         "lower_limit": errors.lower_limit[p, lanes],
-        "unit": [parameter.unit_in(norm) for norm in sources.norm[lanes]],
+        "unit": units_of(parameter, sources.norm[lanes]),
         "free": free,
         "at_bound": result.fit.at_bound[p, lanes] & free,
         "derived": np.zeros(lanes.size, bool),

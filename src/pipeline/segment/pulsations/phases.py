@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import i0e
 
-CHUNK = 1 << 15
+CHUNK = 1 << 14
 """Events whose phases are computed at a time: few enough to stay in the processor's cache."""
 
 KNOWN, FEWEST_KNOWN = 4.0, 6
 """Length of a phasor over its noise at which its phase is known; and phases that must be, to say how they agree."""
 
 _PHASE_BINS = 128
+_ROUNDING = 1e-6
 _CONCENTRATIONS = np.geomspace(1e-2, 1e5, 141)
 
 
@@ -38,7 +39,7 @@ class Pieces:
 
     def phasors(self, frequency: float, cell: float, n_cell: int) -> np.ndarray:
         """Return the phasor of each cell for events of the expected rate; see `cell_phasors`."""
-        turn = np.exp(-2j * np.pi * np.mod(frequency * self.middle, 1))
+        turn = turned(frequency * self.middle)
         steady = self.counts * np.sinc(frequency * (self.stop - self.start)) * turn
         return sum_in_cells(self.middle, steady, cell, n_cell)
 
@@ -119,20 +120,33 @@ def cell_phasors(
     ndarray of complex, shape (n_cell,)
         Sum of weight exp(-2 pi i f t) in each, phases counted from the start of the raster.
     """
-    real, imag = np.zeros(n_cell), np.zeros(n_cell)
+    total = np.zeros(n_cell, complex)
     for lo in range(0, len(time), CHUNK):
         part = time[lo : lo + CHUNK]
+        turn = turned(frequency * part)
+        if weight is not None:
+            turn *= weight[lo : lo + CHUNK]
         index = np.minimum((part / cell).astype(np.int64), n_cell - 1)
-        first = np.flatnonzero(np.diff(index, prepend=-1))
-        phase = frequency * part
-        phase -= np.floor(phase)
-        phase *= 2 * np.pi
-        turn = np.cos(phase), np.sin(phase)  # faster than the exponential of an imaginary number
-        for total, values in zip((real, imag), turn, strict=True):
-            if weight is not None:
-                values *= weight[lo : lo + CHUNK]
-            total[index[first]] += np.add.reduceat(values, first)
-    return real - 1j * imag
+        cells = np.arange(index[0], index[-1] + 2)
+        first = np.searchsorted(index, cells)
+        some = first[1:] > first[:-1]
+        total[cells[:-1][some]] += np.add.reduceat(turn, first[:-1][some])
+    return total
+
+
+def turned(cycles: np.ndarray) -> np.ndarray:
+    """Return exp(-2 pi i cycles), to 1e-15.
+
+    The tangent of half the angle has it all: NumPy computes it many times faster than a sine and a cosine in double
+    precision, or the exponential of an imaginary number.
+    """
+    half = np.tan(np.pi * (cycles - np.rint(cycles)))
+    square = half * half
+    over = 1 / (1 + square)
+    result = np.empty(np.shape(cycles), complex)
+    np.multiply(1 - square, over, out=result.real)
+    np.multiply(half, -2 * over, out=result.imag)
+    return result
 
 
 def folded_phasors(
@@ -198,6 +212,28 @@ def agreement(phasors: np.ndarray) -> np.ndarray:
     if len(some):
         bound[some] = np.minimum(_least(step[:, some], total[some]), 0)
     return bound.reshape(np.shape(phasors)[1:])
+
+
+def may_agree(phasors: np.ndarray, log_p: float) -> bool:
+    """Return whether `agreement` can be smaller than a value; False is certain, True is not.
+
+    It costs a twentieth of `agreement`. As log I0(sqrt(x)) is concave, the sum over the steps is at least that of as many
+    steps of the longest one's length as have the same sum of squares.
+
+    Parameters
+    ----------
+    phasors : ndarray of complex, shape (n_block, n)
+        See `agreement`.
+    log_p : float
+        The value.
+    """
+    step, total = np.abs(phasors), np.abs(np.sum(phasors, axis=0))
+    scale = np.sqrt(np.sum(step**2, axis=0))
+    some = total > scale
+    longest, total = (x[some] / scale[some] for x in (step.max(axis=0), total))
+    kappa = _CONCENTRATIONS[:, None]
+    bound = _log_i0(kappa * longest) / longest**2 - _log_i0(kappa * total)
+    return bool(np.min(bound, initial=0.0) < log_p + _ROUNDING)
 
 
 def _least(step: np.ndarray, total: np.ndarray) -> np.ndarray:
