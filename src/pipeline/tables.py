@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -24,7 +25,7 @@ _ARROW = {
     "float32": pa.float32(),
     "float64": pa.float64(),
 }
-
+_LISTS = {name: pa.list_(kind) for name, kind in _ARROW.items()}
 Item = TypeVar("Item")
 
 
@@ -72,20 +73,26 @@ def empty_row(table: Table) -> dict[str, Any]:
     return {c.name: ([] if c.array else EMPTY[c.dtype]) for c in table.columns}
 
 
+@lru_cache(maxsize=256)
 def schema(table: Table) -> pa.Schema:
     """Return the Arrow schema of `table`, with unit, UCD and description in each field's metadata."""
     return pa.schema([_field(c) for c in table.columns], metadata={"table": table.name})
 
 
+@lru_cache(maxsize=256)
 def stored_schema(table: Table) -> pa.Schema:
     """Return the Arrow schema of `table` in files, where what has no value is null."""
     return with_nulls(table, schema(table).empty_table()).schema
 
 
+def _kind(column: Column) -> pa.DataType:
+    """Return the Arrow type of a column."""
+    return _LISTS[column.dtype] if column.array else _ARROW[column.dtype]
+
+
 def _field(column: Column) -> pa.Field:
-    kind = _ARROW[column.dtype]
     metadata = {"unit": column.unit, "ucd": column.ucd, "description": column.description}
-    return pa.field(column.name, pa.list_(kind) if column.array else kind, False, metadata)
+    return pa.field(column.name, _kind(column), False, metadata)
 
 
 def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
@@ -144,7 +151,7 @@ def columns_to_arrow(table: Table, columns: Columns) -> pa.Table:
 
 def _cells(column: Column, cells: Cells | None, rows: int) -> pa.Array:
     """Return a column as an Arrow array without nulls; None has no value in any of the rows."""
-    kind = _field(column).type
+    kind = _kind(column)
     if column.array:
         return _lists(column, cells, rows)
     empty = EMPTY[column.dtype]
@@ -162,7 +169,7 @@ def _cells(column: Column, cells: Cells | None, rows: int) -> pa.Array:
 
 def _lists(column: Column, cells: Cells | None, rows: int) -> pa.Array:
     """Return a column of lists; None has no elements in any of the rows."""
-    kind = _field(column).type
+    kind = _kind(column)
     if cells is None:
         cells = Lists([], np.zeros(rows, int))
     if isinstance(cells, np.ndarray) and cells.ndim == 2 and cells.dtype != object:
@@ -173,10 +180,15 @@ def _lists(column: Column, cells: Cells | None, rows: int) -> pa.Array:
             values = np.asarray(values, dtype=column.dtype)
         elements = pa.array(values, type=kind.value_type)
         return pa.ListArray.from_arrays(pa.array(cells.offsets, pa.int32()), elements)
-    lists: list = [[] if c is None else c for c in cells]
-    if column.dtype != "str":
-        lists = [np.asarray(c, dtype=column.dtype) if len(c) else [] for c in lists]
-    return pa.array(lists, type=kind)
+    lists: list = [() if c is None else c for c in cells]
+    if column.dtype == "str":
+        return pa.array(lists, type=kind)
+    arrays = [np.asarray(c, dtype=column.dtype) for c in lists if len(c)]
+    if any(one.ndim != 1 for one in arrays):
+        raise ValueError("a cell is not a list")
+    values = np.concatenate(arrays) if arrays else np.empty(0, column.dtype)
+    offsets = Lists(values, np.array([len(c) for c in lists], int)).offsets
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values))
 
 
 @contextmanager
@@ -279,13 +291,15 @@ def _encoding(table: Table) -> dict[str, Any]:
     """Return how columns are encoded.
 
     Times and powers are all different: they get no dictionary, and their bytes are split by significance, so
-    that the bytes that hardly change are together.
+    that the bytes that hardly change are together. Nobody looks for a list by its least element: lists have no
+    statistics.
     """
     numbers = {c.name for c in table.columns if c.array and c.dtype.startswith("float")}
     return {
         "compression": "zstd",
         "use_dictionary": [name for name in table.names if name not in numbers],
         "use_byte_stream_split": [f"{name}.list.element" for name in sorted(numbers)],
+        "write_statistics": [c.name for c in table.columns if not c.array],
     }
 
 
@@ -319,8 +333,8 @@ def write_arrow(path: PathLike, table: Table, rows: Rows) -> None:
 
 
 def read_arrow(path: PathLike) -> pa.Table:
-    """Return what `write_arrow` wrote."""
-    with pa.OSFile(os.fspath(path), "rb") as file:
+    """Return what `write_arrow` wrote, mapped into memory: the file is there as long as the table is used."""
+    with pa.memory_map(os.fspath(path)) as file:
         return pa.ipc.open_file(file).read_all()
 
 
@@ -332,12 +346,29 @@ def read_batches(path: PathLike, table: Table, rows: int) -> Iterator[list[dict[
     TableError
         See `read_parquet`.
     """
+    yield from map(rows_of, batches_of(path, table, rows=rows))
+
+
+def batches_of(
+    path: PathLike, table: Table, columns: Sequence[str] | None = None, rows: int = 1024
+) -> Iterator[pa.Table]:
+    """Read a Parquet file a number of rows at a time, or some of its columns, without nulls.
+
+    Raises
+    ------
+    TableError
+        See `read_parquet`.
+    """
+    names = None if columns is None else list(columns)
     try:
         with pq.ParquetFile(path) as file:
-            _check(path, table, file.schema_arrow)
-            for batch in file.iter_batches(rows):
-                yield rows_of(unpacked(table, pa.Table.from_batches([batch])))
-    except (pa.ArrowInvalid, OSError) as error:
+            found = file.schema_arrow
+            _check(
+                path, table, found if names is None else pa.schema(map(found.field, names)), names
+            )
+            for batch in file.iter_batches(rows, columns=names, use_threads=False):
+                yield unpacked(table, pa.Table.from_batches([batch]))
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise _unreadable(path, table, error) from error
 
 

@@ -11,16 +11,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from astropy import units
+from astropy.io import fits
 from astropy.table import QTable
 
 from pipeline.catalog.driver import collect_samples, publish
-from pipeline.catalog.formats import DEFAULT
+from pipeline.catalog.formats.rows import Rows, rows_in_a_group
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.registry import CATALOGUE
 from pipeline.columns.samples import SAMPLES
+from pipeline.config.catalog import CatalogOptions
 from pipeline.status import Flag
-from pipeline.tables import read_parquet, rows_of, to_arrow, write_parquet
+from pipeline.tables import columns_to_arrow, read_parquet, rows_of, to_arrow, write_parquet
 
 FREQUENCIES = np.geomspace(0.1, 10.0, 20)
 ANSWERS = {
@@ -55,7 +57,8 @@ def folder(tmp_path_factory):
     other = {"source_id": "S01", "product": "p", "model": "m", "covariance": [1.0]}
     parameter = {"source_id": "S00", "interval_lo": [0.5, nan], "interval_hi": [nan, 2.0]}
     rows = {SOURCES: list(sources()), MODELS: [model, other], PARAMETERS: [parameter, {}]}
-    publish(path, {t: to_arrow(t, rows.get(t, [])) for t in CATALOGUE}, "A survey", DEFAULT)
+    tables = {t: Rows.of(t, to_arrow(t, rows.get(t, []))) for t in CATALOGUE}
+    publish(path, tables, "A survey", CatalogOptions())
     return path
 
 
@@ -173,12 +176,8 @@ def test_stilts_takes_nothing_for_a_number(folder, name):
 @pytest.mark.parametrize("rows", [0, 1, 2])
 @pytest.mark.parametrize("table", CATALOGUE, ids=[t.name for t in CATALOGUE])
 def test_every_table_opens_in_every_format_without_a_warning(tmp_path, table, rows):
-    publish(
-        tmp_path,
-        {table: to_arrow(table, [{table.key[0]: str(k)} for k in range(rows)])},
-        "T",
-        DEFAULT,
-    )
+    data = to_arrow(table, [{table.key[0]: str(k)} for k in range(rows)])
+    publish(tmp_path, {table: Rows.of(table, data)}, "T", CatalogOptions())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(QTable.read(tmp_path / "catalog.fits", hdu=table.name)) == rows
@@ -216,8 +215,42 @@ def test_tables_of_empty_lists_open_whatever_their_size(tmp_path):
     """Astropy 8.0 takes the rows for the heap where these end on a block of 2880 bytes and it is empty."""
     for count in (1440, 2880):
         rows = [{"source_id": str(k)} for k in range(count)]
-        publish(tmp_path, {PARAMETERS: to_arrow(PARAMETERS, rows)}, "T", DEFAULT)
+        data = Rows.of(PARAMETERS, to_arrow(PARAMETERS, rows))
+        publish(tmp_path, {PARAMETERS: data}, "T", CatalogOptions())
         assert len(QTable.read(tmp_path / "catalog.fits", hdu="PARAMETERS")) == count
+
+
+def test_a_table_that_is_too_large_is_in_parquet_alone_and_the_others_say_so(tmp_path, capsys):
+    rows = {SOURCES: list(sources()), PARAMETERS: [{"source_id": f"S{k:04d}"} for k in range(2000)]}
+    tables = {t: Rows.of(t, to_arrow(t, rows.get(t, []))) for t in CATALOGUE}
+    limit = tables[SOURCES].extent.nbytes
+    assert tables[PARAMETERS].extent.nbytes > limit
+    record = publish(tmp_path, tables, "A survey", CatalogOptions(largest_table=limit))
+    reason = "PARAMETERS, which is larger than catalog.largest_table and in Parquet"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        f"catalog: {name} is without {reason}." for name in ("catalog.fits", "catalog.vot")
+    ]
+    assert record["fits"]["left_out"] == record["votable"]["left_out"] == ["PARAMETERS"]
+    assert "left_out" not in record["parquet"]
+    with fits.open(tmp_path / "catalog.fits", checksum=True) as hdus:
+        assert [hdu.name for hdu in hdus[1:]] == [t.name for t in CATALOGUE if t is not PARAMETERS]
+        assert hdus[0].header["TITLE"] == f"A survey, without {reason}"
+    assert f"<DESCRIPTION>A survey, without {reason}<" in (tmp_path / "catalog.vot").read_text()
+    assert read_parquet(tmp_path / "parameters.parquet", PARAMETERS).num_rows == 2000
+
+
+def test_one_source_is_in_few_of_the_row_groups(tmp_path):
+    """A reader of one source out of a million reads the groups whose statistics have its name."""
+    count = rows_in_a_group(SOURCES) * 2 + 5
+    ids = {"source_id": [f"S{k:06d}" for k in range(count)]}
+    data = Rows.of(SOURCES, columns_to_arrow(SOURCES, ids))
+    publish(tmp_path, {SOURCES: data}, "T", CatalogOptions(formats=[]))
+    with pq.ParquetFile(tmp_path / "sources.parquet") as file:
+        ranges = [
+            file.metadata.row_group(k).column(0).statistics for k in range(file.num_row_groups)
+        ]
+        assert [one.min <= "S010000" <= one.max for one in ranges] == [False, True, False]
 
 
 def test_what_is_null_comes_back_into_the_code_as_it_was(folder):

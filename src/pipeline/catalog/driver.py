@@ -2,33 +2,38 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.catalog.formats import chosen
-from pipeline.catalog.formats.write_parquet import published_schema, write_parquet_table
+from pipeline.catalog.formats.rows import Extent, Rows
+from pipeline.catalog.formats.write_parquet import write_parquet_table
 from pipeline.catalog.gate import quality_gate
 from pipeline.catalog.join import join
 from pipeline.catalog.provenance import provenance
 from pipeline.catalog.shards import shard_files
+from pipeline.catalog.spool import folder_for_sorting
 from pipeline.columns.base import Table
-from pipeline.columns.catalogue import REJECTED, SOURCES
+from pipeline.columns.catalogue import REJECTED
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.samples import SAMPLES
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
-from pipeline.nulls import with_nulls
 from pipeline.shards import shard_lists
 from pipeline.stages import FIT, catalogue_tables
-from pipeline.tables import atomic_path, read_parquet, schema
+from pipeline.tables import atomic_path, batches_of
 
 EXIT_GATE = 1
 
+
+_WORDS = [column.name for column in SAMPLES.columns if column.dtype == "str"]
+
+_FILES = f"{OBSERVATIONS.name.lower()}.parquet"
 
 TITLE = "Catalogue of spectral-timing measurements"
 """Of the FITS file and the VOTable; the page's title does not touch the catalogue."""
@@ -61,29 +66,26 @@ def run(
         When a stage's file cannot be used.
     """
     started = datetime.now(UTC)
-    found = read_parquet(observations, OBSERVATIONS).sort_by("file")
     lists = shard_lists(plan)
     shard_tables = shard_files(survey, {"ingest": ingest, "segment": segment, "fit": fit})
     names = catalogue_tables(survey)
     samples = survey.fit.samples
     is_sampled = samples.names if samples else lambda source_id: False
-    tables = join(found, lists, shard_tables, options, is_sampled, names)
-    sources = tables[SOURCES]
-    statuses = sources.column("status").to_pylist()
-    refusal = quality_gate(
-        statuses, sources.column("reason").to_pylist(), options.max_failed_fraction
-    )
     refused = output / "refused.parquet"
-    if refusal:
-        write_parquet_table(refused, REJECTED, tables[REJECTED])
-        print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
-        return EXIT_GATE
-    refused.unlink(missing_ok=True)
-    published = publish(output, {table: tables[table] for table in names}, TITLE, options.formats)
+    with folder_for_sorting(output) as folder:
+        joined = join(observations, lists, shard_tables, options, is_sampled, names, folder)
+        if refusal := quality_gate(joined.endings, options.max_failed_fraction):
+            write_parquet_table(refused, joined.rows(REJECTED))
+            print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
+            return EXIT_GATE
+        refused.unlink(missing_ok=True)
+        tables = {table: joined.rows(table) for table in names}
+        published = publish(output, tables, TITLE, options)
     collect_samples(output / "samples.parquet", lists, fit)
-    rows = {table.name: tables[table].num_rows for table in names}
+    rows = {table.name: rows.count for table, rows in tables.items()}
     times = [time.isoformat(timespec="seconds") for time in (started, datetime.now(UTC))]
-    record = provenance(survey, tables[OBSERVATIONS], statuses, rows, published, *times)
+    files = Rows.in_file(output / _FILES, OBSERVATIONS, joined.extents[OBSERVATIONS])
+    record = provenance(survey, files, joined.endings.counts, rows, published, *times)
     _write_text(output / "provenance.json", json.dumps(record, indent=2) + "\n")
     return 0
 
@@ -92,35 +94,51 @@ def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
     """Write the SAMPLES of all shards, one after the other, into one file: they may not fit into memory."""
     written = FIT.written(SAMPLES)
     files = [fit / written.inside(shard_list.stem) for shard_list in lists]
-    words = [column.name for column in SAMPLES.columns if column.dtype == "str"]
-    text = [read_parquet(file, SAMPLES, words) for file in files]
-    published = published_schema(SAMPLES, pa.concat_tables([*text, _no_rows(SAMPLES, words)]))
-    with (
-        atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, published, compression="zstd") as writer,
-    ):
-        for file in files:
-            table = read_parquet(file, SAMPLES)
-            writer.write_table(with_nulls(SAMPLES, table.cast(schema(SAMPLES))))
+    extent = Extent(SAMPLES)
+    for file in files:
+        for batch in batches_of(file, SAMPLES, _WORDS):
+            extent.add(batch)
 
+    def read(names: Sequence[str] | None) -> Iterator[pa.Table]:
+        return chain.from_iterable(batches_of(file, SAMPLES, names) for file in files)
 
-def _no_rows(table: Table, names: list[str]) -> pa.Table:
-    return schema(table).empty_table().select(names)
+    write_parquet_table(path, Rows(SAMPLES, extent, read))
 
 
 def publish(
-    output: Path, tables: Mapping[Table, pa.Table], title: str, formats: Iterable[str]
+    output: Path, tables: Mapping[Table, Rows], title: str, options: CatalogOptions
 ) -> dict[str, dict[str, Any]]:
     """Write the tables in each format, and return what the provenance says of each.
 
-    That is the file that readers open (``file``), the text of a link to it (``label``) and, where the format does not
-    write one row for each row of a table, numbers of rows (``rows``).
+    That is the file that readers open (``file``), the text of a link to it (``label``), where the format does not
+    write one row for each row of a table, numbers of rows (``rows``), and the tables that are too large for it
+    (``left_out``). Parquet is written first; the other formats read their rows from it.
     """
+    formats = {one.name: one for one in chosen(options.formats)}
+    formats["parquet"].write(output, tables, title)
+    files = {o.table: output / o.path for o in formats["parquet"].outputs(list(tables))}
+    stored = {t: Rows.in_file(files[t], t, rows.extent) for t, rows in tables.items()}
+    small = {t: rows for t, rows in stored.items() if rows.extent.nbytes <= options.largest_table}
+    left_out = [table.name for table in stored if table not in small]
     record = {}
-    for one in chosen(formats):
-        rows = dict(one.write(output, tables, title))
-        record[one.name] = {"file": one.main, "label": one.label, "rows": rows}
+    for one in formats.values():
+        about: dict[str, Any] = {"file": one.main, "label": one.label, "rows": {}}
+        if one.is_limited and left_out:
+            print(f"catalog: {one.main} is without {_too_large(left_out)}.", file=sys.stderr)
+            about["left_out"] = left_out
+            about["rows"] = dict(
+                one.write(output, small, f"{title}, without {_too_large(left_out)}")
+            )
+        elif one.name != "parquet":
+            about["rows"] = dict(one.write(output, stored, title))
+        record[one.name] = about
     return record
+
+
+def _too_large(names: list[str]) -> str:
+    """Name the tables that are too large for a format, and say where they are."""
+    verb = "which is" if len(names) == 1 else "which are"
+    return f"{', '.join(names)}, {verb} larger than catalog.largest_table and in Parquet"
 
 
 def _write_text(path: Path, text: str) -> None:

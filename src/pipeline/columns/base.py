@@ -59,6 +59,10 @@ class Table:
                 return column
         raise KeyError(name)
 
+    def __hash__(self) -> int:
+        """Return the hash of its name: that of all columns takes longer than what is looked up by it."""
+        return hash(self.name)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""

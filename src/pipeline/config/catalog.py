@@ -24,6 +24,12 @@ class CatalogOptions(Options):
         json_schema_extra={"items": {"type": "string", "enum": list(FORMATS)}},
     )
 
+    largest_table: int = Field(
+        1_000_000_000,
+        ge=0,
+        description="Bytes; a larger table is left out of FITS and VOTable, which say so. Parquet and HATS have all.",
+    )
+
     @field_validator("formats")
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.catalog.formats.rows import Rows
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.fits import MODELS
 from pipeline.columns.registry import CATALOGUE
@@ -22,4 +23,4 @@ def tables():
     model = {"source_id": "A", "product": "p", "model": "m", "best": True}
     model |= {"components": ["constant.1", "power_law.1"], "covariance": [1.0, 0.5, 0.5, 2.0]}
     rows = {SOURCES: [source, {"source_id": "B"}], MODELS: [model, {"source_id": "B"}]}
-    return {t: to_arrow(t, rows.get(t, [])) for t in CATALOGUE}
+    return {t: Rows.of(t, to_arrow(t, rows.get(t, []))) for t in CATALOGUE}

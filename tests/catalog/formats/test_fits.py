@@ -7,6 +7,7 @@ from astropy import units
 from astropy.io import fits
 from astropy.table import Table as AstropyTable
 
+from pipeline.catalog.formats.rows import Rows
 from pipeline.catalog.formats.write_fits import write_fits
 from pipeline.columns.registry import CATALOGUE
 from pipeline.tables import to_arrow
@@ -38,8 +39,25 @@ def test_fits_values_read_back(tmp_path, tables, plain):
     assert list(models["best"]) == [True, False]
 
 
+def test_checksums_are_right_and_known_while_the_file_is_written(tmp_path, tables):
+    for number, content in enumerate((tables, {t: Rows.of(t, to_arrow(t, [])) for t in CATALOGUE})):
+        path = tmp_path / f"{number}.fits"
+        write_fits(path, content, "A survey")
+        with warnings.catch_warnings(), fits.open(path, checksum=True) as hdus:
+            warnings.simplefilter("error")
+            hdus.verify("exception")
+            assert all(hdu.verify_datasum() == hdu.verify_checksum() == 1 for hdu in hdus)
+
+
+def test_rows_in_several_blocks_give_the_bytes_of_one(tmp_path, tables, monkeypatch):
+    write_fits(tmp_path / "1.fits", tables, "A survey")
+    monkeypatch.setattr("pipeline.catalog.formats.rows.rows_in_a_group", lambda table: 1)
+    write_fits(tmp_path / "2.fits", tables, "A survey")
+    assert (tmp_path / "1.fits").read_bytes() == (tmp_path / "2.fits").read_bytes()
+
+
 def test_an_empty_catalogue_is_still_valid(tmp_path):
-    write_fits(tmp_path / "c.fits", {t: to_arrow(t, []) for t in CATALOGUE}, "Nothing")
+    write_fits(tmp_path / "c.fits", {t: Rows.of(t, to_arrow(t, [])) for t in CATALOGUE}, "Nothing")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(AstropyTable.read(tmp_path / "c.fits", hdu="PARAMETERS")) == 0

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.catalog.formats.healpix import pixels
+from pipeline.catalog.formats.rows import Rows
 from pipeline.catalog.formats.write_hats import APART, INDEX, divide, write_hats
 from pipeline.columns.catalogue import SOURCES
 from pipeline.tables import to_arrow
@@ -33,7 +34,9 @@ def rows():
 @pytest.fixture
 def catalogue(tmp_path):
     folder = tmp_path / "hats"
-    counts = write_hats(folder, SOURCES, to_arrow(SOURCES, rows()), "A <survey> ½", max_rows=MOST)
+    counts = write_hats(
+        folder, Rows.of(SOURCES, to_arrow(SOURCES, rows())), "A <survey> ½", max_rows=MOST
+    )
     assert counts == {"with_position": COUNT, "without_position": LOST}
     return folder
 
@@ -80,7 +83,9 @@ def test_the_properties_say_where_the_position_is(catalogue):
 
 
 def test_the_same_catalogue_gives_the_same_bytes(catalogue, tmp_path):
-    write_hats(tmp_path / "2", SOURCES, to_arrow(SOURCES, rows()), "A <survey> ½", max_rows=MOST)
+    write_hats(
+        tmp_path / "2", Rows.of(SOURCES, to_arrow(SOURCES, rows())), "A <survey> ½", max_rows=MOST
+    )
     for path in catalogue.rglob("*"):
         other = tmp_path / "2" / path.relative_to(catalogue)
         assert path.is_dir() or path.read_bytes() == other.read_bytes()
@@ -88,7 +93,10 @@ def test_the_same_catalogue_gives_the_same_bytes(catalogue, tmp_path):
 
 def test_a_catalogue_that_is_there_is_replaced_as_a_whole(catalogue):
     few = to_arrow(SOURCES, rows()[:2])
-    assert write_hats(catalogue, SOURCES, few, "x") == {"with_position": 2, "without_position": 0}
+    assert write_hats(catalogue, Rows.of(SOURCES, few), "x") == {
+        "with_position": 2,
+        "without_position": 0,
+    }
     assert len(list(catalogue.rglob("Npix=*"))) <= 2
     assert not (catalogue.parent / ".hats.tmp").exists()
 
@@ -103,7 +111,7 @@ def test_pixels_are_divided_until_they_are_small_or_deep():
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_catalogue_without_positions_is_still_one(tmp_path, count):
     table = to_arrow(SOURCES, [{"source_id": "A"}] * count)
-    counts = write_hats(tmp_path / "hats", SOURCES, table, "Nothing")
+    counts = write_hats(tmp_path / "hats", Rows.of(SOURCES, table), "Nothing")
     assert counts == {"with_position": 0, "without_position": count}
     assert ds.parquet_dataset(tmp_path / "hats" / "dataset" / "_metadata").count_rows() == 0
 
@@ -137,7 +145,9 @@ class TestOthers:
         assert np.array_equal(compute_spatial_index(ra, dec), pixels(ra, dec))
 
     def test_hats_opens_one_without_positions(self, hats, tmp_path):
-        write_hats(tmp_path / "hats", SOURCES, to_arrow(SOURCES, [{"source_id": "A"}]), "Nothing")
+        write_hats(
+            tmp_path / "hats", Rows.of(SOURCES, to_arrow(SOURCES, [{"source_id": "A"}])), "Nothing"
+        )
         assert hats.read_hats(tmp_path / "hats").catalog_info.total_rows == 0
 
     def test_lsdb_reads_every_row(self, opened):

@@ -224,10 +224,10 @@ class Survey:
 def without_workers(monkeypatch):
     """Let files be read in this process."""
 
-    def run_here(work, items, *_):
-        return [Outcome(index, work(item)) for index, item in enumerate(items)]
+    def run_here(work, items, *_, together, **__):
+        return together([Outcome(index, work(item)) for index, item in enumerate(items)])
 
-    monkeypatch.setattr(driver, "run_items", run_here)
+    monkeypatch.setattr(driver, "each_outcome", run_here)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from pipeline.columns.base import Table
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from pipeline.catalog.formats.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,28 @@ class Format(Protocol):
         The text of its link in the report.
     main : str
         Path under the folder of the catalogue of the file or folder that readers open.
+    is_limited : bool
+        Whether tables larger than ``catalog.largest_table`` are left out.
     """
 
     name: str
     label: str
     main: str
+    is_limited: bool
 
     def outputs(self, tables: Sequence[Table]) -> tuple[Output, ...]:
         """Return the files and folders that the format writes for these tables of the catalogue."""
 
-    def write(
-        self, folder: Path, tables: Mapping[Table, pa.Table], title: str
-    ) -> Mapping[str, int]:
+    def write(self, folder: Path, tables: Mapping[Table, Rows], title: str) -> Mapping[str, int]:
         """Write the catalogue.
 
         Parameters
         ----------
         folder : Path
             Folder of the catalogue.
-        tables : mapping of Table to pyarrow.Table
-            Every table of the catalogue, in order, as it is inside the code: NaN, empty text or zero where
-            there is no value.
+        tables : mapping of Table to Rows
+            The tables of the catalogue, in order: of a format with `is_limited` those that are not too large. Rows
+            are read a block at a time, as they are inside the code: NaN, empty text or zero where there is no value.
         title : str
             Title of the whole catalogue.
 

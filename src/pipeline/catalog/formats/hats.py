@@ -10,7 +10,7 @@ from pipeline.catalog.formats.base import Output
 from pipeline.columns.base import Table
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from pipeline.catalog.formats.rows import Rows
 
 
 class HATS:
@@ -23,16 +23,15 @@ class HATS:
     name = "hats"
     label = "HATS"
     main = "hats"
+    is_limited = False
 
     def outputs(self, tables: Sequence[Table]) -> tuple[Output, ...]:
         """Return the one folder."""
         return (Output(self.name, self.main, is_folder=True),)
 
-    def write(
-        self, folder: Path, tables: Mapping[Table, pa.Table], title: str
-    ) -> Mapping[str, int]:
+    def write(self, folder: Path, tables: Mapping[Table, Rows], title: str) -> Mapping[str, int]:
         """Write the folder, and return how many sources have a position and how many have none."""
         from pipeline.catalog.formats.write_hats import write_hats
         from pipeline.columns.catalogue import SOURCES
 
-        return write_hats(folder / self.main, SOURCES, tables[SOURCES], title)
+        return write_hats(folder / self.main, tables[SOURCES], title)

@@ -10,7 +10,7 @@ from pipeline.catalog.formats.base import Output
 from pipeline.columns.base import Table
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from pipeline.catalog.formats.rows import Rows
 
 
 class Parquet:
@@ -19,19 +19,18 @@ class Parquet:
     name = "parquet"
     label = "Parquet"
     main = "sources.parquet"
+    is_limited = False
 
     def outputs(self, tables: Sequence[Table]) -> tuple[Output, ...]:
         """Return a file for each table."""
         return tuple(Output(table.name.lower(), _file(table), table) for table in tables)
 
-    def write(
-        self, folder: Path, tables: Mapping[Table, pa.Table], title: str
-    ) -> Mapping[str, int]:
+    def write(self, folder: Path, tables: Mapping[Table, Rows], title: str) -> Mapping[str, int]:
         """Write the files; their metadata name the tables, not the whole."""
         from pipeline.catalog.formats.write_parquet import write_parquet_table
 
-        for table, data in tables.items():
-            write_parquet_table(folder / _file(table), table, data)
+        for table, rows in tables.items():
+            write_parquet_table(folder / _file(table), rows)
         return {}
 
 

@@ -14,6 +14,8 @@ STATUS_WORDS = {s.value: s.sentence for s in Status}
 FLAG_BITS = {f.value: f"{f.name}: {f.sentence}" for f in Flag}
 """Bits of the column flags, and the meaning of each."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_FIRST, _LAST = 0x20, 0x7E
+"""Bytes of the first and of the last printable character of ASCII."""
 
 
 def plain_text(column: pa.ChunkedArray) -> pa.Array:
@@ -24,28 +26,56 @@ def plain_text(column: pa.ChunkedArray) -> pa.Array:
     """
     if pa.types.is_list(column.type):
         column = pc.binary_join(column, " ")
-    if not pc.any(pc.match_substring_regex(column, r"[^\x20-\x7e]")).as_py():
-        return _one_chunk(column)
-    words = (_CONTROL.sub(" ", value) for value in column.to_pylist())
+    text = one_array(column)
+    content = bytes_of(text)
+    if not content.size or (content.min() >= _FIRST and content.max() <= _LAST):
+        return text
+    words = (_CONTROL.sub(" ", value) for value in text.to_pylist())
     return pa.array([w.encode("ascii", "backslashreplace").decode() for w in words], pa.string())
 
 
-def vectors(column: Column, values: pa.ChunkedArray) -> np.ndarray | None:
-    """Return lists of numbers as an array, shape (rows, length); None where they may have several lengths.
+def fixed_text(text: pa.Array, width: int) -> np.ndarray:
+    """Return plain text as an array of bytes of one width, filled with zeros."""
+    return bytes_of(pc.ascii_rpad(text, width, "\0")).view(f"S{width}")
 
-    Lists without elements become NaN. Where all lists are empty, the length is one, whatever is declared: Astropy
-    (8.0) cannot open some FITS tables whose variable-length arrays are all empty.
+
+def words_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the words of a column of text, or of lists of text."""
+    return pc.list_flatten(column) if pa.types.is_list(column.type) else column
+
+
+def bytes_of(text: pa.Array) -> np.ndarray:
+    """Return the bytes of all cells of an array of text, one after the other; nothing is copied."""
+    offsets = offsets_of(text)
+    content = text.buffers()[2]
+    if content is None:
+        return np.empty(0, np.uint8)
+    return np.frombuffer(content, np.uint8)[offsets[0] : offsets[-1]]
+
+
+def offsets_of(text: pa.Array) -> np.ndarray:
+    """Return where the cells of an array of text begin among its bytes, and where the last one ends."""
+    buffer = text.buffers()[1]
+    is_large = pa.types.is_large_binary(text.type)
+    offsets = (
+        np.frombuffer(buffer, np.int64 if is_large else np.int32) if buffer else np.zeros(1, int)
+    )
+    return offsets[text.offset : text.offset + len(text) + 1]
+
+
+def vectors(column: Column, values: pa.ChunkedArray, length: int) -> np.ndarray:
+    """Return lists of numbers of one length, or of none, as an array of shape (rows, length).
+
+    Lists without elements become NaN.
     """
-    lengths = pc.list_value_length(values).to_numpy()
-    full = np.unique(lengths[lengths > 0])
-    if full.size > 1 or (full.size and not column.vector) or column.dtype[:5] != "float":
-        return None
-    out = np.full((len(values), int(full[0]) if full.size else 1), np.nan, column.dtype)
-    if full.size:
-        out[lengths > 0] = pc.list_flatten(values).to_numpy().reshape(-1, full[0])
+    out = np.full((len(values), length), np.nan, column.dtype)
+    there = pc.list_value_length(values).to_numpy() > 0
+    out[there] = pc.list_flatten(values).to_numpy().reshape(-1, length)
     return out
 
 
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+def one_array(column: pa.ChunkedArray) -> pa.Array:
     """Return a chunked array as one array, also where it has no chunk or several."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

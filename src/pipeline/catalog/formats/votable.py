@@ -10,7 +10,7 @@ from pipeline.catalog.formats.base import Output
 from pipeline.columns.base import Table
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from pipeline.catalog.formats.rows import Rows
 
 
 class VOTable:
@@ -19,14 +19,13 @@ class VOTable:
     name = "votable"
     label = "VOTable"
     main = "catalog.vot"
+    is_limited = True
 
     def outputs(self, tables: Sequence[Table]) -> tuple[Output, ...]:
         """Return the one file."""
         return (Output(self.name, self.main),)
 
-    def write(
-        self, folder: Path, tables: Mapping[Table, pa.Table], title: str
-    ) -> Mapping[str, int]:
+    def write(self, folder: Path, tables: Mapping[Table, Rows], title: str) -> Mapping[str, int]:
         """Write the file."""
         from pipeline.catalog.formats.write_votable import write_votable
 

@@ -1,47 +1,139 @@
-"""Write tables as one FITS file of binary tables."""
+"""Write tables as one FITS file of binary tables, a block of rows at a time."""
 
 import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from astropy.io import fits
 
-from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
+from pipeline.catalog.formats.checksum import Checksum, combined, encoded
+from pipeline.catalog.formats.rows import Rows
+from pipeline.catalog.formats.text import (
+    FLAG_BITS,
+    STATUS_WORDS,
+    fixed_text,
+    plain_text,
+    vectors,
+)
 from pipeline.columns.base import Column, Table
-from pipeline.nulls import missing
+from pipeline.nulls import may_be_null, missing
 from pipeline.tables import atomic_path
 
 _FORMAT = {"bool": "L", "int32": "J", "int64": "K", "float32": "E", "float64": "D"}
+_BLOCK = 2880
+_LARGEST = 2**31 - 1
+"""Largest offset in a heap that 32 bits hold."""
 
 
-def write_fits(path: Path, tables: Mapping[Table, pa.Table], title: str) -> None:
+def write_fits(path: Path, tables: Mapping[Table, Rows], title: str) -> None:
     """Write tables as the extensions of one FITS file, atomically.
 
     Parameters
     ----------
     path : path-like
         Where to.
-    tables : mapping of Table to pyarrow.Table
+    tables : mapping of Table to Rows
         The extensions in order. Every column has TTYPE, TUNIT, TUCD and TCOMM; what has no value is NaN,
         the TNULL of a whole number, false, or empty text. Lists of words are
         text; lists of numbers are vectors where a catalogue has them of one length, or of none, else
         variable-length arrays.
     title : str
         Of the catalogue, for the primary header.
+
+    Notes
+    -----
+    The header of an HDU is written first, then its rows, then the header again with the checksums, which are
+    summed while the rows are written. No table has to fit into memory.
     """
-    hdus = fits.HDUList([_primary(title), *(_extension(t, data) for t, data in tables.items())])
-    with atomic_path(path) as temporary:
-        hdus.writeto(temporary)
-        with fits.open(temporary, mode="update") as written:
-            for hdu in written:
-                # The usual comment is the time of writing: the same tables must give the same
-                # bytes. Only now are the sizes of the variable-length arrays in the headers.
-                hdu.add_checksum(when="of this HDU")
+    with atomic_path(path) as temporary, open(temporary, "w+b") as out:
+        _write_hdu(out, _primary(title), [], None)
+        for rows in tables.values():
+            fields = _fields(rows)
+            _write_hdu(out, _header(rows, fields), fields, rows)
 
 
-def _primary(title: str) -> fits.PrimaryHDU:
+@dataclass(frozen=True)
+class _Field:
+    """A column in a binary table.
+
+    Attributes
+    ----------
+    column : Column
+        Its declaration.
+    form : str
+        TFORM.
+    dtype : str
+        NumPy type of a cell.
+    length : int or None
+        Length of its vectors; None: it has no vectors.
+    null : int or None
+        TNULL; None: there is none.
+    heap : int
+        Where its elements begin in the heap, and ``heap_bytes`` how many bytes they are.
+    """
+
+    column: Column
+    form: str
+    dtype: str
+    length: int | None = None
+    null: int | None = None
+    heap: int = 0
+    heap_bytes: int = 0
+
+    @property
+    def element(self) -> np.dtype:
+        """Type of an element of its lists."""
+        return np.dtype(self.column.dtype).newbyteorder(">")
+
+    @property
+    def in_heap(self) -> bool:
+        """Whether its lists are in the heap."""
+        return self.form[0] in "PQ"
+
+
+def _fields(rows: Rows) -> list[_Field]:
+    """Return the columns of a table; the heap holds the lists of one column after those of another."""
+    fields: list[_Field] = []
+    extent, heap = rows.extent, 0
+    lists = [c for c in rows.table.columns if c.name in extent.lists and extent.vector(c) is None]
+    sizes = {c.name: extent.lists[c.name].elements * np.dtype(c.dtype).itemsize for c in lists}
+    is_long = sum(sizes.values()) > _LARGEST
+    for column in rows.table.columns:
+        if column.dtype == "str":
+            width = max(1, extent.widths[column.name])
+            fields.append(_Field(column, f"{width}A", f"S{width}"))
+        elif column.name in sizes:
+            form = f"{'Q' if is_long else 'P'}{_FORMAT[column.dtype]}"
+            form += f"({extent.lists[column.name].longest})"
+            size = sizes[column.name]
+            pair = "(2,)>i8" if is_long else "(2,)>i4"
+            fields.append(_Field(column, form, pair, heap=heap, heap_bytes=size))
+            heap += size
+        else:
+            fields.append(_scalar(rows, column))
+    return fields
+
+
+def _scalar(rows: Rows, column: Column) -> _Field:
+    """Return a column of numbers, of truth values, or of vectors."""
+    letter = _FORMAT[column.dtype]
+    if column.dtype == "bool":
+        return _Field(column, letter, "u1")
+    kind = np.dtype(column.dtype).newbyteorder(">").str
+    if column.array:
+        length = rows.extent.vector(column) or 1
+        return _Field(column, f"{length}{letter}", f"({length},){kind}", length=length)
+    is_whole = column.dtype[:3] == "int" and may_be_null(rows.table, column)
+    null = int(np.iinfo(column.dtype).min) if is_whole else None
+    return _Field(column, letter, kind, null=null)
+
+
+def _primary(title: str) -> fits.Header:
     """A header without data that says what the words and bits of the tables mean."""
     header = fits.Header()
     header["TITLE"] = plain_text(pa.chunked_array([[title]]))[0].as_py()
@@ -49,18 +141,27 @@ def _primary(title: str) -> fits.PrimaryHDU:
     bits = [f"{bit} {sentence}" for bit, sentence in FLAG_BITS.items()]
     for text in ("Values of the column status:", *words, "Bits of the column flags:", *bits):
         _comment(header, text)
-    return fits.PrimaryHDU(header=header)
+    hdu = fits.PrimaryHDU(header=header)
+    hdu.header["EXTEND"] = True
+    return hdu.header
 
 
-def _extension(table: Table, data: pa.Table) -> fits.BinTableHDU:
-    cells = missing(table, data)
-    columns = [_column(c, data.column(c.name), cells.get(c.name)) for c in table.columns]
-    hdu = fits.BinTableHDU.from_columns(columns, name=table.name)
-    for number, column in enumerate(table.columns, start=1):
-        hdu.header.set(f"TCOMM{number}", column.description, after=f"TFORM{number}")
-        hdu.header.set(f"TUCD{number}", column.ucd, after=f"TFORM{number}")
-    _comment(hdu.header, table.description)
-    return hdu
+def _header(rows: Rows, fields: list[_Field]) -> fits.Header:
+    """Return the header of a table."""
+    table = rows.table
+    columns = [
+        fits.Column(f.column.name, f.form, unit=f.column.unit or None, null=f.null) for f in fields
+    ]
+    header = fits.BinTableHDU.from_columns(columns, nrows=0, name=table.name).header
+    header["NAXIS1"] = np.dtype([(f.column.name, f.dtype) for f in fields]).itemsize
+    header["NAXIS2"] = rows.count
+    header["PCOUNT"] = sum(f.heap_bytes for f in fields)
+    for number, field in enumerate(fields, start=1):
+        header[f"TFORM{number}"] = field.form
+        header.set(f"TCOMM{number}", field.column.description, after=f"TFORM{number}")
+        header.set(f"TUCD{number}", field.column.ucd, after=f"TFORM{number}")
+    _comment(header, table.description)
+    return header
 
 
 def _comment(header: fits.Header, text: str) -> None:
@@ -69,27 +170,76 @@ def _comment(header: fits.Header, text: str) -> None:
         header["COMMENT"] = line
 
 
-def _column(
-    column: Column, values: pa.ChunkedArray, missing: np.ndarray | None = None
-) -> fits.Column:
-    """Return a column; `missing` says which cells have no value, None: all have one."""
-    unit, name = column.unit or None, column.name
+def _write_hdu(out: BinaryIO, header: fits.Header, fields: list[_Field], rows: Rows | None) -> None:
+    """Write a header and the rows of a table, and then the header with their checksums in its place."""
+    # The usual comment is the time of writing: the same tables must give the same bytes.
+    header["CHECKSUM"] = "0" * 16, "of this HDU"
+    header["DATASUM"] = "0", "of this HDU"
+    place = out.tell()
+    out.write(header.tostring().encode())
+    data, size = Checksum(), 0
+    if rows is not None:
+        size = _write_rows(out, data, fields, rows) + _write_heap(out, data, fields, rows)
+    out.write(b"\0" * (-size % _BLOCK))
+    header["DATASUM"] = str(data.value)
+    whole = Checksum()
+    whole.add(header.tostring().encode())
+    header["CHECKSUM"] = encoded(combined(whole.value, data.value))
+    out.seek(place)
+    out.write(header.tostring().encode())
+    out.seek(0, 2)
+
+
+def _write_rows(out: BinaryIO, checksum: Checksum, fields: list[_Field], rows: Rows) -> int:
+    """Write the rows of a table, and return their bytes."""
+    kind, size = np.dtype([(f.column.name, f.dtype) for f in fields]), 0
+    ends = {f.column.name: f.heap for f in fields if f.in_heap}
+    for block in rows.blocks():
+        records = np.zeros(block.num_rows, kind)
+        cells = missing(rows.table, block)
+        for field in fields:
+            name = field.column.name
+            values = block.column(name)
+            if name in ends:
+                ends[name] = _describe(records[name], values, ends[name], field.element.itemsize)
+            else:
+                records[name] = _cells(field, values, cells.get(name))
+        written = records.view(np.uint8).data
+        checksum.add(written)
+        out.write(written)
+        size += len(written)
+    return size
+
+
+def _cells(field: _Field, values: pa.ChunkedArray, missing: np.ndarray | None) -> np.ndarray:
+    """Return the cells of a column; `missing` says which have no value, None: all have one."""
+    column = field.column
     if column.dtype == "str":
-        encoded = [word.encode() for word in plain_text(values).to_pylist()]
-        width = max([1, *map(len, encoded)])
-        array = np.array(encoded, dtype=f"S{width}")
-        return fits.Column(name, f"{width}A", unit=unit, array=array)
-    letter = _FORMAT[column.dtype]
-    if column.array:
-        vector = vectors(column, values)
-        if vector is not None:
-            array = vector[:, 0] if vector.shape[1] == 1 else vector
-            return fits.Column(name, f"{vector.shape[1]}{letter}", unit=unit, array=array)
-        cells = np.empty(len(values), dtype=object)
-        cells[:] = [cell.values.to_numpy() for cell in values]
-        return fits.Column(name, f"P{letter}()", unit=unit, array=cells)
+        return fixed_text(plain_text(values), int(field.dtype[1:]))
+    if field.length is not None:
+        return vectors(column, values, field.length)
     array = values.to_numpy()
-    if missing is None or letter in "EDL":  # Astropy warns of truth values without a value
-        return fits.Column(name, letter, unit=unit, array=array)
-    null = int(np.iinfo(column.dtype).min)
-    return fits.Column(name, letter, unit=unit, null=null, array=np.where(missing, null, array))
+    if column.dtype == "bool":
+        return np.where(array, np.uint8(ord("T")), np.uint8(ord("F")))
+    return array if missing is None or field.null is None else np.where(missing, field.null, array)
+
+
+def _describe(cells: np.ndarray, values: pa.ChunkedArray, start: int, size: int) -> int:
+    """Fill in how many elements each list has and where in the heap they are; return where the last one ends."""
+    lengths = pc.list_value_length(values).to_numpy().astype(np.int64)
+    ends = start + np.cumsum(lengths) * size
+    cells[:, 0], cells[:, 1] = lengths, ends - lengths * size
+    return int(ends[-1]) if ends.size else start
+
+
+def _write_heap(out: BinaryIO, checksum: Checksum, fields: list[_Field], rows: Rows) -> int:
+    """Write the elements of the lists of several lengths, and return their bytes."""
+    for field in fields:
+        if not field.heap_bytes:
+            continue
+        name = field.column.name
+        for block in rows.blocks([name]):
+            elements = pc.list_flatten(block.column(name)).to_numpy().astype(field.element)
+            checksum.add(elements.data.cast("B") if elements.size else b"")
+            out.write(elements)
+    return sum(field.heap_bytes for field in fields)

@@ -4,9 +4,10 @@ The layout is that of HATS 1.0 (https://hats.readthedocs.io), which `hats` 0.11 
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,16 @@ import pyarrow.parquet as pq
 import pipeline
 from pipeline.catalog.conservation import RowsLost
 from pipeline.catalog.formats.healpix import ORDER, pixels
+from pipeline.catalog.formats.rows import Extent, Rows, regrouped
 from pipeline.catalog.formats.text import plain_text
-from pipeline.catalog.formats.write_parquet import published_schema, write_parquet_table
+from pipeline.catalog.formats.write_parquet import (
+    encoding,
+    published_schema,
+    stored,
+    write_parquet_table,
+)
+from pipeline.catalog.spool import Spool, folder_for_sorting
 from pipeline.columns.base import Table
-from pipeline.nulls import with_nulls
 from pipeline.tables import schema
 
 INDEX = "_healpix_29"
@@ -59,7 +66,7 @@ class Pixel:
 
 
 def write_hats(
-    folder: Path, table: Table, data: pa.Table, title: str, max_rows: int = MAX_ROWS
+    folder: Path, sources: Rows, title: str, max_rows: int = MAX_ROWS
 ) -> Mapping[str, int]:
     """Write a table as a HATS catalogue, the folder whole or not at all.
 
@@ -67,10 +74,8 @@ def write_hats(
     ----------
     folder : Path
         Where to; a folder that is there is replaced.
-    table : Table
-        Declaration, with columns ``ra`` and ``dec``.
-    data : pyarrow.Table
-        All its columns, as they are inside the code.
+    sources : Rows
+        Rows of a table with columns ``ra`` and ``dec``, as they are inside the code.
     title : str
         Description of the catalogue.
     max_rows : int, optional
@@ -86,27 +91,47 @@ def write_hats(
     RowsLost
         When the files do not hold all rows.
     """
-    ra, dec = (data.column(name).to_numpy() for name in ("ra", "dec"))
-    known = np.isfinite(ra) & (np.abs(dec) <= 90)
-    places = np.flatnonzero(known)
-    number = pixels(ra[places], dec[places])
-    order = np.argsort(number, kind="stable")
-    rows, number = _stored(table, data, places[order], number[order]), number[order]
+    table = sources.table
+    number = np.concatenate([np.empty(0, np.int64), *map(_pixels, sources.blocks(["ra", "dec"]))])
+    number = np.sort(number[number >= 0])
     partition = list(divide(number, max_rows))
-    with _whole(folder) as temporary:
-        written = _write_dataset(temporary / "dataset", rows, partition)
+    placed, apart = Extent(table), Extent(table)
+    with _whole(folder) as temporary, folder_for_sorting(temporary) as sorting:
+        spool = Spool(sorting, {table.name: (INDEX,)})
+        for block in sources.blocks():
+            known = _pixels(block)
+            rows, others = (block.filter(pa.array(where)) for where in (known >= 0, known < 0))
+            spool.add(table.name, rows.append_column(INDEX, pa.array(known[known >= 0])))
+            placed.add(rows)
+            apart.add(others)
+        written = _write_dataset(temporary / "dataset", placed, spool.blocks(table.name), partition)
         lines = [f"{pixel.order},{pixel.number}" for pixel in partition]
         (temporary / "partition_info.csv").write_text("\n".join(["Norder,Npix", *lines]) + "\n")
-        about = _properties(table, rows.num_rows, partition, title)
+        about = _properties(table, placed.rows, partition, title)
         for name in ("hats.properties", "properties"):
             (temporary / name).write_text(about, encoding="utf-8")
-        apart = data.filter(pa.array(~known))
-        write_parquet_table(temporary / APART, table, apart)
-        if written + apart.num_rows != data.num_rows:
+        write_parquet_table(temporary / APART, Rows(table, apart, partial(_apart, sources)))
+        if written + apart.rows != sources.count:
             raise RowsLost(
-                f"hats: {data.num_rows} rows, {written} written with and {apart.num_rows} without position"
+                f"hats: {sources.count} rows, {written} written with and {apart.rows} without position"
             )
-    return {"with_position": written, "without_position": apart.num_rows}
+    return {"with_position": written, "without_position": apart.rows}
+
+
+def _pixels(data: pa.Table) -> np.ndarray:
+    """Return the pixel of order 29 of each row, -1 where there is no position."""
+    ra, dec = (data.column(name).to_numpy() for name in ("ra", "dec"))
+    known = np.isfinite(ra) & (np.abs(dec) <= 90)
+    out = np.full(ra.size, -1)
+    out[known] = pixels(ra[known], dec[known])
+    return out
+
+
+def _apart(sources: Rows, names: Sequence[str] | None) -> Iterator[pa.Table]:
+    """Yield the rows without a position."""
+    for block in sources.blocks():
+        rows = block.filter(pa.array(_pixels(block) < 0))
+        yield rows.select(names) if names else rows
 
 
 def divide(number: np.ndarray, max_rows: int, max_order: int = MAX_ORDER) -> Iterator[Pixel]:
@@ -137,32 +162,34 @@ def divide(number: np.ndarray, max_rows: int, max_order: int = MAX_ORDER) -> Ite
             yield Pixel(order, pixel, start, stop)
 
 
-def _stored(table: Table, data: pa.Table, places: np.ndarray, number: np.ndarray) -> pa.Table:
-    """Return rows as they are in the files: null where there is no value, the pixel before the other columns."""
-    rows = data.take(pa.array(places))
+def _schema(extent: Extent) -> pa.Schema:
+    """Return the schema of the files: that of the table, with the pixel before the other columns."""
     description = f"HEALPix pixel of order {ORDER}, nested scheme, ICRS."
     index = pa.field(INDEX, pa.int64(), False, {"description": description, "ucd": "pos.healpix"})
-    published = published_schema(table, rows)
-    stored = with_nulls(table, rows.cast(schema(table)))
+    published = published_schema(extent)
     metadata = {k: v for k, v in (published.metadata or {}).items() if k != b"table_meta_yaml"}
-    return pa.table(
-        [pa.array(number, pa.int64()), *stored.columns],
-        schema=pa.schema([index, *published], metadata),
-    )
+    return pa.schema([index, *published], metadata)
 
 
-def _write_dataset(folder: Path, rows: pa.Table, partition: list[Pixel]) -> int:
+def _write_dataset(
+    folder: Path, extent: Extent, blocks: Iterator[pa.Table], partition: list[Pixel]
+) -> int:
     """Write the file of each pixel and what they have in common, and return the number of rows in the files."""
-    footers = []
-    for pixel in partition:
+    footers, published, table = [], _schema(extent), extent.table
+    own = pa.schema(list(published)[1:])
+    pieces = regrouped(blocks, [pixel.stop - pixel.start for pixel in partition])
+    empty = schema(table).empty_table().append_column(INDEX, pa.array([], pa.int64()))
+    for pixel, piece in zip(partition, pieces if extent.rows else [empty], strict=True):
         path = folder / pixel.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(rows.slice(pixel.start, pixel.stop - pixel.start), path, compression="zstd")
+        rows = stored(table, piece.select(table.names), own)
+        rows = pa.table([piece.column(INDEX), *rows.columns], schema=published)
+        pq.write_table(rows, path, **encoding(table))
         footer = pq.read_metadata(path)
         footer.set_file_path(pixel.path)
         footers.append(footer)
-    pq.write_metadata(rows.schema, folder / "_metadata", metadata_collector=footers)
-    pq.write_metadata(rows.schema, folder / "_common_metadata")
+    pq.write_metadata(published, folder / "_metadata", metadata_collector=footers)
+    pq.write_metadata(published, folder / "_common_metadata")
     return sum(footer.num_rows for footer in footers)
 
 

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.catalog.formats.rows import Extent, Rows
 from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS
 from pipeline.columns.base import Column, Table
 from pipeline.columns.shared import FLAGS, STATUS
@@ -14,33 +15,40 @@ from pipeline.nulls import with_nulls
 from pipeline.tables import atomic_path, schema, stored_schema
 
 
-def write_parquet_table(path: Path, table: Table, data: pa.Table) -> None:
-    """Write a table of the catalogue, atomically.
+def write_parquet_table(path: Path, rows: Rows) -> None:
+    """Write a table of the catalogue, atomically, in row groups of `rows_in_a_group`.
 
     Parameters
     ----------
     path : path-like
         Where to.
-    table : Table
-        Declaration.
-    data : pyarrow.Table
-        All its columns, as they are inside the code.
+    rows : Rows
+        Its rows, as they are inside the code.
     """
-    stored = with_nulls(table, data.cast(schema(table)))
-    stored = pa.table(stored.columns, schema=published_schema(table, data))
-    with atomic_path(path) as temporary:
-        pq.write_table(stored, temporary, compression="zstd")
+    table, published = rows.table, published_schema(rows.extent)
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, published, **encoding(table)) as writer,
+    ):
+        for block in rows.blocks():
+            writer.write_table(stored(table, block, published))
+        if not rows.count:
+            writer.write_table(stored(table, schema(table).empty_table(), published))
 
 
-def published_schema(table: Table, data: pa.Table) -> pa.Schema:
+def stored(table: Table, data: pa.Table, published: pa.Schema) -> pa.Table:
+    """Return rows as they are in the files: null where there is no value."""
+    return pa.table(with_nulls(table, data.cast(schema(table))).columns, schema=published)
+
+
+def encoding(table: Table) -> dict[str, Any]:
+    """Return how columns are encoded: numbers without a dictionary, which hardly ever has fewer words than rows."""
+    repeated = [c.name for c in table.columns if c.dtype[:5] != "float"]
+    return {"compression": "zstd", "use_dictionary": repeated}
+
+
+def published_schema(extent: Extent) -> pa.Schema:
     """Return the schema of a table of the catalogue.
-
-    Parameters
-    ----------
-    table : Table
-        Declaration.
-    data : pyarrow.Table
-        Its columns of text at least.
 
     Notes
     -----
@@ -49,12 +57,13 @@ def published_schema(table: Table, data: pa.Table) -> pa.Schema:
     ``table::len::NAME`` of the schema are for Astropy (8.0), which reads units, descriptions and the lengths of
     text from there; text that is null it calls "None".
     """
-    stored = stored_schema(table)
+    table = extent.table
+    declared = stored_schema(table)
     fields = [
         field.with_metadata({**field.metadata, "values": json.dumps(values)}) if values else field
-        for field, values in zip(stored, map(_values, table.columns), strict=True)
+        for field, values in zip(declared, map(_values, table.columns), strict=True)
     ]
-    return pa.schema(fields, {**stored.metadata, **_for_astropy(table, data)})
+    return pa.schema(fields, {**(declared.metadata or {}), **_for_astropy(extent)})
 
 
 def _values(column: Column) -> dict[str, str] | dict[int, str]:
@@ -64,17 +73,16 @@ def _values(column: Column) -> dict[str, str] | dict[int, str]:
     return FLAG_BITS if column.name == FLAGS.name else {}
 
 
-def _for_astropy(table: Table, data: pa.Table) -> dict[str, str]:
+def _for_astropy(extent: Extent) -> dict[str, str]:
     """Return the metadata by which `astropy.io.misc.parquet` restores a table; JSON is YAML too."""
-    columns, lengths = [], {}
-    for column in table.columns:
+    columns = []
+    for column in extent.table.columns:
         about = {"name": column.name, "description": column.description}
         if column.unit and not column.array:
             about["unit"] = column.unit
         columns.append(about)
-        if column.dtype == "str":
-            words = data.column(column.name)
-            words = pc.list_flatten(words) if column.array else words
-            longest = pc.max(pc.utf8_length(words)).as_py()
-            lengths[f"table::len::{column.name}"] = str(max(len("None"), longest or 0))
+    lengths = {
+        f"table::len::{name}": str(max(len("None"), longest))
+        for name, longest in extent.characters.items()
+    }
     return {"table_meta_yaml": json.dumps({"datatype": columns}), **lengths}

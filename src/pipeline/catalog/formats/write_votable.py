@@ -1,18 +1,25 @@
-"""Write tables as one VOTable with BINARY2 streams, encoded a block of rows at a time.
-
-One million sources have some 10^8 cells; to encode them one by one would take an hour.
-"""
+"""Write tables as one VOTable with BINARY2 streams, encoded a block of rows at a time."""
 
 import base64
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
-import numpy.typing
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS, plain_text, vectors
+from pipeline.catalog.formats.rows import Extent, Rows
+from pipeline.catalog.formats.text import (
+    FLAG_BITS,
+    STATUS_WORDS,
+    bytes_of,
+    one_array,
+    plain_text,
+    vectors,
+)
 from pipeline.columns.base import Column, Table
 from pipeline.columns.shared import STATUS
 from pipeline.nulls import missing
@@ -26,20 +33,18 @@ _DATATYPE = {
     "float64": "double",
     "str": "char",
 }
-_BIG_ENDIAN = {"int32": ">i4", "int64": ">i8", "float32": ">f4", "float64": ">f8"}
-_BLOCK = 30_000
 _LINE = 57
 """Bytes in a line of base64: 76 characters."""
 
 
-def write_votable(path: Path, tables: Mapping[Table, pa.Table], title: str) -> None:
+def write_votable(path: Path, tables: Mapping[Table, Rows], title: str) -> None:
     """Write tables as one VOTable 1.4 (IVOA REC 2019-10-21), atomically.
 
     Parameters
     ----------
     path : path-like
         Where to.
-    tables : mapping of Table to pyarrow.Table
+    tables : mapping of Table to Rows
         The TABLE elements in order, each FIELD with UCD, unit and description. What has no value is null;
         lists of words are text, lists of numbers of one length, or of none, are vectors. INFO
         elements say what the bits of ``flags`` mean, VALUES what the words of ``status`` do.
@@ -60,108 +65,133 @@ def write_votable(path: Path, tables: Mapping[Table, pa.Table], title: str) -> N
             text = escape(sentence)
             out.write(f'<INFO name="flag_{bit.bit_length() - 1}" value="{bit}">{text}</INFO>\n')
         out.write('<COOSYS ID="icrs" system="ICRS"/>\n')
-        for table, data in tables.items():
-            out.write(_head(table, data))
-            for text in _base64_lines(encode_rows(table, data)):
-                out.write(text)
-            out.write("</STREAM></BINARY2></DATA>\n</TABLE>\n")
+        for rows in tables.values():
+            _write_table(out, rows)
         out.write("</RESOURCE>\n</VOTABLE>\n")
 
 
-def encode_rows(table: Table, data: pa.Table) -> Iterator[bytes]:
-    """Yield rows in the BINARY2 serialisation (VOTable 1.4, section 5.4), a block at a time.
+def _write_table(out: TextIO, rows: Rows) -> None:
+    """Write a TABLE element."""
+    out.write(_head(rows))
+    for text in _base64_lines(encode_rows(rows.extent, block) for block in rows.blocks()):
+        out.write(text)
+    out.write("</STREAM></BINARY2></DATA>\n</TABLE>\n")
+
+
+def encode_rows(extent: Extent, block: pa.Table) -> memoryview:
+    """Return rows in the BINARY2 serialisation (VOTable 1.4, section 5.4).
 
     A row is a mask of its nulls, a bit a column, then its cells, big-endian; a cell of variable length is
-    preceded by the number of its elements.
+    preceded by the number of its elements. Neighbouring columns whose cells have one size are joined as arrays
+    of bytes; Arrow joins these with the cells of variable length.
     """
-    lengths = _lengths(table, data)
-    for start in range(0, data.num_rows, _BLOCK):
-        block = data.slice(start, _BLOCK)
-        nulls = np.zeros((block.num_rows, len(table.columns)), bool)
-        cells = missing(table, block)
-        for number, column in enumerate(table.columns):
-            # a list of any length is not null but empty
-            if column.name in cells and not (column.array and column.name not in lengths):
-                nulls[:, number] = cells[column.name]
-        mask = np.packbits(nulls, axis=1)
-        parts = [(np.full(len(mask), mask.shape[1]), mask.ravel())]
-        for column in table.columns:
-            values = block.column(column.name)
-            parts += _cells(column, values, lengths.get(column.name))
-        yield _interleave(parts)
+    table = extent.table
+    pieces: list[pa.Array] = []
+    fixed = [_mask(extent, block)]
+    for column in table.columns:
+        cells = _cells(column, block.column(column.name), extent)
+        fixed.append(cells.fixed)
+        if cells.variable is not None:
+            pieces += [_binary(np.hstack(fixed)), cells.variable]
+            fixed = []
+    if fixed:
+        pieces.append(_binary(np.hstack(fixed)))
+    rows = pc.binary_join_element_wise(*pieces, pa.scalar(b"", pa.large_binary()))
+    return bytes_of(rows).data
 
 
-def _lengths(table: Table, data: pa.Table) -> dict[str, int]:
-    """Return the lengths of the lists that are vectors, by column."""
-    lists = [c for c in table.columns if c.array and c.dtype != "str"]
-    found = {c.name: vectors(c, data.column(c.name)) for c in lists}
-    return {name: vector.shape[1] for name, vector in found.items() if vector is not None}
+@dataclass(frozen=True)
+class _Cells:
+    """The bytes of the cells of a column.
+
+    Attributes
+    ----------
+    fixed : uint8 array, shape (rows, bytes)
+        The cells, where all have the same size; else the numbers of their elements.
+    variable : pyarrow.Array, optional
+        The elements of each cell as large binary, where cells have several sizes.
+    """
+
+    fixed: np.ndarray
+    variable: pa.Array | None = None
 
 
-def _cells(
-    column: Column, values: pa.ChunkedArray, length: int | None = None
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the bytes of a column's cells as (bytes in each cell, all bytes one after the other)."""
+def _mask(extent: Extent, block: pa.Table) -> np.ndarray:
+    """Return which cells of each row are null, a bit each. A list of any length is not null but empty."""
+    columns = extent.table.columns
+    nulls = np.zeros((block.num_rows, len(columns)), bool)
+    cells = missing(extent.table, block)
+    for number, column in enumerate(columns):
+        if column.name in cells and not (column.array and _vector(extent, column) is None):
+            nulls[:, number] = cells[column.name]
+    return np.packbits(nulls, axis=1)
+
+
+def _vector(extent: Extent, column: Column) -> int | None:
+    """Return the length of the vectors in a column, None where it has none."""
+    is_list = column.array and column.dtype != "str"
+    return extent.vector(column) if is_list else None
+
+
+def _cells(column: Column, values: pa.ChunkedArray, extent: Extent) -> _Cells:
+    """Return the bytes of the cells of a column."""
     if column.dtype == "str":
-        words = [word.encode() for word in plain_text(values).to_pylist()]
-        lengths = np.array([len(word) for word in words], dtype=np.int64)
-        return [_fixed(lengths, ">i4"), (lengths, np.frombuffer(b"".join(words), np.uint8))]
-    if column.array:
-        kind = np.dtype(_BIG_ENDIAN[column.dtype])
-        if length is not None:
-            vector = vectors(column, values)
-            if vector is None or vector.shape[1] != length:  # all lists of this block are empty
-                vector = np.full((len(values), length), np.nan)
-            flat = np.ascontiguousarray(vector, kind).view(np.uint8).ravel()
-            return [(np.full(len(values), length * kind.itemsize), flat)]
-        cells = [cell.values.to_numpy() for cell in values]
-        lengths = np.array([len(cell) for cell in cells], dtype=np.int64)
-        flat = np.concatenate([np.empty(0), *cells]).astype(kind).view(np.uint8)
-        return [_fixed(lengths, ">i4"), (lengths * kind.itemsize, flat)]
-    if column.dtype == "bool":
-        letters = np.where(values.to_numpy(), ord("T"), ord("F"))
-        return [_fixed(letters, np.uint8)]
-    return [_fixed(values.to_numpy(), _BIG_ENDIAN[column.dtype])]
+        text = plain_text(values)
+        lengths = pc.binary_length(text).to_numpy()
+        return _Cells(_big_endian(lengths, "int32"), text.cast(pa.large_binary()))
+    if not column.array:
+        array = values.to_numpy()
+        if column.dtype == "bool":
+            return _Cells(np.where(array, np.uint8(ord("T")), np.uint8(ord("F")))[:, None])
+        return _Cells(_big_endian(array, column.dtype))
+    if (length := extent.vector(column)) is not None:
+        return _Cells(_big_endian(vectors(column, values, length), column.dtype))
+    lists = one_array(values)
+    elements = _big_endian(lists.flatten().to_numpy(), column.dtype)
+    lengths = pc.list_value_length(lists).to_numpy()
+    ends = np.cumsum(lengths, dtype=np.int64) * elements.shape[1]
+    return _Cells(_big_endian(lengths, "int32"), _of_bytes(elements, np.append(0, ends)))
 
 
-def _fixed(values: np.ndarray, kind: np.typing.DTypeLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return cells of one size as (bytes in each cell, all bytes)."""
-    kind = np.dtype(kind)
-    flat = np.ascontiguousarray(values, dtype=kind).view(np.uint8)
-    return np.full(len(values), kind.itemsize), flat
+def _big_endian(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Return numbers as bytes, shape (rows, bytes in a row)."""
+    kind = np.dtype(dtype).newbyteorder(">")
+    width = kind.itemsize * int(np.prod(values.shape[1:]))
+    return np.ascontiguousarray(values, kind).view(np.uint8).reshape(len(values), width)
 
 
-def _interleave(parts: list[tuple[np.ndarray, np.ndarray]]) -> bytes:
-    """Turn columns of cells into rows: every cell's bytes go where its row has come to."""
-    sizes = np.array([lengths for lengths, _ in parts])
-    row_ends = np.cumsum(sizes.sum(axis=0))
-    cursor = row_ends - sizes.sum(axis=0)
-    out = np.empty(row_ends[-1], dtype=np.uint8)
-    for lengths, flat in parts:
-        first = np.cumsum(lengths) - lengths
-        out[np.arange(len(flat)) + np.repeat(cursor - first, lengths)] = flat
-        cursor = cursor + lengths
-    return out.tobytes()
+def _binary(cells: np.ndarray) -> pa.Array:
+    """Return cells of one size, shape (rows, bytes), as large binary."""
+    return _of_bytes(cells, np.arange(len(cells) + 1) * cells.shape[1])
 
 
-def _base64_lines(blocks: Iterator[bytes]) -> Iterator[str]:
+def _of_bytes(content: np.ndarray, offsets: np.ndarray) -> pa.Array:
+    """Return cells of bytes that follow one another as large binary."""
+    buffers = [None, *(pa.py_buffer(np.ascontiguousarray(v)) for v in (offsets, content))]
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
+
+
+def _base64_lines(blocks: Iterator[memoryview]) -> Iterator[str]:
     """Yield a stream of bytes as lines of base64; only the last line may be short."""
     rest = b""
     for block in blocks:
-        rest += block
-        whole = len(rest) - len(rest) % _LINE
-        yield base64.encodebytes(rest[:whole]).decode()
-        rest = rest[whole:]
+        data = b"".join((rest, block))
+        whole = len(data) - len(data) % _LINE
+        lines = np.frombuffer(base64.b64encode(memoryview(data)[:whole]), np.uint8)
+        lines = lines.reshape(-1, _LINE // 3 * 4)
+        ends = np.full((len(lines), 1), ord("\n"), np.uint8)
+        yield np.hstack([lines, ends]).tobytes().decode("ascii")
+        rest = data[whole:]
     yield base64.encodebytes(rest).decode()
 
 
-def _head(table: Table, data: pa.Table) -> str:
+def _head(rows: Rows) -> str:
     """Return a TABLE element up to where its stream begins."""
-    lengths = _lengths(table, data)
-    fields = "".join(_field(column, lengths.get(column.name)) for column in table.columns)
+    table = rows.table
+    fields = "".join(_field(column, _vector(rows.extent, column)) for column in table.columns)
     name = quoteattr(table.name)
     return (
-        f'<TABLE ID={name} name={name} nrows="{data.num_rows}">\n'
+        f'<TABLE ID={name} name={name} nrows="{rows.count}">\n'
         f"<DESCRIPTION>{escape(table.description)}</DESCRIPTION>\n{fields}"
         '<DATA><BINARY2><STREAM encoding="base64">\n'
     )

@@ -57,3 +57,12 @@ def locate(archive: Path | Copies, file: str, version: str) -> Path:
     if version_of(about.st_size, about.st_mtime_ns) != version:
         raise Rejected(Status.UNREADABLE, f"{file} has changed since the plan was made: run again")
     return path
+
+
+def size_of(archive: Path | Copies, file: str, version: str) -> int:
+    """Return the bytes of a file as it is now; 0 where it is not there, which reading it will say."""
+    path = archive.path(file, version) if isinstance(archive, Copies) else archive / file
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,6 +1,7 @@
 """What was read of an observation: a row of the table INGEST."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -101,3 +102,9 @@ class Observation:
     def unread(cls, entry: Entry) -> "Observation":
         """Make one without data of an entry of a plan, with its status and its reason."""
         return cls(status=entry.status, reason=entry.reason).of_entry(entry)
+
+
+def columns(observations: Sequence[Observation]) -> dict[str, list]:
+    """Return the columns of INGEST of some observations, by name."""
+    rows = [one.row() for one in observations]
+    return {name: [row[name] for row in rows] for name in Observation().row()}

@@ -5,6 +5,7 @@ The other normalisations are multiples of it, see `pipeline.segment.spectrum.ave
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from scipy import fft
@@ -14,8 +15,9 @@ from pipeline.segment.spectrum.stationarity import NOT_COMPARED, Scatter
 from pipeline.segment.spectrum.taper import UNTREATED, Treatment
 from pipeline.segment.spectrum.variability import Squares, scatter
 
-BLOCK = 1 << 21
-"""Bins transformed at a time: 16 MiB of rates, and about 64 MiB with their transforms."""
+BLOCK = 1 << 15
+"""Bins transformed at a time: 256 kiB of rates. They stay in the processor's cache until all sums are taken, and their memory
+is used again for the next ones."""
 
 EMPTY_BY_CHANCE = 20.0
 """Mean counts in a segment above which an empty segment (probability e^-20) means that the detector was off."""
@@ -89,6 +91,7 @@ class Ordinates:
     weight: np.ndarray
 
 
+@lru_cache(maxsize=8)
 def frequencies(n_bin: int, dt: float, treated: Treatment = UNTREATED) -> Ordinates:
     """Return the frequencies of a segment that are kept and the weight of the ordinate at each.
 
@@ -102,7 +105,10 @@ def frequencies(n_bin: int, dt: float, treated: Treatment = UNTREATED) -> Ordina
         What the segments went through; without a window all positive frequencies are kept.
     """
     kept = taper.ordinates(n_bin, treated)
-    return Ordinates(kept / (n_bin * dt), np.where(2 * kept == n_bin, 0.5, 1.0))
+    found = Ordinates(kept / (n_bin * dt), np.where(2 * kept == n_bin, 0.5, 1.0))
+    found.frequency.setflags(write=False)
+    found.weight.setflags(write=False)
+    return found
 
 
 def occupied(total: np.ndarray, counting: bool = True) -> np.ndarray:
@@ -152,15 +158,20 @@ def event_blocks(time: np.ndarray, start: np.ndarray, n_bin: int, dt: float) -> 
         Their width, s.
     """
     length = n_bin * dt
+    edges = np.searchsorted(time, np.append(start, start[-1] + length))
+    numbers = np.diff(edges)
     for block in _blocks(len(start), n_bin):
-        begin = start[block]
-        first, last = np.searchsorted(time, [begin[0], begin[-1] + length])
-        events = time[first:last]
-        segment = np.searchsorted(begin, events, side="right") - 1
-        since = events - begin[segment]
-        inside = since < length
-        index = np.minimum((since[inside] / dt).astype(np.int64), n_bin - 1)
-        index += segment[inside] * n_bin
+        begin, number = start[block], numbers[block]
+        since = time[edges[block.start] : edges[block.stop]] - np.repeat(begin, number)
+        offset = np.repeat(n_bin * np.arange(len(begin)), number)
+        if since.max(initial=0.0) >= length:  # events between two segments
+            inside = since < length
+            since, offset = since[inside], offset[inside]
+        since /= dt
+        index = since.astype(np.int64)
+        if index.max(initial=0) >= n_bin:  # by rounding
+            index = np.minimum(index, n_bin - 1)
+        index += offset
         counts = np.bincount(index, minlength=len(begin) * n_bin)
         yield Block(counts.reshape(len(begin), n_bin) / dt)
 
@@ -259,19 +270,16 @@ class _Sums:
     def add(self, block: Block, squares: Squares, treated: Treatment) -> None:
         """Add the segments of a block."""
         rate = block.rate
+        total = rate.sum()
         self.m += len(rate)
-        self.total += rate.sum()
+        self.total += total
         self.squares += squares.total
         self.n_variance += squares.bins
-        # the mean, which may be large, would cost digits; it only enters frequency zero
-        transform = fft.rfft(rate - rate.mean(axis=1, keepdims=True), axis=1)
-        squared = (transform.real**2 + transform.imag**2)[:, 1:].sum(axis=0)
-        if treated == UNTREATED:
-            self.power += squared
-        else:
-            self.power += taper.power(rate, treated).sum(axis=0)
+        transform = self._transform(rate)
+        squared = _squares(transform)[1:]
+        self.power += squared if treated == UNTREATED else taper.power(rate, treated).sum(axis=0)
         if treated.window == "none":
-            self.weighted += rate.sum()
+            self.weighted += total
         else:
             self.weighted += (rate @ taper.window(treated.window, self.n_bin) ** 2).sum()
         if self.compared:
@@ -281,6 +289,15 @@ class _Sums:
             self.banded.append(stationarity.bands(each))
             if self.counting:
                 self.noise.append(stationarity.counting_noise(rate, self.dt))
+
+    def _transform(self, rate: np.ndarray) -> np.ndarray:
+        """Transform segments; frequency zero is not used.
+
+        The mean would cost digits where it is very much larger than the scatter, which that of counts is not.
+        """
+        if not self.counting:
+            rate = rate - rate.mean(axis=1, keepdims=True)
+        return fft.rfft(rate, axis=1)
 
     def average(self) -> Periodogram:
         """Return the averages over all segments."""
@@ -321,6 +338,13 @@ class _Sums:
             factor * level,
             self.m,
         )
+
+
+def _squares(transform: np.ndarray) -> np.ndarray:
+    """Return the squared absolute values, summed over segments; they are read as pairs of real numbers, which is faster."""
+    pairs = transform.view(float)
+    total = np.einsum("ij,ij->j", pairs, pairs)
+    return total[::2] + total[1::2]
 
 
 def _blocks(m: int, n_bin: int) -> Iterator[slice]:

@@ -83,8 +83,11 @@ def logarithmic(
 
 def _first_ordinates(number: np.ndarray, fraction: float) -> np.ndarray:
     """Return the position of the first ordinate of each bin, given their multiples of df."""
-    first, position = [], 0
-    while position < len(number):
+    if fraction == 0:
+        return np.arange(len(number))
+    steps = np.maximum(1, np.rint(fraction * number)).astype(np.int64).tolist()
+    first, position, end = [], 0, len(steps)
+    while position < end:
         first.append(position)
-        position += max(1, round(fraction * number[position]))
+        position += steps[position]
     return np.array(first, np.int64)

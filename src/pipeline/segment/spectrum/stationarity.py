@@ -1,6 +1,7 @@
 """Whether the power of a source is the same in all segments: where it is not, p-values are too small."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import chdtrc
@@ -47,9 +48,15 @@ def counting_noise(rate: np.ndarray, dt: float) -> np.ndarray:
 
     `rate`, shape (segments, n_bin), is in ct/s, and the power that of `windowed`, a squared transform.
     """
-    n_bin = rate.shape[1]
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_bin) / n_bin)
-    return rate @ window**2 / dt
+    return rate @ _squared_window(rate.shape[1]) / dt
+
+
+@lru_cache(maxsize=2)
+def _squared_window(n_bin: int) -> np.ndarray:
+    """Return the squares of the Hann window, shape (n_bin,)."""
+    squares = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_bin) / n_bin)) ** 2
+    squares.setflags(write=False)
+    return squares
 
 
 def bands(power: np.ndarray) -> np.ndarray:
@@ -67,9 +74,12 @@ def bands(power: np.ndarray) -> np.ndarray:
     return np.add.reduceat(power, band_starts(power.shape[-1]), axis=-1)
 
 
+@lru_cache(maxsize=8)
 def band_starts(count: int) -> np.ndarray:
     """Return the first ordinate of each band, where there are `count` ordinates."""
-    return np.unique(np.round(np.geomspace(1, count + 1, BANDS + 1)).astype(int))[:-1] - 1
+    starts = np.unique(np.round(np.geomspace(1, count + 1, BANDS + 1)).astype(int))[:-1] - 1
+    starts.setflags(write=False)
+    return starts
 
 
 def windowed(transform: np.ndarray) -> np.ndarray:
@@ -84,8 +94,14 @@ def windowed(transform: np.ndarray) -> np.ndarray:
     transform : ndarray of complex, shape (segments, n_bin // 2 + 1)
         Fourier transforms without a window, from frequency zero.
     """
-    tapered = transform[:, 2:-1] / 2 - (transform[:, 1:-2] + transform[:, 3:]) / 4
-    return tapered.real**2 + tapered.imag**2
+    pairs = np.ascontiguousarray(transform).view(float)  # real and imaginary parts
+    tapered = pairs[:, 2:-4] + pairs[:, 6:]
+    tapered *= -0.5
+    tapered += pairs[:, 4:-2]  # twice the transform under the window
+    tapered *= tapered
+    power = tapered[:, ::2] + tapered[:, 1::2]
+    power *= 0.25
+    return power
 
 
 def scatter_of_power(

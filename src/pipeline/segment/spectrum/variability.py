@@ -63,8 +63,12 @@ def scatter(rate: np.ndarray, missing: np.ndarray | None = None, coarse: int = 1
     """
     if coarse > 1:
         whole = rate.shape[1] // coarse
-        rate = rate[:, : whole * coarse].reshape(len(rate), whole, coarse).mean(axis=2)
-    used = np.ones(rate.shape, bool) if missing is None else ~missing
+        rate = rate[:, : whole * coarse].reshape(len(rate), whole, coarse)
+        rate = rate @ np.full(coarse, 1 / coarse)
+    if missing is None or not missing.any():
+        off = rate - rate.mean(axis=1, keepdims=True)
+        return Squares(float(np.vdot(off, off)), rate.size)
+    used = ~missing
     bins = used.sum(axis=1, keepdims=True)
     mean = np.where(used, rate, 0).sum(axis=1, keepdims=True) / np.maximum(bins, 1)
     return Squares(float((np.where(used, rate - mean, 0) ** 2).sum()), int(bins.sum()))
