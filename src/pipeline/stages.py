@@ -105,6 +105,12 @@ DOWNLOAD = Stage(
     ),
 )
 
+
+def _need_energies(survey: Survey) -> bool:
+    """Return whether a product of a survey is made of the energies of events."""
+    return any(one.needs_energies for one in PRODUCTS if one.name in survey.segment.products)
+
+
 INGEST = Stage(
     "ingest",
     "Read the files of a shard.",
@@ -114,7 +120,13 @@ INGEST = Stage(
         File("downloaded", "download/{shard}.tsv", when=remote),
     ),
     writes=(File("output", "ingest/{shard}.parquet", READINGS),),
-    arguments=(_ARCHIVE, _COPIES, Section("options", "ingest"), _CLUSTER),
+    arguments=(
+        _ARCHIVE,
+        _COPIES,
+        Section("options", "ingest"),
+        _CLUSTER,
+        Value("energies", lambda _: "1", "number", is_reason=True, when=_need_energies),
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.columns.ingest import INGEST
@@ -11,6 +12,7 @@ from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.segment import driver
 from pipeline.segment.observation import ARRAYS, SCALARS, read_index, reader
+from pipeline.segment.products.power_spectra import PowerSpectra
 from pipeline.status import Flag, Status
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
@@ -63,7 +65,7 @@ def _treacherous():
             os._exit(9)
         if item.source_id == "raising":
             raise RuntimeError("out of luck")
-        return driver.make_part(item, **where)
+        return driver.make_rows(item, **where)
 
     return work
 
@@ -166,9 +168,39 @@ def test_a_table_of_another_kind_is_refused(tmp_path):
     assert not output.exists()
 
 
-def test_a_source_without_a_row_is_a_bug():
-    with pytest.raises(RuntimeError, match="'b'"):
-        list(driver.complete([{"source_id": "a"}], {"a", "b"}))
+def test_a_source_without_a_row_is_a_bug(tmp_path, events, monkeypatch):
+    """Here the rows of "b", and so its source, are lost between the workers and the table."""
+    shard = _write(tmp_path / "in.parquet", [events(source_id=name, file=name) for name in "ab"])
+    monkeypatch.setattr(driver, "by_source", lambda index: [])
+    monkeypatch.setattr(driver, "chosen", lambda names: (OnlyA(),))
+    with pytest.raises(RuntimeError, match="1 sources without a row, 'b' among them"):
+        driver.run(input=shard, output=tmp_path / "out.parquet", options=OPTIONS, cluster=CLUSTER)
+    assert os.listdir(tmp_path) == ["in.parquet"]
+
+
+class OnlyA(PowerSpectra):
+    """Power spectra that forget a source."""
+
+    def takes(self, header):
+        return header.source_id == "a"
+
+
+def test_row_groups_are_bounded_and_rows_in_order(shard, result, tmp_path, monkeypatch):
+    """One row a task, or all in one, in groups of three rows or of one: the rows are the same."""
+    for chunk_size, rows_per_group, bytes_per_group, groups in (
+        (1, 3, 1 << 25, 3),
+        (64, 512, 1, 8),
+    ):
+        monkeypatch.setattr(driver, "ROWS_PER_GROUP", rows_per_group)
+        monkeypatch.setattr(driver, "BYTES_PER_GROUP", bytes_per_group)
+        output = tmp_path / f"{chunk_size}.parquet"
+        cluster = ClusterOptions(workers=1, chunk_size=chunk_size)
+        driver.run(input=shard, output=output, options=OPTIONS, cluster=cluster)
+        assert pq.read_metadata(output).num_row_groups == groups
+        rows = _read(output)
+        assert list(rows) == list(result)
+        for key in {*result} - {("deadly", "a"), ("raising", "a")}:
+            np.testing.assert_equal(rows[key], result[key])
 
 
 def test_raw_powers_are_held_against_the_light_curve_of_their_source(tmp_path, observation):

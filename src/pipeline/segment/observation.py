@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.columns.ingest import INGEST
-from pipeline.segment.kept import Kept
+from pipeline.segment.kept import SMALL, Kept
 from pipeline.status import Flag, Status
 from pipeline.tables import read_parquet, rows_of, unpacked
 from pipeline.times import DAY, mjd
@@ -26,6 +26,8 @@ class Header:
     ----------
     number : int
         Its row in the table.
+    size : int
+        Bytes of its arrays, about; 0 if unknown.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Header:
     background_rate: float
     noise: float
     norm: str
+    size: int = 0
 
     @property
     def usable(self) -> bool:
@@ -111,11 +114,19 @@ class Observation:
         return sum(getattr(self, name).nbytes for name in ARRAYS)
 
 
-SCALARS = tuple(field.name for field in fields(Header) if field.name != "number")
+SCALARS = tuple(field.name for field in fields(Header) if field.name not in ("number", "size"))
 """Columns of the index."""
 
 ARRAYS = tuple(field.name for field in fields(Observation) if field.name != "header")
 """Columns that are read for one observation at a time."""
+
+_INTERVALS = ("gti_start", "gti_stop")
+_OF_KIND = {
+    "events": (*_INTERVALS, "time"),
+    "lightcurve": (*_INTERVALS, "time", "rate", "rate_err", "fracexp"),
+    "spectrum": (*_INTERVALS, "frequency_lo", "frequency_hi", "power", "power_err", "n"),
+}
+"""The arrays that observations of a kind have; the others are empty."""
 
 Read = Callable[[Header], Observation]
 
@@ -174,8 +185,12 @@ def read_index(path: Path) -> list[Header]:
     TableError
         When the file is not a table INGEST.
     """
-    data = read_parquet(path, INGEST, SCALARS)
-    return [Header(number=number, **row) for number, row in enumerate(rows_of(data))]
+    rows = rows_of(read_parquet(path, INGEST, SCALARS))
+    sizes = _shard(path, path.stat().st_mtime_ns).sizes
+    return [
+        Header(number=number, size=int(size), **row)
+        for number, (size, row) in enumerate(zip(sizes, rows, strict=True))
+    ]
 
 
 def reader(path: Path) -> Read:
@@ -183,7 +198,9 @@ def reader(path: Path) -> Read:
     stamp = path.stat().st_mtime_ns
 
     def read(header: Header) -> Observation:
-        return Observation(header=header, **_shard(path, stamp).arrays(header.number, ARRAYS))
+        names = _OF_KIND.get(header.kind, ARRAYS)
+        cells = _shard(path, stamp).arrays(header.number, names)
+        return Observation(header=header, **(_NO_ARRAYS | cells))
 
     return read
 
@@ -204,35 +221,50 @@ class _Lists:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
 
+_NO_ARRAYS = {name: np.zeros(0) for name in ARRAYS}
+
+
 class _Shard:
-    """An open table of observations. A row group of several small observations is kept until the next is read."""
+    """An open table of observations. The row group that was read last is kept, if it is small.
+
+    Attributes
+    ----------
+    sizes : ndarray of int, shape (rows,)
+        Bytes of each row: the mean in its row group.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = pq.ParquetFile(path)
         about = self._file.metadata
-        rows = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
-        self._starts = np.concatenate([[0], np.cumsum(rows, dtype=int)])
-        self._kept: tuple[int, tuple[str, ...], dict[str, _Lists]] | None = None
+        groups = [about.row_group(group) for group in range(about.num_row_groups)]
+        rows = np.array([group.num_rows for group in groups], int)
+        size = np.array([group.total_byte_size for group in groups], int)
+        self.sizes = np.repeat(size // np.maximum(rows, 1), rows)
+        self._starts = np.concatenate([[0], np.cumsum(rows)])
+        self._group = -1
+        self._columns: dict[str, _Lists] = {}
 
     def arrays(self, number: int, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the arrays in a row, by name."""
         group = int(np.searchsorted(self._starts, number, "right")) - 1
+        if group != self._group:
+            self._columns = {}  # their memory is free before the next ones are read
+        columns = self._columns | self._read(group, [n for n in names if n not in self._columns])
+        small = sum(lists.values.nbytes for lists in columns.values()) <= SMALL
+        self._group, self._columns = (group, columns) if small else (-1, {})
         row = number - self._starts[group]
-        return {name: lists[row] for name, lists in self._group(group, tuple(names)).items()}
+        return {name: columns[name][row] for name in names}
 
-    def _group(self, group: int, names: tuple[str, ...]) -> dict[str, _Lists]:
-        """Return the columns of a row group."""
-        if self._kept is not None and self._kept[:2] == (group, names):
-            return self._kept[2]
-        self._kept = None  # its memory is free before the next one is read
-        data: pa.Table = self._file.read_row_group(group, columns=list(names), use_threads=False)
+    def _read(self, group: int, names: list[str]) -> dict[str, _Lists]:
+        """Read columns of a row group."""
+        if not names:
+            return {}
+        data: pa.Table = self._file.read_row_group(group, columns=names, use_threads=False)
         columns = {}
         for name, column in zip(names, unpacked(INGEST, data.select(names)).columns, strict=True):
             cells = column.combine_chunks()
             values = cells.values.to_numpy(zero_copy_only=False)
             columns[name] = _Lists(values, cells.offsets.to_numpy())
-        if data.num_rows > 1:
-            self._kept = group, names, columns
         return columns
 
 

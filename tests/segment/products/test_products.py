@@ -65,12 +65,12 @@ class InThisProcess:
     """Stands for the cluster: workers cannot import a product of a test."""
 
     def __init__(self, monkeypatch):
-        monkeypatch.setattr(driver, "run_items", self.run)
+        monkeypatch.setattr(driver, "each_outcome", self.run)
 
-    def run(self, work, items, cluster, label):
+    def run(self, work, items, cluster, label, sizes, together):
         from pipeline.cluster import Outcome
 
-        return [Outcome(i, work(item)) for i, item in enumerate(items)]
+        return together([Outcome(i, work(item)) for i, item in enumerate(items)])
 
 
 def _write(path, observations):

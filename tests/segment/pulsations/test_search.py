@@ -101,6 +101,20 @@ class TestAgreement:
             expected = np.minimum(bound.min(axis=0), 0)
             np.testing.assert_allclose(phases.agreement(phasors), expected, rtol=1e-10, atol=1e-10)
 
+    def test_is_skipped_only_where_it_is_certainly_larger(self):
+        rng = np.random.default_rng(3)
+        skipped = 0
+        for agree in (0.0, 0.3, 1.0, 3.0):
+            for number in (3, 12, 100):
+                step = rng.exponential(size=(number, 200))
+                phasors = step * np.exp(1j * rng.vonmises(0, agree, step.shape))
+                log_p = phases.agreement(phasors)
+                for k in range(200):
+                    if not phases.may_agree(phasors[:, k : k + 1], -4.0):
+                        skipped += 1
+                        assert log_p[k] > -4
+        assert skipped > 1000
+
     def test_phasors_of_a_steady_rate_are_those_of_many_events(self):
         """Of 1e6 events spread evenly, to a part in a million of their number."""
         time = (np.arange(1_000_000) + 0.5) / 1e4

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from astropy.io import fits
 
-from pipeline.ingest.files import layout
+from pipeline.ingest.files import headers, layout
 from pipeline.ingest.files.layout import Extent
 from pipeline.ingest.hdu import Hdu
 from pipeline.ingest.reject import Rejected
@@ -93,8 +93,10 @@ class FitsHdu(Hdu):
         content, extent
             The whole file, and where in it the HDU lies.
         """
-        text = _as_ascii(bytes(content[extent.header : extent.data]))
-        header = _keywords(fits.Header.fromstring(text))
+        cards = bytes(content[extent.header : extent.data])
+        header = headers.keywords(cards)
+        if header is None:
+            header = _keywords(fits.Header.fromstring(_as_ascii(cards)))
         columns: tuple[str, ...] = ()
         kind = str(header.get("XTENSION", "")).strip()
         if kind in _TABLES and header.get("ZIMAGE") is not True:

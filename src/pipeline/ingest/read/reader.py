@@ -21,7 +21,7 @@ from pipeline.status import Flag, Status
 
 
 def read_products(
-    entry: Entry, archive: Path | Copies, options: IngestOptions
+    entry: Entry, archive: Path | Copies, options: IngestOptions, energies: bool = True
 ) -> list[Observation]:
     """Read the observation of one entry of a plan.
 
@@ -33,6 +33,8 @@ def read_products(
         Folder that its paths are relative to, or where files of a remote archive are.
     options : IngestOptions
         How to read.
+    energies : bool, optional
+        Whether the energies of events are wanted.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def read_products(
             index = recognise(hdus).index
             who = identity.identify(hdus[index].header, hdus[0].header)
             empty = empty.identified(who)
-            opened = Opened(hdus, index, who, entry, archive, options)
+            opened = Opened(hdus, index, who, entry, archive, options, energies)
             try:
                 products = _products(opened)
             except Rejected as rejected:

@@ -57,6 +57,11 @@ class Item:
         """The observation whose identity the rows have."""
         return self.series[0][0]
 
+    @property
+    def size(self) -> int:
+        """Bytes of its observations."""
+        return sum(header.size for series in self.series for header in series)
+
 
 class Product(ABC):
     """A product of light curves, with a table of its own.
@@ -74,12 +79,15 @@ class Product(ABC):
         ``product`` are the key.
     Options : type or None
         Its own options; None: it has none.
+    needs_energies : bool
+        Whether it is made of the energies of events, which are read and kept only then.
     """
 
     name: str
     summary: str
     table: Table
     Options: type | None = None
+    needs_energies: bool = False
 
     def options(self, section: SegmentOptions) -> Any:
         """Return the product's own options out of the section; None if it has none."""

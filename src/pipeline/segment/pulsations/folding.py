@@ -139,8 +139,9 @@ class Series:
         return int(np.ceil(self.stop[-1] / self.cell)) if len(self.stop) else 0
 
     def blocks(self, frequency: float, time: np.ndarray) -> np.ndarray:
-        """Return the block that each time is in: so long that the phases of noise are independent."""
-        return np.unique((time / self.block(frequency)).astype(np.int64), return_inverse=True)[1]
+        """Return the block that each of increasing times is in: so long that the phases of noise are independent."""
+        block = (time / self.block(frequency)).astype(np.int64)
+        return np.cumsum(np.diff(block, prepend=block[:1]) > 0)
 
     def block(self, frequency: float) -> float:
         """Return the length of a block, s."""

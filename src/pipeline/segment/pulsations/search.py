@@ -68,13 +68,10 @@ class _Candidate:
         Hz.
     log_p : float
         Logarithm of the probability of phases that agree so well by chance.
-    trials : int
-        Frequencies that were tried.
     """
 
     frequency: float
     log_p: float
-    trials: int
 
 
 def candidates(power: np.ndarray, m: float) -> np.ndarray:
@@ -164,12 +161,16 @@ def search(
     affordable = max(1, int(_MOST_PHASES / len(series.time)))
     limited = affordable < len(peaks)
     peaks = peaks[:affordable]
-    found = [_coherent(series, frequency[j]) for j in peaks]
-    trials = sum(one.trials for one in found)
+    raster = _Raster.of(series)
+    trials = len(peaks) * len(raster.near)
     # A peak was chosen for the power of segments, and so for phases that agree within them: where blocks are
     # shorter, all bins of the periodogram are trials.
     shorter = [series.block(frequency[j]) < series.segment for j in peaks]
     chosen = np.where(shorter, len(power) / len(peaks), 1.0)
+    found = [
+        _coherent(series, raster, frequency[j], -np.log(trials * of_chosen))
+        for j, of_chosen in zip(peaks, chosen, strict=True)
+    ]
     p_values = np.minimum(np.exp([one.log_p for one in found]) * trials * chosen, 1.0)
     best = int(np.argmin(p_values))
     p_value = float(p_values[best])
@@ -188,33 +189,62 @@ def search(
     return replace(pulse, p_value=p_value, lines=all_lines, limited=limited)
 
 
-def _coherent(series: Series, frequency: float) -> "_Candidate":
+@dataclass(frozen=True)
+class _Raster:
+    """The cells of an observation, and the frequencies near a peak at which their phasors are added.
+
+    Attributes
+    ----------
+    middle : ndarray, shape (n_cell,)
+        Middles of the cells, s.
+    n : int
+        Cells with the empty ones that are added for the transform.
+    near : ndarray of int, shape (n_near,)
+        Positions in the transform, in order of frequency.
+    offset : ndarray, shape (n_near,)
+        Their distances from the frequency of the phasors, Hz.
+    """
+
+    middle: np.ndarray
+    n: int
+    near: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def of(cls, series: Series) -> "_Raster":
+        """Return the raster of a series."""
+        n = fft.next_fast_len(_OVERSAMPLING * series.n_cell)
+        offset = fft.fftfreq(n, series.cell)
+        near = np.flatnonzero(np.abs(offset) <= 1 / series.segment)
+        near = near[np.argsort(offset[near])]
+        return cls((np.arange(series.n_cell) + 0.5) * series.cell, n, near, offset[near])
+
+
+def _coherent(series: Series, raster: _Raster, frequency: float, matters: float) -> _Candidate:
     """Return the frequency near a peak at which phases agree best.
 
-    Where the phases are known well enough to see them wander, p is 1.
+    Where the phases are known well enough to see them wander, p is 1. Where its logarithm is certainly larger than
+    `matters`, it is not computed, and 1 too.
     """
-    n_cell, cell = series.n_cell, series.cell
-    phasors = series.phasors(frequency, cell, n_cell)
-    n = fft.next_fast_len(_OVERSAMPLING * n_cell)
-    power, offset = np.abs(fft.fft(phasors, n)) ** 2, fft.fftfreq(n, cell)
-    near = np.flatnonzero(np.abs(offset) <= 1 / series.segment)
-    near = near[np.argsort(offset[near])]
-    top = near[ndimage.maximum_filter1d(power[near], 3) == power[near]]
+    phasors = series.phasors(frequency, series.cell, series.n_cell)
+    power = np.abs(fft.fft(phasors, raster.n)[raster.near]) ** 2
+    top = np.flatnonzero(ndimage.maximum_filter1d(power, 3) == power)
     top = top[np.argsort(power[top])[::-1][:_PEAKS]]
-    middle, offset = (np.arange(n_cell) + 0.5) * cell, offset[top]
+    middle, offset = raster.middle, raster.offset[top]
     turned = phasors[:, None] * phases.turned(middle[:, None] * offset)
     block = series.blocks(frequency, middle)
     at = np.bincount(block, middle) / np.bincount(block)
-    blocks, finer = _climbed(_summed(turned, block), at, 1 / (n * cell))
+    blocks, finer = _climbed(_summed(turned, block), at, 1 / (raster.n * series.cell))
     offset = offset + finer
+    if not phases.may_agree(blocks, matters):
+        return _Candidate(frequency, 0.0)
     log_p = phases.agreement(blocks)
     # the highest peak of those that agree: the others are its side lobes, of gaps between orbits
     agree = log_p <= 0.5 * log_p.min()
     k = int(np.argmax(np.where(agree, np.abs(blocks.sum(axis=0)), -1)))
     own = turned[:, k] * phases.turned(middle * finer[k])
     kept = phases.concentration(own[own != 0])
-    log_p_kept = 0.0 if kept < _PHASE_KEPT else float(log_p[k])
-    return _Candidate(frequency + offset[k], log_p_kept, len(near))
+    return _Candidate(frequency + offset[k], 0.0 if kept < _PHASE_KEPT else float(log_p[k]))
 
 
 def _climbed(blocks: np.ndarray, time: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
@@ -229,10 +259,9 @@ def _climbed(blocks: np.ndarray, time: np.ndarray, step: float) -> tuple[np.ndar
 
 
 def _summed(phasors: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Sum the phasors of cells, shape (n_cell, n), in blocks; shape (n_block, n)."""
-    order = np.argsort(block, kind="stable")
-    first = np.flatnonzero(np.diff(block[order], prepend=-1))
-    return np.add.reduceat(phasors[order], first, axis=0)
+    """Sum the phasors of cells, shape (n_cell, n), in blocks, in order; shape (n_block, n)."""
+    first = np.flatnonzero(np.diff(block, prepend=-1))
+    return np.add.reduceat(phasors, first, axis=0)
 
 
 def _fundamental(series: Series, frequency: float) -> float:
