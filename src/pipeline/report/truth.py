@@ -4,8 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite, nan
 from statistics import median
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
+from pipeline.columns.catalogue import SOURCES
+from pipeline.report.embed import compact, records
 from pipeline.status import Flag
+from pipeline.tables import rows_of
 
 QUANTITIES = ("slope", "bend_frequency", "qpo_frequency", "qpo_fwhm", "qpo_rms")
 _PRINTED = ("slope", "qpo_frequency")
@@ -13,6 +20,48 @@ _PRINTED = ("slope", "qpo_frequency")
 _SIGMAS = 3
 _UNKNOWABLE = {"qpo_rms": (Flag.RMS_UNKNOWN, "no mean rate")}
 """Quantities that some data do not hold, by the flag of the source that says so, and why."""
+
+
+COMPARED = tuple(
+    name
+    for name in SOURCES.names
+    if name in ("source_id", "object", "flags")
+    or any(
+        name in (q, f"{q}_err_lo", f"{q}_err_hi", f"{q}_open_lo", f"{q}_open_hi")
+        for q in QUANTITIES
+    )
+)
+"""Columns of SOURCES that the comparison needs, in their order."""
+_MAX_POINTS = 2000
+"""Points of a plot; of more, every second, third, ... is drawn."""
+_POINT = ("object", "source_id", "injected", "recovered", "err_lo", "err_hi", "pull")
+
+
+def truth_data(sources: pa.Table, truth: pa.Table) -> dict[str, Any]:
+    """Return the comparison for the page.
+
+    Parameters
+    ----------
+    sources, truth : pyarrow.Table
+        `COMPARED` of SOURCES; TRUTH.
+
+    Returns
+    -------
+    dict
+        ``summary`` as from the function of this name, with the counts ``pulls`` in 20 bins from -5 to 5, whose
+        ends hold what is beyond; ``points`` by quantity; ``false_qpos``.
+    """
+    found, injected = rows_of(sources), rows_of(truth)
+    rows = compare(found, injected)
+    points, table = {}, []
+    for line in summary(rows):
+        mine = [row for row in rows if row["quantity"] == line["quantity"]]
+        pulls = np.array([row["pull"] for row in mine if isfinite(row["pull"])])
+        counts, _ = np.histogram(pulls.clip(-5, 5), 20, (-5, 5))
+        table.append({k: compact(v) for k, v in line.items()} | {"pulls": counts.tolist()})
+        every = -(-len(mine) // _MAX_POINTS)
+        points[line["quantity"]] = records(mine[:: max(every, 1)], _POINT)
+    return {"summary": table, "points": points, "false_qpos": false_qpos(found, injected)}
 
 
 def object_key(name: str) -> str:
