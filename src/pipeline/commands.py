@@ -11,6 +11,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,7 @@ def _nobody_reads() -> bool:
     return True
 
 
+@cache
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands: those of the stages, and those of a whole survey."""
     parser = argparse.ArgumentParser(prog="pipeline", description=_first_line(__doc__))
