@@ -1,26 +1,35 @@
-"""What a source costs in the merge: seconds of processor time, and memory, without the published formats.
+"""What a source costs in the merge, by format: processor time, memory, and the floor, which is to copy the bytes.
 
 Each source has one file, two energy bands, three models with 12 parameters for each band, and a QPO in half of them.
-The stages' files are written first, then `pipeline.catalog` joins them in a process of its own.
+The stages' files are written first, then `pipeline.catalog` joins them in a process of its own: once for each format
+beside Parquet. Its cost is the difference to Parquet alone.
 
-    python benchmarks/merge.py [--sources 2000]
+    python benchmarks/merge.py [--sources 1000 10000] [--formats parquet fits votable hats] [--in FOLDER]
 """
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from _common import report
 
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.ingest import INGEST
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.samples import SAMPLES
 from pipeline.columns.spectra import SPECTRA
-from pipeline.tables import write_parquet
+from pipeline.nulls import with_nulls
+from pipeline.shards import shard_name, shard_of
+from pipeline.tables import to_arrow
 
 BANDS = ("events/nicer/0.5-2keV", "events/nicer/2-10keV")
 FITTED = {
@@ -28,24 +37,30 @@ FITTED = {
     "power_law": ["constant.1", "power_law.1"],
     "power_law_qpo": ["constant.1", "power_law.1", "lorentzian.1", "lorentzian.2"],
 }
+TEMPLATES = 64
+"""Sources that are made; the others are copies of them with other names."""
+IN_A_SHARD = 1000
 MERGE = """
-import json, resource, sys, time
+import json, resource, sys
 from pathlib import Path
 from pipeline.catalog import driver
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
 
-def peak():
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def used():
+    return resource.getrusage(resource.RUSAGE_SELF)
 
-seen = {"floor": peak()}
-driver.publish = lambda *_, **__: seen.update(cpu=time.process_time() - start, peak=peak()) or {}
-folder = Path(sys.argv[1])
+folder, start = Path(sys.argv[1]), used()
 folders = {name: folder / name for name in ("plan", "ingest", "segment", "fit", "output")}
-start = time.process_time()
-observations = folder / "observations.parquet"
-driver.run(observations=observations, **folders, options=CatalogOptions(), survey=Survey(archive="archive"))
-print(json.dumps(seen))
+driver.run(
+    observations=folder / "observations.parquet",
+    **folders,
+    options=CatalogOptions(formats=sys.argv[2:], largest_table=10**12),
+    survey=Survey(archive="archive"),
+)
+end = used()
+cpu = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
+print(json.dumps({"cpu": cpu, "floor": 1024 * start.ru_maxrss, "peak": 1024 * end.ru_maxrss}))
 """
 
 
@@ -76,14 +91,20 @@ def parameters(rng, key):
             }
 
 
-def write_stages(folder, n_sources):
-    """Write what the stages leave of a survey of one shard."""
+def templates():
+    """Return the rows of the sources that are made, by table."""
     rng, tables = np.random.default_rng(1), {t: [] for t in (INGEST, SPECTRA, MODELS, PARAMETERS)}
-    files = []
-    for number in range(n_sources):
-        source = {"source_id": f"source {number:07d}", "status": "ok"}
-        file = {"file": f"{number:07d}.evt", "observation_id": f"{number:07d}", "kind": "events"}
-        files.append(source | file | {"size": 1000, "version": "1", "ra": 10.0, "dec": 20.0})
+    tables[OBSERVATIONS] = []
+    for number in range(TEMPLATES):
+        source = {"source_id": "", "status": "ok"}
+        file = {"file": "", "observation_id": f"{number:07d}", "kind": "events"}
+        more = {
+            "size": 1000,
+            "version": "1",
+            "ra": rng.uniform(0, 360),
+            "dec": rng.uniform(-90, 90),
+        }
+        tables[OBSERVATIONS].append(source | file | more)
         for band in BANDS:
             key = source | {"product": band}
             tables[INGEST].append(key | file)
@@ -92,35 +113,98 @@ def write_stages(folder, n_sources):
             for place, (model, components) in enumerate(FITTED.items()):
                 best = place == 1 + number % 2
                 fit = {"model": model, "best": best, "components": components, "n_free": 3}
-                tables[MODELS].append(key | fit | {"bic": rng.uniform(1, 100), "norm": "frac"})
+                fit |= {"norm": "frac", "covariance": rng.uniform(size=(3 * place) ** 2)}
+                tables[MODELS].append(key | fit | {"bic": rng.uniform(1, 100)})
             key = {name: key[name] for name in ("source_id", "product")}
             tables[PARAMETERS] += parameters(rng, key | {"model": "power_law_qpo"})
-    write_parquet(folder / "observations.parquet", OBSERVATIONS, files)
-    (folder / "plan").mkdir()
-    lines = ["source_id", *(file["source_id"] for file in files)]
-    (folder / "plan" / "shard-0000.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    write_parquet(folder / "ingest" / "shard-0000.parquet", INGEST, tables[INGEST])
-    write_parquet(folder / "segment" / "shard-0000.parquet", SPECTRA, tables[SPECTRA])
-    for table in (MODELS, PARAMETERS, SAMPLES):
-        path = folder / "fit" / f"shard-0000.{table.name.lower()}.parquet"
-        write_parquet(path, table, tables.get(table, []))
+    return {table: with_nulls(table, to_arrow(table, rows)) for table, rows in tables.items()}
+
+
+def copies(data, ids, files):
+    """Return the rows of as many sources as there are names."""
+    each = data.num_rows // TEMPLATES
+    rows = (np.arange(len(ids)) % TEMPLATES)[:, None] * each + np.arange(each)
+    found = data.take(pa.array(rows.ravel()))
+    for name, words in (("source_id", ids), ("file", files)):
+        if name in found.column_names:
+            place = found.column_names.index(name)
+            words = pa.array(np.repeat(words, each), pa.string())
+            found = found.set_column(place, found.schema.field(name), words)
+    return found
+
+
+def write_stages(folder, n_sources):
+    """Write what the stages leave of a survey."""
+    made = templates()
+    shards = max(1, n_sources // IN_A_SHARD)
+    ids = np.array([f"source {number:07d}" for number in range(n_sources)])
+    shard = np.array([shard_of(name, shards) for name in ids])
+    files = np.array([f"{number:07d}.evt" for number in range(n_sources)])
+    for name in ("plan", "ingest", "segment", "fit"):
+        (folder / name).mkdir(parents=True)
+    pq.write_table(copies(made[OBSERVATIONS], ids, files), folder / "observations.parquet")
+    empty = with_nulls(SAMPLES, to_arrow(SAMPLES, []))
+    for number in range(shards):
+        name = shard_name(number)
+        own, of_own = ids[shard == number], files[shard == number]
+        lines = "\n".join(["source_id", *own]) + "\n"
+        (folder / "plan" / f"{name}.tsv").write_text(lines, encoding="utf-8")
+        for table, path in (
+            (INGEST, f"ingest/{name}.parquet"),
+            (SPECTRA, f"segment/{name}.parquet"),
+            (MODELS, f"fit/{name}.models.parquet"),
+            (PARAMETERS, f"fit/{name}.parameters.parquet"),
+        ):
+            pq.write_table(copies(made[table], own, of_own), folder / path, compression="zstd")
+        pq.write_table(empty, folder / f"fit/{name}.samples.parquet")
+
+
+def merged(folder, formats):
+    """Return what the merge into some formats costs, and the bytes that it writes."""
+    shutil.rmtree(folder / "output", ignore_errors=True)
+    done = subprocess.run(
+        [sys.executable, "-c", MERGE, folder, *formats], check=True, stdout=subprocess.PIPE
+    )
+    written = [path for path in (folder / "output").rglob("*") if path.is_file()]
+    sizes = sum(path.stat().st_size for path in written)
+    return json.loads(done.stdout) | {"bytes": sizes, "copy": copying(written)}
+
+
+def copying(paths):
+    """Return the processor time that copying files takes."""
+    start = time.process_time()
+    for path in paths:
+        shutil.copyfile(path, path.with_name("copy"))
+        os.remove(path.with_name("copy"))
+    return time.process_time() - start
 
 
 def main():
     """Print the cost of a source."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sources", type=int, default=2000)
-    n_sources = parser.parse_args().sources
-    with tempfile.TemporaryDirectory() as name:
-        write_stages(Path(name), n_sources)
-        done = subprocess.run(
-            [sys.executable, "-c", MERGE, name], check=True, stdout=subprocess.PIPE
-        )
-    seen = json.loads(done.stdout)
-    print(
-        f"{n_sources} sources: {1e3 * seen['cpu'] / n_sources:.3f} ms of processor time and "
-        f"{(seen['peak'] - seen['floor']) / n_sources / 1e3:.1f} kB of memory a source"
-    )
+    parser.add_argument("--sources", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--formats", nargs="+", default=["parquet", "fits", "votable", "hats"])
+    parser.add_argument("--in", dest="parent", type=Path, help="folder of the temporary files")
+    options = parser.parse_args()
+    for n_sources in options.sources:
+        with tempfile.TemporaryDirectory(dir=options.parent) as name:
+            folder = Path(name)
+            write_stages(folder, n_sources)
+            alone = merged(folder, ["parquet"])
+            for one in options.formats:
+                seen = alone if one == "parquet" else merged(folder, ["parquet", one])
+                extra = dict.fromkeys(seen, 0) if one == "parquet" else alone
+                report(
+                    "merge",
+                    f"{n_sources} sources, {one}",
+                    "ms of processor time a source",
+                    1e3 * (seen["cpu"] - extra["cpu"]) / n_sources,
+                    floor=1e3 * (seen["copy"] - extra["copy"]) / n_sources,
+                    floor_name="copy of the files",
+                    bytes_a_source=(seen["bytes"] - extra["bytes"]) / n_sources,
+                    memory_kb_a_source=(seen["peak"] - seen["floor"]) / n_sources / 1e3,
+                    peak_mb=seen["peak"] / 1e6,
+                )
 
 
 if __name__ == "__main__":

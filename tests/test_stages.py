@@ -118,6 +118,12 @@ def test_a_remote_archive_has_options_of_its_own_and_a_folder_has_not():
     assert "--truth /truth.parquet" in rendered(REPORT, HERE)[0]
 
 
+def test_energies_are_read_where_a_product_of_the_survey_needs_them(monkeypatch):
+    assert "--energies" not in rendered(stages.INGEST, HERE)[0]
+    monkeypatch.setattr(stages.PRODUCTS[0], "needs_energies", True, raising=False)
+    assert "--energies 1" in rendered(stages.INGEST, HERE)[0]
+
+
 def test_every_table_has_one_stage_that_writes_it_and_the_catalogue_publishes_copies():
     home = {}
     for stage in STAGES:

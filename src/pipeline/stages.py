@@ -105,6 +105,12 @@ DOWNLOAD = Stage(
     ),
 )
 
+
+def _need_energies(survey: Survey) -> bool:
+    """Return whether a product of a survey is made of the energies of events."""
+    return any(one.needs_energies for one in PRODUCTS if one.name in survey.segment.products)
+
+
 INGEST = Stage(
     "ingest",
     "Read the files of a shard.",
@@ -114,7 +120,13 @@ INGEST = Stage(
         File("downloaded", "download/{shard}.tsv", when=remote),
     ),
     writes=(File("output", "ingest/{shard}.parquet", READINGS),),
-    arguments=(_ARCHIVE, _COPIES, Section("options", "ingest"), _CLUSTER),
+    arguments=(
+        _ARCHIVE,
+        _COPIES,
+        Section("options", "ingest"),
+        _CLUSTER,
+        Value("energies", lambda _: "1", "number", is_reason=True, when=_need_energies),
+    ),
 )
 
 
@@ -217,7 +229,7 @@ CATALOG = Stage(
 
 REPORT = Stage(
     "report",
-    "Write the report's page.",
+    "Write the report: its page and its data.",
     "report.driver:run",
     reads=(
         Folder("catalog", CATALOG, (SOURCES, MODELS, PARAMETERS, SAMPLES, OBSERVATIONS, REJECTED)),
@@ -230,7 +242,10 @@ REPORT = Stage(
             when=lambda survey: survey.report.truth is not None,
         ),
     ),
-    writes=(File("output", "report/index.html", caption=Caption("report.rst", "Report")),),
+    writes=(
+        File("output", "report/index.html", caption=Caption("report.rst", "Report")),
+        File("data", "report/data", is_folder=True, is_option=False),
+    ),
     arguments=(Section("options", "report"),),
 )
 

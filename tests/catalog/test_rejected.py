@@ -2,10 +2,25 @@
 
 import pytest
 
-from pipeline.catalog.rejected import rejected_files, rejected_later
+from pipeline.catalog.rejected import rejected_files, rejected_of
+from pipeline.catalog.shards import COLUMNS, Shard
+from pipeline.columns.fits import MODELS
+from pipeline.columns.ingest import INGEST
 from pipeline.columns.observations import OBSERVATIONS
+from pipeline.columns.spectra import SPECTRA
 from pipeline.status import Status
 from pipeline.tables import to_arrow
+
+
+def rejected_later(files, readings, products, models):
+    """Return the files of one source that the stages after the search rejected."""
+    tables = {}
+    for table, rows in ((INGEST, readings), (SPECTRA, products), (MODELS, models)):
+        own = [{"source_id": "S"} | row for row in rows]
+        data = to_arrow(table, own)
+        tables[table.name] = data.select(COLUMNS.get(table.name, table.names))
+    shard = Shard("shard-0000", frozenset({"S"}), tables)
+    return rejected_of(shard, to_arrow(OBSERVATIONS, files)).to_pylist()
 
 
 def file(name, status="ok", reason=""):
@@ -28,11 +43,14 @@ def stages(rows):
 
 def test_the_search_rejects_what_is_somebodys_fault():
     files = [file("a"), file("b", "duplicate"), file("c", "set_aside"), file("d", "truncated", "!")]
-    assert stages(rejected_files(to_arrow(OBSERVATIONS, files))) == [("d", "plan", "truncated")]
+    assert stages(rejected_files(to_arrow(OBSERVATIONS, files)).to_pylist()) == [
+        ("d", "plan", "truncated")
+    ]
 
 
 def test_a_row_without_a_reason_gets_the_sentence_of_its_status():
-    (row,) = rejected_files(to_arrow(OBSERVATIONS, [file("d", "unreadable")]))
+    rows = rejected_files(to_arrow(OBSERVATIONS, [file("d", "unreadable")]))
+    (row,) = rows.to_pylist()
     assert row["reason"] == Status.UNREADABLE.sentence
 
 

@@ -18,6 +18,7 @@ with install_import_hook("pipeline.fit", "beartype.beartype"):  # types and shap
 from pipeline import tables
 from pipeline.columns.fits import PARAMETERS
 from pipeline.fit import Code, Fit, Grid, Model, ModelFit, Problem, Spectra, configure
+from pipeline.fit.engine.compilation import forget
 from pipeline.fit.significance.montecarlo import Method
 from pipeline.fit.tables.derived import Products
 from pipeline.fit.tables.parameters import parameter_rows
@@ -34,6 +35,7 @@ def _programs():
     """Let go of a file's programs: each holds memory maps, of which a process may have 65,530."""
     yield
     jax.clear_caches()
+    forget()
 
 
 def _draw(model, values, frequency, n, lanes, seed):

@@ -2,7 +2,9 @@
 
 import os
 
+import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from pipeline.columns.ingest import INGEST
 from pipeline.config.cluster import ClusterOptions
@@ -10,6 +12,7 @@ from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
 from pipeline.ingest.plan import shard
 from pipeline.ingest.read.reader import read_products
+from pipeline.status import Flag
 from pipeline.tables import read_parquet, rows_of
 
 CLUSTER = ClusterOptions(workers=2)
@@ -62,6 +65,43 @@ def test_an_empty_shard_is_an_empty_table(archive, tmp_path):
         cluster=ClusterOptions(address="tcp://127.0.0.1:1"),  # nothing may try to reach it
     )
     assert read_parquet(tmp_path / "out.parquet", INGEST).num_rows == 0
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(None, []), (1, [0.5, 1.5])])
+@pytest.mark.parametrize("band", [None, (0.1, 2.0)])
+def test_energies_are_kept_where_they_are_asked_for(archive, make, tmp_path, asked, kept, band):
+    columns = {"TIME": ([1.0, 2.0], "s"), "PI": [50, 150]}
+    events = make.table("EVENTS", columns, make.nicer | {"HDUCLAS1": "EVENTS"})
+    archive.add("a.evt", events, make.gti([[0.0, 5.0]]))
+    archive.plan(tmp_path, shards=1)
+    driver.run(
+        archive=archive.root,
+        plan=tmp_path / "plan/shard-0000.tsv",
+        output=tmp_path / "out.parquet",
+        options=IngestOptions(band=band),
+        cluster=ClusterOptions(workers=1),
+        energies=asked,
+    )
+    (row,) = rows_of(read_parquet(tmp_path / "out.parquet", INGEST))
+    assert (row["time"].tolist(), row["energy"].tolist()) == ([1.0, 2.0], kept)
+    assert not row["flags"] & Flag.NO_ENERGY
+
+
+def test_row_groups_hold_several_small_observations_or_a_large_one(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "GROUP_BYTES", 1000)
+    for number, events in enumerate([10, 10, 500, 10, 10]):
+        header = {"OBS_ID": f"10{number}"}
+        archive.events(f"{number}.evt", np.linspace(0.0, 9.0, events), header)
+    archive.plan(tmp_path, shards=1)
+    for workers in (1, 2):
+        output = tmp_path / f"{workers}.parquet"
+        plan, cluster = tmp_path / "plan/shard-0000.tsv", ClusterOptions(workers=workers)
+        driver.read_shard(archive.root, plan, output, IngestOptions(), cluster)
+        about = pq.read_metadata(output)
+        assert [about.row_group(i).num_rows for i in range(about.num_row_groups)] == [2, 1, 2]
+    lengths = [len(row["time"]) for row in rows_of(read_parquet(output, INGEST))]
+    assert lengths == [10, 10, 500, 10, 10]
+    assert (tmp_path / "1.parquet").read_bytes() == output.read_bytes()
 
 
 def test_a_file_with_several_bands_is_several_rows(archive, make, tmp_path):

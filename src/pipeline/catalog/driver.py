@@ -17,20 +17,23 @@ from pipeline.catalog.gate import quality_gate
 from pipeline.catalog.join import join
 from pipeline.catalog.provenance import provenance
 from pipeline.catalog.shards import shard_files
+from pipeline.catalog.spool import folder_for_sorting
 from pipeline.columns.base import Table
-from pipeline.columns.catalogue import REJECTED, SOURCES
+from pipeline.columns.catalogue import REJECTED
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.samples import SAMPLES
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
 from pipeline.shards import shard_lists
 from pipeline.stages import FIT, catalogue_tables
-from pipeline.tables import atomic_path, batches_of, read_parquet
+from pipeline.tables import atomic_path, batches_of
 
 EXIT_GATE = 1
 
 
 _WORDS = [column.name for column in SAMPLES.columns if column.dtype == "str"]
+
+_FILES = f"{OBSERVATIONS.name.lower()}.parquet"
 
 TITLE = "Catalogue of spectral-timing measurements"
 """Of the FITS file and the VOTable; the page's title does not touch the catalogue."""
@@ -63,29 +66,26 @@ def run(
         When a stage's file cannot be used.
     """
     started = datetime.now(UTC)
-    found = read_parquet(observations, OBSERVATIONS).sort_by("file")
     lists = shard_lists(plan)
     shard_tables = shard_files(survey, {"ingest": ingest, "segment": segment, "fit": fit})
     names = catalogue_tables(survey)
     samples = survey.fit.samples
     is_sampled = samples.names if samples else lambda source_id: False
-    tables = join(found, lists, shard_tables, options, is_sampled, names)
-    sources = tables[SOURCES]
-    statuses = sources.column("status").to_pylist()
-    refusal = quality_gate(
-        statuses, sources.column("reason").to_pylist(), options.max_failed_fraction
-    )
     refused = output / "refused.parquet"
-    if refusal:
-        write_parquet_table(refused, Rows.of(REJECTED, tables[REJECTED]))
-        print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
-        return EXIT_GATE
-    refused.unlink(missing_ok=True)
-    published = publish(output, {t: Rows.of(t, tables[t]) for t in names}, TITLE, options)
+    with folder_for_sorting(output) as folder:
+        joined = join(observations, lists, shard_tables, options, is_sampled, names, folder)
+        if refusal := quality_gate(joined.endings, options.max_failed_fraction):
+            write_parquet_table(refused, joined.rows(REJECTED))
+            print(f"catalog: {refusal}. Rejected files: {refused}", file=sys.stderr)
+            return EXIT_GATE
+        refused.unlink(missing_ok=True)
+        tables = {table: joined.rows(table) for table in names}
+        published = publish(output, tables, TITLE, options)
     collect_samples(output / "samples.parquet", lists, fit)
-    rows = {table.name: tables[table].num_rows for table in names}
+    rows = {table.name: rows.count for table, rows in tables.items()}
     times = [time.isoformat(timespec="seconds") for time in (started, datetime.now(UTC))]
-    record = provenance(survey, tables[OBSERVATIONS], statuses, rows, published, *times)
+    files = Rows.in_file(output / _FILES, OBSERVATIONS, joined.extents[OBSERVATIONS])
+    record = provenance(survey, files, joined.endings.counts, rows, published, *times)
     _write_text(output / "provenance.json", json.dumps(record, indent=2) + "\n")
     return 0
 

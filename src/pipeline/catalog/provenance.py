@@ -4,15 +4,15 @@ import hashlib
 import platform
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 import pipeline
+from pipeline.catalog.formats.rows import Rows
 from pipeline.closure import code_version
 from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
 
@@ -21,8 +21,8 @@ _DISTRIBUTION = "spectral-timing-pipeline"
 
 def provenance(
     survey: Survey,
-    files: pa.Table,
-    source_statuses: Iterable[str],
+    files: Rows,
+    source_statuses: Mapping[str, int],
     rows: Mapping[str, int],
     formats: Mapping[str, Mapping[str, Any]],
     started: str,
@@ -34,10 +34,10 @@ def provenance(
     ----------
     survey : Survey
         The whole configuration.
-    files : pyarrow.Table
-        Rows of OBSERVATIONS.
-    source_statuses : iterable of str
-        Status of every source.
+    files : Rows
+        Rows of OBSERVATIONS, sorted by file.
+    source_statuses : mapping of str to int
+        Number of sources by status.
     rows : mapping of str to int
         Rows of each table.
     formats : mapping of str to mapping
@@ -53,15 +53,10 @@ def provenance(
         },
         "versions": versions(),
         "configuration": survey.model_dump(mode="json", exclude=NOT_IN_CATALOGUE),
-        "inputs": {
-            "files": files.num_rows,
-            "bytes": pc.sum(files.column("size")).as_py() or 0,
-            "sha256": inputs_digest(files),
-            "counts_by_status": _counts(files.column("status").to_pylist()),
-        },
+        "inputs": inputs(files),
         "rows": dict(rows),
         "formats": dict(formats),
-        "counts_by_status": _counts(source_statuses),
+        "counts_by_status": dict(sorted(source_statuses.items())),
         "started": started,
         "finished": finished,
     }
@@ -83,18 +78,25 @@ def lock_digest(folder: Path) -> str:
     return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else ""
 
 
-def inputs_digest(files: pa.Table) -> str:
-    """Return one SHA-256 over all files: of the lines ``sha256  file``, sorted by file.
+def inputs(files: Rows) -> dict[str, Any]:
+    """Return how many files there are, their bytes, numbers by status, and one SHA-256 over all of them.
 
-    A file that was not read to its end stands there with its version.
+    That is of the lines ``sha256  file``, sorted by file. A file that was not read to its end stands there with
+    its version.
     """
-    columns = (files.column(name).to_pylist() for name in ("file", "sha256", "version"))
-    lines = sorted(
-        (name, sha256 or version) for name, sha256, version in zip(*columns, strict=True)
-    )
-    text = "".join(f"{digest}  {name}\n" for name, digest in lines)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _counts(statuses: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(statuses).items()))
+    digest, size, counts = hashlib.sha256(), 0, Counter[str]()
+    names = ("file", "sha256", "version", "size", "status")
+    for block in files.blocks(names):
+        columns = (block.column(name).to_pylist() for name in names[:3])
+        lines = (
+            f"{sha256 or version}  {name}\n" for name, sha256, version in zip(*columns, strict=True)
+        )
+        digest.update("".join(lines).encode())
+        size += pc.sum(block.column("size")).as_py()
+        counts.update(block.column("status").to_pylist())
+    return {
+        "files": files.count,
+        "bytes": size,
+        "sha256": digest.hexdigest(),
+        "counts_by_status": dict(sorted(counts.items())),
+    }

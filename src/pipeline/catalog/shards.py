@@ -1,12 +1,13 @@
 """The tables of a shard, read from the folders of the stages that wrote them."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.catalog.groups import rows_in
 from pipeline.columns.base import Table
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.ingest import INGEST
@@ -127,9 +128,26 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
     """
     name = shard_list.stem
     with open(shard_list, encoding="utf-8", newline="") as handle:
-        planned = frozenset(row["source_id"] for row in csv.DictReader(handle, delimiter="\t"))
+        rows = csv.reader(handle, delimiter="\t")
+        place = next(rows).index("source_id")
+        planned = frozenset(row[place] for row in rows)
     tables = {
         one.table.name: read_parquet(one.path(name), one.table, COLUMNS.get(one.table.name))
         for one in files
     }
     return Shard(name, planned, tables)
+
+
+def divided(shard: Shard, most: int = 4096) -> Iterator[Shard]:
+    """Yield a shard, or parts of it that have fewer sources: what is made of them takes more memory than their tables."""
+    if len(shard.planned) <= most:
+        yield shard
+        return
+    sources = sorted(shard.planned)
+    ids = pa.table({"source_id": pa.array(sources, pa.string())})
+    part = {name: rows_in(ids, rows, ["source_id"]) // most for name, rows in shard.tables.items()}
+    for number, start in enumerate(range(0, len(sources), most)):
+        tables = {
+            name: rows.filter(pa.array(part[name] == number)) for name, rows in shard.tables.items()
+        }
+        yield Shard(shard.name, frozenset(sources[start : start + most]), tables)

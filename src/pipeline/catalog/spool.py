@@ -3,10 +3,11 @@
 import shutil
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -93,7 +94,8 @@ class Spool:
     """
 
     def __init__(self, folder: Path, keys: Mapping[str, Sequence[str]], limit: int = LIMIT) -> None:
-        self._folder, self._limit, self._held = folder, limit, 0
+        self._folder = Path(mkdtemp(dir=folder))  # another spool may have the same folder
+        self._limit, self._held = limit, 0
         self._parts = {name: _Part(columns) for name, columns in keys.items()}
         self._count = 0
 
@@ -136,7 +138,8 @@ class Spool:
 
 @contextmanager
 def folder_for_sorting(parent: Path) -> Iterator[Path]:
-    """Yield an empty folder in another one, and remove it at the end."""
+    """Yield an empty folder in another one, and remove it at the end; so is the other one if it was not there."""
+    was_there = parent.exists()
     parent.mkdir(parents=True, exist_ok=True)
     folder = parent / ".sorting.tmp"
     shutil.rmtree(folder, ignore_errors=True)
@@ -145,6 +148,9 @@ def folder_for_sorting(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if not was_there:
+            with suppress(OSError):  # it has something in it
+                parent.rmdir()
 
 
 def _limits(runs: list[_Run]) -> list:

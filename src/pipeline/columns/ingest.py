@@ -86,7 +86,12 @@ INGEST = Table(
             True,
         ),
         Column(
-            "energy", "float32", "Energy of each event; empty if unknown.", "keV", "em.energy", True
+            "energy",
+            "float32",
+            "Energy of each event; empty if unknown, or no product of the survey needs it.",
+            "keV",
+            "em.energy",
+            True,
         ),
         DT,
         Column(

@@ -1,6 +1,6 @@
 """The models of a survey fitted to one bucket of spectra, and the analyses of these fits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,9 +11,12 @@ from jaxtyping import Float, Int, Shaped
 from pipeline.config.fit import FitOptions
 from pipeline.fit.analyses import ANALYSES, Analysis
 from pipeline.fit.analyses.base import Findings, Subject
+from pipeline.fit.engine import ahead, covariance
+from pipeline.fit.engine.ahead import Foreseen
 from pipeline.fit.engine.engine import Engine
 from pipeline.fit.model.model import Model
 from pipeline.fit.objectives.power_spectrum import PowerSpectrum
+from pipeline.fit.search import starts
 from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.search.choice import best_model
 from pipeline.fit.search.decompose import Criterion
@@ -152,6 +155,22 @@ def fit_bucket(
     )
 
 
+def foreseen(
+    buckets: Iterable[Bucket], options: FitOptions, devices: Sequence[jax.Device]
+) -> Iterator[Foreseen]:
+    """Yield the programs that fitting all models to some buckets will need, in order."""
+    models = [Model.from_components(name, own) for name, own in options.models.items()]
+    for bucket in buckets:
+        engines = Engines(bucket, options, devices)
+        sample = bucket.spectra.take(np.zeros(ahead.SAMPLE, int))
+        for model in models:
+            engine = engines.engine(model)
+            objective, kind = engine.objective, options.errors
+            yield from ahead.of_fit(engine, sample)
+            yield from starts.foreseen(model, bucket.likelihood, sample, devices[0])
+            yield covariance.foreseen(objective, sample, engine.dtype, kind, devices[0])
+
+
 def _fitted(engines: Engines, rows) -> list[Subject]:
     """Fit each model to the bucket."""
     options, subjects = engines.options, []
@@ -214,6 +233,21 @@ def _refined(subject: Subject, chosen, asked: Sequence[Analysis]) -> Subject:
 def _analysed(asked: Sequence[Analysis], subjects: Sequence[Subject]) -> list[ModelFindings]:
     """Run the analyses on every model, one after the other: each knows the columns of those before."""
     lanes = subjects[0].batch.n_lanes
+    later = [
+        program
+        for analysis in asked
+        for subject in subjects
+        if subject.chosen.any()
+        for program in analysis.foreseen(subject)
+    ]
+    with ahead.made_ahead(later):
+        return _found(asked, subjects, lanes)
+
+
+def _found(
+    asked: Sequence[Analysis], subjects: Sequence[Subject], lanes: int
+) -> list[ModelFindings]:
+    """Run the analyses."""
     found = [ModelFindings({}, np.zeros(lanes, np.int64)) for _ in subjects]
     for analysis in asked:
         for subject, of_model in zip(subjects, found, strict=True):

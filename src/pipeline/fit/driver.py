@@ -16,8 +16,9 @@ from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.fit import FitOptions
 from pipeline.fit.analyses import ANALYSES
-from pipeline.fit.bucket_fit import BucketFit, fit_bucket
+from pipeline.fit.bucket_fit import BucketFit, fit_bucket, foreseen
 from pipeline.fit.engine import devices
+from pipeline.fit.engine.ahead import made_ahead
 from pipeline.fit.engine.blocks import on_cores
 from pipeline.fit.objectives.curves import component_power
 from pipeline.fit.tables import buckets, lines
@@ -99,7 +100,9 @@ def fit_tables(rows: Sequence[Mapping], options: FitOptions) -> dict[str, pa.Tab
 
     parts = {name: _Parts(table) for name, table in TABLES.items()}
     # side by side on CPUs, where programs for one length compile on one core; one device stands for all
-    for fitted in on_cores(fit, filled, used[:1]):
+    with made_ahead(foreseen(filled, options, used)):
+        fits = on_cores(fit, filled, used[:1])
+    for fitted in fits:
         own = sources.take(fitted.bucket.lanes)
         _enter(parts, fitted, own, [masks[lane] for lane in fitted.bucket.lanes])
     done = [bucket.lanes for bucket in filled]

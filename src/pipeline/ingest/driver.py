@@ -48,6 +48,7 @@ def run(
     cluster: ClusterOptions,
     copies: Path | None = None,
     downloaded: Path | None = None,
+    energies: int | None = None,
 ) -> None:
     """Read the files of a shard.
 
@@ -64,14 +65,17 @@ def run(
         Sections of the configuration.
     copies, downloaded : Path, optional
         Of a remote archive: the folder of its copies, and the table from the command `download`.
+    energies : int, optional
+        Whether a product needs the energies of events (1); else they are left out.
 
     Raises
     ------
     ConnectionError
         When copies are gone; the next run downloads them again.
     """
+    read = functools.partial(read_products, energies=bool(energies))
     if not is_remote(archive):
-        read_shard(Path(archive), plan, output, options, cluster)
+        read_shard(Path(archive), plan, output, options, cluster, read)
         return
     if copies is None or downloaded is None or not downloaded.is_file():
         raise ConnectionError(f"{downloaded} is not there: run again")
@@ -82,7 +86,7 @@ def run(
     if gone:
         downloaded.unlink()
         raise ConnectionError(f"{len(gone)} copies are gone from {copies}, as of {gone[0].file}")
-    read_shard(local, plan, output, options, cluster, failures=failures)
+    read_shard(local, plan, output, options, cluster, read, failures)
 
 
 def read_shard(

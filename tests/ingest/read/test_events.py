@@ -15,7 +15,7 @@ def test_events_outside_good_time_are_left_out_and_the_rest_is_sorted():
     assert result.start == 10.0
     assert result.time.tolist() == [1.0, 25.0]
     assert result.gti.tolist() == [[0.0, 10.0], [20.0, 30.0]]
-    assert result.flags == Flag.UNSORTED | Flag.NO_ENERGY
+    assert result.flags == Flag.UNSORTED
 
 
 def test_energies_follow_their_events():

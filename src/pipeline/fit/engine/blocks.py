@@ -4,14 +4,15 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pipeline.fit.engine.arrays import Tree
+from pipeline.fit.engine.arrays import AnyArray, Tree
+from pipeline.fit.engine.compilation import stored
 from pipeline.fit.engine.devices import devices_of
 
 Item = TypeVar("Item")
@@ -60,23 +61,22 @@ def slice_of(lanes: np.ndarray) -> slice | np.ndarray:
 def _take_lanes(arrays, lanes):
     """Return some lanes of a list of arrays that all have the same number of lanes."""
     part = slice_of(lanes)
-    if isinstance(part, slice):
-        return _slice(arrays, lanes[0], lanes.size)
     (device,) = arrays[0].devices()
-    if device.platform != "cpu":
-        return _take(arrays, lanes)
-    # nothing to compile: `_take` is compiled anew for each number of lanes in the arrays
-    taken = [np.take(np.asarray(a), lanes, axis=-1) for a in arrays]
-    return jax.device_put(taken, device)
+    if device.platform == "cpu":
+        # nothing to compile: the programs below are compiled anew for each number of lanes in the arrays
+        return jax.device_put([np.asarray(a)[..., part] for a in arrays], device)
+    if isinstance(part, slice):
+        return _slice.of(lanes.size)(arrays, np.int32(lanes[0]))
+    return _take(arrays, np.asarray(lanes, np.int32))
 
 
-@partial(jax.jit, static_argnums=2)
-def _slice(arrays, first, size):
+@stored(static=1)
+def _slice(size: int, arrays: Sequence[AnyArray], first: AnyArray) -> list[AnyArray]:
     return [jax.lax.dynamic_slice_in_dim(a, first, size, a.ndim - 1) for a in arrays]
 
 
-@jax.jit
-def _take(arrays, lanes):
+@stored()
+def _take(arrays: Sequence[AnyArray], lanes: AnyArray) -> list[AnyArray]:
     return [jnp.take(a, lanes, axis=-1, mode="clip") for a in arrays]
 
 

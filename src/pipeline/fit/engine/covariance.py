@@ -1,6 +1,5 @@
 """Errors from the curvature of the likelihood at the best fit, and from the scatter of its scores."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,8 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.fit.engine import linear
+from pipeline.fit.engine.ahead import Foreseen, in_block
 from pipeline.fit.engine.arrays import AnyArray, Tree
 from pipeline.fit.engine.blocks import in_blocks, on_device
+from pipeline.fit.engine.compilation import stored
 from pipeline.fit.engine.objective import Kind, Objective
 
 LEAST_INFORMATION = 1e-4
@@ -51,7 +52,23 @@ def _inverse(matrix, moved):
     return jnp.where(both, inverse / outer, 0.0), sound
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+def foreseen(
+    objective: Objective,
+    data: Tree,
+    dtype: np.dtype,
+    kind: str,
+    device: jax.Device,
+    block_size: int = 64,
+) -> Foreseen:
+    """Return the program of `covariance` for data of `pipeline.fit.engine.ahead.SAMPLE` lanes."""
+    rows = jax.ShapeDtypeStruct((objective.size, block_size), dtype)
+    moved = jax.ShapeDtypeStruct(rows.shape, bool)
+    active = jax.ShapeDtypeStruct((objective.parts, block_size), bool)
+    arguments = in_block(on_device(data, dtype), block_size), active, rows, moved
+    return Foreseen(_covariance.of(kind, objective), arguments, device)
+
+
+@stored(static=2)
 def _covariance(kind, objective, data, active, u, moved):
     """Compute one kind of covariance of a block, and whether it exists."""
     here = objective.prepared(data), active, u
@@ -65,7 +82,7 @@ def _covariance(kind, objective, data, active, u, moved):
     return matrix, sound & jnp.all(jnp.isfinite(matrix), (0, 1))
 
 
-@partial(jax.jit, static_argnums=0)
+@stored(static=1)
 def _expected_diagonal(objective, data, active, u):
     """Diagonal of the Fisher information, as the one result of a block."""
     matrix = objective.information("fisher", objective.prepared(data), active, u)
@@ -80,7 +97,7 @@ def expected_diagonal(
     block_size: int = 64,
 ) -> Float[np.ndarray, "P lanes"]:
     """Return the diagonal of the Fisher information, shape (P, lanes): see `covariance`."""
-    function = partial(_expected_diagonal, objective)
+    function = _expected_diagonal.of(objective)
     return in_blocks(function, (on_device(data, u.dtype), active, u), block_size)[0]
 
 
@@ -118,12 +135,12 @@ def covariance(
         where n or the shape of the distribution is wrong, if bins are independent and the model's
         mean is right. It wants many bins a parameter: with few it is too small.
     """
-    function = partial(_covariance, kind, objective)
+    function = _covariance.of(kind, objective)
     arrays = on_device(data, u.dtype), active, u, moved
     return Covariance(*in_blocks(function, arrays, block_size))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@stored(static=2)
 def _information(kind, objective, data, active, u):
     """Information of a block, as its one result."""
     return (objective.information(kind, objective.prepared(data), active, u),)
@@ -154,7 +171,7 @@ def of_the_determined(
         Zero in rows of parameters that are not determined; not `sound` where none is, or where the
         likelihood is no maximum.
     """
-    function = partial(_information, "observed", objective)
+    function = _information.of("observed", objective)
     matrix = in_blocks(function, (on_device(data, u.dtype), active, u), block_size)[0]
     found = [_determined(matrix[:, :, k], moved[:, k]) for k in range(u.shape[1])]
     return Covariance(

@@ -2,8 +2,8 @@
 
 import contextlib
 import hashlib
+import logging
 import os
-import platform as host
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,19 +13,20 @@ from typing import Any
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+from pipeline.fit.engine.compilation import keep_in, kept_in
+from pipeline.fit.engine.identity import processor
+from pipeline.fit.engine.store import Store
+
+log = logging.getLogger(__name__)
+
 PLATFORMS = ("auto", "cpu", "gpu")
 PRECISIONS = ("float64", "float32")
 CACHE_VARIABLE = "PIPELINE_COMPILATION_CACHE"
 """Environment variable with the folder of compiled programs."""
-COMPILE_SECONDS = 0.3
-"""Programs that take longer to compile are kept."""
-_CACHE = (
-    "jax_compilation_cache_dir",
-    "jax_persistent_cache_min_compile_time_secs",
-    "jax_persistent_cache_min_entry_size_bytes",
-)
 _ONE_AT_A_TIME = threading.RLock()
 """JAX's settings are the process's: fits in several threads take turns."""
+_UNUSABLE = ""
+"""The folder that could not be used for programs, the last time."""
 
 
 def configure(
@@ -75,9 +76,10 @@ def configure(
         jax.config.update("jax_default_device", found[0])
     if precision == "float64":
         jax.config.update("jax_enable_x64", True)
-    folder = Path(cache) if cache else default_cache()
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", COMPILE_SECONDS)
+    if _setting("jax_compilation_cache_dir"):  # what comes out of it cannot be kept by us
+        jax.config.update("jax_compilation_cache_dir", None)
+        compilation_cache.reset_cache()
+    keep_in(_store(cache))
     return found
 
 
@@ -85,8 +87,8 @@ def configure(
 def borrowed(platform: str = "auto", precision: str = "float64") -> Iterator[list[jax.Device]]:
     """Use the JAX of a program that has its own settings: give the devices, and leave JAX as it was.
 
-    Nothing that JAX reads only when it starts is changed: it starts as the program has it. Where the program
-    has no compilation cache, `default_cache` serves meanwhile.
+    Nothing that JAX reads only when it starts is changed: it starts as the program has it. Compiled programs are
+    kept in `default_cache`, not in a compilation cache that the program may have.
 
     Parameters
     ----------
@@ -106,19 +108,19 @@ def borrowed(platform: str = "auto", precision: str = "float64") -> Iterator[lis
     _check(platform, precision)
     with _ONE_AT_A_TIME:
         found = devices_of(platform)
+        cache = _setting("jax_compilation_cache_dir")
         names = ["jax_enable_x64", "jax_default_device"]
-        cache = not _setting("jax_compilation_cache_dir")
-        names += _CACHE if cache else ()
+        names += ["jax_compilation_cache_dir"] if cache else []
         before = {name: _setting(name) for name in names}
         try:
             jax.config.update("jax_enable_x64", precision == "float64")
             if found[0].platform != jax.devices()[0].platform:
                 jax.config.update("jax_default_device", found[0])
             if cache:
+                jax.config.update("jax_compilation_cache_dir", None)
                 compilation_cache.reset_cache()
-                jax.config.update("jax_compilation_cache_dir", str(default_cache()))
-                jax.config.update("jax_persistent_cache_min_compile_time_secs", COMPILE_SECONDS)
-            yield found
+            with kept_in(_store(None)):
+                yield found
         finally:
             for name, value in before.items():
                 jax.config.update(name, value)
@@ -173,19 +175,25 @@ def _check(platform, precision):
             raise ValueError(f"no {name} {value!r}; there are {', '.join(allowed)}")
 
 
+def _store(folder: str | os.PathLike | None) -> Store | None:
+    """Return the store of compiled programs in a folder, by default `default_cache`; None where there can be none."""
+    global _UNUSABLE
+    folder = Path(folder) if folder else default_cache()
+    try:
+        return Store(folder)
+    except OSError as error:
+        if str(folder) != _UNUSABLE:  # once
+            log.warning("compiled programs are not kept: %s", error)
+        _UNUSABLE = str(folder)
+        return None
+
+
 def default_cache() -> Path:
     """Return a folder for compiled programs that is this user's and this processor's alone.
 
     It is under `CACHE_VARIABLE`, where the environment has that, else under the system's temporary folder.
     """
-    try:
-        processor = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
-        processor = "".join(
-            line for line in processor.splitlines() if line.startswith(("model name", "flags"))
-        )
-    except OSError:
-        processor = host.processor()
-    key = hashlib.sha256(f"{jax.__version__} {processor}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(f"{jax.__version__} {processor()}".encode()).hexdigest()[:12]
     folder = os.environ.get(CACHE_VARIABLE)
     return (
         Path(folder) if folder else Path(tempfile.gettempdir()) / f"pipeline-jax-{os.getuid()}"

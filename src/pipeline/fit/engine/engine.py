@@ -10,7 +10,6 @@ no more.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -19,6 +18,7 @@ from jaxtyping import Float, Int
 
 from pipeline.fit.engine.arrays import Tree
 from pipeline.fit.engine.blocks import on_device
+from pipeline.fit.engine.compilation import stored
 from pipeline.fit.engine.devices import devices_of
 from pipeline.fit.engine.objective import Objective
 from pipeline.fit.engine.problem import Fit, Problem
@@ -107,7 +107,7 @@ class Engine:
             One result a lane, in order. Never raises for what is in a lane: see `Code`.
         """
         allowed = self.max_iterations if max_iterations is None else max_iterations
-        work = self._work(data, problem, which)
+        work = self.work(data, problem, which)
         end = solve(work, min(allowed, self.max_iterations))
         held = np.asarray(work.problem.free & ~movable(work.problem, end.u, end.gradient))
         return Fit(
@@ -141,13 +141,15 @@ class Engine:
         Trials
             One a lane, in order.
         """
-        work = self._work(data, problem, which).in_single()
+        work = self.work(data, problem, which).in_single()
         end = explore(work, iterations)
         u = np.where(problem.free, end.u, problem.u).astype(self.dtype)
         return Trials(u, end.value)
 
-    def _work(self, data, problem, which) -> Work:
-        """Return the work of a fit: data on the devices, everything of one type."""
+    def work(
+        self, data: Tree, problem: Problem, which: Int[np.ndarray, " lanes"] | None = None
+    ) -> Work:
+        """Return the work of a fit, see `fit`: data on the devices, everything of one type."""
         parts = [on_device(data, self.dtype, device) for device in self.devices]
         which = np.arange(problem.u.shape[1]) if which is None else np.asarray(which)
         u, lower, upper = (np.asarray(a, self.dtype) for a in problem[:3])
@@ -170,6 +172,6 @@ def log_prior_of(
     return np.asarray(_log_prior(objective, u[:, padded]))[:lanes]
 
 
-@partial(jax.jit, static_argnums=0)
+@stored(static=1)
 def _log_prior(objective, u):
     return objective.log_prior(u)

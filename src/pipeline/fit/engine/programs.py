@@ -4,21 +4,19 @@ A program starts from one state of the lanes or from two, and returns one: see `
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int
 
 from pipeline.fit.engine.arrays import Tree
+from pipeline.fit.engine.compilation import stored
 from pipeline.fit.engine.objective import Objective
 from pipeline.fit.engine.packing import Layout, pack_result, unpack
 from pipeline.fit.engine.problem import Code, Problem
 from pipeline.fit.engine.state import DAMPING, State
 from pipeline.fit.engine.step import Limits, iterate, loop
-
-KEPT = 256
-"""Compiled functions that are kept, the most recently used: there are five an objective and type."""
-
 
 Program = Callable[[Objective, Tree, Problem, Sequence[State], Limits], State]
 """A function of the objective, the data of a block as the objective prepared them, and its lanes."""
@@ -82,13 +80,16 @@ def compare(
     )
 
 
-@lru_cache(KEPT)
-def compiled(function: Program, objective: Objective, layout: Layout, count: int) -> Callable:
-    """Return the compiled program of a number of states; JAX keeps one a shape of the block."""
-    return jax.jit(partial(_packed, function, objective, layout, count))
-
-
-def _packed(function, objective, layout, count, data, packed, limits):
+@stored(static=4)
+def packed(
+    function: Program,
+    objective: Objective,
+    layout: Layout,
+    count: int,
+    data: Tree,
+    packed: Int[Array, "given lanes"],
+    limits: Limits,
+) -> Int[Array, "returned lanes"]:
     """Call a program with problem and states unpacked, and pack its state."""
     problem, states = unpack(layout, packed, count)
     state = function(objective, objective.prepared(data), problem, states, limits)

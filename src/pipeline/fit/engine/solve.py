@@ -26,7 +26,7 @@ def solve(work: Work, allowed: int) -> Progress:
     there starts again. Data that have a coarse version begin on it.
     """
     progress = Progress.at(work.start)
-    if work.objective.single and work.rows >= SINGLE_ROWS and work.dtype == np.float64:
+    if in_single_first(work):
         found = solve(work.in_single(), allowed)
         near = Progress.near(work.problem, found)
         progress = near.where(np.isfinite(found.value), progress)
@@ -37,6 +37,11 @@ def solve(work: Work, allowed: int) -> Progress:
     unknown = np.isinf(progress.value) & (progress.damping > NEAR_DAMPING)
     to_end(work, allowed, progress, unknown)
     return progress
+
+
+def in_single_first(work: Work) -> bool:
+    """Whether fits go most of the way in single precision."""
+    return work.objective.single and work.rows >= SINGLE_ROWS and work.dtype == np.float64
 
 
 def explore(work: Work, iterations: int) -> Progress:
@@ -81,7 +86,7 @@ def to_end(
     The lanes `scoring` begin by scoring; what is not done after a while, and the others, go by their
     own gradients. What is still not done then begins again where it is.
     """
-    few = work.in_blocks_of(max(work.block_size // 2, 1))
+    few = work.in_halves()
     upto = SCORING_ITERATIONS
     while True:
         some = min(allowed, upto)

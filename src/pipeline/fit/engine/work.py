@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.fit.engine.arrays import Tree
 from pipeline.fit.engine.blocks import block_of, on_cores, slice_of
+from pipeline.fit.engine.compilation import stored
 from pipeline.fit.engine.objective import Objective
 from pipeline.fit.engine.packing import Layout, pack, unpack_result
 from pipeline.fit.engine.problem import Problem
-from pipeline.fit.engine.programs import Program, compiled
+from pipeline.fit.engine.programs import Program, packed
 from pipeline.fit.engine.state import Progress
 from pipeline.fit.engine.step import Limits
 
@@ -62,9 +62,9 @@ class Work:
         """Starts of the lanes within their bounds."""
         return np.clip(self.problem.u, self.problem.lower, self.problem.upper)
 
-    def in_blocks_of(self, block_size: int) -> "Work":
-        """Return the work in blocks of another size."""
-        return replace(self, block_size=block_size)
+    def in_halves(self) -> "Work":
+        """Return the work in blocks of half the size."""
+        return replace(self, block_size=max(self.block_size // 2, 1))
 
     def loosely(self, tolerance: float) -> "Work":
         """Return the work with another tolerance."""
@@ -94,12 +94,24 @@ class Work:
         return replace(coarse, tolerance=tolerance, block_size=block_size)
 
 
-@jax.jit
 def _in_single(data):
+    """Return data in single precision, on the device where they are."""
+    (device,) = jax.tree.leaves(data)[0].devices()
+    if device.platform != "cpu":
+        return _cast(data)
+    # nothing to compile: `_cast` is compiled anew for each number of lanes
+    return jax.device_put(jax.tree.map(lambda a: _as_single(np.asarray(a)), data), device)
+
+
+def _as_single(array):
+    """Return an array in single precision, if it has floating-point numbers."""
+    return array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
+
+
+@stored()
+def _cast(data: Tree) -> Tree:
     """Return data in single precision."""
-    return jax.tree.map(
-        lambda a: a.astype(jnp.float32) if jnp.issubdtype(a.dtype, jnp.floating) else a, data
-    )
+    return jax.tree.map(_as_single, data)
 
 
 def advance(
@@ -134,17 +146,17 @@ def advance(
     blocks = [lanes[i : i + size] for i in range(0, lanes.size, size)]
     states = [progress] if near is None else [progress, near]
     layout = Layout(work.objective.size, work.objective.parts, work.dtype)
-    program = compiled(function, work.objective, layout, len(states))
+    program = packed.of(function, work.objective, layout, len(states))
     least = np.int32(size // 2 if len(blocks) > 1 else 0)
     limits = Limits(work.dtype.type(work.tolerance), np.int32(allowed), least)
-    packed = pack(layout, work.problem, *(state.arrays for state in states))
+    lanes_of_all = pack(layout, work.problem, *(state.arrays for state in states))
 
     def run(numbered):
         number, block = numbered
         filled = np.resize(block, size)  # a short block holds its own lanes again
         device = number % len(devices)
         data = block_of(work.data[device], work.which[filled])
-        small = jax.device_put(packed[:, slice_of(filled)], devices[device])
+        small = jax.device_put(lanes_of_all[:, slice_of(filled)], devices[device])
         # unlike np.asarray, block_until_ready lets the other threads work while it waits
         return jax.block_until_ready(program(data, small, limits))
 

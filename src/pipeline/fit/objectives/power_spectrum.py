@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from pipeline.fit.engine.arrays import AnyArray
+from pipeline.fit.engine.compilation import stored
 from pipeline.fit.engine.objective import Evaluation, Kind, Objective
 from pipeline.fit.engine.problem import Problem
 from pipeline.fit.model.grid import Grid
@@ -19,7 +21,7 @@ from pipeline.fit.model.model import Model
 from pipeline.fit.objectives import peaks
 from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned
 
-_rebinned = jax.jit(rebinned)
+_rebinned = stored()(rebinned)
 
 
 class Prepared(NamedTuple):
@@ -171,7 +173,13 @@ class PowerSpectrum(Objective):
 
     def coarse(self, data: Spectra) -> Spectra | None:
         """Return coarse bins of long spectra."""
-        return _rebinned(data) if is_long(data) else None
+        if not is_long(data):
+            return None
+        (device,) = data.power.devices() if isinstance(data.power, jax.Array) else (None,)
+        if device is not None and device.platform != "cpu":
+            return _rebinned(data)
+        # nothing to compile: the program is compiled anew for each number of lanes
+        return jax.device_put(rebinned(data.each(np.asarray), np), device)
 
     def rescue(
         self, data: Prepared, problem: Problem, u: Float[Array, "P lanes"]

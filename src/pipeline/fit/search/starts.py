@@ -6,7 +6,7 @@ from the residuals of the model fitted so far; the others start from the level o
 its slope at low ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import SupportsIndex
 
@@ -16,13 +16,15 @@ from jaxtyping import Bool, Float
 
 from pipeline.components.base import Component
 from pipeline.components.measured import Extent, Sketch
+from pipeline.fit.engine.ahead import Foreseen, in_block
 from pipeline.fit.engine.blocks import in_blocks
+from pipeline.fit.engine.compilation import stored
 from pipeline.fit.model.model import Model
 from pipeline.fit.model.priors import support
 from pipeline.fit.objectives.peaks import Reach, Scores, reach_of, scores
 from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned
 
-_scores = jax.jit(scores, static_argnums=(0, 1, 2, 3))
+_scores = stored(static=4)(scores)
 
 MAX_CANDIDATES = 160
 """Frequencies at which a peak is tried, at most."""
@@ -111,11 +113,8 @@ def base_starts(model: Model, spectra: Spectra, count: int) -> Float[np.ndarray,
         near = used & (place < (0.35 if k % 2 else 0.6))
         amplitude = partial(_amplitude, spectra, log_f, level, near)
         middle = np.exp(0.5 * (last if k else first + last))
-        for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
-            # only the first start of the first component places its bend between the ends of the spectrum,
-            # the others between 1 Hz and its end
-            log_lowest = first if s == k == 0 else np.zeros_like(first)
-            sketch = Sketch(level, middle, log_lowest, last, amplitude, number=k)
+        sketch = Sketch(level, middle, first, last, amplitude, number=k)
+        for slot, index in zip(model.slots, model.index, strict=True):
             values = slot.declared.starts(sketch, np)
             for row, value, given in zip(index, values, slot.starts, strict=True):
                 chosen = value if given is None or k else given
@@ -252,18 +251,53 @@ def _scored(
     model, likelihood, declared, spectra, u, active, candidates, reach, block_size
 ) -> Scores:
     """Score all shapes of a peak: the broad ones on averaged bins, which is cheaper; arrays of NumPy."""
-    broad = declared.broad_trials
-    narrow = tuple(t for t in declared.trials if t not in broad)
     parts = []
-    for some, shapes in ((_smooth(spectra), broad), (spectra, narrow)):
+    for some, shapes in _tried(declared, spectra):
         if shapes:
-            function = partial(_scores, model, likelihood, declared, shapes)
+            function = _scores.of(model, likelihood, declared, shapes)
             arrays = some, u, active, candidates, reach.narrowest
             # single precision tells which is best
             arrays = jax.tree.map(lambda a: a if a.dtype == bool else np.float32(a), arrays)
             parts.append(in_blocks(function, arrays, block_size))
     score, place, variance = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return Scores(score, place, variance)
+
+
+def _tried(declared: Component, spectra: Spectra) -> tuple[tuple[Spectra, tuple[float, ...]], ...]:
+    """Return the spectra on which the broad and the narrow shapes of a peak are scored."""
+    broad = declared.broad_trials
+    narrow = tuple(t for t in declared.trials if t not in broad)
+    return (_smooth(spectra), broad), (spectra, narrow)
+
+
+def foreseen(
+    model: Model,
+    likelihood: str,
+    spectra: Spectra,
+    device: jax.Device,
+    peak: Component | None = None,
+    block_size: int = 64,
+) -> Iterator[Foreseen]:
+    """Yield the programs of `propose` for spectra of `pipeline.fit.engine.ahead.SAMPLE` lanes.
+
+    They are those of one peak of the model, or by default of all.
+    """
+    peaks = dict.fromkeys(slot.declared for slot in model.slots if slot.declared.peak)
+
+    def lanes(*shape, kind=np.float32):
+        return jax.ShapeDtypeStruct((*shape, block_size), kind)
+
+    for declared in peaks if peak is None else (peak,):
+        candidates = min(spectra.frequency.shape[0], MAX_CANDIDATES)
+        for some, shapes in _tried(declared, spectra):
+            if shapes:
+                arguments = (
+                    in_block(some.each(lambda a: np.asarray(a, np.float32)), block_size),
+                    *(lanes(model.size), lanes(len(model.slots), kind=bool)),
+                    *(lanes(candidates), lanes()),
+                )
+                program = _scores.of(model, likelihood, declared, shapes)
+                yield Foreseen(program, arguments, device)
 
 
 def _pinned(model, slot, u, lower, upper):

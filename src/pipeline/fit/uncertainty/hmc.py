@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float
 from scipy.special import expit, logit
 
 from pipeline.fit.engine.blocks import in_blocks, on_cores
+from pipeline.fit.engine.compilation import stored
 from pipeline.fit.engine.devices import devices_of
 from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.uncertainty.diagnostics import Diagnosis, diagnose
@@ -215,7 +216,7 @@ def _run(batch, result, place, plan, lanes, keys, rngs):
         start = place.centre[:, None] + np.einsum("pql,qcl->pcl", place.root, z)
         place = place._replace(start=start)
     place = _Place(*(a.astype(kind) for a in place))
-    function = partial(_chains, batch.objective, plan)
+    function = _chains.of(batch.objective, plan)
     arrays = (
         batch.spectra.take(lanes).on_device(kind),
         result.active[:, lanes],
@@ -250,7 +251,7 @@ class _State(NamedTuple):
     mean_log_step: jnp.ndarray
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@stored(static=2)
 def _chains(objective, plan, data, active, free, place, keys):
     """Run the chains of a block; return v, shape (draws, P, chains, lanes), and the accepted fraction."""
     size, lanes = place.centre.shape

@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float
 from scipy.special import gammaln, logsumexp
 
 from pipeline.fit.engine.blocks import in_blocks
+from pipeline.fit.engine.compilation import stored
 from pipeline.fit.engine.covariance import Covariance, covariance
 from pipeline.fit.model.likelihood import saturated
 from pipeline.fit.model.priors import is_flat
@@ -182,7 +183,7 @@ class _Target:
         batch, free = self.batch, self.free[:, lanes]
         lower, upper = batch.bounds.take(lanes)
         inside = ((u >= lower) & (u <= upper) | ~free).all(axis=1)
-        function = partial(_objectives, batch.objective)
+        function = _objectives.of(batch.objective)
         place = np.where(free, np.clip(u, lower, upper), u)
         arrays = batch.spectra.take(lanes).on_device(float), self.active[:, lanes], place
         objective = in_blocks(function, arrays, batch.engine.block_size)[0]
@@ -275,7 +276,7 @@ def probabilities(
     return out
 
 
-@partial(jax.jit, static_argnums=0)
+@stored(static=1)
 def _objectives(objective, data, active, u):
     """Objective at each draw, shape (draws, lanes)."""
     return (jax.lax.map(partial(objective.value, objective.prepared(data), active), u),)

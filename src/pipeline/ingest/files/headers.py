@@ -7,13 +7,15 @@ A file with something unusual (a damaged or odd card, a compressed image, missin
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 from pipeline.ingest.hdu import Hdu
 
 _BLOCK, _CARD = 2880, 80
 _LONGEST = 1000  # blocks
-_END = b"END".ljust(_CARD)
+_END = "END".ljust(_CARD)
 _PLAIN = re.compile(rb"[ -~]*")
 _KEYWORD = re.compile(r"([A-Z0-9_-]{1,8}) *")
 _VALUE = re.compile(
@@ -67,21 +69,58 @@ def read(handle: BinaryIO, size: int) -> list[Hdu] | None:
 
 def _header(handle: BinaryIO) -> tuple[dict[str, Any] | None, int]:
     """Return the keywords of the header that begins here, None if it is unusual, and its size in bytes."""
-    keywords: dict[str, Any] = {}
-    goes_on: str | None = None
+    taken = _Taken()
     for number in range(1, _LONGEST):
-        block = handle.read(_BLOCK)
-        if len(block) < _BLOCK or not _PLAIN.fullmatch(block):
+        if (ended := _add_block(taken, handle.read(_BLOCK))) is None:
             break
-        for start in range(0, _BLOCK, _CARD):
-            card = block[start : start + _CARD]
-            if card == _END:
-                return keywords, number * _BLOCK
-            try:
-                goes_on = _take(card.decode("ascii"), keywords, goes_on)
-            except _UnusualError:
-                return None, 0
+        if ended:
+            return taken.keywords, number * _BLOCK
     return None, 0
+
+
+def keywords(content: bytes) -> dict[str, Any] | None:
+    """Return the keywords of a header, without its commentary.
+
+    Parameters
+    ----------
+    content : bytes
+        The blocks of the header.
+
+    Returns
+    -------
+    dict or None
+        The same values as from Astropy; None if something in the header is unusual.
+    """
+    taken = _Taken()
+    for start in range(0, len(content), _BLOCK):
+        ended = _add_block(taken, content[start : start + _BLOCK])
+        if ended is not False:
+            return taken.keywords if ended else None
+    return None
+
+
+@dataclass
+class _Taken:
+    """The keywords of a header so far, and the keyword whose text may go on in the next card."""
+
+    keywords: dict[str, Any] = field(default_factory=dict)
+    goes_on: str | None = None
+
+
+def _add_block(taken: _Taken, block: bytes) -> bool | None:
+    """Add the keywords of a block; return whether the header ends in it, None if something is unusual."""
+    if len(block) < _BLOCK or not _PLAIN.fullmatch(block):
+        return None
+    text = block.decode("ascii")
+    try:
+        for start in range(0, _BLOCK, _CARD):
+            card = text[start : start + _CARD]
+            if card == _END:
+                return True
+            taken.goes_on = _take(card, taken.keywords, taken.goes_on)
+    except _UnusualError:
+        return None
+    return False
 
 
 def _take(card: str, keywords: dict[str, Any], goes_on: str | None) -> str | None:
@@ -93,26 +132,40 @@ def _take(card: str, keywords: dict[str, Any], goes_on: str | None) -> str | Non
         The keyword whose text may go on in the next card; None if there is none.
     """
     if card.startswith("CONTINUE"):
-        value = _VALUE.fullmatch(card, 8)
-        if goes_on is None or value is None or value.lastgroup != "text" or "'" in value["text"]:
+        more = _VALUE.fullmatch(card, 8)
+        if goes_on is None or more is None or more.lastgroup != "text" or "'" in more["text"]:
             raise _UnusualError
-        keywords[goes_on] = keywords[goes_on][:-1] + value["text"].rstrip()
+        keywords[goes_on] = keywords[goes_on][:-1] + more["text"].rstrip()
         return goes_on if keywords[goes_on].endswith("&") else None
-    if card[:8].rstrip() in _COMMENTARY:
+    name, value = _parsed(card)
+    if value is None:
         return None
-    keyword, value = _KEYWORD.fullmatch(card, 0, 8), _VALUE.fullmatch(card, 10)
-    if keyword is None or value is None or card[8:10] != "= ":
-        raise _UnusualError
-    name, kind = keyword[1], value.lastgroup
-    if kind == "text":
-        text = value[kind].replace("''", "'").rstrip()
-        if _RECORD.match(text) or (text.endswith("&") and ("'" in text or name in keywords)):
+    if isinstance(value, str) and value.endswith("&"):
+        if "'" in value or name in keywords:
             raise _UnusualError
-        keywords.setdefault(name, text)
-        return name if text.endswith("&") else None
-    if kind is not None:  # else a keyword without a value
-        keywords.setdefault(name, _VALUES[kind](value[kind]))
+        keywords[name] = value
+        return name
+    keywords.setdefault(name, value)
     return None
+
+
+@lru_cache(maxsize=8192)
+def _parsed(card: str) -> tuple[str, str | bool | int | float | None]:
+    """Return the keyword of a card and its value, None if it has none. The files of a mission share most cards."""
+    if card[:8].rstrip() in _COMMENTARY:
+        return "", None
+    value = _VALUE.fullmatch(card, 10)
+    if value is None or card[8:10] != "= " or not (keyword := _KEYWORD.fullmatch(card, 0, 8)):
+        raise _UnusualError
+    kind = value.lastgroup
+    if kind is None:
+        return keyword[1], None
+    if kind != "text":
+        return keyword[1], _VALUES[kind](value[kind])
+    text = value[kind].replace("''", "'").rstrip()
+    if _RECORD.match(text):
+        raise _UnusualError
+    return keyword[1], text
 
 
 def _hdu(header: dict[str, Any], first: bool) -> Hdu | None:

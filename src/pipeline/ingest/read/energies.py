@@ -22,18 +22,30 @@ class Energies:
 
     Attributes
     ----------
-    energy : ndarray, shape (n,), or None
-        Energy of each row, keV; None if unknown.
+    cells : ndarray, shape (n,), or None
+        What the energy of each row follows from, as its channel; None if energies are not known.
+    convert : callable
+        Returns energies, keV, of cells.
     photon : ndarray of bool, shape (n,), or None
         Which rows are photons; None: all.
     """
 
-    energy: np.ndarray | None = None
+    cells: np.ndarray | None = None
+    convert: ToEnergy = np.asarray
     photon: np.ndarray | None = None
+
+    def known(self, n: int) -> bool:
+        """Return whether the energy of each of `n` rows is known."""
+        return self.cells is not None and len(self.cells) == n
+
+    def kev(self) -> np.ndarray:
+        """Return the energy of each row, keV, shape (n,)."""
+        assert self.cells is not None
+        return self.convert(self.cells)
 
 
 def energies_of(opened: Opened, times: Times) -> Energies:
-    """Return the energies of an event list.
+    """Return what the energies of an event list follow from.
 
     Parameters
     ----------
@@ -52,14 +64,14 @@ def energies_of(opened: Opened, times: Times) -> Energies:
         return _of_rxte(hdu, opened.who.instrument, times)
     for name in ENERGY_COLUMNS:
         if name in hdu.columns and (unit := band.kev(hdu.unit(name))):
-            energy = hdu.read(name).ravel() * unit
-            if np.isfinite(energy).any():
-                return Energies(energy)
+            cells = hdu.read(name).ravel()
+            if np.isfinite(cells).any():
+                return Energies(cells, lambda cells: cells * unit)
     channel = next((c for c in ("PI", "PHA", "CHANNEL") if c in hdu.columns), None)
     if channel is None:
         return Energies()
     convert = _scale(opened, channel)
-    return Energies(convert(hdu.read(channel).ravel()) if convert else None)
+    return Energies(hdu.read(channel).ravel(), convert) if convert else Energies()
 
 
 def _scale(opened: Opened, channel: str) -> ToEnergy | None:
@@ -111,6 +123,9 @@ def _of_rxte(hdu: Hdu, instrument: str, times: Times) -> Energies:
     mjd = times.clock.mjd(float(np.median(finite))) if len(finite) else math.nan
     if not instrument.startswith("pca") or not len(groups) or not rxte.is_flown(mjd):
         return Energies(photon=photon)
-    channel = groups[np.clip(group, 0, len(groups) - 1)]
-    energy = np.where(group < 0, np.nan, rxte.energies(channel, detector, mjd))
-    return Energies(energy, photon)
+
+    def energy(group: np.ndarray) -> np.ndarray:
+        channel = groups[np.clip(group, 0, len(groups) - 1)]
+        return np.where(group < 0, np.nan, rxte.energies(channel, detector, mjd))
+
+    return Energies(group, energy, photon)

@@ -27,9 +27,11 @@ def read(opened: Opened) -> list[Observation]:
     """
     times = read_times(opened.hdus, opened.hdu)
     energies = energies_of(opened, times)
-    energy, photon = energies.energy, energies.photon
-    if energy is not None and len(energy) != len(times.seconds):
-        energy = None
+    photon, known = energies.photon, energies.known(len(times.seconds))
+    options = opened.options
+    wanted = band.of_events(options.band, options.bands) if known else [Band()]
+    asked = opened.energies or any(not math.isnan(one.lo) for one in wanted)
+    energy = energies.kev() if known and asked else None
     bad = bad_events(opened.hdu, registry.mission_of(opened.who.mission, opened.who.instrument))
     if bad is not None:
         photon = ~bad if photon is None else photon & ~bad
@@ -43,6 +45,8 @@ def read(opened: Opened) -> list[Observation]:
     if photon is not None:
         seconds, energy = seconds[photon], energy if energy is None else energy[photon]
     dropped = 0 if bad is None else int(np.count_nonzero(bad))
+    more = good.flags | (Flag.TIMES_DROPPED if dropped else Flag(0))
+    more |= Flag(0) if known else Flag.NO_ENERGY
 
     def make(wanted: Band) -> Observation:
         limits = None if math.isnan(wanted.lo) else (wanted.lo, wanted.hi)
@@ -50,15 +54,13 @@ def read(opened: Opened) -> list[Observation]:
         common = timed(opened, good.clock, times.keywords, kept, wanted)
         return replace(
             common,
-            flags=common.flags | good.flags | (Flag.TIMES_DROPPED if dropped else Flag(0)),
+            flags=common.flags | more,
             n_dropped=dropped,
             exposure=gti.total(kept.gti),
-            energy=kept.energy,
+            energy=kept.energy if opened.energies else np.empty(0, np.float32),
             dt=times.keywords.resolution or tick,
             tick=tick,
             counting=True,
         )
 
-    options = opened.options
-    wanted = band.of_events(options.band, options.bands) if energy is not None else [Band()]
     return each_band(wanted, lambda one: opened.product(one.label), make)

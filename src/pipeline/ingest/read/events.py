@@ -26,11 +26,11 @@ class Events:
     time : ndarray, shape (n,)
         Arrival times in order, s from `start`.
     energy : ndarray of float32, shape (n,) or (0,)
-        Their energies, keV; empty if unknown.
+        Their energies, keV; empty if none were given.
     gti : ndarray, shape (m, 2)
         Good time intervals, s from `start`.
     flags : Flag
-        UNSORTED, TIMES_DROPPED, NO_GTI, NO_ENERGY.
+        UNSORTED, TIMES_DROPPED, NO_GTI.
     """
 
     start: float
@@ -54,12 +54,12 @@ def in_good_time(
     time : ndarray, shape (n,)
         Arrival times, s from the reference epoch, in any order.
     energy : ndarray, shape (n,), or None
-        Energies, keV; None if unknown.
+        Energies, keV; None if they are unknown, or nobody asks for them.
     gti : ndarray, shape (m, 2)
         Merged good time intervals on the same scale. If there are none, the span of the times is used,
         without gaps that are far longer than by chance.
     band : (float, float), optional
-        Energies to keep, keV. Not applied where energies are unknown.
+        Energies to keep, keV. Not applied without energies.
     tick : float, optional
         Spacing of the frames of the detector, s; 0 if there are none.
 
@@ -80,7 +80,6 @@ def in_good_time(
         flags |= Flag.NO_GTI | (Flag.GTI_FROM_DATA if len(gti) > 1 else Flag(0))
         keep = good_time.inside_in_order(time, gti)
     if energy is None:
-        flags |= Flag.NO_ENERGY
         energy = np.empty(0)
     elif band is not None:
         keep &= (energy >= band[0]) & (energy < band[1])

@@ -30,6 +30,8 @@ class Opened:
         Folder of the archive, or where the copies of a remote archive are.
     options : IngestOptions
         How to read.
+    energies : bool
+        Whether the energies of events are wanted.
     """
 
     hdus: Sequence[Hdu]
@@ -38,6 +40,7 @@ class Opened:
     entry: Entry
     archive: Path | Copies
     options: IngestOptions
+    energies: bool = True
 
     @property
     def hdu(self) -> Hdu:

@@ -79,12 +79,15 @@ class Product(ABC):
         ``product`` are the key.
     Options : type or None
         Its own options; None: it has none.
+    needs_energies : bool
+        Whether it is made of the energies of events, which are read and kept only then.
     """
 
     name: str
     summary: str
     table: Table
     Options: type | None = None
+    needs_energies: bool = False
 
     def options(self, section: SegmentOptions) -> Any:
         """Return the product's own options out of the section; None if it has none."""
