@@ -182,13 +182,33 @@ def worker(folder, events, number):
 
 
 STAGE = """
-import json, resource, sys, time
+import json, os, resource, sys, threading, time
 from pathlib import Path
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.segment.driver import run
+
+
+def peak(process):
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        return 1024 * int(next(x for x in lines if x.startswith("VmHWM")).split()[1])
+    except (OSError, StopIteration):
+        return 0
+
+
+def watch():
+    while True:
+        threads = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+        for child in " ".join(one.read_text() for one in threads).split():
+            peaks["worker"] = max(peaks["worker"], peak(child))
+        time.sleep(0.5)
+
+
 if __name__ == "__main__":
     shard, output, options, workers = sys.argv[1:]
+    peaks = {"worker": 0}
+    threading.Thread(target=watch, daemon=True).start()
     start = time.perf_counter()
     run(
         input=Path(shard),
@@ -198,12 +218,8 @@ if __name__ == "__main__":
     )
     seconds = time.perf_counter() - start
     each = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(json.dumps({
-        "seconds": seconds,
-        "cpu": sum(one.ru_utime + one.ru_stime for one in each),
-        "driver": 1024 * each[0].ru_maxrss,
-        "worker": 1024 * each[1].ru_maxrss,
-    }))
+    cpu = sum(one.ru_utime + one.ru_stime for one in each)
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "driver": peak(os.getpid()), **peaks}))
 """
 
 
