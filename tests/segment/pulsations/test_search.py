@@ -117,14 +117,15 @@ class TestAgreement:
         assert skipped > 1000
 
     def test_a_sum_between_two_frequencies_is_at_most_so_much_larger(self):
-        """For the worst of many random phasors, at frequencies a hundred times as close."""
+        """For the worst of many random phasors, at frequencies fifty times as close."""
         rng = np.random.default_rng(4)
         for number in (2, 3, 8, 33):
             phasors = rng.normal(size=(500, number)) + 1j * rng.normal(size=(500, number))
             coarse, fine = (
-                np.abs(np.fft.fft(phasors, n)).max(axis=1) for n in (2 * number, 200 * number)
+                np.abs(np.fft.fft(phasors, n)).max(axis=1) for n in (4 * number, 200 * number)
             )
-            assert 1.05 < np.max(fine / coarse) < search_module._INTERPOLATED
+            bound = 1 / np.cos((number - 1) * np.pi / (8 * number))
+            assert 1.01 < np.max(fine / coarse) < bound < search_module._INTERPOLATED
 
     def test_phasors_of_a_steady_rate_are_those_of_many_events(self):
         """Of 1e6 events spread evenly, to a part in a million of their number."""
