@@ -13,7 +13,7 @@ from pipeline.status import Status
 from pipeline.tables import atomic_path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file, or one object in it, that a shard is to read; a line of its list.
 
