@@ -31,7 +31,7 @@ def on_device(data: Tree, dtype: np.dtype | type, device: jax.Device | None = No
             return array
         if isinstance(array, jax.Array) and next(iter(array.devices())).platform != "cpu":
             return array.astype(wanted)
-        return jnp.asarray(np.asarray(array, wanted))  # converted without a program
+        return jax.device_put(np.asarray(array, wanted))  # without a program, unlike jnp.asarray
 
     placed = jax.tree.map(place, data)
     return placed if device is None else jax.device_put(placed, device)
