@@ -4,7 +4,12 @@ import sys
 
 
 def main() -> int:
-    """Run the command of the command line and return its exit code."""
+    """Run the command of the command line, in the service of the run where there is one, and return its exit code."""
+    from pipeline.service.client import run_there
+
+    code = run_there(sys.argv[1:])
+    if code is not None:
+        return code
     from pipeline import commands
 
     return commands.main()

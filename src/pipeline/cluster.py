@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pipeline.config.cluster import ClusterOptions
 from pipeline.refusal import error_line
+from pipeline.service.clusters import borrowed
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer, and for a worker to come (back) to it."""
@@ -34,7 +35,9 @@ SETTINGS = {
     "distributed.nanny.pre-spawn-environ.NPROC": "1",  # the only limit on threads XLA heeds
     # Dask's own 64 kB hands memory back after each array, to be faulted in again for the next one.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**28,
-    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,  # glibc's most
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,  # glibc takes no more
+    # Dask ends for good the place of a worker that is not there 15 s after a death: it may have died again.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
     "distributed.scheduler.allowed-failures": 0,
     "distributed.worker.multiprocessing-method": "spawn",
     "distributed.scheduler.http.routes": [],
@@ -77,17 +80,17 @@ Together = Callable[[list[Outcome]], list[Outcome]]
 
 @contextmanager
 def connect(options: ClusterOptions) -> Iterator[Client]:
-    """Yield a client of the scheduler at ``options.address``, or of a cluster started here.
+    """Yield a client of the scheduler at ``options.address``, or of a cluster that is for this job alone.
 
-    The cluster started here has one process a core, of one thread each: NumPy's and XLA's own
-    threads would otherwise fight over the same cores.
+    The service of the run lends one; where there is no service, one is started here. It has one process a
+    core, of one thread each: NumPy's and XLA's own threads would otherwise fight over the same cores.
 
     Raises
     ------
     ConnectionError
         When the scheduler at ``options.address`` does not answer or has no worker.
     """
-    _silence()
+    silence()
     if options.address:
         client = _client_of(options.address)
         try:
@@ -95,21 +98,33 @@ def connect(options: ClusterOptions) -> Iterator[Client]:
         finally:
             client.close()
         return
-    with (
-        dask.config.set(SETTINGS),
-        LocalCluster(
-            n_workers=options.workers or len(os.sched_getaffinity(0)),
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # any free port: jobs run side by side
-            scheduler_kwargs={"dashboard": False},
-            memory_limit=options.memory_limit,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    workers = options.workers or len(os.sched_getaffinity(0))
+    with borrowed(workers, options.memory_limit) as address:
+        if address:
+            with Client(address, timeout=CONNECT_TIMEOUT) as client:
+                yield client
+        else:
+            with (
+                dask.config.set(SETTINGS),
+                local_cluster(workers, options.memory_limit) as cluster,
+                Client(cluster) as client,
+            ):
+                yield client
+
+
+def local_cluster(workers: int, memory_limit: str, asynchronous: bool = False) -> LocalCluster:
+    """Return a cluster of processes of one thread each, to be started under `SETTINGS`."""
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",  # any free port: jobs run side by side
+        scheduler_kwargs={"dashboard": False},
+        memory_limit=memory_limit,
+        silence_logs=logging.CRITICAL,
+        asynchronous=asynchronous,
+    )
 
 
 def isolating_map(
@@ -281,7 +296,7 @@ def _client_of(address: str) -> Client:
     return client
 
 
-def _silence() -> None:
+def silence() -> None:
     """Keep the messages of Dask about processes that died off stderr: the outcomes say it better."""
     for name in ("distributed", *logging.root.manager.loggerDict):
         if name.partition(".")[0] == "distributed":

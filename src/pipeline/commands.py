@@ -11,6 +11,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,15 @@ COMMANDS = (
         "resume", "Finish an interrupted survey: what `make resume` calls.", "survey:resume", _WHERE
     ),
     Command(
+        "serve",
+        "Show the report of a survey in a browser on this machine.",
+        "report.serve:run",
+        {
+            "--directory": {"type": Path, "default": Path(), "help": "where results/ is"},
+            "--port": {"type": int, "default": 0, "help": "0: a free one"},
+        },
+    ),
+    Command(
         "config",
         "Print every option of the configuration.",
         "survey:describe",
@@ -122,6 +132,7 @@ def _nobody_reads() -> bool:
     return True
 
 
+@cache
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands: those of the stages, and those of a whole survey."""
     parser = argparse.ArgumentParser(prog="pipeline", description=_first_line(__doc__))

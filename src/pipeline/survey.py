@@ -25,6 +25,7 @@ from pipeline.config.base import ConfigError
 from pipeline.config.survey import Survey, load
 from pipeline.declared import RESULTS
 from pipeline.describe import write_files, write_options
+from pipeline.service.beside import service
 from pipeline.stages import CATALOG, DOWNLOAD, LIST, PLAN
 from pipeline.workflow import check_paths, resolve
 
@@ -102,7 +103,7 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
             simulate(Path(survey.archive), survey)
             survey = resolve(survey, file.parent)
             _write(file, survey)
-        code = _snakemake(directory, options, lock)
+        code = _with_service(directory, options, lock)
     if code:
         print(f"survey: stopped; `make resume DIR={directory}` goes on from here", file=sys.stderr)
         return code
@@ -183,17 +184,16 @@ def _qpos(sources: Path, min_q: float) -> str:
     from pipeline.tables import read_parquet
 
     table = read_parquet(sources, SOURCES, ["qpo_frequency", "qpo_q_value"])
-    frequencies, q_values = (column.to_pylist() for column in table.columns)
+    frequencies, q_values = (column.to_numpy() for column in table.columns)
     return qpo_sentence(frequencies, q_values, min_q)
 
 
 def _recovered(sources: Path, truth: str) -> str:
     """Return the table of injected against recovered values."""
-    from pipeline.report.truth import truth_table
-    from pipeline.tables import read_parquet, rows_of
+    from pipeline.report.truth import COMPARED, truth_table
+    from pipeline.tables import read_parquet
 
-    injected = rows_of(read_parquet(truth, TRUTH))
-    return truth_table(rows_of(read_parquet(sources, SOURCES)), injected)
+    return truth_table(read_parquet(sources, SOURCES, COMPARED), read_parquet(truth, TRUTH))
 
 
 def _survey_file(directory: Path) -> Path:
@@ -232,7 +232,21 @@ def _options(cores: int) -> list[str]:
     return options
 
 
-def _snakemake(directory: Path, options: list[str], lock: TextIO) -> int:
+def _with_service(directory: Path, options: list[str], lock: TextIO) -> int:
+    """Run Snakemake, with a service for the jobs of this machine, and return its exit code."""
+    if "--cores" not in options:  # a profile decides, and jobs run elsewhere
+        return _snakemake(directory, options, lock)
+    is_new = not (directory / RESULTS / CATALOG.name).is_dir()
+    with service(eager=is_new, keep=[lock.fileno()]) as environment:
+        return _snakemake(directory, options, lock, environment)
+
+
+def _snakemake(
+    directory: Path,
+    options: list[str],
+    lock: TextIO,
+    environment: dict[str, str] | None = None,
+) -> int:
     """Run Snakemake and return its exit code; Snakemake gets the signals that this process gets."""
     command = [
         *(sys.executable, "-m", "snakemake"),
@@ -241,7 +255,7 @@ def _snakemake(directory: Path, options: list[str], lock: TextIO) -> int:
         *("--workflow-profile", str(ROOT / "profiles" / "default")),
         *options,
     ]
-    child = subprocess.Popen(command, pass_fds=[lock.fileno()])
+    child = subprocess.Popen(command, pass_fds=[lock.fileno()], env=environment)
     before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     try:
         while True:

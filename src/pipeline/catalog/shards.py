@@ -128,7 +128,9 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
     """
     name = shard_list.stem
     with open(shard_list, encoding="utf-8", newline="") as handle:
-        planned = frozenset(row["source_id"] for row in csv.DictReader(handle, delimiter="\t"))
+        rows = csv.reader(handle, delimiter="\t")
+        place = next(rows).index("source_id")
+        planned = frozenset(row[place] for row in rows)
     tables = {
         one.table.name: read_parquet(one.path(name), one.table, COLUMNS.get(one.table.name))
         for one in files

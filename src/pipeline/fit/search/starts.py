@@ -271,14 +271,23 @@ def _tried(declared: Component, spectra: Spectra) -> tuple[tuple[Spectra, tuple[
 
 
 def foreseen(
-    model: Model, likelihood: str, spectra: Spectra, device: jax.Device, block_size: int = 64
+    model: Model,
+    likelihood: str,
+    spectra: Spectra,
+    device: jax.Device,
+    peak: Component | None = None,
+    block_size: int = 64,
 ) -> Iterator[Foreseen]:
-    """Yield the programs of `propose` for spectra of `pipeline.fit.engine.ahead.SAMPLE` lanes."""
+    """Yield the programs of `propose` for spectra of `pipeline.fit.engine.ahead.SAMPLE` lanes.
+
+    They are those of one peak of the model, or by default of all.
+    """
+    peaks = dict.fromkeys(slot.declared for slot in model.slots if slot.declared.peak)
 
     def lanes(*shape, kind=np.float32):
         return jax.ShapeDtypeStruct((*shape, block_size), kind)
 
-    for declared in dict.fromkeys(s.declared for s in model.slots if s.declared.peak):
+    for declared in peaks if peak is None else (peak,):
         candidates = min(spectra.frequency.shape[0], MAX_CANDIDATES)
         for some, shapes in _tried(declared, spectra):
             if shapes:

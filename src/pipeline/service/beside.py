@@ -1,0 +1,72 @@
+"""Start the service of a run, and end it with the run."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.service import wire
+
+COMMAND = (sys.executable, "-m", "pipeline.service")
+"""What starts it."""
+LONGEST = 100
+"""Characters of the path of a socket, of which a system takes 107."""
+PATIENCE = 30.0
+"""Seconds that the service may take to end."""
+
+
+@contextmanager
+def service(*, eager: bool, keep: Sequence[int] = ()) -> Iterator[dict[str, str]]:
+    """Run the service beside what runs in this context; yield the environment in which jobs find it.
+
+    Parameters
+    ----------
+    eager : bool
+        Whether jobs are sure to come.
+    keep : sequence of int
+        Open files that the service keeps open as long as a job of it may run.
+    """
+    folder = _private_folder()
+    with _listen(folder / wire.JOBS) as jobs, _listen(folder / wire.CLUSTERS) as clusters:
+        sockets = [jobs.fileno(), clusters.fileno()]
+        process = subprocess.Popen(
+            [*COMMAND, str(folder), *map(str, sockets), *(["eager"] * eager)],
+            stdin=subprocess.PIPE,
+            env={**os.environ, **wire.ENVIRONMENT},
+            pass_fds=[*sockets, *keep],
+            start_new_session=True,  # it gets no signal from a terminal
+        )
+    try:
+        yield {**os.environ, wire.VARIABLE: str(folder)}
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _private_folder() -> Path:
+    """Return a new folder that only the user can read, with a path that is short enough for sockets."""
+    folder = tempfile.mkdtemp(prefix="pipeline-")
+    if len(folder) + 1 + max(map(len, (wire.JOBS, wire.CLUSTERS))) > LONGEST:
+        os.rmdir(folder)
+        folder = tempfile.mkdtemp(prefix="pipeline-", dir="/tmp")
+    return Path(folder)
+
+
+def _listen(path: Path) -> socket.socket:
+    """Return a socket that listens at a path, for the user only."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(128)
+    return listener

@@ -1,0 +1,185 @@
+"""Clusters that outlive the jobs that use them: a job borrows one, and has its workers for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.service import wire
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
+
+PATIENCE = 120.0
+"""Seconds to wait for workers to start."""
+GROWN = 2**30
+"""Bytes of memory with which a worker is not lent out again."""
+
+
+@contextmanager
+def borrowed(workers: int, memory_limit: str) -> Iterator[str | None]:
+    """Yield the address of a scheduler whose workers are all for the caller; None where there is no service.
+
+    A cluster that is not given back in good order, because the caller raised or died, is ended.
+
+    Parameters
+    ----------
+    workers : int
+        Number of workers.
+    memory_limit : str
+        Memory of each.
+    """
+    folder = os.environ.get(wire.VARIABLE)
+    connection = _connection(folder) if folder else None
+    if connection is None:
+        yield None
+        return
+    with connection:
+        try:
+            wire.send(connection, {"workers": workers, "memory_limit": memory_limit})
+            address = wire.receive(connection)[0]["address"]
+        except OSError:
+            address = None
+        yield address
+        with suppress(OSError):
+            connection.sendall(b"back")
+            connection.recv(1)  # until it is there for the next job
+
+
+def _connection(folder: str) -> socket.socket | None:
+    """Return a connection with the process that lends workers, if there is one."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(PATIENCE)
+    try:
+        connection.connect(os.path.join(folder, wire.CLUSTERS))
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def host(listener: socket.socket, lifeline: int, modules: list[str], folder: Path) -> None:
+    """Lend workers until the service ends.
+
+    Parameters
+    ----------
+    listener : socket
+        Where jobs ask for them.
+    lifeline : int
+        Open file at whose end the service ends.
+    modules : list of str
+        What workers import before they are forked.
+    folder : Path
+        Where workers keep files.
+    """
+    import dask
+    from distributed.utils import get_mp_context
+
+    from pipeline.cluster import SETTINGS, silence
+
+    silence()
+    settings = {
+        **SETTINGS,
+        "distributed.worker.multiprocessing-method": "forkserver",
+        "temporary-directory": str(folder),
+    }
+    os.environ["NPROC"] = "1"
+    with dask.config.set(settings):
+        get_mp_context()  # it chooses what is imported, too
+        multiprocessing.set_forkserver_preload(modules)
+        forkserver.ensure_running()
+        asyncio.run(_Pool().serve(listener, lifeline))
+
+
+@dataclass(eq=False)
+class _Lent:
+    """A cluster, its size, and whether somebody has it."""
+
+    cluster: LocalCluster
+    workers: int
+    memory_limit: str
+    in_use: bool = True
+
+    def has_grown(self) -> bool:
+        """Return whether a worker is not to be lent out again."""
+        return any(_has_grown(nanny.pid) for nanny in self.cluster.workers.values())
+
+    async def close(self) -> None:
+        """End the cluster."""
+        with suppress(Exception):  # whatever a process that has died makes Dask raise
+            closing = self.cluster.close()
+            assert closing is not None  # as it is where a cluster is asynchronous
+            await closing
+
+
+class _Pool:
+    """Clusters that are lent, or wait to be."""
+
+    def __init__(self) -> None:
+        self.clusters: list[_Lent] = []
+        self.cores = len(os.sched_getaffinity(0))
+
+    async def serve(self, listener: socket.socket, lifeline: int) -> None:
+        """Lend until the end of an open file."""
+        end = asyncio.Event()
+        asyncio.get_running_loop().add_reader(lifeline, end.set)
+        server = await asyncio.start_unix_server(self._lend, sock=listener)
+        await end.wait()
+        server.close()
+        await asyncio.gather(*(one.close() for one in self.clusters))
+
+    async def _lend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Lend a cluster to the other side of a connection, as long as there is one."""
+        lent = None
+        try:
+            (length,) = wire.LENGTH.unpack(await reader.readexactly(wire.LENGTH.size))
+            asked = json.loads(await reader.readexactly(length))
+            lent = await self._cluster(asked["workers"], asked["memory_limit"])
+            body = json.dumps({"address": lent.cluster.scheduler_address}).encode()
+            writer.write(wire.LENGTH.pack(len(body)) + body)
+            await writer.drain()
+            lent.in_use = await reader.read(16) != b"back" or lent.has_grown()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            if lent is not None and lent.in_use:
+                self.clusters.remove(lent)
+            writer.close()
+        if lent is not None and lent.in_use:  # something may still go on in it
+            await lent.close()
+
+    async def _cluster(self, workers: int, memory_limit: str) -> _Lent:
+        """Return a cluster that nobody has: one that waits, or a new one in the place of others that wait."""
+        free = [one for one in self.clusters if not one.in_use]
+        for one in free:
+            if (one.workers, one.memory_limit) == (workers, memory_limit):
+                one.in_use = True
+                return one
+        for one in free:
+            if sum(other.workers for other in self.clusters) + workers > self.cores:
+                self.clusters.remove(one)
+                await one.close()
+        from pipeline.cluster import local_cluster
+
+        cluster = await local_cluster(workers, memory_limit, asynchronous=True)
+        lent = _Lent(cluster, workers, memory_limit)
+        self.clusters.append(lent)
+        return lent
+
+
+def _has_grown(pid: int | None) -> bool:
+    """Return whether a worker has more memory than one that is lent out again, or has ended."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, ValueError):
+        return True
+    return pages * os.sysconf("SC_PAGE_SIZE") > GROWN
