@@ -25,8 +25,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Columns that the merge reads of a table, by its name; of the other tables it reads all."""
 
-PART = 4096
-"""Sources that are joined at once: fewer cost more time each, more of them memory."""
+PART = 1024
+"""Sources that are joined at once: what a join costs whatever its size is that of some 300 sources."""
 
 
 @dataclass(frozen=True)
