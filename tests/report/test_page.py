@@ -245,7 +245,7 @@ def test_numbers_are_compact():
 
 def test_grids_are_numbered_in_the_order_they_come():
     grids = Grids()
-    a, b = np.array([1.0, 2.0]), np.array([2.0, 3.0])
+    a, b = floats(np.array([1.0, 2.0])), floats(np.array([2.0, 3.0]))
     assert [grids.number(a, b), grids.number(b, b), grids.number(a, b)] == [0, 1, 0]
     assert len(grids.encoded) == 2
 

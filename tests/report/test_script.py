@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.columns.catalogue import SOURCES
 from pipeline.report.data import DataFiles
-from pipeline.report.embed import Grids, spectrum
+from pipeline.report.embed import Grids, curve, spectrum
 from pipeline.report.sources import (
     MEASURED,
     NAMES,
@@ -71,7 +71,7 @@ def test_axes_are_labelled_at_round_numbers():
 def test_residuals_use_the_variance_of_the_model():
     """With n ordinates the power scatters by model / sqrt(n), so the residual is (P/S - 1) sqrt(n)."""
     power, model, n = np.array([2.0, 0.5]), np.array([1.0, 1.0]), np.array([16.0, 16.0])
-    curve = {
+    row = {
         "frequency_lo": np.array([1.0, 2.0]),
         "frequency_hi": np.array([2.0, 3.0]),
         "power": power,
@@ -80,11 +80,11 @@ def test_residuals_use_the_variance_of_the_model():
         "component_power": np.concatenate([0.25 * model, 0.75 * model]),
     }
     grids = Grids()
-    embedded = json.dumps(spectrum(curve, grids))
+    embedded = json.dumps(spectrum(curve(row), grids))
     decoded = f"decodeSpectrum({embedded}, {json.dumps(grids.encoded)})"
     found = evaluate(f"[...residuals({decoded})]")
     np.testing.assert_allclose(found, (power / model - 1) * np.sqrt(n), rtol=1e-6)
-    assert evaluate(f"{decoded}.parts.map((p) => p.name)") == curve["components"]
+    assert evaluate(f"{decoded}.parts.map((p) => p.name)") == row["components"]
 
 
 FAINT = {"qpo_frequency": math.nan}

@@ -1,10 +1,12 @@
 """What a click on a source shows: power spectrum, parameters, models, files; a block of sources in each piece."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +18,7 @@ from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.samples import SAMPLES
 from pipeline.report.corner import corner_plot
 from pipeline.report.data import DataFiles
-from pipeline.report.embed import Grids, records, spectrum
+from pipeline.report.embed import Grids, curve, records, spectrum
 from pipeline.tables import TableError, read_parquet, rows_of, unpacked
 
 DETAILS = 64
@@ -76,32 +78,67 @@ def write_details(
     TableError
         When a table cannot be used.
     """
+    if not shown:
+        return
     cornered = with_draws(places.samples, dict(shown), max_corners)
-    for start in range(0, len(shown), _GROUP):
-        group = dict(shown[start : start + _GROUP])
-        rows = _rows(group, places)
-        corners = dict(corner_plots(places.samples, group, cornered, rows["parameters"]))
-        for first in range(0, len(group), DETAILS):
-            grids = Grids()
-            sources = list(group)[first : first + DETAILS]
-            details = [_detail(source, rows, grids, corners) for source in sources]
-            piece = {"details": details, "grids": grids.encoded}
-            data.put(f"details-{(start + first) // DETAILS}", piece)
+    with TemporaryFile() as file:
+        curves = Curves(file, places.curves, dict(shown))
+        for start in range(0, len(shown), _GROUP):
+            group = dict(shown[start : start + _GROUP])
+            rows = _rows(group, places)
+            corners = dict(corner_plots(places.samples, group, cornered, rows["parameters"]))
+            for first in range(0, len(group), DETAILS):
+                grids = Grids()
+                sources = list(group)[first : first + DETAILS]
+                details = [_detail(one, rows, curves.get(one), grids, corners) for one in sources]
+                piece = {"details": details, "grids": grids.encoded}
+                data.put(f"details-{(start + first) // DETAILS}", piece)
+
+
+class Curves:
+    """The curves of the shown sources, which come by shard and are wanted in the order of the catalogue.
+
+    Parameters
+    ----------
+    file : binary file
+        Where they are kept in the meantime.
+    paths : sequence of Path
+        CURVES of each shard, each of which is read once.
+    shown : mapping of str to str
+        Product by source.
+    """
+
+    def __init__(self, file: IO[bytes], paths: Sequence[Path], shown: Mapping[str, str]) -> None:
+        self._file = file
+        self._places: dict[str, tuple[int, int]] = {}
+        for path in paths:
+            for row in rows_of(of_sources(path, CURVES, shown)):
+                if shown[row["source_id"]] == row["product"]:
+                    text = json.dumps(curve(row)).encode()
+                    self._places[row["source_id"]] = (file.tell(), len(text))
+                    file.write(text)
+
+    def get(self, source: str) -> dict[str, Any] | None:
+        """Return the curve of a source, None where it has none."""
+        if source not in self._places:
+            return None
+        place, size = self._places[source]
+        self._file.seek(place)
+        return json.loads(self._file.read(size))
 
 
 def _rows(group: Mapping[str, str], places: Places) -> dict[str, dict[str, list[dict]]]:
     """Return the rows of each table of some sources, by source."""
     best = pc.field("best")
     tables = {
-        "files": [of_sources(places.observations, OBSERVATIONS, group)],
-        "models": [of_sources(places.models, MODELS, group)],
-        "parameters": [of_sources(places.parameters, PARAMETERS, group, best)],
-        "curves": [of_sources(path, CURVES, group) for path in places.curves],
+        "files": of_sources(places.observations, OBSERVATIONS, group),
+        "models": of_sources(places.models, MODELS, group),
+        "parameters": of_sources(places.parameters, PARAMETERS, group, best),
     }
     found: dict[str, dict[str, list[dict]]] = {}
-    for name, parts in tables.items():
+    for name, table in tables.items():
         found[name] = defaultdict(list)
-        for row in (row for part in parts for row in rows_of(part)):
+        for row in rows_of(table):
             if name == "files" or group[row["source_id"]] == row["product"]:
                 found[name][row["source_id"]].append(row)
     return found
@@ -110,17 +147,18 @@ def _rows(group: Mapping[str, str], places: Places) -> dict[str, dict[str, list[
 def _detail(
     source: str,
     rows: Mapping[str, Mapping[str, list[dict]]],
+    encoded_curve: Mapping[str, Any] | None,
     grids: Grids,
     corners: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return what a click on a source shows."""
-    files, curves = rows["files"].get(source, []), rows["curves"].get(source)
+    files = rows["files"].get(source, [])
     return {
         "files": records(files[:_MAX_FILES], _FILE),
         "n_files": len(files),
         "models": records(rows["models"].get(source, []), _MODEL),
         "parameters": records(rows["parameters"].get(source, []), _PARAMETER),
-        "spectrum": spectrum(curves[-1], grids) if curves else None,
+        "spectrum": spectrum(encoded_curve, grids) if encoded_curve else None,
         **({"corner": corners[source]} if source in corners else {}),
     }
 

@@ -89,21 +89,26 @@ class Grids:
         self.encoded: list[list[str]] = []
         self._numbers: dict[tuple[str, str], int] = {}
 
-    def number(self, lo: np.ndarray, hi: np.ndarray) -> int:
-        """Return the number of the grid with these lower and upper edges, Hz."""
-        key = (floats(lo), floats(hi))
-        if key not in self._numbers:
-            self._numbers[key] = len(self.encoded)
-            self.encoded.append(list(key))
-        return self._numbers[key]
+    def number(self, lo: str, hi: str) -> int:
+        """Return the number of the grid with these lower and upper edges, Hz, as from `floats`."""
+        if (lo, hi) not in self._numbers:
+            self._numbers[lo, hi] = len(self.encoded)
+            self.encoded.append([lo, hi])
+        return self._numbers[lo, hi]
 
 
-def spectrum(curve: Mapping, grids: Grids) -> dict:
-    """Return a row of CURVES for the page: grid, power, error, and the power of each component."""
+def curve(row: Mapping) -> dict[str, Any]:
+    """Return a row of CURVES for the page: edges of the bins, power, error, and the power of each component."""
     return {
-        "grid": grids.number(curve["frequency_lo"], curve["frequency_hi"]),
-        "power": floats(curve["power"]),
-        "error": floats(curve["power_err"]),
-        "components": list(curve["components"]),
-        "parts": floats(curve["component_power"]),
+        "edges": [floats(row["frequency_lo"]), floats(row["frequency_hi"])],
+        "power": floats(row["power"]),
+        "error": floats(row["power_err"]),
+        "components": list(row["components"]),
+        "parts": floats(row["component_power"]),
     }
+
+
+def spectrum(encoded_curve: Mapping, grids: Grids) -> dict[str, Any]:
+    """Return what `curve` returned with the number of its grid in the place of the edges."""
+    rest = {name: value for name, value in encoded_curve.items() if name != "edges"}
+    return {"grid": grids.number(*encoded_curve["edges"]), **rest}
