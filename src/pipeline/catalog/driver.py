@@ -24,7 +24,7 @@ from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.samples import SAMPLES
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
-from pipeline.shards import shard_lists
+from pipeline.shards import has_sources, shard_lists
 from pipeline.stages import FIT, catalogue_tables
 from pipeline.tables import atomic_path, batches_of
 
@@ -93,7 +93,7 @@ def run(
 def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
     """Write the SAMPLES of all shards, one after the other, into one file: they may not fit into memory."""
     written = FIT.written(SAMPLES)
-    files = [fit / written.inside(shard_list.stem) for shard_list in lists]
+    files = [fit / written.inside(one.stem) for one in lists if has_sources(one)]
     extent = Extent(SAMPLES)
     for file in files:
         for batch in batches_of(file, SAMPLES, _WORDS):

@@ -20,7 +20,7 @@ from pipeline.config.report import ReportOptions
 from pipeline.report.corner import corner_plot
 from pipeline.report.embed import Grids
 from pipeline.report.page import page_data, render, source_details, truth_data
-from pipeline.shards import shard_lists
+from pipeline.shards import has_sources, shard_lists
 from pipeline.stages import CATALOG, FIT
 from pipeline.status import HAS_RESULT
 from pipeline.tables import atomic_path, read_parquet, rows_of, unpacked
@@ -106,7 +106,7 @@ def shown_products(sources: pa.Table, limit: int) -> list[tuple[str, str]]:
 def read_curves(plan: Path, fit: Path, shown: Mapping[str, str]) -> dict[str, dict]:
     """Return the row of CURVES of each shown source and product, by source."""
     file, curves = FIT.written(CURVES), {}
-    for shard_list in shard_lists(plan):
+    for shard_list in filter(has_sources, shard_lists(plan)):
         table = read_parquet(fit / file.inside(shard_list.stem), CURVES)
         for row in rows_of(_of_sources(table, shown)):
             if shown[row["source_id"]] == row["product"]:
