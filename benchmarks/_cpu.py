@@ -106,9 +106,8 @@ class _Sampler:
 
     def _add(self, tree):
         labels = {pid: self._label(pid, tree) for pid in tree}
-        active = Counter(
-            self._labels[pid] for pid in tree if self._labels.get(pid) not in (None, _WORKFLOW)
-        )
+        named = (self._labels.get(pid) for pid in tree)
+        active = Counter(label for label in named if label not in (None, _WORKFLOW, _SHARED))
         rest = sum(one.own + one.children for one in tree.values())
         rest, self._total = rest - self._total, rest
         for pid, process in tree.items():

@@ -87,6 +87,15 @@ COMMANDS = (
         "resume", "Finish an interrupted survey: what `make resume` calls.", "survey:resume", _WHERE
     ),
     Command(
+        "serve",
+        "Show the report of a survey in a browser on this machine.",
+        "report.serve:run",
+        {
+            "--directory": {"type": Path, "default": Path(), "help": "where results/ is"},
+            "--port": {"type": int, "default": 0, "help": "0: a free one"},
+        },
+    ),
+    Command(
         "config",
         "Print every option of the configuration.",
         "survey:describe",

@@ -229,7 +229,7 @@ CATALOG = Stage(
 
 REPORT = Stage(
     "report",
-    "Write the report's page.",
+    "Write the report: its page and its data.",
     "report.driver:run",
     reads=(
         Folder("catalog", CATALOG, (SOURCES, MODELS, PARAMETERS, SAMPLES, OBSERVATIONS, REJECTED)),
@@ -242,7 +242,10 @@ REPORT = Stage(
             when=lambda survey: survey.report.truth is not None,
         ),
     ),
-    writes=(File("output", "report/index.html", caption=Caption("report.rst", "Report")),),
+    writes=(
+        File("output", "report/index.html", caption=Caption("report.rst", "Report")),
+        File("data", "report/data", is_folder=True, is_option=False),
+    ),
     arguments=(Section("options", "report"),),
 )
 

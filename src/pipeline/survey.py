@@ -186,17 +186,16 @@ def _qpos(sources: Path, min_q: float) -> str:
     from pipeline.tables import read_parquet
 
     table = read_parquet(sources, SOURCES, ["qpo_frequency", "qpo_q_value"])
-    frequencies, q_values = (column.to_pylist() for column in table.columns)
+    frequencies, q_values = (column.to_numpy() for column in table.columns)
     return qpo_sentence(frequencies, q_values, min_q)
 
 
 def _recovered(sources: Path, truth: str) -> str:
     """Return the table of injected against recovered values."""
-    from pipeline.report.truth import truth_table
-    from pipeline.tables import read_parquet, rows_of
+    from pipeline.report.truth import COMPARED, truth_table
+    from pipeline.tables import read_parquet
 
-    injected = rows_of(read_parquet(truth, TRUTH))
-    return truth_table(rows_of(read_parquet(sources, SOURCES)), injected)
+    return truth_table(read_parquet(sources, SOURCES, COMPARED), read_parquet(truth, TRUTH))
 
 
 def _survey_file(directory: Path) -> Path:

@@ -182,6 +182,20 @@ class TestRow:
         assert found["flags"] & Flag.OPEN_INTERVAL
         assert not row()["flags"] & Flag.OPEN_INTERVAL
 
+    @pytest.mark.parametrize(
+        ("component", "name"),
+        [
+            ("power_law.1", "slope"),
+            ("bending_power_law.1", "bend_frequency"),
+            ("envelope.1", "nu_max"),
+        ],
+    )
+    def test_an_open_interval_of_the_continuum_has_the_flag(self, component, name):
+        told = {"open_hi": True, "err_hi": nan, "upper_limit": nan, "lower_limit": 0.9}
+        found = row(parameters=[parameter(component, name, 1.5) | told])
+        assert (found[f"{name}_open_lo"], found[f"{name}_open_hi"]) == (False, True)
+        assert found["flags"] & Flag.OPEN_INTERVAL
+
     @pytest.mark.parametrize(("method", "is_limit"), [("below", True), ("simulated", False)])
     def test_a_p_value_that_is_a_limit_says_so(self, method, is_limit):
         told = {"lrt_p_value": 1e-10, "lrt_p_error": nan, "lrt_method": method, "lrt_component": ""}

@@ -87,8 +87,9 @@ def catalogue(tmp_path):
     (tmp_path / "plan").mkdir()
     for index in range(2):
         name = shard_name(index)
-        (tmp_path / "plan" / f"{name}.tsv").write_text("source_id\n")
         mine = [row for row in content["curves"] if shard_of(row["source_id"], 2) == index]
+        lines = ["source_id", *(str(k) for k in range(len(mine) + 1))]
+        (tmp_path / "plan" / f"{name}.tsv").write_text("\n".join(lines) + "\n")
         write_parquet(tmp_path / "fit" / f"{name}.curves.parquet", CURVES, mine)
     return {
         "catalog": tmp_path / "catalog",

@@ -4,16 +4,18 @@ import base64
 import json
 import re
 from html.parser import HTMLParser
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 import pytest
 
 from pipeline.config.report import ReportOptions
+from pipeline.report.data import script_json
 from pipeline.report.driver import run
 from pipeline.report.embed import Grids, compact, floats
 from pipeline.report.evidence import qpo_sentence
-from pipeline.report.page import render, script_json
+from pipeline.report.page import render
+from pipeline.status import Flag
 from pipeline.tables import TableError
 
 
@@ -44,28 +46,74 @@ def data_of(text):
     return json.loads(Page(text).scripts[0])
 
 
+def pieces_of(text):
+    """The pieces of data that the page holds itself, by name."""
+    page = Page(text)
+    ids = [attributes.get("id", "") for tag, attributes in page.elements if tag == "script"]
+    found = dict(zip(ids, page.scripts, strict=True))
+    return {n.removeprefix("piece-"): json.loads(t) for n, t in found.items() if "piece-" in n}
+
+
+def details_of(text):
+    return pieces_of(text).get("details-0", {"details": []})["details"]
+
+
+def decoded(column, n):
+    """The cells of a column as `decodeColumn` returns them."""
+    if column is None:
+        return [None] * n
+    if isinstance(column, list):
+        return column
+    ((kind, content),) = column.items()
+    if kind == "all":
+        return [content] * n
+    cells = np.frombuffer(base64.b64decode(content), f"<{kind}").tolist()
+    return [None if isnan(cell) else cell for cell in cells]
+
+
+def cells_of(text):
+    """Columns of the first block of rows."""
+    block = pieces_of(text)["rows-0"]
+    return {name: decoded(column, block["n"]) for name, column in block["columns"].items()}
+
+
 def test_numbers_survive_the_way_into_the_page(catalogue):
-    data = data_of(written(catalogue))
-    assert data["sources"]["source_id"][0] == "A"
-    assert data["sources"]["slope"] == [1.234568, None, None]
-    spectrum = data["details"][0]["spectrum"]
-    power = np.frombuffer(base64.b64decode(spectrum["power"]), "<f4")
-    parts = np.frombuffer(base64.b64decode(spectrum["parts"]), "<f4").reshape(2, 3)
+    text = written(catalogue)
+    cells, (detail, _), grids = cells_of(text), details_of(text), pieces_of(text)["details-0"]
+    assert cells["source_id"][0] == "A"
+    assert cells["slope"] == [pytest.approx(1.23456789, rel=1e-7), None, None]
+    assert cells["flags"][0] == int(Flag.NO_P_VALUE)
+    power = np.frombuffer(base64.b64decode(detail["spectrum"]["power"]), "<f4")
+    parts = np.frombuffer(base64.b64decode(detail["spectrum"]["parts"]), "<f4").reshape(2, 3)
     np.testing.assert_array_equal(power, [3.0, 2.0, 1.0])
     np.testing.assert_array_equal(parts.sum(axis=0), [3.0, 2.0, 1.5])
+    assert len(grids["grids"]) == 1
+
+
+def test_whole_columns_are_there_to_sort_and_search_by(catalogue, hostile):
+    pieces = pieces_of(written(catalogue))
+    slope = np.frombuffer(base64.b64decode(pieces["column-slope-0"]), "<f4")
+    np.testing.assert_array_equal(slope, np.float32([1.23456789, nan, nan]))
+    words = data_of(written(catalogue))["pieces"]["words"]["status"]
+    codes = np.frombuffer(base64.b64decode(pieces["column-status-0"]), "<u4")
+    assert [words[code] for code in codes] == ["ok", "ok", "too_short"]
+    lines = pieces["text-0"].split("\n")
+    assert lines[0].split("\t")[0] == "a"
+    assert lines[1].startswith(hostile.lower().replace("\u2028", " "))
+    assert "too short." in lines[2]
 
 
 def test_a_source_whose_draws_were_kept_shows_a_corner_plot(catalogue):
-    details = data_of(written(catalogue))["details"]
+    details = details_of(written(catalogue))
     kind, image = details[0]["corner"].split(",")
     assert kind == "data:image/png;base64"
     assert base64.b64decode(image).startswith(b"\x89PNG")
     assert "corner" not in details[1]
-    assert "corner" not in data_of(written(catalogue, max_corners=0))["details"][0]
+    assert "corner" not in details_of(written(catalogue, max_corners=0))[0]
 
 
 def test_a_source_shows_the_chosen_parameters_and_all_models(catalogue):
-    detail = data_of(written(catalogue))["details"][0]
+    detail = details_of(written(catalogue))[0]
     (row,) = detail["parameters"]
     assert row[:8] == ["power_law.1", "slope", 1.0, 0.1, None, "", False, False]
     assert row[8:] == [False, False, False, None, None]
@@ -97,20 +145,34 @@ def test_a_qpo_is_what_is_significant_where_p_values_are_known(frequencies, q_va
 
 
 def test_a_source_without_a_fit_is_in_the_table_only(catalogue):
-    data = data_of(written(catalogue))
-    assert data["details"][2] is None
-    assert data["sources"]["reason"][2] == "Too short."
-    assert data["rejected"] == [["c.evt", "C", "segment", "too_short", ""]]
-
-
-def test_spectra_share_their_frequencies(catalogue):
-    assert len(data_of(written(catalogue))["grids"]) == 1
+    text = written(catalogue)
+    cells = cells_of(text)
+    assert cells["detail"] == [0, 1, -1]
+    assert cells["reason"][2] == "Too short."
+    assert len(details_of(text)) == 2
+    assert pieces_of(text)["rejected"] == [["c.evt", "C", "segment", "too_short", ""]]
+    assert data_of(text)["n_rejected"] == 1
 
 
 def test_spectra_are_cut_at_the_configured_number(catalogue):
-    data = data_of(written(catalogue, max_spectra=1))
-    assert [detail is not None for detail in data["details"]] == [True, False, False]
-    assert data["n_details"] == 1
+    text = written(catalogue, max_spectra=1)
+    assert cells_of(text)["detail"] == [0, -1, -1]
+    assert len(details_of(text)) == data_of(text)["n_details"] == 1
+
+
+def test_data_that_are_many_lie_beside_the_page(catalogue, monkeypatch):
+    held = pieces_of(written(catalogue))
+    folder = catalogue["output"].parent / "data"
+    assert list(folder.iterdir()) == []
+    monkeypatch.setattr("pipeline.report.data.INLINE", 1000)
+    text = written(catalogue)
+    assert pieces_of(text) == {}
+    scripts = {path.stem: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert scripts.keys() == held.keys()
+    for name, script in scripts.items():
+        begin = f'arrived("{name}",'
+        assert script.startswith(begin)
+        assert json.loads(script.removeprefix(begin).removesuffix(");\n")) == held[name]
 
 
 def test_counts_come_with_the_sentence_of_their_status(catalogue):
@@ -141,8 +203,8 @@ def test_names_from_files_stay_data(catalogue, hostile):
     assert "<title>&lt;b&gt;Survey&lt;/b&gt; &amp; {{data}}</title>" in text
     assert "onerror" in text
     assert "<img" not in text
-    assert data_of(text)["sources"]["source_id"][1] == hostile
-    assert len(Page(text).scripts) == 2
+    assert cells_of(text)["source_id"][1] == hostile
+    assert len(Page(text).scripts) == 2 + len(pieces_of(text))
     assert "innerHTML" not in text
 
 
@@ -156,7 +218,8 @@ def test_injected_values_are_compared_where_there_are_some(catalogue, truth_file
     assert "truth" not in data_of(written(catalogue))
     truth = data_of(written(catalogue, truth=truth_file))["truth"]
     assert [row["quantity"] for row in truth["summary"]] == ["slope", "qpo_frequency"]
-    assert truth["points"][0][:5] == ["a", "A", "slope", 1.2, 1.234568]
+    assert truth["points"]["slope"][0][:4] == ["a", "A", 1.2, 1.234568]
+    assert [sum(row["pulls"]) for row in truth["summary"]] == [0, 0]
 
 
 def test_the_same_catalogue_gives_the_same_page(catalogue):
@@ -182,7 +245,7 @@ def test_numbers_are_compact():
 
 def test_grids_are_numbered_in_the_order_they_come():
     grids = Grids()
-    a, b = np.array([1.0, 2.0]), np.array([2.0, 3.0])
+    a, b = floats(np.array([1.0, 2.0])), floats(np.array([2.0, 3.0]))
     assert [grids.number(a, b), grids.number(b, b), grids.number(a, b)] == [0, 1, 0]
     assert len(grids.encoded) == 2
 

@@ -83,5 +83,6 @@ def check_samples(shard: Shard, is_sampled: Callable[[str], bool]) -> None:
 
 def _words(table: pa.Table, *names: str) -> set[str]:
     """Return the different words of some columns, those of a row joined by a space."""
-    columns = (table.column(name).to_pylist() for name in names)
-    return {" ".join(row) for row in zip(*columns, strict=True)}
+    columns = (table.column(name) for name in names)
+    joined = pc.binary_join_element_wise(*columns, " ") if len(names) > 1 else next(columns)
+    return set(pc.unique(joined).to_pylist())

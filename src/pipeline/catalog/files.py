@@ -8,7 +8,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.catalog.groups import any_of, bits_of, count_of, first_of, least_of, pick
+from pipeline.catalog.groups import (
+    any_of,
+    bits_of,
+    count_of,
+    distinct,
+    first_of,
+    least_of,
+    pairs,
+    pick,
+    rows_in,
+)
 from pipeline.columns.shared import IDENTITY
 from pipeline.nulls import EMPTY
 from pipeline.status import Fault, Status
@@ -94,22 +104,28 @@ def files_of_products(
     file, product : int array, shape (pairs,)
         The pairs, ordered by product and file.
     """
-    of_source: dict[int, list[int]] = {}
-    of_observation: dict[tuple[int, str], list[int]] = {}
-    observations = files.column("observation_id").to_pylist()
-    for row, key in enumerate(zip(file_source.tolist(), observations, strict=True)):
-        of_source.setdefault(key[0], []).append(row)
-        of_observation.setdefault(key, []).append(row)
-    pairs: list[tuple[int, int]] = []
-    averaged = products.column("observation_ids").to_pylist()
-    epochs = products.column("epoch").to_pylist()
-    for product, source in enumerate(product_source.tolist()):
-        known = {*averaged[product], *([epochs[product]] if epochs[product] else [])}
-        found = [row for name in known for row in of_observation.get((source, name), ())]
-        rows = sorted(found) if known else of_source.get(source, [])
-        pairs += [(row, product) for row in rows]
-    table = np.array(pairs, np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+    lists = products.column("observation_ids").combine_chunks()
+    epochs = products.column("epoch").combine_chunks()
+    of_epoch = np.flatnonzero(pc.not_equal(epochs, "").to_numpy(zero_copy_only=False))
+    row = np.append(pc.list_parent_indices(lists).to_numpy(), of_epoch)
+    named = pa.concat_arrays([lists.flatten(), epochs.take(pa.array(of_epoch))])
+    observed = _observations(product_source[row], named)
+    keys = distinct(observed, observed.column_names)
+    own = _observations(file_source, files.column("observation_id"))
+    place, file = pairs(*(rows_in(keys, table, keys.column_names) for table in (observed, own)))
+    unknown = np.setdiff1d(np.arange(product_source.size), row)
+    of_unknown, every = pairs(product_source[unknown], file_source)
+    product = np.append(row[place], unknown[of_unknown])
+    # an epoch may be among the observations: once is enough
+    found = np.unique(product * np.int64(file_source.size + 1) + np.append(file, every))
+    return found % (file_source.size + 1), found // (file_source.size + 1)
+
+
+def _observations(source: np.ndarray, observation: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Return observations with the number of their source."""
+    return pa.table(
+        {"source": pc.cast(pa.array(source), pa.string()), "observation_id": observation}
+    )
 
 
 def is_known(values: np.ndarray) -> np.ndarray:

@@ -33,6 +33,20 @@ def _joined(table: pa.Table, names: list[str]) -> pa.Array:
     return pc.binary_join_element_wise(*parts, _SEPARATOR) if len(parts) > 1 else parts[0]
 
 
+def distinct(table: pa.Table, names: list[str]) -> pa.Table:
+    """Return the different words of some columns."""
+    return table.select(names).group_by(names, use_threads=False).aggregate([])
+
+
+def pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of places at which two arrays have the same number, -1 not counted."""
+    places = np.argsort(right, kind="stable")
+    start, stop = (np.searchsorted(right[places], left, side) for side in ("left", "right"))
+    count = np.where(left >= 0, stop - start, 0)
+    first = np.repeat(start - (np.cumsum(count) - count), count)
+    return np.repeat(np.arange(left.size), count), places[first + np.arange(count.sum())]
+
+
 def pick(values: np.ndarray, rows: np.ndarray, empty: object) -> np.ndarray:
     """Return the values of some rows, and `empty` for row -1."""
     out = np.empty(rows.shape, values.dtype)

@@ -22,6 +22,7 @@ from pipeline.status import Flag
 from pipeline.tables import columns_to_arrow
 
 _OF_THE_QPO = tuple(name for name in SOURCES.names if name.startswith("qpo_"))
+_OF_EPOCHS = frozenset(EPOCHS.names)
 _OF_THE_PULSE = tuple(column.name for column in PULSE)
 
 
@@ -93,7 +94,7 @@ def merge(
     epochs["source_id"] = pick(objects(source_ids), source, "")
     return Rows(
         columns_to_arrow(SOURCES, sources | {"source_id": objects(source_ids)}),
-        columns_to_arrow(EPOCHS, {n: v for n, v in epochs.items() if n in EPOCHS.names}),
+        columns_to_arrow(EPOCHS, {n: v for n, v in epochs.items() if n in _OF_EPOCHS}),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.catalog.groups import best_of, least_of, pick, ranks
+from pipeline.catalog.groups import best_of, count_of, least_of, pick, ranks
 from pipeline.catalog.parameters import is_peak
 from pipeline.catalog.qpo import PeakTests, tests_of
 from pipeline.components import is_white_noise
@@ -61,17 +61,15 @@ def fits_of(models: pa.Table, product: np.ndarray, n_products: int) -> Fits:
     best = models.column("best").to_numpy()
     bic, rival_bic = (models.column(n).to_numpy() for n in ("bic", "rival_delta_bic"))
     has_result = with_result(models)
-    components = models.column("components").to_pylist()
+    with_peak, constant = _kinds(models)
     compared = has_result & np.isfinite(bic)
     # the last one, should a product have two
     reverse = np.arange(best.size)[::-1]
     chosen = best_of(product, n_products, has_result & best, reverse)
-    with_peak = np.array([any(map(is_peak, names)) for names in components], bool)
     least = least_of(product, n_products, np.where(compared & best, bic, nan))
     without = least_of(product, n_products, np.where(compared & ~with_peak, bic, nan))
     with np.errstate(invalid="ignore"):
         fall = np.where(np.isfinite(least), least - without, inf)
-    constant = [all(map(is_white_noise, names)) for names in components]
     runner_up, delta_bic = _runners_up(models, product, n_products, compared, rival_bic)
     words = ("lrt_component", "lrt_frequency", "lrt_fwhm")
     tested = [models.column(name).to_numpy(zero_copy_only=False) for name in words]
@@ -81,9 +79,22 @@ def fits_of(models: pa.Table, product: np.ndarray, n_products: int) -> Fits:
         runner_up=runner_up,
         delta_bic=delta_bic,
         fall_of_bic=fall,
-        is_constant=pick(np.array(constant, bool), chosen, False),
+        is_constant=pick(constant, chosen, False),
         tests=tests_of(product, n_products, models.column("lrt_p_value").to_numpy(), *tested),
     )
+
+
+def _kinds(models: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Return which models have a peak, and which have nothing but the constant noise level."""
+    lists = models.column("components").combine_chunks()
+    words = pc.dictionary_encode(lists.flatten())
+    peaks, constants = (
+        np.array([kind(name) for name in words.dictionary.to_pylist()], bool)
+        for kind in (is_peak, is_white_noise)
+    )
+    code, row = words.indices.to_numpy(), pc.list_parent_indices(lists).to_numpy()
+    with_peak = count_of(row, len(lists), peaks[code]) > 0
+    return with_peak, count_of(row, len(lists), ~constants[code]) == 0
 
 
 def with_result(models: pa.Table) -> np.ndarray:

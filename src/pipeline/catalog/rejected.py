@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.catalog.files import failed
-from pipeline.catalog.groups import NONE, first_of, pick, rows_in
+from pipeline.catalog.groups import NONE, distinct, first_of, pairs, pick, rows_in
 from pipeline.catalog.models import with_result
 from pipeline.catalog.shards import Shard
 from pipeline.columns.catalogue import REJECTED
@@ -48,7 +48,7 @@ def rejected_of(shard: Shard, files: pa.Table) -> pa.Table:
     products = shard.spectra.filter(pc.equal(shard.spectra.column("epoch"), ""))
     is_fitted = (
         rows_in(
-            _distinct(shard.models.filter(pa.array(with_result(shard.models))), _KEY),
+            distinct(shard.models.filter(pa.array(with_result(shard.models))), _KEY),
             products,
             _KEY,
         )
@@ -64,7 +64,7 @@ def rejected_of(shard: Shard, files: pa.Table) -> pa.Table:
 def _have_another_length(products: pa.Table, is_fitted: np.ndarray) -> np.ndarray:
     """Return of which products another length of segment has a result."""
     named = pa.table({"source_id": products.column("source_id"), "series": _series(products)})
-    shown = _distinct(named.filter(pa.array(is_fitted)), ["source_id", "series"])
+    shown = distinct(named.filter(pa.array(is_fitted)), ["source_id", "series"])
     is_other = pc.not_equal(named.column("series"), products.column("product")).to_numpy()
     return is_other & (rows_in(shown, named, ["source_id", "series"]) >= 0)
 
@@ -100,22 +100,13 @@ def _averaged(products: pa.Table, readings: pa.Table) -> tuple[np.ndarray, np.nd
             "product": pa.chunked_array([*series.chunks, *whole.take(pa.array(other)).chunks]),
         }
     )
-    names = _distinct(named, _KEY)
-    product, reading = _pairs(rows_in(names, named, _KEY), rows_in(names, readings, _KEY))
+    names = distinct(named, _KEY)
+    product, reading = pairs(rows_in(names, named, _KEY), rows_in(names, readings, _KEY))
     product = np.append(rows, other)[product]
     order = np.lexsort([reading, product])
     product, reading = product[order], reading[order]
     inside = _observed(products, product, readings.take(pa.array(reading)))
     return product[inside], reading[inside]
-
-
-def _pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of places at which two arrays have the same number, -1 not counted."""
-    places = np.argsort(right, kind="stable")
-    start, stop = (np.searchsorted(right[places], left, side) for side in ("left", "right"))
-    count = np.where(left >= 0, stop - start, 0)
-    first = np.repeat(start - (np.cumsum(count) - count), count)
-    return np.repeat(np.arange(left.size), count), places[first + np.arange(count.sum())]
 
 
 def _observed(products: pa.Table, product: np.ndarray, readings: pa.Table) -> np.ndarray:
@@ -128,25 +119,20 @@ def _observed(products: pa.Table, product: np.ndarray, readings: pa.Table) -> np
             "observation_id": pc.list_flatten(lists),
         }
     )
-    pairs = pa.table(
+    found = pa.table(
         {
             "product": pc.cast(pa.array(product), pa.string()),
             "observation_id": readings.column("observation_id"),
         }
     )
     names = ["product", "observation_id"]
-    return ~known[product] | (rows_in(_distinct(keys, names), pairs, names) >= 0)
+    return ~known[product] | (rows_in(distinct(keys, names), found, names) >= 0)
 
 
 def _series(products: pa.Table) -> pa.ChunkedArray:
     """Return the name of the product that each product is a length of segment of."""
     series = products.column("series")
     return pc.if_else(pc.equal(series, ""), products.column("product"), series)
-
-
-def _distinct(table: pa.Table, names: list[str]) -> pa.Table:
-    """Return the different words of some columns."""
-    return table.select(names).group_by(names).aggregate([])
 
 
 def _ends(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
@@ -170,6 +156,6 @@ def _rejected(
 def _first_of_each(rows: pa.Table) -> pa.Table:
     """Return the first row of each file, source and stage."""
     names = list(REJECTED.key)
-    group = rows_in(_distinct(rows, names), rows, names)
+    group = rows_in(distinct(rows, names), rows, names)
     first = first_of(group, rows.num_rows, group != NONE)
     return rows.take(pa.array(np.sort(first[first >= 0])))

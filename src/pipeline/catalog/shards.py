@@ -128,16 +128,17 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
     """
     name = shard_list.stem
     with open(shard_list, encoding="utf-8", newline="") as handle:
-        planned = frozenset(row["source_id"] for row in csv.DictReader(handle, delimiter="\t"))
+        rows = csv.reader(handle, delimiter="	")
+        place = next(rows).index("source_id")
+        planned = frozenset(row[place] for row in rows)
     tables = {}
     for one in files:
         columns = COLUMNS.get(one.table.name)
         if planned:
             tables[one.table.name] = read_parquet(one.path(name), one.table, columns)
         else:
-            tables[one.table.name] = to_arrow(one.table, []).select(
-                list(columns or one.table.names)
-            )
+            empty = to_arrow(one.table, [])
+            tables[one.table.name] = empty.select(list(columns or one.table.names))
     return Shard(name, planned, tables)
 
 

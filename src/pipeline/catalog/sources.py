@@ -170,8 +170,8 @@ def combined(group: np.ndarray, n_groups: int, p_values: np.ndarray) -> np.ndarr
 
 def _longest(products: Products, group: np.ndarray) -> np.ndarray:
     """Return the longest segments among the products of a group that are from the same light curves."""
-    longest: dict[tuple[int, str], float] = {}
-    keys = list(zip(group.tolist(), products.series.tolist(), strict=True))
-    for key, size in zip(keys, products.segment_size.tolist(), strict=True):
-        longest[key] = max(longest.get(key, size), size)
-    return np.array([longest[key] for key in keys], float)
+    series = ranks(products.series)
+    _, own = np.unique(group * (series.max(initial=0) + 1) + series, return_inverse=True)
+    longest = np.full(own.max(initial=-1) + 1, nan)
+    np.fmax.at(longest, own, products.segment_size)
+    return longest[own]

@@ -1,6 +1,7 @@
 """What a column and a table are."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from types import EllipsisType
 
 
@@ -63,7 +64,7 @@ class Table:
         """Return the hash of its name: that of all columns takes longer than what is looked up by it."""
         return hash(self.name)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         return tuple(c.name for c in self.columns)

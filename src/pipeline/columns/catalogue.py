@@ -55,7 +55,7 @@ from pipeline.columns.shared import (
     STATUS,
 )
 
-FITTED = ("slope", "bend_frequency", "qpo_frequency", "qpo_fwhm", "qpo_q", "qpo_rms")
+FITTED = ("slope", "bend_frequency", "nu_max", "qpo_frequency", "qpo_fwhm", "qpo_q", "qpo_rms")
 """Columns of SOURCES with errors from a fit, which have limits and say where their interval is open."""
 
 

@@ -43,6 +43,26 @@ class ComponentError(ValueError):
     """A component that is named does not exist, or is not right; the message is one line."""
 
 
+class Bins(Protocol):
+    """Bins over which a formula is averaged: see `pipeline.fit.model.grid.Bins`."""
+
+    @property
+    def low(self) -> Array:
+        """Lower edges, Hz."""
+
+    @property
+    def high(self) -> Array:
+        """Upper edges, Hz."""
+
+    @property
+    def log_low(self) -> Array:
+        """Logarithms of the lower edges."""
+
+    @property
+    def log_span(self) -> Array:
+        """Logarithms of the ratios of the upper edges to the lower ones."""
+
+
 class Grid(Protocol):
     """Frequencies at which a formula is evaluated: see `pipeline.fit.model.grid.Grid`."""
 
@@ -57,6 +77,10 @@ class Grid(Protocol):
     @property
     def width(self) -> Array | None:
         """Widths of the bins to average over, Hz; None: the density at the frequencies is wanted."""
+
+    @property
+    def bins(self) -> Bins | None:
+        """The bins with the logarithms of their edges, for components that know their mean; None as above."""
 
     def edges(self) -> tuple[Array, Array]:
         """Lower and upper edges of the bins, Hz."""

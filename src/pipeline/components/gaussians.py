@@ -87,6 +87,18 @@ class Envelope(Gaussian):
         )
         return [variance, nu_max, q]
 
+    def peak_at(
+        self, variance: Array, centre: Array, trial: Array, narrowest: Array, xp: ArrayFunctions
+    ) -> list[Array]:
+        """Return the values of the parameters of an envelope whose maximum is at a frequency."""
+        variance, _, q = super().peak_at(variance, centre, trial, narrowest, xp)
+        return [variance, centre, q]
+
+    def place(self, values: Array) -> tuple[Array, Array]:
+        """Return nu_max, where a Gaussian has its maximum, and FWHM, Hz."""
+        _, nu_max, q = values
+        return nu_max, nu_max / q
+
     def derived(self, values: Array, calibration: Calibration) -> list[Derived]:
         """Return FWHM and rms, as of a Gaussian."""
         import numpy as np

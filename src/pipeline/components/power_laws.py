@@ -21,17 +21,22 @@ class PowerLaw(Component):
     def density(self, xp: ArrayFunctions, grid: Grid, values: Sequence[Array]) -> Array:
         """Return ``amplitude f^-slope``, or its mean over the bins."""
         amplitude, slope = values
-        if grid.width is None:
+        if grid.bins is None:
             return amplitude * xp.exp(-slope * grid.log_frequency)
-        low, high = grid.edges()
-        span = xp.fast_log(high / low)
-        middle, half = xp.fast_log(low) + span / 2, (1 - slope) * span / 2
+        span = grid.bins.log_span
+        middle, half = grid.bins.log_low + span / 2, (1 - slope) * span / 2
         # the integral of f^-slope over a bin is f^(1 - slope) span sinh(half) / half at its middle
         square, near = half**2, xp.absolute(half) < 0.1
         up = xp.exp(xp.where(near, 1.0, half))
         series = 1 + square / 6 * (1 + square / 20 * (1 + square / 42))
         shape = xp.where(near, series, (up - 1 / up) / (2 * xp.where(near, 1.0, half)))
-        return amplitude * xp.exp((1 - slope) * middle) * span / (high - low) * shape
+        return (
+            amplitude
+            * xp.exp((1 - slope) * middle)
+            * span
+            / (grid.bins.high - grid.bins.low)
+            * shape
+        )
 
 
 class BendingPowerLaw(Component):

@@ -10,9 +10,9 @@ class ReportOptions(Options):
 
     title: str = Field("Spectral-timing survey", description="Title of the page.")
     max_spectra: int = Field(
-        2000,
+        10_000,
         ge=0,
-        description="Power spectra kept in the page; further sources are in the table only.",
+        description="Power spectra kept in the report; further sources are in the table only.",
     )
     max_corners: int = Field(
         50,

@@ -233,6 +233,21 @@ def _refined(subject: Subject, chosen, asked: Sequence[Analysis]) -> Subject:
 def _analysed(asked: Sequence[Analysis], subjects: Sequence[Subject]) -> list[ModelFindings]:
     """Run the analyses on every model, one after the other: each knows the columns of those before."""
     lanes = subjects[0].batch.n_lanes
+    later = [
+        program
+        for analysis in asked
+        for subject in subjects
+        if subject.chosen.any()
+        for program in analysis.foreseen(subject)
+    ]
+    with ahead.made_ahead(later):
+        return _found(asked, subjects, lanes)
+
+
+def _found(
+    asked: Sequence[Analysis], subjects: Sequence[Subject], lanes: int
+) -> list[ModelFindings]:
+    """Run the analyses."""
     found = [ModelFindings({}, np.zeros(lanes, np.int64)) for _ in subjects]
     for analysis in asked:
         for subject, of_model in zip(subjects, found, strict=True):

@@ -1,15 +1,13 @@
 """How many sources have a QPO, and on what evidence."""
 
-from collections.abc import Sequence
-from math import isfinite
+import numpy as np
+from numpy.typing import ArrayLike
 
 SIGNIFICANT_Q = 0.01
 """Largest false-discovery rate at which a peak counts as a QPO."""
 
 
-def qpo_sentence(
-    frequencies: Sequence[float], q_values: Sequence[float], min_q: float = 2.0
-) -> str:
+def qpo_sentence(frequencies: ArrayLike, q_values: ArrayLike, min_q: float = 2.0) -> str:
     """Return how many sources have a QPO, in words that say why.
 
     A peak is in the catalogue because the information criterion took it; how often noise does the same only a
@@ -17,28 +15,25 @@ def qpo_sentence(
 
     Parameters
     ----------
-    frequencies, q_values : sequence of float
+    frequencies, q_values : array-like, shape (sources,)
         Of each source ``qpo_frequency`` and ``qpo_q_value``; NaN or None where there is none.
     min_q : float
         Quality factor above which a Lorentzian is called a QPO.
     """
-    peaks = [q for f, q in zip(frequencies, q_values, strict=True) if _known(f)]
-    tested = [q for q in peaks if _known(q)]
+    peak = np.isfinite(np.asarray(frequencies, float))
+    q = np.asarray(q_values, float)
+    peaks, tested = int(peak.sum()), int((peak & np.isfinite(q)).sum())
     narrow = f"with a Lorentzian of Q > {min_q:g}"
-    if not any(map(_known, q_values)):
-        return f"{len(peaks)} {narrow} (no p-values)"
-    significant = sum(q <= SIGNIFICANT_Q for q in tested)
+    if not np.isfinite(q).any():
+        return f"{peaks} {narrow} (no p-values)"
+    significant = int((peak & (q <= SIGNIFICANT_Q)).sum())
     text = f"{significant} with a QPO (false-discovery rate at most {100 * SIGNIFICANT_Q:g} %)"
     rest = [
         f"{number} {why}"
         for number, why in (
-            (len(tested) - significant, "not significant"),
-            (len(peaks) - len(tested), "without a p-value"),
+            (tested - significant, "not significant"),
+            (peaks - tested, "without a p-value"),
         )
         if number
     ]
-    return f"{text}, {len(peaks) - significant} more {narrow} ({', '.join(rest)})" if rest else text
-
-
-def _known(value: float | None) -> bool:
-    return value is not None and isfinite(value)
+    return f"{text}, {peaks - significant} more {narrow} ({', '.join(rest)})" if rest else text

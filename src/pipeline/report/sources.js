@@ -17,23 +17,20 @@ const LIST_COLUMNS = [
   { key: "delta_bic", name: "ΔBIC", number: true },
   { key: "exposure", name: "Exposure", number: true },
 ];
-const SEARCHED = ["source_id", "object", "mission", "instrument", "observation_id", "product", "model", "kind", "reason"];
 
-/* The table of sources: filter, sort, pages, and the power spectrum of the one that is open. */
+/* The table of sources on the page: filter, sort, pages, and the power spectrum of the one that is open. */
 class SourceTable {
-  constructor(data, place) {
+  constructor(data, survey, place) {
     this.data = data;
-    this.columns = data.sources;
+    this.survey = survey;
     this.results = new Set(data.statuses.filter((entry) => entry.result).map((entry) => entry.status));
-    this.text = Array.from({ length: data.n_sources }, (_, i) =>
-      SEARCHED.map((name) => this.columns[name][i]).join("\n").toLowerCase(),
-    );
     this.filter = { words: "", status: "", qpo: false, range: null };
     this.sort = { key: "source_id", descending: false };
+    this.rows = new Uint32Array(0);
     this.page = 0;
     this.open = null;
+    this.ticket = 0; // of the last wish: an answer to an earlier one comes too late
     this.build(place);
-    this.apply();
   }
 
   build(place) {
@@ -62,41 +59,48 @@ class SourceTable {
     );
   }
 
-  passes(i) {
-    const { words, status, qpo, range } = this.filter;
-    if (status && this.columns.status[i] !== status) return false;
-    if (qpo && this.columns.qpo_frequency[i] === null) return false;
-    if (range) {
-      const value = this.columns[range.column][i];
-      if (value === null || value < range.lo || value > range.hi) return false;
-    }
-    return words.split(/\s+/).every((word) => this.text[i].includes(word));
+  /* Select and sort anew; what is drawn at the end is the last wish. */
+  async apply() {
+    await this.attempt(async (isLast) => {
+      const rows = await this.survey.select({ ...this.filter }, this.sort);
+      if (!isLast()) return;
+      this.rows = rows;
+      this.page = 0;
+      await this.fill(isLast);
+    });
   }
 
-  apply() {
-    const values = this.columns[this.sort.key];
-    const sign = this.sort.descending ? -1 : 1;
-    const missing = (value) => value === null || value === "";
-    this.rows = [];
-    for (let i = 0; i < this.data.n_sources; i += 1) if (this.passes(i)) this.rows.push(i);
-    this.rows.sort((i, j) => {
-      const [a, b] = [values[i], values[j]];
-      if (missing(a) || missing(b)) return missing(a) - missing(b) || i - j;
-      return (a < b ? -sign : a > b ? sign : 0) || i - j;
-    });
-    this.page = 0;
-    this.draw();
+  async draw() {
+    await this.attempt((isLast) => this.fill(isLast));
+  }
+
+  async attempt(work) {
+    this.ticket += 1;
+    const ticket = this.ticket;
+    this.body.setAttribute("aria-busy", "true");
+    try {
+      await work(() => ticket === this.ticket);
+    } catch (error) {
+      this.count.textContent = error.message;
+    }
+    if (ticket === this.ticket) this.body.removeAttribute("aria-busy");
   }
 
   turn(step) {
     this.page += step;
-    this.draw();
+    return this.draw();
   }
 
-  draw() {
+  /* Show a page of the rows, with the detail of the source that is open. */
+  async fill(isLast) {
     const total = this.rows.length;
     const first = this.page * PAGE_SIZE;
     const last = Math.min(total, first + PAGE_SIZE);
+    const numbers = [...this.rows.slice(first, last)];
+    const cells = await this.survey.rows(numbers);
+    const opened = numbers.indexOf(this.open);
+    const detail = opened < 0 ? null : await this.survey.detail(cells[opened]);
+    if (!isLast()) return;
     this.count.textContent = total ? `${wholeNumber(first + 1)}–${wholeNumber(last)} of ${wholeNumber(total)}` : "no source";
     this.previous.disabled = first === 0;
     this.next.disabled = last >= total;
@@ -105,10 +109,10 @@ class SourceTable {
     if (range) this.chip.textContent = `${range.name}: ${plainNumber(range.lo, 3)} to ${plainNumber(range.hi, 3)} ✕`;
     this.head.replaceChildren(...LIST_COLUMNS.map((column) => this.heading(column)));
     this.body.replaceChildren();
-    for (const i of this.rows.slice(first, last)) {
-      this.body.append(this.row(i));
-      if (i === this.open) this.body.append(this.detail(i));
-    }
+    numbers.forEach((i, k) => {
+      this.body.append(this.row(i, cells[k]));
+      if (k === opened) this.body.append(this.detail(cells[k], detail));
+    });
   }
 
   heading(column) {
@@ -125,13 +129,14 @@ class SourceTable {
       h("span", { class: "name" }, name), h("span", { class: "unit" }, unit));
   }
 
-  row(i) {
-    const toggle = () => {
+  row(i, cell) {
+    const toggle = async () => {
       this.open = this.open === i ? null : i;
-      const place = this.open === null ? "#sources" : `#source=${encodeURIComponent(this.columns.source_id[i])}`;
+      const place = this.open === null ? "#sources" : `#source=${encodeURIComponent(cell("source_id"))}`;
       history.replaceState(null, "", place);
-      this.draw();
-      this.body.querySelector(`[data-source="${i}"]`).focus({ preventScroll: true });
+      await this.draw();
+      const row = this.body.querySelector(`[data-source="${i}"]`);
+      if (row) row.focus({ preventScroll: true });
     };
     const enter = (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
@@ -140,23 +145,32 @@ class SourceTable {
     };
     const style = i === this.open ? "row open" : "row";
     return h("tr", { class: style, tabindex: 0, "data-source": i, "aria-expanded": String(i === this.open), onclick: toggle, onkeydown: enter },
-      ...LIST_COLUMNS.map((column) => this.cell(column, i)));
+      ...LIST_COLUMNS.map((column) => this.cell(column, cell)));
   }
 
-  cell({ key, style, errors, number, limit }, i) {
-    const value = this.columns[key][i];
+  cell({ key, style, errors, number, limit }, cell) {
+    const value = cell(key);
     if (key === "status") return h("td", {}, statusBadge(value, this.results.has(value)));
     if (errors) {
-      const about = (what) => (this.columns[`${key}_${what}`] || [])[i];
+      const about = (what) => cell(`${key}_${what}`);
       const title = limitText(about("open_lo"), about("open_hi"), about("limit"), about("limit"));
       return h("td", { class: "number", title: title || null }, measuredNumber(value, about("err_lo"), about("err_hi")));
     }
-    if (number) return h("td", { class: "number" }, probability(value, limit && this.columns[limit][i]));
+    if (number) return h("td", { class: "number" }, probability(value, limit && cell(limit)));
     return h("td", { class: style || null, title: style ? value : null }, value);
   }
 
-  detail(i) {
-    return h("tr", { class: "detail" }, h("td", { colspan: LIST_COLUMNS.length }, inspector(this.data, i)));
+  detail(cell, detail) {
+    return h("tr", { class: "detail" }, h("td", { colspan: LIST_COLUMNS.length }, inspector(this.data, cell, detail)));
+  }
+
+  /* Open a source by its number, on the page where it is. */
+  async reveal(i) {
+    this.open = i;
+    this.page = Math.floor(Math.max(0, this.rows.indexOf(i)) / PAGE_SIZE);
+    await this.draw();
+    const row = this.body.querySelector(".open");
+    if (row) row.scrollIntoView();
   }
 
   /* Show the sources of a status or of a bar of a histogram. */
@@ -166,120 +180,4 @@ class SourceTable {
     this.apply();
     document.getElementById("sources").scrollIntoView({ behavior: "smooth" });
   }
-}
-
-/* What is known where an interval has no end. */
-function limitText(openLo, openHi, upper, lower) {
-  if (openLo && openHi) return "interval open on both sides";
-  if (openLo && upper !== null) return `upper limit ${plainNumber(upper)}`;
-  if (openHi && lower !== null) return `lower limit ${plainNumber(lower)}`;
-  return "";
-}
-
-function statusBadge(status, result) {
-  return h("span", { class: result ? "badge" : "badge bad" }, status.replaceAll("_", " "));
-}
-
-/* What is known of one source. */
-function inspector(data, i) {
-  const detail = data.details[i];
-  const left = h("div");
-  const right = h("div");
-  if (detail && detail.spectrum) {
-    left.append(spectrumFigure(detail.spectrum, data.grids, data.sources.norm[i], "spectrum"));
-  } else {
-    left.append(h("p", { class: "note" }, noSpectrum(data, i)));
-  }
-  left.append(...factTable(data, i));
-  if (detail) right.append(...parameterTable(detail));
-  right.append(...outcome(data, i));
-  const box = h("div", { class: "inspector" }, left, right);
-  if (detail) box.append(...cornerFigure(detail), ...modelTable(data, detail), ...fileTable(data, detail));
-  return box;
-}
-
-function noSpectrum(data, i) {
-  if (!data.sources.model[i]) return "No model was fitted to this source, so there is no power spectrum to show.";
-  return `This page holds ${wholeNumber(data.n_details)} power spectra (report.max_spectra); this one is not among them.`;
-}
-
-function simpleTable(heads, rows, numeric = []) {
-  const style = (k) => ({ class: numeric.includes(k) ? "number" : null });
-  return h("div", { class: "scroll" }, h("table", { class: "wide" },
-    h("thead", {}, h("tr", {}, ...heads.map((head, k) => h("th", style(k), head)))),
-    h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((cell, k) => h("td", style(k), cell)))))));
-}
-
-function parameterTable(detail) {
-  const rows = detail.parameters.map(([component, parameter, value, lo, hi, unit, free, bound, derived, ...open]) => {
-    const known = [bound ? "at bound" : "", limitText(...open)].filter(Boolean).join(", ");
-    const fixed = !known && !free && !derived && lo === null && hi === null ? "fixed" : "";
-    const note = known || fixed ? ` (${known || fixed})` : "";
-    return [component, parameter, h("span", {}, measuredNumber(value, lo, hi), note), unit];
-  });
-  return [h("h3", {}, "Parameters"), simpleTable(["component", "parameter", "value", "unit"], rows, [2])];
-}
-
-function cornerFigure(detail) {
-  if (!detail.corner) return [];
-  const text = "Draws from the posterior of the free parameters; lines: best fit and 68.3 % interval of the catalogue.";
-  return [h("figure", { class: "full corner" }, h("h3", {}, "Posterior"),
-    h("img", { src: detail.corner, alt: text }), h("figcaption", { class: "note" }, text))];
-}
-
-function outcome(data, i) {
-  const cell = (name) => data.sources[name][i];
-  const { sentence, result } = data.statuses.find((entry) => entry.status === cell("status"));
-  const flags = data.flags.filter(({ bit }) => Math.floor(cell("flags") / bit) % 2); // & has 32 bits
-  const parts = [h("h3", {}, "Status"), h("p", {}, statusBadge(cell("status"), result), " ", sentence)];
-  if (cell("reason") && cell("reason") !== sentence) parts.push(h("p", {}, cell("reason")));
-  if (flags.length) {
-    parts.push(h("h3", {}, "Caveats"), h("ul", { class: "flags" }, ...flags.map((flag) => h("li", {}, ...withCode(flag.sentence)))));
-  }
-  return parts;
-}
-
-/* Words in back-ticks are names of options and columns. */
-function withCode(sentence) {
-  return sentence.split("`").map((part, k) => (k % 2 ? h("code", {}, part) : part));
-}
-
-function factTable(data, i) {
-  const cell = (name) => data.sources[name][i];
-  const number = (name, unit) => (cell(name) === null ? "" : `${plainNumber(cell(name))} ${unit}`);
-  const variance = cell("excess_variance") === null ? ""
-    : measuredNumber(cell("excess_variance"), cell("excess_variance_err"), cell("excess_variance_err"));
-  const facts = [
-    ["Object", cell("object")],
-    ["Product", cell("product")],
-    ["Start", number("mjd_start", "MJD")],
-    ["Segments averaged", cell("m") ? wholeNumber(cell("m")) : ""],
-    ["Length of a segment", number("segment_size", "s")],
-    ["Normalised excess variance", variance],
-  ];
-  return [h("h3", {}, "Data"), simpleTable([], facts.filter(([, value]) => value !== ""))];
-}
-
-function modelTable(data, detail) {
-  const rows = detail.models.map(([model, best, status, reason, free, deviance, aic, bic, delta, odds, peak, fit, outlier, pOutlier, ...methods]) => [
-    best ? h("b", {}, `${model} (chosen)`) : model,
-    h("span", { title: reason }, status),
-    free, plainNumber(deviance), plainNumber(aic, 6), plainNumber(bic, 6), plainNumber(delta), plainNumber(odds),
-    probability(peak, methods[0] === "below"), probability(fit, methods[1] === "below"),
-    plainNumber(outlier), probability(pOutlier, methods[2] === "below"),
-  ]);
-  const heads = ["model", "status", "free", "deviance", "AIC", "BIC", "ΔBIC", "probability", "p (one more peak)",
-    "p (fit)", "outlier / Hz", "p (outlier)"];
-  return [h("div", { class: "full" }, h("h3", {}, "Models compared"), simpleTable(heads, rows, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]))];
-}
-
-function fileTable(data, detail) {
-  const rows = detail.files.map(([file, observation, kind, exposure, status, reason]) => [
-    h("span", { class: "mono" }, file), observation, kind, plainNumber(exposure), status, reason,
-  ]);
-  const more = detail.n_files - detail.files.length;
-  const box = h("div", { class: "full" }, h("h3", {}, "Files"),
-    simpleTable(["file", "observation", "kind", "exposure / s", "status", "reason"], rows, [3]));
-  if (more) box.append(h("p", { class: "note" }, `and ${wholeNumber(more)} more`));
-  return [box];
 }

@@ -6,7 +6,9 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,9 @@ from pipeline.tables import write_parquet
 
 _DRAW, _OBSERVE, _DAMAGE = 0, 1, 2
 """Purposes of streams of random numbers."""
+
+_THREADS = 4
+"""Most sources at a time: each needs some 100 MB."""
 
 
 def run(*, output: Path, options: SimulateOptions) -> None:
@@ -44,9 +49,10 @@ def run(*, output: Path, options: SimulateOptions) -> None:
     seed = options.seed
     sources = [draw_source(i, _generator(seed, _DRAW, i)) for i in range(options.n_sources)]
     try:
-        for source in _with_progress(sources):
-            for path, data in _source_files(source, seed):
-                _write(unfinished / path, data)
+        with ThreadPoolExecutor(min(_THREADS, len(os.sched_getaffinity(0)))) as pool:
+            files = pool.map(partial(_write_files, unfinished, seed), sources)
+            for _ in _with_progress(files, len(sources)):
+                pass
         damaged = [_damaged_file(number, sources, seed) for number in range(options.n_damaged)]
         for file in damaged:
             _write(unfinished / file.path, file.data)
@@ -59,15 +65,22 @@ def run(*, output: Path, options: SimulateOptions) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _with_progress(sources: Iterable[Source]) -> Iterable[Source]:
-    """Go through `sources` with a progress bar, if anybody sees it."""
+def _with_progress(done: Iterable[None], total: int) -> Iterable[None]:
+    """Go through what is done with a progress bar, if anybody sees it."""
     console = Console(stderr=True)
-    return track(sources, "simulate", console=console, disable=not sys.stderr.isatty())
+    is_hidden = not sys.stderr.isatty()
+    return track(done, "simulate", total=total, console=console, disable=is_hidden)
 
 
 def _generator(seed: int, purpose: int, *key: int) -> np.random.Generator:
     """Return a stream of random numbers of its own for each purpose and key."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, *key)))
+
+
+def _write_files(folder: Path, seed: int, source: Source) -> None:
+    """Write the files of a source. NumPy and SciPy, which take most of the time, let other threads go on."""
+    for path, data in _source_files(source, seed):
+        _write(folder / path, data)
 
 
 def _source_files(source: Source, seed: int) -> Iterator[tuple[str, bytes]]:

@@ -27,11 +27,14 @@ def fourier_amplitudes(power: np.ndarray, rng: np.random.Generator, *, nyquist: 
         Real and imaginary parts are normal with variance ``power / 2``. Frequency zero and the
         Nyquist frequency have no imaginary part: there the real part alone has all the variance.
     """
-    parts = rng.standard_normal((2, len(power))) * np.sqrt(0.5 * np.asarray(power))
+    scale, size = np.sqrt(0.5 * np.asarray(power)), len(power)
+    amplitudes = np.empty(size, complex)
+    np.multiply(rng.standard_normal(size), scale, out=amplitudes.real)
+    np.multiply(rng.standard_normal(size), scale, out=amplitudes.imag)
     real = [0, -1] if nyquist else [0]
-    parts[0, real] *= np.sqrt(2.0)
-    parts[1, real] = 0.0
-    return parts[0] + 1j * parts[1]
+    amplitudes.real[real] *= np.sqrt(2.0)
+    amplitudes.imag[real] = 0.0
+    return amplitudes
 
 
 def series(
@@ -71,7 +74,8 @@ def series(
     frequency = fft.rfftfreq(total, step)
     power = np.zeros(len(frequency))
     # A one-sided density S is |X|^2 = S N / (2 dt) for the unnormalised transform.
-    power[1:] = density(frequency[1:]) * total / (2.0 * step)
+    np.multiply(density(frequency[1:]), total, out=power[1:])
+    power[1:] /= 2.0 * step
     amplitudes = fourier_amplitudes(power, rng, nyquist=total % 2 == 0)
-    stretch = fft.irfft(amplitudes, total)[: n * finer]
+    stretch = fft.irfft(amplitudes, total, overwrite_x=True)[: n * finer]
     return stretch.reshape(n, finer).mean(axis=1)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.fit.tables.buckets import BUCKETS, averages, bucket_length, in_buckets
+from pipeline.fit.model.padding import LENGTHS, padded_length
+from pipeline.fit.tables.buckets import FEW, averages, in_buckets
 from pipeline.fit.tables.spectra import Spectrum, usable
 
 
@@ -29,10 +30,10 @@ def filled(spectra, batch_size=100, **options):
 
 @pytest.mark.parametrize("bins", [1, 64, 65, 4096, 4097, 9000])
 def test_a_length_is_the_next_of_the_list_and_beyond_it_a_multiple_of_the_longest(bins):
-    length = bucket_length(bins)
+    length = padded_length(bins)
     assert length >= bins
-    assert length in BUCKETS or length % BUCKETS[-1] == 0
-    assert all(other < bins for other in BUCKETS if other < length)
+    assert length in LENGTHS or length % LENGTHS[-1] == 0
+    assert all(other < bins for other in LENGTHS if other < length)
 
 
 def test_spectra_are_together_by_length_and_likelihood():
@@ -52,6 +53,13 @@ def test_spectra_are_together_by_length_and_likelihood():
         assert powers.tolist() == [lengths[lane] for lane in bucket.lanes]
         for array in (bucket.spectra.frequency, bucket.spectra.power, bucket.widths):
             assert (array[~used] == 1).all()
+
+
+def test_few_spectra_share_the_programs_of_the_next_length():
+    few = filled([spectrum(300), spectrum(200), spectrum(301)])
+    assert [(b.spectra.power.shape[0], b.lanes.tolist()) for b in few] == [(384, [0, 1, 2])]
+    many = filled([spectrum(200)] * (FEW + 1), batch_size=FEW + 1)
+    assert [b.spectra.power.shape for b in many] == [(256, FEW + 1)]
 
 
 def test_a_bucket_holds_no_more_than_a_batch_and_too_few_bins_are_in_none():

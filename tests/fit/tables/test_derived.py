@@ -271,3 +271,25 @@ def test_a_blend_is_the_same_however_its_peaks_are_normalised():
     for name in ("frequency", "fwhm", "q", "rms"):
         assert found["lorentz"][name] == pytest.approx(found["lorentzian"][name], rel=1e-6)
     assert found["lorentz"]["variance"][0] == pytest.approx(found["lorentz"]["rms"][0] ** 2)
+
+
+def test_the_error_of_the_peak_power_of_a_blend_of_positive_variances_is_that_of_a_monte_carlo():
+    values = np.array(
+        [0.01, 1.0, 0.45, 0.008, 1.3, 0.5]
+    )  # broad: a good part is at negative frequencies
+    rng = np.random.default_rng(3)
+    root = np.zeros((6, 6))  # the widths vary, and together
+    root[2, 2] = root[5, 2] = 0.05
+    result = fitted(["lorentz", "lorentz"], values, root @ root.T)
+    (peak_power,) = [
+        quantity.intervals.err_hi[0] / quantity.value[0]
+        for name, quantity in by_name(result, [spectrum()], "lorentz.1+lorentz.2").items()
+        if name == "peak_power"
+    ]
+    u = np.log(values)[:, None] + root @ rng.normal(size=(6, 4000))
+    whole = u.copy()
+    for i in (0, 3):  # blends are measured from variances over all frequencies
+        whole[i] -= np.log(positive_fraction(np.exp(u[i + 1]), np.exp(u[i + 2]), np))
+    _, frequency, fwhm, positive = blends.measure(whole)
+    drawn = positive + frequency - fwhm
+    assert np.log1p(peak_power) == pytest.approx(drawn.std(), rel=0.04)

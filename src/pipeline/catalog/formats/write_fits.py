@@ -135,39 +135,49 @@ def _scalar(rows: Rows, column: Column) -> _Field:
 
 def _primary(title: str) -> fits.Header:
     """A header without data that says what the words and bits of the tables mean."""
-    header = fits.Header()
-    header["TITLE"] = plain_text(pa.chunked_array([[title]]))[0].as_py()
+    header = fits.Header(
+        [
+            ("SIMPLE", True, "conforms to FITS standard"),
+            ("BITPIX", 8, "array data type"),
+            ("NAXIS", 0, "number of array dimensions"),
+            ("EXTEND", True),
+            ("TITLE", plain_text(pa.chunked_array([[title]]))[0].as_py()),
+        ]
+    )
     words = [f"{word}: {sentence}" for word, sentence in STATUS_WORDS.items()]
     bits = [f"{bit} {sentence}" for bit, sentence in FLAG_BITS.items()]
     for text in ("Values of the column status:", *words, "Bits of the column flags:", *bits):
         _comment(header, text)
-    hdu = fits.PrimaryHDU(header=header)
-    hdu.header["EXTEND"] = True
-    return hdu.header
+    return header
 
 
 def _header(rows: Rows, fields: list[_Field]) -> fits.Header:
     """Return the header of a table."""
-    table = rows.table
-    columns = [
-        fits.Column(f.column.name, f.form, unit=f.column.unit or None, null=f.null) for f in fields
+    width = np.dtype([(f.column.name, f.dtype) for f in fields]).itemsize
+    cards: list[tuple] = [
+        ("XTENSION", "BINTABLE", "binary table extension"),
+        ("BITPIX", 8, "array data type"),
+        ("NAXIS", 2, "number of array dimensions"),
+        ("NAXIS1", width, "length of dimension 1"),
+        ("NAXIS2", rows.count, "length of dimension 2"),
+        ("PCOUNT", sum(f.heap_bytes for f in fields), "number of group parameters"),
+        ("GCOUNT", 1, "number of groups"),
+        ("TFIELDS", len(fields), "number of table fields"),
     ]
-    header = fits.BinTableHDU.from_columns(columns, nrows=0, name=table.name).header
-    header["NAXIS1"] = np.dtype([(f.column.name, f.dtype) for f in fields]).itemsize
-    header["NAXIS2"] = rows.count
-    header["PCOUNT"] = sum(f.heap_bytes for f in fields)
-    for number, field in enumerate(fields, start=1):
-        header[f"TFORM{number}"] = field.form
-        header.set(f"TCOMM{number}", field.column.description, after=f"TFORM{number}")
-        header.set(f"TUCD{number}", field.column.ucd, after=f"TFORM{number}")
-    _comment(header, table.description)
+    for number, one in enumerate(fields, start=1):
+        about: dict[str, str | int | None] = {"TTYPE": one.column.name, "TFORM": one.form}
+        about |= {"TUCD": one.column.ucd, "TCOMM": one.column.description}
+        about |= {"TUNIT": one.column.unit or None, "TNULL": one.null}
+        cards += [(f"{name}{number}", v) for name, v in about.items() if v is not None]
+    header = fits.Header([*cards, ("EXTNAME", rows.table.name, "extension name")])
+    _comment(header, rows.table.description)
     return header
 
 
 def _comment(header: fits.Header, text: str) -> None:
     """Add COMMENT cards that do not break a word."""
     for line in textwrap.wrap(text, 72):
-        header["COMMENT"] = line
+        header.append(("COMMENT", line), end=True)
 
 
 def _write_hdu(out: BinaryIO, header: fits.Header, fields: list[_Field], rows: Rows | None) -> None:

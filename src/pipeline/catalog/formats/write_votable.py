@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -51,11 +51,8 @@ def write_votable(path: Path, tables: Mapping[Table, Rows], title: str) -> None:
     title : str
         Description of the whole.
     """
-    with (
-        atomic_path(path) as temporary,
-        open(temporary, "w", encoding="utf-8", newline="\n") as out,
-    ):
-        out.write(
+    with atomic_path(path) as temporary, open(temporary, "wb") as out:
+        head = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n'
             f"<DESCRIPTION>{escape(title)}</DESCRIPTION>\n"
@@ -63,19 +60,19 @@ def write_votable(path: Path, tables: Mapping[Table, Rows], title: str) -> None:
         )
         for bit, sentence in FLAG_BITS.items():
             text = escape(sentence)
-            out.write(f'<INFO name="flag_{bit.bit_length() - 1}" value="{bit}">{text}</INFO>\n')
-        out.write('<COOSYS ID="icrs" system="ICRS"/>\n')
+            head += f'<INFO name="flag_{bit.bit_length() - 1}" value="{bit}">{text}</INFO>\n'
+        out.write(f'{head}<COOSYS ID="icrs" system="ICRS"/>\n'.encode())
         for rows in tables.values():
             _write_table(out, rows)
-        out.write("</RESOURCE>\n</VOTABLE>\n")
+        out.write(b"</RESOURCE>\n</VOTABLE>\n")
 
 
-def _write_table(out: TextIO, rows: Rows) -> None:
+def _write_table(out: BinaryIO, rows: Rows) -> None:
     """Write a TABLE element."""
-    out.write(_head(rows))
-    for text in _base64_lines(encode_rows(rows.extent, block) for block in rows.blocks()):
-        out.write(text)
-    out.write("</STREAM></BINARY2></DATA>\n</TABLE>\n")
+    out.write(_head(rows).encode())
+    for lines in _base64_lines(encode_rows(rows.extent, block) for block in rows.blocks()):
+        out.write(lines)
+    out.write(b"</STREAM></BINARY2></DATA>\n</TABLE>\n")
 
 
 def encode_rows(extent: Extent, block: pa.Table) -> memoryview:
@@ -171,18 +168,18 @@ def _of_bytes(content: np.ndarray, offsets: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
 
 
-def _base64_lines(blocks: Iterator[memoryview]) -> Iterator[str]:
+def _base64_lines(blocks: Iterator[memoryview]) -> Iterator[bytes]:
     """Yield a stream of bytes as lines of base64; only the last line may be short."""
     rest = b""
     for block in blocks:
         data = b"".join((rest, block))
         whole = len(data) - len(data) % _LINE
-        lines = np.frombuffer(base64.b64encode(memoryview(data)[:whole]), np.uint8)
-        lines = lines.reshape(-1, _LINE // 3 * 4)
-        ends = np.full((len(lines), 1), ord("\n"), np.uint8)
-        yield np.hstack([lines, ends]).tobytes().decode("ascii")
+        text = np.frombuffer(base64.b64encode(memoryview(data)[:whole]), np.uint8)
+        lines = np.full((whole // _LINE, _LINE // 3 * 4 + 1), ord("\n"), np.uint8)
+        lines[:, :-1] = text.reshape(len(lines), -1)
+        yield lines.tobytes()
         rest = data[whole:]
-    yield base64.encodebytes(rest).decode()
+    yield base64.encodebytes(rest)
 
 
 def _head(rows: Rows) -> str:
@@ -211,9 +208,9 @@ def _field(column: Column, length: int | None = None) -> str:
     inside = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
     words = "".join(
         f"<OPTION name={quoteattr(sentence)} value={quoteattr(word)}/>"
-        for word, sentence in STATUS_WORDS.items()
+        for word, sentence in (STATUS_WORDS.items() if column is STATUS else ())
     )
-    values = f"<VALUES>{words}</VALUES>" if column is STATUS else ""
+    values = f"<VALUES>{words}</VALUES>" if words else ""
     return (
         f"<FIELD{inside}><DESCRIPTION>{escape(column.description)}</DESCRIPTION>{values}</FIELD>\n"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, Shaped
 
     from pipeline.config.fit import FitOptions
+    from pipeline.fit.engine.ahead import Foreseen
     from pipeline.fit.engine.engine import Engine
     from pipeline.fit.model.model import Model
     from pipeline.fit.search.batch import Batch, ModelFit
@@ -132,6 +133,10 @@ class Analysis:
     def lanes(self, subject: Subject) -> Bool[np.ndarray, " lanes"]:
         """Return the lanes that it runs for; by default those in which the model is chosen."""
         return subject.chosen
+
+    def foreseen(self, subject: Subject) -> Iterable[Foreseen]:
+        """Return the programs that `run` is sure to need where the model is chosen; they are made ahead of it."""
+        return ()
 
     def run(self, subject: Subject) -> Findings:
         """Analyse the fits of a model in the lanes that it runs for."""

@@ -8,6 +8,7 @@ tested once, for something narrow, and false-discovery rates count all of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from pipeline.fit.tables.seeds import Purpose
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.fit.engine.ahead import Foreseen
+    from pipeline.fit.model.model import Model
     from pipeline.fit.search.batch import Batch, ModelFit
     from pipeline.fit.significance.detection import Detection as Test
 
@@ -169,16 +172,40 @@ class Detection(Analysis):
         ),
     )
 
+    def foreseen(self, subject: Subject) -> Iterable[Foreseen]:
+        """Return the programs of the fits with one more peak."""
+        import numpy as np
+
+        from pipeline.fit.engine import ahead
+        from pipeline.fit.search import starts
+
+        engine = subject.engine_of(self._larger(subject))
+        batch = subject.batch.on(engine)
+        sample = batch.spectra.take(np.zeros(ahead.SAMPLE, int))
+        of_peak = batch.model.slots[-1].declared
+        device = engine.devices[0]
+        return [
+            *ahead.of_fit(engine, sample),
+            *starts.foreseen(batch.model, batch.likelihood, sample, device, of_peak),
+        ]
+
+    def _larger(self, subject: Subject) -> Model:
+        """Return the model with the peak that is tested."""
+        from pipeline.fit.model.model import Model
+
+        asked: DetectionOptions = subject.of("detection")
+        components = subject.options.models[subject.model.name]
+        return Model.from_components(subject.model.name, [*components, asked.component])
+
     def run(self, subject: Subject) -> Findings:
         """Test the QPO of a model, or one more peak."""
         import numpy as np
 
-        from pipeline.fit.model.model import Model
         from pipeline.fit.significance.detection import Range, detect_peak, peak_to_test
         from pipeline.fit.uncertainty.resolution import places
 
         asked: DetectionOptions = subject.of("detection")
-        name, result = subject.model.name, subject.result
+        result = subject.result
         slots = peak_to_test(subject.batch, result, asked.min_q)
         has = slots >= 0
         active, lanes = result.active.copy(), np.arange(has.size)
@@ -188,8 +215,7 @@ class Detection(Analysis):
             np.where(has, place[np.where(has, slots, 0), lanes], np.nan)
             for place in places(result.model, result.fit.u)
         )
-        larger = Model.from_components(name, [*subject.options.models[name], asked.component])
-        batch = subject.batch.on(subject.engine_of(larger))
+        batch = subject.batch.on(subject.engine_of(self._larger(subject)))
         found = detect_peak(
             batch,
             null,

@@ -20,10 +20,27 @@ LOWEST_EDGE = 0.1
 """Lower edge of a bin over its frequency, at least: some components have no mean over a bin that begins at 0."""
 
 
+class Bins(NamedTuple):
+    """Bins over which components are averaged, arrays of one shape.
+
+    Attributes
+    ----------
+    low, high : array
+        Edges, Hz.
+    log_low, log_span : array
+        Logarithm of the lower edge, and that of the ratio of the edges.
+    """
+
+    low: Float[Array, "*bins"]
+    high: Float[Array, "*bins"]
+    log_low: Float[Array, "*bins"]
+    log_span: Float[Array, "*bins"]
+
+
 class Grid(NamedTuple):
     """Frequencies and their logarithms, arrays of one shape.
 
-    The logarithm is taken once a spectrum: inside the iteration it would cost as much as a component.
+    Logarithms are taken once a spectrum: inside the iteration each would cost as much as a component.
 
     Attributes
     ----------
@@ -31,25 +48,29 @@ class Grid(NamedTuple):
         Hz, and its natural logarithm.
     width : array or None
         Widths of the bins, Hz, over which components are averaged; None: their values at the frequency.
+    bins : Bins or None
+        Their edges, with logarithms.
     """
 
     frequency: Float[Array, "*bins"]
     log_frequency: Float[Array, "*bins"]
     width: Float[Array, "*bins"] | None = None
+    bins: Bins | None = None
 
     @classmethod
     def of(cls, frequency: ArrayLike, width: Any = None) -> "Grid":
         """Make a grid of frequencies in Hz, and of the widths of bins to average over."""
         at = jnp.asarray(frequency)
-        return cls(at, fast_log(at), width)
+        if width is None:
+            return cls(at, fast_log(at))
+        half = width / 2
+        low, high = jnp.maximum(at - half, LOWEST_EDGE * at), at + half
+        return cls(at, fast_log(at), width, Bins(low, high, fast_log(low), fast_log(high / low)))
 
     def edges(self) -> tuple[Float[Array, "*bins"], Float[Array, "*bins"]]:
         """Return the lower and upper edges of the bins, Hz; the grid must have widths."""
-        assert self.width is not None
-        half = self.width / 2
-        return jnp.maximum(
-            self.frequency - half, LOWEST_EDGE * self.frequency
-        ), self.frequency + half
+        assert self.bins is not None
+        return self.bins.low, self.bins.high
 
 
 def evaluate(
@@ -72,8 +93,8 @@ def evaluate(
     rows = list(values)
     if grid.width is None or component.knows_mean:
         return component.density(special, grid, rows)
-    low, high = grid.edges()
-    start, span = fast_log(low), fast_log(high / low)
+    assert grid.bins is not None
+    low, high, start, span = grid.bins
     total: Any = 0.0
     for node, weight in zip(NODES, WEIGHTS, strict=True):
         at = start + (1 + node) / 2 * span

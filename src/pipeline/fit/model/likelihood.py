@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from scipy.special import gammaln
 
 from pipeline.fit.engine.arrays import AnyArray
+from pipeline.fit.model.padding import padded_length
 from pipeline.fit.model.special import fast_log as log
 
 LIKELIHOODS = ("gamma", "gaussian", "gaussian_model", "poisson")
@@ -155,7 +156,16 @@ def draw(
     array
         Powers; 1 where the weight is 0, in the padding.
     """
-    used = np.broadcast_to(weight > 0, shape)
+    used = np.asarray(weight) > 0
+    length = padded_length(int(np.max(np.flatnonzero(used), initial=0)) + 1)
+    if used.shape == shape[-1:] and length < shape[-1]:
+        # what is drawn does not depend on more padding than there must be
+        short = (*shape[:-1], length)
+        model = np.broadcast_to(model, shape)[..., :length]
+        out = np.ones(shape)
+        out[..., :length] = draw(likelihood, model, weight[:length], short, rng)
+        return out
+    used = np.broadcast_to(used, shape)
     n = np.where(weight > 0, weight, 1.0)
     if likelihood == "gamma":
         drawn = rng.gamma(n, model / n, shape)

@@ -113,11 +113,8 @@ def base_starts(model: Model, spectra: Spectra, count: int) -> Float[np.ndarray,
         near = used & (place < (0.35 if k % 2 else 0.6))
         amplitude = partial(_amplitude, spectra, log_f, level, near)
         middle = np.exp(0.5 * (last if k else first + last))
-        for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
-            # only the first start of the first component places its bend between the ends of the spectrum,
-            # the others between 1 Hz and its end
-            log_lowest = first if s == k == 0 else np.zeros_like(first)
-            sketch = Sketch(level, middle, log_lowest, last, amplitude, number=k)
+        sketch = Sketch(level, middle, first, last, amplitude, number=k)
+        for slot, index in zip(model.slots, model.index, strict=True):
             values = slot.declared.starts(sketch, np)
             for row, value, given in zip(index, values, slot.starts, strict=True):
                 chosen = value if given is None or k else given
@@ -274,14 +271,23 @@ def _tried(declared: Component, spectra: Spectra) -> tuple[tuple[Spectra, tuple[
 
 
 def foreseen(
-    model: Model, likelihood: str, spectra: Spectra, device: jax.Device, block_size: int = 64
+    model: Model,
+    likelihood: str,
+    spectra: Spectra,
+    device: jax.Device,
+    peak: Component | None = None,
+    block_size: int = 64,
 ) -> Iterator[Foreseen]:
-    """Yield the programs of `propose` for spectra of `pipeline.fit.engine.ahead.SAMPLE` lanes."""
+    """Yield the programs of `propose` for spectra of `pipeline.fit.engine.ahead.SAMPLE` lanes.
+
+    They are those of one peak of the model, or by default of all.
+    """
+    peaks = dict.fromkeys(slot.declared for slot in model.slots if slot.declared.peak)
 
     def lanes(*shape, kind=np.float32):
         return jax.ShapeDtypeStruct((*shape, block_size), kind)
 
-    for declared in dict.fromkeys(s.declared for s in model.slots if s.declared.peak):
+    for declared in peaks if peak is None else (peak,):
         candidates = min(spectra.frequency.shape[0], MAX_CANDIDATES)
         for some, shapes in _tried(declared, spectra):
             if shapes:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pipeline.fit.model.padding import padded_length
 from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.tables.spectra import MIN_BINS, Spectrum, likelihood_of, weights
 
-BUCKETS = (64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
-"""Lengths spectra are padded to: one compilation each. Longer ones go to multiples of 4096."""
+FEW, FEW_FROM, FEW_TO = 512, 256, 384
+"""Up to so many spectra of one length go to the next: fitting their padding takes less time than loading the
+programs of one more length, and much less than compiling them. What is searched for in a spectrum does not depend on
+its padding between these lengths."""
 ALIKE = 1.2
 """Widths of bins within this factor are those of single ordinates, rounded."""
 
@@ -35,14 +38,6 @@ class Bucket:
     spectra: Spectra
     widths: Float[np.ndarray, "bins lanes"]
     lanes: Int[np.ndarray, " lanes"]
-
-
-def bucket_length(bins: int) -> int:
-    """Return the padded length of a spectrum with this many bins."""
-    for length in BUCKETS:
-        if bins <= length:
-            return length
-    return -(-bins // BUCKETS[-1]) * BUCKETS[-1]
 
 
 def in_buckets(
@@ -70,8 +65,14 @@ def in_buckets(
         bins = int(mask.sum())
         if bins >= MIN_BINS:
             over_bins = averages(spectrum, mask) if average == "auto" else bool(average)
-            key = likelihood_of(spectrum), bucket_length(bins), over_bins
+            key = likelihood_of(spectrum), padded_length(bins), over_bins
             groups.setdefault(key, []).append(lane)
+    for likelihood, length, over_bins in list(groups):
+        few = len(groups[likelihood, length, over_bins]) <= FEW
+        if length == FEW_FROM and few:
+            moved = groups.pop((likelihood, length, over_bins))
+            there = groups.get((likelihood, FEW_TO, over_bins), [])
+            groups[likelihood, FEW_TO, over_bins] = sorted([*there, *moved])
     out = []
     for (likelihood, length, over_bins), lanes in sorted(groups.items()):
         for start in range(0, len(lanes), batch_size):

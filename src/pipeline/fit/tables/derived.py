@@ -417,8 +417,8 @@ def _covariance_of_blend(result, members, index, lanes, values) -> Float[np.ndar
     of_peaks = _of_peaks(result, index, lanes, values, shapes)
     _, errors = blends.covariance(_peaks_of(result.model, members, values), of_peaks)
     if _is_positive_only(result.model, members):
-        # the covariances with frequency and FWHM stay those of the whole variance
-        errors[0, 0] = errors[3, 3]
+        own = [3, 1, 2, 3]  # the variance that is published
+        errors = errors[np.ix_(own, own)]
     return errors
 
 

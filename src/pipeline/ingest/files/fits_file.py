@@ -27,6 +27,7 @@ from pipeline.ingest.times import time_units
 from pipeline.status import Status
 
 _BLOCK = 1 << 20
+_IN_MEMORY = 1 << 24
 _ASCII_TABLE = "TABLE"
 _TABLES = frozenset({"BINTABLE", "A3DTABLE", _ASCII_TABLE})
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
@@ -64,7 +65,14 @@ def open_regular(path: str | os.PathLike) -> Iterator[io.BufferedReader]:
 def sha256(path: str | os.PathLike) -> str:
     """Return the SHA-256 of a file."""
     with open_regular(path) as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        return sha256_of(handle)
+
+
+def sha256_of(handle: io.BufferedReader) -> str:
+    """Return the SHA-256 of an open file from its beginning."""
+    if os.fstat(handle.fileno()).st_size <= _IN_MEMORY:
+        return hashlib.sha256(handle.read()).hexdigest()
+    return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -312,10 +320,15 @@ def _hdus_of(handle: BinaryIO, cut: str) -> Iterator[list[FitsHdu]]:
 
 
 def _content(handle: BinaryIO) -> layout.Content:
-    """Return the bytes of an open file; a file of this machine is mapped into memory."""
+    """Return the bytes of an open file; a large file of this machine is mapped into memory."""
     try:
+        number = handle.fileno()
+        if (size := os.fstat(number).st_size) <= _IN_MEMORY:
+            content = os.pread(number, size, 0)
+            if len(content) == size:
+                return content
         # the map is never closed by hand: an array of it may still be in use
-        return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+        return mmap.mmap(number, 0, access=mmap.ACCESS_READ)
     except (AttributeError, OSError):
         return layout.Slices(handle)
 

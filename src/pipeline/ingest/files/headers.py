@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 from pipeline.ingest.hdu import Hdu
@@ -131,26 +132,40 @@ def _take(card: str, keywords: dict[str, Any], goes_on: str | None) -> str | Non
         The keyword whose text may go on in the next card; None if there is none.
     """
     if card.startswith("CONTINUE"):
-        value = _VALUE.fullmatch(card, 8)
-        if goes_on is None or value is None or value.lastgroup != "text" or "'" in value["text"]:
+        more = _VALUE.fullmatch(card, 8)
+        if goes_on is None or more is None or more.lastgroup != "text" or "'" in more["text"]:
             raise _UnusualError
-        keywords[goes_on] = keywords[goes_on][:-1] + value["text"].rstrip()
+        keywords[goes_on] = keywords[goes_on][:-1] + more["text"].rstrip()
         return goes_on if keywords[goes_on].endswith("&") else None
-    if card[:8].rstrip() in _COMMENTARY:
+    name, value = _parsed(card)
+    if value is None:
         return None
+    if isinstance(value, str) and value.endswith("&"):
+        if "'" in value or name in keywords:
+            raise _UnusualError
+        keywords[name] = value
+        return name
+    keywords.setdefault(name, value)
+    return None
+
+
+@lru_cache(maxsize=8192)
+def _parsed(card: str) -> tuple[str, str | bool | int | float | None]:
+    """Return the keyword of a card and its value, None if it has none. The files of a mission share most cards."""
+    if card[:8].rstrip() in _COMMENTARY:
+        return "", None
     value = _VALUE.fullmatch(card, 10)
     if value is None or card[8:10] != "= " or not (keyword := _KEYWORD.fullmatch(card, 0, 8)):
         raise _UnusualError
-    name, kind = keyword[1], value.lastgroup
-    if kind == "text":
-        text = value[kind].replace("''", "'").rstrip()
-        if _RECORD.match(text) or (text.endswith("&") and ("'" in text or name in keywords)):
-            raise _UnusualError
-        keywords.setdefault(name, text)
-        return name if text.endswith("&") else None
-    if kind is not None:  # else a keyword without a value
-        keywords.setdefault(name, _VALUES[kind](value[kind]))
-    return None
+    kind = value.lastgroup
+    if kind is None:
+        return keyword[1], None
+    if kind != "text":
+        return keyword[1], _VALUES[kind](value[kind])
+    text = value[kind].replace("''", "'").rstrip()
+    if _RECORD.match(text):
+        raise _UnusualError
+    return keyword[1], text
 
 
 def _hdu(header: dict[str, Any], first: bool) -> Hdu | None:

@@ -3,12 +3,14 @@
 import functools
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config.ingest import IngestOptions
 from pipeline.ingest.archive.copies import Copies, locate
 from pipeline.ingest.files import fits_file, mapping, selection
+from pipeline.ingest.files.fits_file import LocalOrOpen
 from pipeline.ingest.files.recognise import has_frequencies, recognise
 from pipeline.ingest.missions import identity
 from pipeline.ingest.plan.shard import Entry
@@ -45,8 +47,12 @@ def read_products(
     empty = Observation(status=Status.OK).of_entry(entry)
     try:
         path = locate(archive, entry.path, entry.version)
-        empty = replace(empty, sha256=_checksum(path, entry.path))
-        with mapping.open_file(path, entry.path, options, part=entry.part) as hdus:
+        with ExitStack() as stack:
+            file, digest = _open(path, entry, stack)
+            empty = replace(empty, sha256=digest)
+            hdus = stack.enter_context(
+                mapping.open_file(file, entry.path, options, part=entry.part)
+            )
             flags = Flag.CHECKSUM if fits_file.checksum_fails(hdus) else Flag(0)
             index = recognise(hdus).index
             who = identity.identify(hdus[index].header, hdus[0].header)
@@ -115,11 +121,27 @@ def _digest(path: Path, size: int, mtime_ns: int) -> str:
     return fits_file.sha256(path)
 
 
-def _checksum(path: Path, file: str) -> str:
-    """Return the SHA-256 of a file; Rejected with its path in the archive, if it cannot be opened."""
+def _open(path: Path, entry: Entry, stack: ExitStack) -> tuple[LocalOrOpen, str]:
+    """Open a file once for all that is done with it.
+
+    Returns
+    -------
+    file : binary file or Path
+        A file of several objects is given by its path: what is kept of it for the next object belongs to that.
+    sha256 : str
+        Its checksum.
+
+    Raises
+    ------
+    Rejected
+        With its path in the archive, if it cannot be opened.
+    """
     try:
-        about = path.stat()
-        return _digest(path, about.st_size, about.st_mtime_ns)
+        if entry.part:
+            about = path.stat()
+            return path, _digest(path, about.st_size, about.st_mtime_ns)
+        handle = stack.enter_context(fits_file.open_regular(path))
+        return handle, fits_file.sha256_of(handle)
     except OSError as error:
-        reason = f"{file} cannot be opened: {error.strerror or error}"
+        reason = f"{entry.path} cannot be opened: {error.strerror or error}"
         raise Rejected(Status.UNREADABLE, reason) from error

@@ -5,6 +5,7 @@ looks like a signal. The spacing is measured on the times themselves: the baryce
 differ from that of the header by up to one part in 10,000.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,12 +147,12 @@ def _refine(gaps: np.ndarray, tick: float, kept: float, stated: bool) -> float:
     """
     found = 0.0
     for reach in _REACH:
-        used = gaps[: np.searchsorted(gaps, reach * tick)]
-        used = used[np.searchsorted(used, _width(tick, kept)) :]
+        used = gaps[: gaps.searchsorted(reach * tick)]
+        used = used[used.searchsorted(_width(tick, kept)) :]
         if len(used) < _LEAST:
             continue
         number = np.rint(used / tick)
-        better = float(np.sum(number * used) / max(np.sum(number**2), 1.0))
+        better = float((number * used).sum() / max((number**2).sum(), 1.0))
         if not _multiples(used, better, kept):
             if reach < _FIRM:
                 return 0.0
@@ -192,8 +193,8 @@ def _multiples(gaps: np.ndarray, tick: float, kept: float) -> bool:
     number = np.rint(longer / tick)
     on = (np.abs(longer - number * tick) <= width) & (number > 0)
     chance = 2 * width / tick
-    surprise = _ON_TICK * np.log(_ON_TICK / chance)
-    surprise += (1 - _ON_TICK) * np.log((1 - _ON_TICK) / (1 - chance))
+    surprise = _ON_TICK * math.log(_ON_TICK / chance)
+    surprise += (1 - _ON_TICK) * math.log((1 - _ON_TICK) / (1 - chance))
     enough = max(_LEAST, _CHANCE / surprise)
     if len(longer) < enough or np.count_nonzero(on) < _ON_TICK * len(longer):
         return False
