@@ -131,7 +131,7 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
     """
     name = shard_list.stem
     with open(shard_list, encoding="utf-8", newline="") as handle:
-        rows = csv.reader(handle, delimiter="	")
+        rows = csv.reader(handle, delimiter="\t")
         place = next(rows).index("source_id")
         planned = frozenset(row[place] for row in rows)
     tables = {}
