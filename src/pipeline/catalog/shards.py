@@ -16,7 +16,7 @@ from pipeline.columns.spectra import SPECTRA
 from pipeline.config.survey import Survey
 from pipeline.declared import File
 from pipeline.stages import CATALOG
-from pipeline.tables import read_parquet
+from pipeline.tables import read_parquet, to_arrow
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "INGEST": ("source_id", "observation_id", "file", "sha256", "product", "status", "reason"),
@@ -24,6 +24,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "SAMPLES": ("source_id", "product"),
 }
 """Columns that the merge reads of a table, by its name; of the other tables it reads all."""
+
+PART = 1024
+"""Sources that are joined at once: what a join costs whatever its size is that of some 300 sources."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def shard_files(survey: Survey, folders: Mapping[str, Path]) -> tuple[ShardFile,
 
 
 def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
-    """Read the tables of a shard.
+    """Read the tables of a shard. Those of one without sources are empty: no stage runs for it.
 
     Parameters
     ----------
@@ -128,17 +131,33 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
     """
     name = shard_list.stem
     with open(shard_list, encoding="utf-8", newline="") as handle:
-        rows = csv.reader(handle, delimiter="\t")
+        rows = csv.reader(handle, delimiter="	")
         place = next(rows).index("source_id")
         planned = frozenset(row[place] for row in rows)
-    tables = {
-        one.table.name: read_parquet(one.path(name), one.table, COLUMNS.get(one.table.name))
-        for one in files
-    }
+    tables = {}
+    for one in files:
+        columns = COLUMNS.get(one.table.name)
+        if planned:
+            tables[one.table.name] = read_parquet(one.path(name), one.table, columns)
+        else:
+            empty = to_arrow(one.table, [])
+            tables[one.table.name] = empty.select(list(columns or one.table.names))
     return Shard(name, planned, tables)
 
 
-def divided(shard: Shard, most: int = 4096) -> Iterator[Shard]:
+def together(shards: Sequence[Shard]) -> Shard:
+    """Return the sources of several shards as if they were one."""
+    if len(shards) == 1:
+        return shards[0]
+    tables = {
+        name: pa.concat_tables([shard.tables[name] for shard in shards])
+        for name in shards[0].tables
+    }
+    planned = frozenset().union(*(shard.planned for shard in shards))
+    return Shard(f"{shards[0].name} to {shards[-1].name}", planned, tables)
+
+
+def divided(shard: Shard, most: int = PART) -> Iterator[Shard]:
     """Yield a shard, or parts of it that have fewer sources: what is made of them takes more memory than their tables."""
     if len(shard.planned) <= most:
         yield shard
