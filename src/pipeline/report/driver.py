@@ -22,7 +22,7 @@ from pipeline.report.histograms import histograms
 from pipeline.report.page import MAX_REJECTED, overview, render, write_rejected
 from pipeline.report.sources import TEXT, SourceFiles, read_sources
 from pipeline.report.truth import COMPARED, truth_data
-from pipeline.shards import shard_lists
+from pipeline.shards import has_sources, shard_lists
 from pipeline.stages import CATALOG, FIT
 from pipeline.tables import atomic_path, read_parquet, unpacked
 
@@ -82,7 +82,7 @@ def _places(catalog: Path, plan: Path, fit: Path) -> Places:
     curves = FIT.written(CURVES)
     return Places(
         **{table.name.lower(): _file(catalog, table) for table in tables},
-        curves=[fit / curves.inside(one.stem) for one in shard_lists(plan)],
+        curves=[fit / curves.inside(one.stem) for one in filter(has_sources, shard_lists(plan))],
     )
 
 
