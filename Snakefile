@@ -13,17 +13,19 @@ from pipeline import stages
 from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError
 from pipeline.config.survey import validate
-from pipeline.shards import shard_name
+from pipeline.service.beside import start_beside_this_process
 from pipeline.workflow import (
     archive_fingerprint,
     check_paths,
     components_version,
     fit_threads,
     inputs,
+    is_group,
     outputs,
     parameters,
     resolve,
     shard_threads,
+    shards_with_sources,
 )
 
 min_version("9.20")
@@ -43,7 +45,9 @@ except ConfigError as error:
     print(f"configuration: {error}", file=sys.stderr)
     sys.exit(2)
 
-SHARDS = [shard_name(index) for index in range(survey.shards)]
+# A node that runs a group of jobs imports what they need once.
+if workflow.remote_exec and is_group(sys.argv):
+    start_beside_this_process()
 
 # Jobs run under the interpreter that runs Snakemake, whether or not its environment is activated.
 shell.prefix(f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; ")

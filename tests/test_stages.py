@@ -22,7 +22,6 @@ from pipeline.workflow import inputs, outputs, parameters, shard_threads
 
 HERE = validate({"archive": "/data", "report": {"truth": "/truth.parquet"}, "shards": 2})
 THERE = validate({"archive": "https://archive.org/data", "remote": {"copies": "/copies"}})
-SHARDS = ["shard-0000", "shard-0001"]
 RULES = [stage for stage in STAGES if stage is not stages.SIMULATE]
 EXTRA = Table("EXTRA", "One more table.", (Column("name", "str", "Name."),), ("name",))
 
@@ -47,7 +46,7 @@ def command_of(name):
 
 def rendered(stage, survey):
     """The command of a stage with its placeholders filled as Snakemake fills them."""
-    paths = inputs(stage, survey, SHARDS)
+    paths = inputs(stage, survey)
     given = {
         "input": Names(**paths),
         "output": Names(**{n: f.pattern(survey) for n, f in outputs(stage, survey).items()}),
@@ -111,8 +110,8 @@ def test_a_remote_archive_has_options_of_its_own_and_a_folder_has_not():
     for option in ("--listing", "--copies", "--remote"):
         assert option not in rendered(PLAN, HERE)[0]
         assert option in rendered(PLAN, THERE)[0]
-    assert "downloaded" in inputs(stages.INGEST, THERE, SHARDS)
-    assert "downloaded" not in inputs(stages.INGEST, HERE, SHARDS)
+    assert "downloaded" in inputs(stages.INGEST, THERE)
+    assert "downloaded" not in inputs(stages.INGEST, HERE)
     assert rendered(stages.INGEST, THERE)[0].count("--copies /copies") == 1
     assert "--truth" not in rendered(REPORT, THERE)[0]
     assert "--truth /truth.parquet" in rendered(REPORT, HERE)[0]
@@ -150,10 +149,10 @@ def test_what_is_read_is_what_another_stage_writes():
 
 
 def test_a_job_of_a_shard_reads_its_own_tables_and_the_merge_those_of_all_shards():
-    assert inputs(SEGMENT, HERE, SHARDS) == {"input": "results/ingest/{shard}.parquet"}
-    found = inputs(CATALOG, HERE, SHARDS)
-    assert found["fit_models"] == [f"results/fit/{shard}.models.parquet" for shard in SHARDS]
-    assert found["ingest_output"] == [f"results/ingest/{shard}.parquet" for shard in SHARDS]
+    assert inputs(SEGMENT, HERE) == {"input": "results/ingest/{shard}.parquet"}
+    found = inputs(CATALOG, HERE)
+    assert found["fit_models"] == "results/fit/{shard}.models.parquet"
+    assert found["ingest_output"] == "results/ingest/{shard}.parquet"
     assert found["plan"] == "results/plan"
     assert "fit_curves" not in found
     command, values = rendered(CATALOG, HERE)
@@ -217,9 +216,7 @@ def test_a_table_more_in_a_stage_is_one_declaration():
     catalog = replace(CATALOG, reads=(Folder("fit", fit),))
     assert outputs(fit, HERE)["extra"].pattern(HERE) == "results/fit/{shard}.extra.parquet"
     assert "--extra results/fit/{shard}.extra.parquet" in rendered(fit, HERE)[0].replace("'", "")
-    assert inputs(catalog, HERE, SHARDS)["fit_extra"] == [
-        f"results/fit/{shard}.extra.parquet" for shard in SHARDS
-    ]
+    assert inputs(catalog, HERE)["fit_extra"] == "results/fit/{shard}.extra.parquet"
     assert fit.written(EXTRA).inside("shard-0001") == "shard-0001.extra.parquet"
 
 
@@ -230,8 +227,8 @@ def test_an_output_that_a_survey_did_not_ask_for_is_not_expected():
     assert "extra" not in outputs(segment, HERE)
     assert "extra" not in rendered(segment, THERE)[0]
     merge = replace(CATALOG, reads=(Folder("segment", segment),))
-    assert "segment_extra" in inputs(merge, THERE, SHARDS)
-    assert "segment_extra" not in inputs(merge, HERE, SHARDS)
+    assert "segment_extra" in inputs(merge, THERE)
+    assert "segment_extra" not in inputs(merge, HERE)
 
 
 def test_every_stage_of_the_workflow_has_a_rule():

@@ -13,7 +13,10 @@ from pipeline.workflow import (
     check_paths,
     cluster_json,
     fit_threads,
+    is_group,
+    leftovers,
     resolve,
+    shards_with_sources,
     survey_json,
 )
 
@@ -99,3 +102,31 @@ def test_a_gpu_is_looked_for_on_the_machine_that_runs_the_job(monkeypatch):
         assert threads("auto", elsewhere=True) == 4
         assert threads("gpu", elsewhere=True) == 16
         assert threads("cpu", elsewhere=False) == 4
+
+
+def test_shards_without_sources_have_no_job_and_lose_their_tables(tmp_path):
+    survey = validate({"archive": ".", "shards": 3})
+    assert shards_with_sources(survey, tmp_path) == ["shard-0000", "shard-0001", "shard-0002"]
+    plan = tmp_path / "results" / "plan"
+    plan.mkdir(parents=True)
+    for number, text in enumerate(("source_id\n", "source_id\na\n", "source_id\nb\nc\n")):
+        (plan / f"shard-000{number}.tsv").write_text(text)
+    assert shards_with_sources(survey, tmp_path) == ["shard-0001", "shard-0002"]
+
+    tables = ("ingest/{}.parquet", "segment/{}.parquet", "fit/{}.models.parquet")
+    files = {
+        shard: {tmp_path / "results" / table.format(shard) for table in tables}
+        for shard in ("shard-0000", "shard-0001", "shard-0007")
+    }
+    for path in set().union(*files.values()):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (tmp_path / "results" / "fit" / "shard-0000.txt").touch()  # somebody's own
+    assert set(leftovers(survey, tmp_path)) == files["shard-0000"] | files["shard-0007"]
+
+
+def test_a_group_of_jobs_is_told_from_a_job():
+    group = ["snakemake", "--target-jobs", "ingest:shard=shard-0000", "segment:shard=shard-0000"]
+    assert is_group([*group, "--cores", "2"])
+    assert not is_group([*group[:3], "--cores", "2"])
+    assert not is_group(["snakemake", "--cores", "2"])

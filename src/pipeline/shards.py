@@ -17,3 +17,10 @@ def shard_name(index: int) -> str:
 def shard_lists(plan: Path) -> list[Path]:
     """Return the lists of the shards in the folder that `plan` writes, in order."""
     return sorted(plan.glob("shard-*.tsv"))
+
+
+def has_sources(shard_list: Path) -> bool:
+    """Return whether the list of a shard has an entry; the first line has the names of its columns."""
+    with open(shard_list, "rb") as file:
+        file.readline()
+        return bool(file.read(1))

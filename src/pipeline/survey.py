@@ -27,7 +27,7 @@ from pipeline.declared import RESULTS
 from pipeline.describe import write_files, write_options
 from pipeline.service.beside import service
 from pipeline.stages import CATALOG, DOWNLOAD, LIST, PLAN
-from pipeline.workflow import check_paths, resolve
+from pipeline.workflow import check_paths, leftovers, resolve
 
 ROOT = Path(__file__).parents[2]
 """The repository: the workflow is not part of an installed package."""
@@ -104,6 +104,8 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
             survey = resolve(survey, file.parent)
             _write(file, survey)
         code = _with_service(directory, options, lock)
+        for path in [] if code else list(leftovers(survey, directory)):
+            path.unlink()
     if code:
         print(f"survey: stopped; `make resume DIR={directory}` goes on from here", file=sys.stderr)
         return code
@@ -170,11 +172,12 @@ def summary(directory: Path, truth: str | None) -> str:
 
 
 def _published(record: dict) -> str:
-    """Return the files of the catalogue, a format each, with numbers of rows where a format says some."""
+    """Return the files of the catalogue, a format each, with numbers of rows and tables that are too large for it."""
     files = []
     for one in record["formats"].values():
-        numbers = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in one["rows"].items())
-        files.append(one["file"] + (f" ({numbers})" if numbers else ""))
+        notes = [f"{n} {name.replace('_', ' ')}" for name, n in one["rows"].items()]
+        notes += [f"without {name}" for name in one.get("left_out", ())]
+        files.append(one["file"] + (f" ({', '.join(notes)})" if notes else ""))
     return ", ".join(files)
 
 

@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from pipeline.config.base import ConfigError, section_json
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
 from pipeline.declared import RESULTS, Argument, File, Folder, Kept, Section, Stage, Value
+from pipeline.shards import has_sources, shard_lists, shard_name
+from pipeline.stages import PLAN, STAGES
 
 
-def inputs(stage: Stage, survey: Survey, shards: Sequence[str]) -> dict[str, str | list[str]]:
+def inputs(stage: Stage, survey: Survey) -> dict[str, str]:
     """Return the inputs of the rule of a stage, by name.
 
     Parameters
@@ -25,27 +28,56 @@ def inputs(stage: Stage, survey: Survey, shards: Sequence[str]) -> dict[str, str
         The stage.
     survey : Survey
         The survey.
-    shards : sequence of str
-        Names of the shards.
 
     Returns
     -------
-    dict of str to str or list of str
-        Paths. That of a table of the shard that a job works on has the wildcard ``{shard}``; where a rule runs
-        once, it has the tables of all shards.
+    dict of str to str
+        Paths. That of a table that each shard has is with the wildcard ``{shard}``: a rule that runs once reads
+        those of all shards.
     """
-    found: dict[str, str | list[str]] = {}
+    found: dict[str, str] = {}
     for one in stage.reads:
         files = _in_rule(one) if isinstance(one, Folder) else {one.name: one}
-        for name, file in files.items():
-            if not file.when(survey):
-                continue
-            pattern = file.pattern(survey)
-            if file.per_shard and not stage.per_shard:
-                found[name] = [pattern.format(shard=shard) for shard in shards]
-            else:
-                found[name] = pattern
+        found |= {name: f.pattern(survey) for name, f in files.items() if f.when(survey)}
     return found
+
+
+def shards_with_sources(survey: Survey, directory: Path = Path()) -> list[str]:
+    """Return the names of the shards that have sources, once `plan` has written their lists.
+
+    Where the folder of the lists is not on this machine, as with an object store, all shards are taken to have some.
+
+    Parameters
+    ----------
+    survey : Survey
+        The survey.
+    directory : Path, optional
+        Its folder.
+    """
+    lists = next(file for file in PLAN.writes if file.is_folder)
+    plan = directory / lists.pattern(survey)
+    if not plan.is_dir():
+        return [shard_name(index) for index in range(survey.shards)]
+    return [shard_list.stem for shard_list in shard_lists(plan) if has_sources(shard_list)]
+
+
+def leftovers(survey: Survey, directory: Path) -> Iterator[Path]:
+    """Yield the tables of shards that have no sources any more, or that there are no more.
+
+    Parameters
+    ----------
+    survey, directory
+        See `shards_with_sources`.
+    """
+    wanted = set(shards_with_sources(survey, directory))
+    for stage in STAGES:
+        for file in stage.writes:
+            if file.per_shard:
+                folder, name = (directory / file.pattern(survey)).parent, file.inside("{shard}")
+                for path in folder.glob(name.replace("{shard}", "shard-*")):
+                    shard = path.name.partition(".")[0]
+                    if shard not in wanted and path.name == name.format(shard=shard):
+                        yield path
 
 
 def outputs(stage: Stage, survey: Survey) -> dict[str, File]:
@@ -64,7 +96,8 @@ def parameters(stage: Stage, survey: Survey) -> dict[str, str | Callable[..., st
     for argument in stage.given(survey):
         found |= _parameters(argument, survey)
     for folder in stage.folders():
-        found[folder.name] = _folder_of_input(next(iter(_in_rule(folder))))
+        name, file = next(iter(_in_rule(folder).items()))
+        found[folder.name] = _folder_of_input(name, os.path.dirname(file.pattern(survey)))
     if stage.into:
         found[stage.into] = lambda wildcards, output: os.path.dirname(output[0])
     return found
@@ -75,11 +108,13 @@ def _in_rule(folder: Folder) -> dict[str, File]:
     return {f"{folder.name}_{file.name}": file for file in folder.files}
 
 
-def _folder_of_input(name: str) -> Callable[..., str]:
-    """Return a parameter: the folder of an input, which is one path or a list of them."""
+def _folder_of_input(name: str, empty: str) -> Callable[..., str]:
+    """Return a parameter: the folder of an input, which is one path or a list of them, which may be empty."""
 
     def folder(wildcards: Any, input: Any) -> str:
         paths = getattr(input, name)
+        if not paths:
+            return empty
         return os.path.dirname(paths if isinstance(paths, str) else paths[0])
 
     return folder
@@ -153,6 +188,13 @@ def fit_threads(survey: Survey, cores: int, elsewhere: bool = False) -> int:
         survey.fit.platform == "auto" and not elsewhere and any(Path("/dev").glob("nvidia[0-9]*"))
     )
     return survey.fit.threads or (cores if on_gpu else max(1, cores // survey.shards))
+
+
+def is_group(argv: Sequence[str]) -> bool:
+    """Return whether a command of Snakemake, as it runs on a node, is for more than one job."""
+    option = "--target-jobs"
+    after = argv[argv.index(option) + 1 :] if option in argv else []
+    return len(list(takewhile(lambda text: not text.startswith("-"), after))) > 1
 
 
 def check_paths(survey: Survey) -> None:

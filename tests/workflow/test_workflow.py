@@ -195,6 +195,32 @@ def test_a_changed_file_runs_its_shard_and_changes_its_source_alone(first, workp
     assert changed == {"RED A"}
 
 
+def test_a_shard_that_becomes_empty_loses_its_results_and_costs_no_job(first, workplace):
+    before, catalogue = rows_by_object(workplace), workplace.catalogue()
+    empty = shard_name(0)
+    gone = {name for name, row in before.items() if shard_of(row["source_id"], 2) == 0}
+    assert 0 < len(gone) < len(before)
+    files = {name: workplace.archive / "xmm" / f"{name.replace(' ', '')}.lc" for name in gone}
+    aside = {name: file.rename(workplace.folder / file.name) for name, file in files.items()}
+    cut = workplace.archive / "xmm" / "cut.lc"  # a file of RED B
+    if "RED B" in gone:
+        cut.rename(workplace.folder / cut.name)
+    run = workplace.run()
+    assert run.code == 0, run.output
+    assert run.jobs == ["catalog", "plan", "report"]
+    assert set(rows_by_object(workplace)) == set(before) - gone
+    assert not [p for stage in STAGES for p in (workplace.results / stage).glob(f"{empty}*")]
+
+    for name, file in aside.items():
+        file.rename(files[name])
+    if "RED B" in gone:
+        (workplace.folder / cut.name).rename(cut)
+    run = workplace.run()
+    assert run.code == 0, run.output
+    assert run.jobs == sorted(["plan", "catalog", "report", *(f"{s} {empty}" for s in STAGES)])
+    assert workplace.catalogue() == catalogue
+
+
 def rows_by_object(workplace):
     return {row["object"]: row for row in rows(workplace, SOURCES_TABLE)}
 

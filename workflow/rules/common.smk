@@ -15,11 +15,22 @@ def planned(path):
     return input_function
 
 
+def of_all_shards(path):
+    """Return an input function: the files of all shards that have sources. The others have no job."""
+
+    def input_function(wildcards):
+        checkpoints.plan.get()
+        return [path.format(shard=shard) for shard in shards_with_sources(survey)]
+
+    return input_function
+
+
 def inputs_of(stage):
-    """Return the inputs of a stage by name, those of one shard as input functions."""
+    """Return the inputs of a stage by name, those in shards as input functions."""
+    function = planned if stage.per_shard else of_all_shards
     return {
-        name: planned(path) if isinstance(path, str) and "{shard}" in path else path
-        for name, path in inputs(stage, survey, SHARDS).items()
+        name: function(path) if "{shard}" in path else path
+        for name, path in inputs(stage, survey).items()
     }
 
 

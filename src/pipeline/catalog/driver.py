@@ -21,7 +21,7 @@ from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.samples import SAMPLES
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
-from pipeline.shards import shard_lists
+from pipeline.shards import has_sources, shard_lists
 from pipeline.stages import FIT, catalogue_tables
 from pipeline.tables import atomic_path, batches_of
 
@@ -90,7 +90,7 @@ def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
     written = FIT.written(SAMPLES)
     with folder_for_sorting(path.parent) as folder:
         joined = Joined.empty(folder, [SAMPLES])
-        for shard_list in lists:
+        for shard_list in filter(has_sources, lists):
             for rows in batches_of(fit / written.inside(shard_list.stem), SAMPLES):
                 joined.add(SAMPLES, rows)
         write_parquet_table(path, joined.rows(SAMPLES))

@@ -16,7 +16,7 @@ from pipeline.columns.spectra import SPECTRA
 from pipeline.config.survey import Survey
 from pipeline.declared import File
 from pipeline.stages import CATALOG
-from pipeline.tables import read_parquet
+from pipeline.tables import read_parquet, to_arrow
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "INGEST": ("source_id", "observation_id", "file", "sha256", "product", "status", "reason"),
@@ -115,7 +115,7 @@ def shard_files(survey: Survey, folders: Mapping[str, Path]) -> tuple[ShardFile,
 
 
 def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
-    """Read the tables of a shard.
+    """Read the tables of a shard. Those of one without sources are empty: no stage runs for it.
 
     Parameters
     ----------
@@ -134,10 +134,14 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
         rows = csv.reader(handle, delimiter="\t")
         place = next(rows).index("source_id")
         planned = frozenset(row[place] for row in rows)
-    tables = {
-        one.table.name: read_parquet(one.path(name), one.table, COLUMNS.get(one.table.name))
-        for one in files
-    }
+    tables = {}
+    for one in files:
+        columns = COLUMNS.get(one.table.name)
+        if planned:
+            tables[one.table.name] = read_parquet(one.path(name), one.table, columns)
+        else:
+            empty = to_arrow(one.table, [])
+            tables[one.table.name] = empty.select(list(columns or one.table.names))
     return Shard(name, planned, tables)
 
 

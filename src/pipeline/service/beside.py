@@ -1,5 +1,6 @@
 """Start the service of a run, and end it with the run."""
 
+import atexit
 import os
 import shutil
 import socket
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pipeline.service import wire
@@ -52,6 +53,13 @@ def service(*, eager: bool, keep: Sequence[int] = ()) -> Iterator[dict[str, str]
             process.kill()
             process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_beside_this_process() -> None:
+    """Start a service that ends with this process; what this process starts finds it."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    os.environ.update(stack.enter_context(service(eager=False)))
 
 
 def _private_folder() -> Path:
