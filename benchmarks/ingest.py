@@ -9,7 +9,7 @@ temporary folder, and in the page cache when they are read.
 - `observation`: all of `read_products`: `read`, and SHA-256, checksums, times in order, on their
   clock and in the good time intervals, energies in keV; against Astropy that reads the same columns
   and verifies checksums, and SHA-256.
-- `stored`: what a worker does with a file: `observation`, written as Parquet; the same peer.
+- `stored`: what a worker does with a file: `observation` without energies, written as a part; the same peer.
 - `memory`: peak resident memory of a process of its own that does `stored`, against the same columns
   by Astropy; the floor is a process that does all but read the table (the first look of `plan`).
 - `gti`: intervals in disorder merged; intersected with as many; looked up for the times of the event
@@ -28,6 +28,7 @@ import numpy as np
 from _common import report, timed
 from astropy.io import fits
 
+from pipeline.cluster import Outcome
 from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
 from pipeline.ingest.archive.walk import list_folder
@@ -145,6 +146,7 @@ def floor(path):
 PEAK = """
 import sys
 from pathlib import Path
+from pipeline.cluster import Outcome
 from pipeline.config.ingest import IngestOptions
 from pipeline.ingest import driver
 from pipeline.ingest.archive.walk import list_folder
@@ -157,8 +159,8 @@ options = IngestOptions()
 listed = next(listed for listed in list_folder(folder) if listed.file == file)
 (found,) = complete([scan_file(listed, folder, options)], "observation")
 if task == "ours":
-    item = driver.Item(0, Entry.of_found(found))
-    driver.read_part(item, folder, options, folder / "parts", driver.read_products)
+    read = driver.read_products(Entry.of_found(found), folder, options, energies=False)
+    driver.write_part([Outcome(0, read)], folder / "parts")
 if task == "astropy":
     import numpy as np
     from astropy.io import fits
@@ -187,8 +189,8 @@ def report_reading(folder, file, what):
         assert read.status == "ok", read.reason
 
     def stored():
-        item = driver.Item(0, planned)
-        driver.read_part(item, folder, OPTIONS, folder / "parts", reader.read_products)
+        read = reader.read_products(planned, folder, OPTIONS, energies=False)
+        driver.write_part([Outcome(0, read)], folder / "parts")
 
     lines = (
         ("read", columns, peer, "astropy.io.fits, same columns"),

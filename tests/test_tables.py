@@ -143,10 +143,17 @@ def test_every_form_is_written_with_nulls_and_read_back_without(form, tmp_path):
 
 
 def test_a_key_that_comes_twice_in_columns_is_refused(tmp_path):
-    with parquet_writer(tmp_path / "t.parquet", THINGS) as write:
-        write({"name": ["a"]})
+    def written(*calls):
+        with parquet_writer(tmp_path / "t.parquet", THINGS) as write:
+            for names in calls:
+                write({"name": names})
+
+    for calls in ((["a"], ["b", "a"]), (["a", "b", "a"],)):
         with pytest.raises(TableError, match=r"two rows with \{'name': 'a'\}"):
-            write({"name": ["b", "a"]})
+            written(*calls)
+    assert not list(tmp_path.iterdir())
+    written(["a"], ["b", "c"])
+    assert len(read_parquet(tmp_path / "t.parquet", THINGS)) == 3
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)

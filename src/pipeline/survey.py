@@ -172,11 +172,12 @@ def summary(directory: Path, truth: str | None) -> str:
 
 
 def _published(record: dict) -> str:
-    """Return the files of the catalogue, a format each, with numbers of rows where a format says some."""
+    """Return the files of the catalogue, a format each, with numbers of rows and tables that are too large for it."""
     files = []
     for one in record["formats"].values():
-        numbers = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in one["rows"].items())
-        files.append(one["file"] + (f" ({numbers})" if numbers else ""))
+        notes = [f"{n} {name.replace('_', ' ')}" for name, n in one["rows"].items()]
+        notes += [f"without {name}" for name in one.get("left_out", ())]
+        files.append(one["file"] + (f" ({', '.join(notes)})" if notes else ""))
     return ", ".join(files)
 
 

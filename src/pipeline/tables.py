@@ -1,6 +1,7 @@
 """Parquet files whose schema is the declaration in `pipeline.columns`, written whole or not at all."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -252,24 +253,38 @@ def parquet_writer(path: PathLike, table: Table) -> Iterator[Callable[[Rows], No
     path, table
         See `write_parquet`, also for what is raised.
     """
-    seen: set[tuple] = set()
-    with (
-        atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, stored_schema(table), **_encoding(table)) as writer,
-    ):
+    seen: list[np.ndarray] = []  # eight bytes a row: keys of a large shard would fill the memory
+    with atomic_path(path) as temporary:
+        with pq.ParquetWriter(temporary, stored_schema(table), **_encoding(table)) as writer:
 
-        def write(rows: Rows) -> None:
-            data = as_arrow(table, rows)
-            for key in zip(*(data.column(k).to_pylist() for k in table.key), strict=True):
-                if key in seen:
-                    named = dict(zip(table.key, key, strict=True))
-                    raise TableError(f"{table.name}: two rows with {named}")
-                seen.add(key)
-            writer.write_table(with_nulls(table, data))
+            def write(rows: Rows) -> None:
+                data = as_arrow(table, rows)
+                seen.append(np.fromiter(map(hash, _keys(table, data)), np.int64, data.num_rows))
+                writer.write_table(with_nulls(table, data))
 
-        yield write
-        if not seen:
-            writer.write_table(with_nulls(table, to_arrow(table, [])))
+            yield write
+            if not seen:
+                writer.write_table(with_nulls(table, to_arrow(table, [])))
+        hashes = np.concatenate(seen or [np.empty(0, np.int64)])
+        if table.key and np.unique(hashes).size < hashes.size:
+            _check_keys(temporary, table)
+
+
+def _keys(table: Table, data: pa.Table) -> Iterator[tuple]:
+    """Return the key of each row; of a table without keys, their numbers."""
+    if not table.key:
+        return zip(range(data.num_rows), strict=True)
+    return zip(*(data.column(k).to_pylist() for k in table.key), strict=True)
+
+
+def _check_keys(path: Path, table: Table) -> None:
+    """Raise TableError where two rows of a file have the same key."""
+    with pq.ParquetFile(path) as file:
+        counts = Counter(_keys(table, file.read(list(table.key))))
+    for key, count in counts.items():
+        if count > 1:
+            named = dict(zip(table.key, key, strict=True))
+            raise TableError(f"{table.name}: two rows with {named}")
 
 
 def as_arrow(table: Table, rows: Rows) -> pa.Table:

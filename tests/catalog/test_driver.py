@@ -20,6 +20,7 @@ from pipeline.config.survey import Survey
 from pipeline.fit.analyses.samples import SamplesOptions
 from pipeline.segment.products import named
 from pipeline.status import Flag
+from pipeline.survey import _published as published
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
 FILES = {f"{t.name.lower()}.parquet" for t in CATALOGUE} | {
@@ -218,3 +219,14 @@ def test_the_table_of_a_product_that_is_asked_for_is_in_the_catalogue(survey_fil
     record = json.loads((output / "provenance.json").read_text())
     assert record["rows"]["POWER_COLORS"] == 6
     assert compare_table(output, output, "power_colors", 3.0)["changed"] == []
+
+
+def test_the_summary_of_a_survey_names_the_tables_that_a_format_is_without(survey_files):
+    options = CatalogOptions(max_failed_fraction=0.7, largest_table=0, formats=["fits", "hats"])
+    assert run(**survey_files | {"options": options}) == 0
+    record = json.loads((survey_files["output"] / "provenance.json").read_text())
+    text = published(record)
+    assert text.startswith("catalog.fits (without SOURCES, without EPOCHS, ")
+    assert text.endswith("sources.parquet, hats (0 with position, 6 without position)")
+    with fits.open(survey_files["output"] / "catalog.fits") as hdus:
+        assert [hdu.name for hdu in hdus if hdu.data is not None and len(hdu.data)] == []

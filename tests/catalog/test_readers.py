@@ -15,7 +15,7 @@ from astropy.io import fits
 from astropy.table import QTable
 
 from pipeline.catalog.driver import collect_samples, publish
-from pipeline.catalog.formats.rows import Rows, rows_in_a_group
+from pipeline.catalog.formats.rows import Extent, Rows
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.fits import MODELS, PARAMETERS
 from pipeline.columns.registry import CATALOGUE
@@ -199,6 +199,18 @@ def test_the_samples_open_too(tmp_path, rows):
     assert rows_of(read_parquet(tmp_path / "samples.parquet", SAMPLES))[:1] or not rows
 
 
+def test_samples_are_sorted_by_source_whatever_the_shards(tmp_path):
+    def row(source, parameter):
+        return {"source_id": source, "component": "lorentzian.1", "parameter": parameter}
+
+    write_parquet(tmp_path / "shard-0000.samples.parquet", SAMPLES, [row("B", "q"), row("B", "a")])
+    write_parquet(tmp_path / "shard-0001.samples.parquet", SAMPLES, [row("A", "q"), row("C", "q")])
+    lists = [tmp_path / f"shard-000{k}.tsv" for k in range(2)]
+    collect_samples(tmp_path / "samples.parquet", lists, tmp_path)
+    found = read_parquet(tmp_path / "samples.parquet", SAMPLES, ["source_id", "parameter"])
+    assert ["".join(r.values()) for r in found.to_pylist()] == ["Aq", "Bq", "Ba", "Cq"]
+
+
 def test_every_table_with_lists_opens_without_a_warning(folder):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -242,7 +254,7 @@ def test_a_table_that_is_too_large_is_in_parquet_alone_and_the_others_say_so(tmp
 
 def test_one_source_is_in_few_of_the_row_groups(tmp_path):
     """A reader of one source out of a million reads the groups whose statistics have its name."""
-    count = rows_in_a_group(SOURCES) * 2 + 5
+    count = Extent(SOURCES).rows_in_a_group * 2 + 5
     ids = {"source_id": [f"S{k:06d}" for k in range(count)]}
     data = Rows.of(SOURCES, columns_to_arrow(SOURCES, ids))
     publish(tmp_path, {SOURCES: data}, "T", CatalogOptions(formats=[]))

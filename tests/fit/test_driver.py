@@ -105,6 +105,18 @@ def test_a_spectrum_is_fitted_the_same_whatever_is_beside_it(fitted, rows):
         assert one["best"] == other["best"]
 
 
+def test_a_model_with_a_peak_is_fitted_the_same_wherever_it_stands_among_the_models(rows):
+    peak = {"qpo": ["constant", "lorentzian"]}
+    white = {"white": ["constant"]}
+    first, last = (
+        driver.fit_rows(rows[:1], options(models=models))[0]
+        for models in (peak | white, white | peak)
+    )
+    assert [m["model"] for m in first] == ["qpo", "white"]
+    for one, other in zip(first, reversed(last), strict=True):
+        np.testing.assert_equal(one, other)
+
+
 def test_bins_that_are_left_out_are_flagged(binned):
     rng, bins = np.random.default_rng(2), binned(np.geomspace(0.1, 50, 101), 300)
     power = np.full(bins.n.size, 0.002)

@@ -218,7 +218,7 @@ def test_a_file_that_became_a_pipe_is_not_waited_for(archive, soon):
         (read,) = read_products(planned, archive.root, IngestOptions())
         assert read.status == "unreadable"
     assert "not a regular file" in read.reason
-    looked = scan_file(replace(listed, problem=""), archive.root, IngestOptions())
+    looked = scan_file(listed._replace(problem=""), archive.root, IngestOptions())
     assert (looked.status, looked.version) == ("unreadable", "")
 
 

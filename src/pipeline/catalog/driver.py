@@ -2,19 +2,16 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from pipeline.catalog.formats import chosen
-from pipeline.catalog.formats.rows import Extent, Rows
+from pipeline.catalog.formats.rows import Rows
 from pipeline.catalog.formats.write_parquet import write_parquet_table
 from pipeline.catalog.gate import quality_gate
-from pipeline.catalog.join import join
+from pipeline.catalog.join import Joined, join
 from pipeline.catalog.provenance import provenance
 from pipeline.catalog.shards import shard_files
 from pipeline.catalog.spool import folder_for_sorting
@@ -30,8 +27,6 @@ from pipeline.tables import atomic_path, batches_of
 
 EXIT_GATE = 1
 
-
-_WORDS = [column.name for column in SAMPLES.columns if column.dtype == "str"]
 
 _FILES = f"{OBSERVATIONS.name.lower()}.parquet"
 
@@ -91,18 +86,14 @@ def run(
 
 
 def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:
-    """Write the SAMPLES of all shards, one after the other, into one file: they may not fit into memory."""
+    """Write the SAMPLES of all shards into one file, sorted by source and product."""
     written = FIT.written(SAMPLES)
-    files = [fit / written.inside(one.stem) for one in lists if has_sources(one)]
-    extent = Extent(SAMPLES)
-    for file in files:
-        for batch in batches_of(file, SAMPLES, _WORDS):
-            extent.add(batch)
-
-    def read(names: Sequence[str] | None) -> Iterator[pa.Table]:
-        return chain.from_iterable(batches_of(file, SAMPLES, names) for file in files)
-
-    write_parquet_table(path, Rows(SAMPLES, extent, read))
+    with folder_for_sorting(path.parent) as folder:
+        joined = Joined.empty(folder, [SAMPLES])
+        for shard_list in filter(has_sources, lists):
+            for rows in batches_of(fit / written.inside(shard_list.stem), SAMPLES):
+                joined.add(SAMPLES, rows)
+        write_parquet_table(path, joined.rows(SAMPLES))
 
 
 def publish(

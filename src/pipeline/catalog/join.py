@@ -25,7 +25,7 @@ from pipeline.catalog.groups import pick, rows_in
 from pipeline.catalog.merge import merge
 from pipeline.catalog.observations import by_shard
 from pipeline.catalog.rejected import rejected_files, rejected_of
-from pipeline.catalog.shards import Shard, ShardFile, divided, read_shard
+from pipeline.catalog.shards import PART, Shard, ShardFile, divided, read_shard, together
 from pipeline.catalog.spool import Spool
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import EPOCHS, REJECTED, SOURCES
@@ -124,6 +124,7 @@ def join(
     nowhere = next(files_of_shards)
     joined.add(OBSERVATIONS, nowhere)
     joined.add(REJECTED, rejected_files(nowhere))
+    waiting: list[tuple[Shard, pa.Table]] = []
     console = Console(stderr=True)
     for shard_list in track(
         lists, "catalog", console=console, disable=not console.is_terminal, transient=True
@@ -138,9 +139,22 @@ def join(
         joined.add(REJECTED, rejected_files(files))
         for table in copied:
             joined.add(table, shard.tables[table.name])
-        for part in divided(shard):
-            _add_part(joined, part, _files_of(part, files), options)
+        waiting.append((shard, files))
+        if sum(len(one.planned) for one, _ in waiting) >= PART:
+            _add_shards(joined, waiting, options)
+            waiting = []
+    if waiting:
+        _add_shards(joined, waiting, options)
     return joined
+
+
+def _add_shards(
+    joined: Joined, waiting: list[tuple[Shard, pa.Table]], options: CatalogOptions
+) -> None:
+    """Add the rows that the sources of some shards have in the catalogue."""
+    shards, files = zip(*waiting, strict=True)
+    for part in divided(together(shards)):
+        _add_part(joined, part, _files_of(part, pa.concat_tables(files)), options)
 
 
 def _add_part(joined: Joined, shard: Shard, files: pa.Table, options: CatalogOptions) -> None:

@@ -25,6 +25,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Columns that the merge reads of a table, by its name; of the other tables it reads all."""
 
+PART = 1024
+"""Sources that are joined at once: what a join costs whatever its size is that of some 300 sources."""
+
 
 @dataclass(frozen=True)
 class ShardFile:
@@ -128,7 +131,7 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
     """
     name = shard_list.stem
     with open(shard_list, encoding="utf-8", newline="") as handle:
-        rows = csv.reader(handle, delimiter="	")
+        rows = csv.reader(handle, delimiter="\t")
         place = next(rows).index("source_id")
         planned = frozenset(row[place] for row in rows)
     tables = {}
@@ -142,7 +145,19 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
     return Shard(name, planned, tables)
 
 
-def divided(shard: Shard, most: int = 4096) -> Iterator[Shard]:
+def together(shards: Sequence[Shard]) -> Shard:
+    """Return the sources of several shards as if they were one."""
+    if len(shards) == 1:
+        return shards[0]
+    tables = {
+        name: pa.concat_tables([shard.tables[name] for shard in shards])
+        for name in shards[0].tables
+    }
+    planned = frozenset().union(*(shard.planned for shard in shards))
+    return Shard(f"{shards[0].name} to {shards[-1].name}", planned, tables)
+
+
+def divided(shard: Shard, most: int = PART) -> Iterator[Shard]:
     """Yield a shard, or parts of it that have fewer sources: what is made of them takes more memory than their tables."""
     if len(shard.planned) <= most:
         yield shard

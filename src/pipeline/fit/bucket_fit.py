@@ -1,6 +1,6 @@
 """The models of a survey fitted to one bucket of spectra, and the analyses of these fits."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.fit.search import starts
 from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.search.choice import best_model
 from pipeline.fit.search.decompose import Criterion
-from pipeline.fit.search.fit_model import fit_model
+from pipeline.fit.search.fit_model import base_of, fit_model
 from pipeline.fit.significance import criteria
 from pipeline.fit.tables.buckets import Bucket
 from pipeline.fit.tables.outcome import has_result, statuses
@@ -172,10 +172,14 @@ def foreseen(
 
 
 def _fitted(engines: Engines, rows) -> list[Subject]:
-    """Fit each model to the bucket."""
-    options, subjects = engines.options, []
-    for name, components in options.models.items():
-        model = Model.from_components(name, components)
+    """Fit each model to the bucket; what has peaks begins where the same model without peaks has ended."""
+    options = engines.options
+    models = [Model.from_components(name, own) for name, own in options.models.items()]
+    found: dict[int, Subject] = {}
+    without: dict[Hashable, ModelFit] = {}
+    has_peaks = [any(slot.declared.peak for slot in model.slots) for model in models]
+    for k in np.argsort(has_peaks, kind="stable").tolist():
+        model = models[k]
         batch = engines.batch(model)
         result = fit_model(
             batch,
@@ -183,10 +187,13 @@ def _fitted(engines: Engines, rows) -> list[Subject]:
             min_delta_bic=options.min_delta_bic,
             criterion=_criterion(model, engines, rows),
             errors=options.errors,
+            base=without.get(base_of(model)),
         )
+        if not has_peaks[k]:
+            without[base_of(model)] = result
         nowhere = np.zeros(batch.n_lanes, bool)
-        subjects.append(Subject(options, rows, batch, result, nowhere, engines.single))
-    return subjects
+        found[k] = Subject(options, rows, batch, result, nowhere, engines.single)
+    return [found[k] for k in range(len(models))]
 
 
 def _criterion(model: Model, engines: Engines, rows) -> Criterion | None:

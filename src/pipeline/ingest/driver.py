@@ -141,7 +141,7 @@ def _if_downloaded(entry: Entry, failures: Mapping[FileVersion, str]) -> Entry:
     return entry.refused(Status.NOT_DOWNLOADED, reason) if reason else entry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """An entry of the list of a shard, and its number."""
 
@@ -149,7 +149,7 @@ class Item:
     entry: Entry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What the driver needs to know of a row, without its data.
 

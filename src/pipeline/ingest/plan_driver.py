@@ -14,28 +14,27 @@ from pipeline.config.archive import RemoteOptions, SourceOptions, is_remote
 from pipeline.config.base import ConfigError, section_json
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import SCANNED_BY, IngestOptions
-from pipeline.ingest.archive.file import ArchiveFile, FileVersion
+from pipeline.ingest.archive.file import ArchiveFile
 from pipeline.ingest.archive.walk import list_folder
 from pipeline.ingest.files import fits_file
 from pipeline.ingest.plan import cache as scan_cache
 from pipeline.ingest.plan import shard
 from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.duplicates import possible_duplicates
-from pipeline.ingest.plan.found import FoundFile
+from pipeline.ingest.plan.found import FoundFile, columns
 from pipeline.ingest.plan.scan import Opener, objects_in, scan_file
-from pipeline.ingest.plan.shard import Entry
 from pipeline.ingest.plan.sources import same_positions
 from pipeline.ingest.reject import Rejected
 from pipeline.parts import print_counts
 from pipeline.refusal import one_line
 from pipeline.shards import shard_name, shard_of
 from pipeline.status import Status
-from pipeline.tables import read_parquet, rows_of, write_parquet
+from pipeline.tables import parquet_writer, read_parquet, rows_of
 
 WORTH_A_CLUSTER = 10_000
 """Number of files to look at from which on workers are faster than this process."""
 
-_Known = dict[FileVersion, list[FoundFile]]
+_Known = dict[str, list[FoundFile]]
 
 
 def run(
@@ -88,21 +87,23 @@ def run(
         scanned = server.scan(known, options)
     else:
         scanned = _scan_folder(Path(archive), known, options, cluster)
+    scan_cache.save(cache, version, scanned)
     files = complete(scanned, source.group_by, source.radius)
     if source.group_by == "object" and source.same_position == "error":
         _refuse_same_positions(files, source.radius)
     _write_lists(plan, files, shards)
-    write_parquet(observations, OBSERVATIONS, [one.row() for one in files])
-    scan_cache.save(cache, version, scanned)
+    with parquet_writer(observations, OBSERVATIONS) as write:
+        if files:
+            write(columns(files))
     print_counts(f"{len(files)} files", Counter(str(one.status) for one in files))
 
 
 def _write_lists(plan: Path, files: Iterable[FoundFile], shards: int) -> None:
     """Write the list of each shard, and remove those of shards that there are no more."""
-    lists: list[list[Entry]] = [[] for _ in range(shards)]
+    lists: list[list[FoundFile]] = [[] for _ in range(shards)]
     for one in files:
         if one.source_id and one.status != Status.DUPLICATE:
-            lists[shard_of(one.source_id, shards)].append(Entry.of_found(one))
+            lists[shard_of(one.source_id, shards)].append(one)
     paths = [plan / f"{shard_name(index)}.tsv" for index in range(shards)]
     for path, entries in zip(paths, lists, strict=True):
         shard.write(path, entries)
@@ -129,8 +130,8 @@ def _split(
     found: list[FoundFile] = []
     new: list[ArchiveFile] = []
     for one in listed:
-        cached = None if one.problem else known.get(one.key)
-        if cached:
+        cached = None if one.problem else known.pop(one.file, None)
+        if cached and cached[0].version == one.version:
             found.extend(cached)
         else:
             new.append(one)

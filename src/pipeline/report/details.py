@@ -16,7 +16,6 @@ from pipeline.columns.base import Table
 from pipeline.columns.fits import CURVES, MODELS, PARAMETERS
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.samples import SAMPLES
-from pipeline.report.corner import corner_plot
 from pipeline.report.data import DataFiles
 from pipeline.report.embed import Grids, curve, records, spectrum
 from pipeline.tables import TableError, read_parquet, rows_of, unpacked
@@ -35,6 +34,7 @@ _MODEL = (
     *("probability", "lrt_p_value", "t_sse_p_value", "outlier_frequency", "outlier_p_value"),
     *("lrt_method", "t_sse_method", "outlier_method"),
 )
+_KEY = ("source_id", "product")
 _FILE = ("file", "observation_id", "kind", "exposure", "status", "reason")
 
 
@@ -131,9 +131,9 @@ def _rows(group: Mapping[str, str], places: Places) -> dict[str, dict[str, list[
     """Return the rows of each table of some sources, by source."""
     best = pc.field("best")
     tables = {
-        "files": of_sources(places.observations, OBSERVATIONS, group),
-        "models": of_sources(places.models, MODELS, group),
-        "parameters": of_sources(places.parameters, PARAMETERS, group, best),
+        "files": of_sources(places.observations, OBSERVATIONS, group, ("source_id", *_FILE)),
+        "models": of_sources(places.models, MODELS, group, (*_KEY, *_MODEL)),
+        "parameters": of_sources(places.parameters, PARAMETERS, group, (*_KEY, *_PARAMETER), best),
     }
     found: dict[str, dict[str, list[dict]]] = {}
     for name, table in tables.items():
@@ -164,9 +164,24 @@ def _detail(
 
 
 def of_sources(
-    path: Path, table: Table, sources: Mapping[str, Any], also: pc.Expression | None = None
+    path: Path,
+    table: Table,
+    sources: Mapping[str, Any],
+    columns: Sequence[str] | None = None,
+    also: pc.Expression | None = None,
 ) -> pa.Table:
     """Read the rows of some sources; row groups that have none of them are not read.
+
+    Parameters
+    ----------
+    path, table : Path, Table
+        The file and its declaration.
+    sources : mapping
+        Sources, as keys.
+    columns : sequence of str, optional
+        Columns to read; all if they are left out.
+    also : pyarrow.compute.Expression, optional
+        Further condition on rows.
 
     Raises
     ------
@@ -177,7 +192,10 @@ def of_sources(
     inside = (name >= min(sources)) & (name <= max(sources))
     wanted = inside & name.isin(pa.array(list(sources), pa.string()))
     try:
-        data = pq.read_table(path, filters=wanted if also is None else wanted & also)
+        chosen = None if columns is None else list(columns)
+        data = pq.read_table(
+            path, columns=chosen, filters=wanted if also is None else wanted & also
+        )
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{path} is not a readable {table.name} table: {error}") from error
     return unpacked(table, data)
@@ -197,6 +215,10 @@ def corner_plots(
     mine = {source: product for source, product in group.items() if source in kept}
     if not mine:
         return
+    from pipeline.report.corner import (
+        corner_plot,
+    )  # its library takes a second of a report without plots
+
     rows = defaultdict(list)
     for row in rows_of(of_sources(path, SAMPLES, mine)):
         if mine[row["source_id"]] == row["product"] and len(row["value"]):

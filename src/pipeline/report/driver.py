@@ -60,37 +60,40 @@ def run(
         When a table cannot be used.
     """
     data = DataFiles(output.parent / DATA)
-    sources = _file(catalog, SOURCES)
+    provenance = json.loads((catalog / "provenance.json").read_text(encoding="utf-8"))
     written = SourceFiles(data, options.max_spectra)
-    for table in read_sources(sources, TEXT):
+    for table in read_sources(_file(catalog, SOURCES), TEXT):
         written.add(table)
     pieces = written.finish() | {"details": DETAILS}
-    places = Places(
-        **{
-            table.name.lower(): _file(catalog, table)
-            for table in (OBSERVATIONS, MODELS, PARAMETERS, SAMPLES)
-        },
-        curves=[
-            fit / FIT.written(CURVES).inside(one.stem)
-            for one in shard_lists(plan)
-            if has_sources(one)
-        ],
-    )
-    write_details(data, written.shown, places, options.max_corners)
-    provenance = json.loads((catalog / "provenance.json").read_text(encoding="utf-8"))
-    known = overview(
-        read_parquet(sources, SOURCES, ("status", "qpo_frequency", "qpo_q_value")), provenance
-    )
-    known |= {"pieces": pieces, "n_details": len(written.shown)}
-    known |= {"histograms": histograms(sources)} | _rejected(data, _file(catalog, REJECTED))
-    if truth is not None:
-        compared = read_parquet(sources, SOURCES, COMPARED)
-        known["truth"] = truth_data(compared, read_parquet(truth, TRUTH))
+    write_details(data, written.shown, _places(catalog, plan, fit), options.max_corners)
+    known = {"pieces": pieces, "n_details": len(written.shown)}
+    known |= _rejected(data, _file(catalog, REJECTED))
+    known |= _of_the_survey(_file(catalog, SOURCES), truth, provenance)
     folder = os.path.relpath(catalog, output.parent)
     links = {name: f"{folder}/{file}".replace(os.sep, "/") for file, name in published(provenance)}
     page = render(options.title, known, links, data.publish())
     with atomic_path(output) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _places(catalog: Path, plan: Path, fit: Path) -> Places:
+    """Return the files that the details of sources are read from."""
+    tables = (OBSERVATIONS, MODELS, PARAMETERS, SAMPLES)
+    curves = FIT.written(CURVES)
+    return Places(
+        **{table.name.lower(): _file(catalog, table) for table in tables},
+        curves=[fit / curves.inside(one.stem) for one in filter(has_sources, shard_lists(plan))],
+    )
+
+
+def _of_the_survey(sources: Path, truth: Path | None, provenance: dict) -> dict[str, Any]:
+    """Return what the page says of all sources: counts, histograms, injected and recovered values."""
+    known = read_parquet(sources, SOURCES, ("status", "qpo_frequency", "qpo_q_value"))
+    found = overview(known, provenance) | {"histograms": histograms(sources)}
+    if truth is None:
+        return found
+    compared = read_parquet(sources, SOURCES, COMPARED)
+    return found | {"truth": truth_data(compared, read_parquet(truth, TRUTH))}
 
 
 def _file(catalog: Path, table: Table) -> Path:

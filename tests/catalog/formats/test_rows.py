@@ -3,10 +3,11 @@
 import pyarrow as pa
 import pytest
 
-from pipeline.catalog.formats.rows import Extent, Rows, regrouped, rows_in_a_group
+from pipeline.catalog.formats.rows import Extent, Rows, regrouped
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.fits import MODELS
 from pipeline.columns.registry import CATALOGUE
+from pipeline.columns.samples import SAMPLES
 from pipeline.tables import to_arrow
 
 
@@ -24,8 +25,17 @@ def test_blocks_have_the_size_that_is_asked_for(sizes, size):
 
 
 @pytest.mark.parametrize("table", CATALOGUE, ids=[t.name for t in CATALOGUE])
-def test_a_row_group_depends_on_nothing_but_the_table(table):
-    assert 2**18 < rows_in_a_group(table) * len(table.columns) <= 2**20
+def test_a_row_group_has_about_a_million_cells(table):
+    rows = Rows.of(table, to_arrow(table, [{}])).extent.rows_in_a_group
+    assert 2**18 < rows * len(table.columns) <= 2**20
+
+
+def test_elements_of_lists_are_cells():
+    """Row groups of SAMPLES would have 65,000 times 1,000 draws."""
+    draws = Rows.of(SAMPLES, to_arrow(SAMPLES, [{"value": [1.0] * 1000}, {"value": [2.0] * 1000}]))
+    assert draws.extent.rows_in_a_group == 1024
+    huge = Rows.of(SAMPLES, to_arrow(SAMPLES, [{"value": [1.0] * 2**21}]))
+    assert huge.extent.rows_in_a_group == 1
 
 
 def test_the_extent_of_parts_is_that_of_the_whole():

@@ -51,6 +51,25 @@ def test_a_lane_does_not_depend_on_its_neighbours_or_the_block_size(three, draw,
     np.testing.assert_allclose(part.u, whole.u[:, few], atol=1e-6)
 
 
+def test_a_peak_that_starts_at_the_wrong_place_is_rescued_where_that_is_asked_for(draw, problem):
+    model = Model.from_components("two peaks", ["lorentzian", "lorentzian", "constant"])
+    truth = [4.0, 3.0, 1.0, 4.0, 20.0, 2.0, 2.0]
+    spectra, u = draw(model, truth, np.linspace(0.5, 32, 100), 64, 8, seed=6)
+    start = u.copy()
+    start[4] = np.log(3.3)  # both at the first
+    best = Engine(PowerSpectrum(model), block_size=8).fit(spectra, problem(model, u)).objective
+    plain, rescued = (
+        Engine(PowerSpectrum(model), block_size=8, rescue=rescue).fit(
+            spectra, problem(model, start)
+        )
+        for rescue in (False, True)
+    )
+    assert (plain.objective > best + 10).any()
+    assert (rescued.objective < best + 0.1).mean() >= 0.8
+    assert (rescued.objective <= plain.objective + 0.01).all()
+    assert (rescued.code == Code.CONVERGED).all()
+
+
 def test_padding_changes_nothing(three, draw, problem):
     spectra, u = draw(three, TRUTH, GRID, 8, 5, seed=9)
     fill = [np.ones((64, 5)), np.ones((64, 5)), np.zeros((64, 5))]

@@ -8,6 +8,7 @@ from scipy import optimize, stats
 
 from pipeline.components import COMPONENTS
 from pipeline.fit import Code, Engine, Grid, Model, Spectra
+from pipeline.fit.model import likelihood as likelihoods
 from pipeline.fit.model.likelihood import LIKELIHOODS, log, saturated, terms
 from pipeline.fit.model.priors import Prior, log_prior
 from pipeline.fit.model.slots import make_slot
@@ -223,3 +224,17 @@ def test_every_likelihood_finds_what_scipy_finds(likelihood, problem):
     for lane in range(3):
         best = optimize.minimize(objective, [0.5, 1.0, 0.1], args=(lane,), tol=1e-10)
         np.testing.assert_allclose(fit.u[:, lane], best.x, atol=2e-4)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_draws_do_not_depend_on_more_padding_than_there_must_be(likelihood):
+    found = []
+    for length in (128, 384):
+        weight, model = np.zeros(length), np.ones(length)
+        weight[:100], model[:100] = 40.0, np.linspace(1, 3, 100)
+        rng = np.random.default_rng(3)
+        found.append(likelihoods.draw(likelihood, model, weight, (5, length), rng))
+    short, long = found
+    np.testing.assert_array_equal(short, long[:, :128])
+    assert (long[:, 100:] == 1).all()
+    assert (long[:, :100] != 1).any()

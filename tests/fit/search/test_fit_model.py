@@ -7,6 +7,7 @@ from pipeline.config.fit import FitOptions
 from pipeline.config.models import ComponentOptions
 from pipeline.config.survey import validate
 from pipeline.fit import Batch, Engine, Model, PowerSpectrum, fit_model
+from pipeline.fit.search.fit_model import base_of
 
 GRID = np.geomspace(0.01, 60, 200)
 N = np.round(20 * np.maximum(1, GRID / 0.3))
@@ -46,6 +47,25 @@ def test_a_qpo_on_red_noise_is_found_wherever_it_is(three, draw):
     for row in (1, 3):  # slope and QPO frequency
         assert (np.abs(pull[row]) < 3).mean() >= 0.95
         assert 0.7 < pull[row].std() < 1.4
+
+
+def test_peaks_are_added_to_fits_of_the_other_components_that_are_known(draw):
+    """Also where the other components are not the first of the model; their bounds and starts are of them."""
+    white, mixed = (
+        Model.from_components("m", own) for own in (["constant"], ["lorentzian", "constant"])
+    )
+    spectra, _ = draw(mixed, [2.0, 30.0, 2.0, 2.0], GRID, N * 4, 20, seed=2)
+    base = _fit(white, spectra)
+    plain, known = _fit(mixed, spectra), _fit(mixed, spectra, base=base)
+    sigma = np.sqrt(np.einsum("iil->il", plain.covariance))
+    assert (np.abs(known.fit.u - plain.fit.u) < 1e-3 * sigma).all()
+    np.testing.assert_allclose(known.statistic, plain.statistic, atol=1e-5)
+    np.testing.assert_array_equal(known.n_free, plain.n_free)
+    assert base_of(mixed) == base_of(white)
+    bounded = Model.from_components(
+        "m", [{"constant": {"level": {"bounds": [1, 3]}}}, "lorentzian"]
+    )
+    assert base_of(bounded) != base_of(white)
 
 
 def test_copies_are_added_while_they_lower_the_bic(comb, draw):

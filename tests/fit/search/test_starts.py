@@ -5,7 +5,9 @@ import pytest
 
 from pipeline.components import COMPONENTS
 from pipeline.fit import Model, Spectra, fit_spectra
-from pipeline.fit.search.starts import base_starts, data_bounds, peaks_along, propose
+from pipeline.fit.model.padding import padded_length
+from pipeline.fit.objectives.peaks import Reach
+from pipeline.fit.search.starts import _candidates, base_starts, data_bounds, peaks_along, propose
 
 EDGES = np.geomspace(0.1, 1000, 201)
 GRID, WIDTHS = (EDGES[:-1] + EDGES[1:]) / 2, np.diff(EDGES)
@@ -123,6 +125,19 @@ def test_what_is_tied_to_another_component_is_proposed_where_that_one_says():
     active = np.array([[True], [True], [False]]) & np.ones(3, bool)
     found = propose(model, 2, "gamma", spectra, u, active, lower, upper, 3)
     np.testing.assert_allclose(np.exp(found[:, 5]), 8.0)
+
+
+@pytest.mark.parametrize("bins", [70, 128, 200])
+def test_a_peak_is_tried_at_the_same_frequencies_however_a_spectrum_is_padded(bins):
+    found = []
+    for length in (padded_length(bins), 384):
+        frequency, weight = np.ones((length, 1)), np.zeros((length, 1))
+        frequency[:bins, 0], weight[:bins] = np.linspace(1, 9, bins), 1.0
+        reach = Reach(np.zeros(1), np.full(1, np.inf), np.zeros(1))
+        found.append(_candidates(Spectra(frequency, frequency, weight), reach)[:, 0])
+    few, many = found
+    np.testing.assert_array_equal(few, many[: few.size])
+    assert (many[few.size :] == few[-1]).all()
 
 
 def test_a_bend_starts_inside_the_spectrum_whatever_component_it_is_of():

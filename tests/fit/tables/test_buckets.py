@@ -43,7 +43,7 @@ def test_spectra_are_together_by_length_and_likelihood():
     found = {(b.likelihood, b.spectra.power.shape[0]): b for b in filled(spectra)}
     assert {key: b.lanes.tolist() for key, b in found.items()} == {
         ("gamma", 64): [0, 2, 3],
-        ("gamma", 128): [1],
+        ("gamma", 384): [1],
         ("gaussian", 64): [4],
     }
     for bucket in found.values():
@@ -56,8 +56,9 @@ def test_spectra_are_together_by_length_and_likelihood():
 
 
 def test_few_spectra_share_the_programs_of_the_next_length():
-    few = filled([spectrum(300), spectrum(200), spectrum(301)])
-    assert [(b.spectra.power.shape[0], b.lanes.tolist()) for b in few] == [(384, [0, 1, 2])]
+    few = filled([spectrum(300), spectrum(200), spectrum(301), spectrum(65), spectrum(64)])
+    lengths = [(b.spectra.power.shape[0], b.lanes.tolist()) for b in few]
+    assert lengths == [(64, [4]), (384, [0, 1, 2, 3])]
     many = filled([spectrum(200)] * (FEW + 1), batch_size=FEW + 1)
     assert [b.spectra.power.shape for b in many] == [(256, FEW + 1)]
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -84,7 +83,7 @@ def test_what_does_not_match_its_checksum_is_fetched_again_and_then_refused(fill
     with pytest.raises(Rejected, match="does not match its checksum"):
         survey.server().fetch(item)
     assert not list(survey.copies.rglob("plain.evt"))
-    right = replace(item, checksum=f"sha-256:{hashlib.sha256(content).hexdigest()}")
+    right = item._replace(checksum=f"sha-256:{hashlib.sha256(content).hexdigest()}")
     assert survey.server().fetch(right).read_bytes() == content
 
 

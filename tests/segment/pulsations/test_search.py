@@ -13,6 +13,7 @@ from pipeline.segment.intervals.series import Events
 from pipeline.segment.observation import Observations, observation
 from pipeline.segment.products.power_spectra.rows import product_rows
 from pipeline.segment.pulsations import phases, pulses
+from pipeline.segment.pulsations import search as search_module
 from pipeline.segment.pulsations.folding import Series
 from pipeline.segment.pulsations.search import candidates, search
 from pipeline.simulate.timmer_koenig import series as noise
@@ -110,10 +111,21 @@ class TestAgreement:
                 phasors = step * np.exp(1j * rng.vonmises(0, agree, step.shape))
                 log_p = phases.agreement(phasors)
                 for k in range(200):
-                    if not phases.may_agree(phasors[:, k : k + 1], -4.0):
+                    if not phases.may_agree(phasors[:, k], np.abs(phasors[:, k].sum()), -4.0):
                         skipped += 1
                         assert log_p[k] > -4
         assert skipped > 1000
+
+    def test_a_sum_between_two_frequencies_is_at_most_so_much_larger(self):
+        """For the worst of many random phasors, at frequencies fifty times as close."""
+        rng = np.random.default_rng(4)
+        for number in (2, 3, 8, 33):
+            phasors = rng.normal(size=(500, number)) + 1j * rng.normal(size=(500, number))
+            coarse, fine = (
+                np.abs(np.fft.fft(phasors, n)).max(axis=1) for n in (4 * number, 200 * number)
+            )
+            bound = 1 / np.cos((number - 1) * np.pi / (8 * number))
+            assert 1.01 < np.max(fine / coarse) < bound < search_module._INTERPOLATED
 
     def test_phasors_of_a_steady_rate_are_those_of_many_events(self):
         """Of 1e6 events spread evenly, to a part in a million of their number."""

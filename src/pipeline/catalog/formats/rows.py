@@ -18,11 +18,6 @@ CELLS_IN_A_GROUP = 1 << 20
 """Cells in a row group of a published file: some megabytes, of which a reader of one source reads one group."""
 
 
-def rows_in_a_group(table: Table) -> int:
-    """Return how many rows of a table are in a row group: a power of two, so that it depends on no data."""
-    return 1 << int(np.log2(CELLS_IN_A_GROUP // len(table.columns)))
-
-
 @dataclass
 class Lengths:
     """Lengths of the lists of numbers in a column.
@@ -112,6 +107,13 @@ class Extent:
         return self.lists[column.name].vector(column)
 
     @property
+    def rows_in_a_group(self) -> int:
+        """Rows of a row group of a published file: as many as have `CELLS_IN_A_GROUP`, as a power of two."""
+        elements = sum(lengths.elements for lengths in self.lists.values())
+        cells = len(self.table.columns) + elements // max(1, self.rows)
+        return 1 << int(np.log2(max(1, CELLS_IN_A_GROUP // cells)))
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the table where each cell is as wide as the widest of its column, as in FITS."""
         width, heap = 0, 0
@@ -151,8 +153,8 @@ class Rows:
         return self.extent.rows
 
     def blocks(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Yield the rows in order, or some of their columns, a block of `rows_in_a_group` at a time."""
-        return regrouped(self.read(columns), repeat(rows_in_a_group(self.table)))
+        """Yield the rows in order, or some of their columns, a row group at a time."""
+        return regrouped(self.read(columns), repeat(self.extent.rows_in_a_group))
 
     @classmethod
     def of(cls, table: Table, data: pa.Table) -> "Rows":

@@ -16,7 +16,7 @@ from pipeline.tables import atomic_path, schema, stored_schema
 
 
 def write_parquet_table(path: Path, rows: Rows) -> None:
-    """Write a table of the catalogue, atomically, in row groups of `rows_in_a_group`.
+    """Write a table of the catalogue, atomically.
 
     Parameters
     ----------

@@ -176,7 +176,7 @@ def _base64_lines(blocks: Iterator[memoryview]) -> Iterator[bytes]:
         whole = len(data) - len(data) % _LINE
         text = np.frombuffer(base64.b64encode(memoryview(data)[:whole]), np.uint8)
         lines = np.full((whole // _LINE, _LINE // 3 * 4 + 1), ord("\n"), np.uint8)
-        lines[:, :-1] = text.reshape(len(lines), -1)
+        lines[:, :-1] = text.reshape(len(lines), lines.shape[1] - 1)
         yield lines.tobytes()
         rest = data[whole:]
     yield base64.encodebytes(rest)

@@ -26,8 +26,12 @@ def on_device(data: Tree, dtype: np.dtype | type, device: jax.Device | None = No
     """
 
     def place(array):
-        floating = jnp.issubdtype(array.dtype, jnp.floating)
-        return jnp.asarray(array, dtype if floating else array.dtype)
+        wanted = dtype if jnp.issubdtype(array.dtype, jnp.floating) else array.dtype
+        if isinstance(array, jax.Array) and array.dtype == wanted:
+            return array
+        if isinstance(array, jax.Array) and next(iter(array.devices())).platform != "cpu":
+            return array.astype(wanted)
+        return jax.device_put(np.asarray(array, wanted))  # without a program, unlike jnp.asarray
 
     placed = jax.tree.map(place, data)
     return placed if device is None else jax.device_put(placed, device)

@@ -70,16 +70,17 @@ def foreseen(
 
 @stored(static=2)
 def _covariance(kind, objective, data, active, u, moved):
-    """Compute one kind of covariance of a block, and whether it exists."""
+    """Compute one kind of covariance of a block, whether it exists, and the information that it is the inverse of."""
     here = objective.prepared(data), active, u
     first: Kind = "fisher" if kind == "fisher" else "observed"
-    bread, sound = _inverse(objective.information(first, *here), moved)
+    information = objective.information(first, *here)
+    bread, sound = _inverse(information, moved)
     if kind != "sandwich":
-        return bread, sound
+        return bread, sound, information
     scores = objective.information("scores", *here)
     left = jnp.sum(bread[:, :, None] * scores[None], axis=1)
     matrix = jnp.sum(left[:, :, None] * bread[None], axis=1)
-    return matrix, sound & jnp.all(jnp.isfinite(matrix), (0, 1))
+    return matrix, sound & jnp.all(jnp.isfinite(matrix), (0, 1)), information
 
 
 @stored(static=1)
@@ -137,13 +138,7 @@ def covariance(
     """
     function = _covariance.of(kind, objective)
     arrays = on_device(data, u.dtype), active, u, moved
-    return Covariance(*in_blocks(function, arrays, block_size))
-
-
-@stored(static=2)
-def _information(kind, objective, data, active, u):
-    """Information of a block, as its one result."""
-    return (objective.information(kind, objective.prepared(data), active, u),)
+    return Covariance(*in_blocks(function, arrays, block_size)[:2])
 
 
 def of_the_determined(
@@ -171,8 +166,8 @@ def of_the_determined(
         Zero in rows of parameters that are not determined; not `sound` where none is, or where the
         likelihood is no maximum.
     """
-    function = _information.of("observed", objective)
-    matrix = in_blocks(function, (on_device(data, u.dtype), active, u), block_size)[0]
+    arrays = on_device(data, u.dtype), active, u, moved
+    matrix = in_blocks(_covariance.of("observed", objective), arrays, block_size)[2]
     found = [_determined(matrix[:, :, k], moved[:, k]) for k in range(u.shape[1])]
     return Covariance(
         np.stack([f[0] for f in found], axis=-1), np.array([f[1] for f in found], bool)

@@ -62,6 +62,9 @@ class Engine:
         Floating-point type.
     devices : sequence of jax.Device, optional
         Devices the blocks are spread over; all that there are by default.
+    rescue : bool, optional
+        Whether each fit is also tried from where the objective's rescue says, and the better one kept: for fits
+        from one start of models with many peaks.
     """
 
     def __init__(
@@ -73,13 +76,14 @@ class Engine:
         max_iterations: int = 200,
         precision: str = "float64",
         devices: Sequence[jax.Device] | None = None,
+        rescue: bool = False,
     ):
         self.objective = objective
         self.dtype = np.dtype(precision)
         self.max_iterations = max_iterations
         self.tolerance = max(tolerance, SINGLE_TOLERANCE if self.dtype == np.float32 else 0.0)
         self.devices = devices_of() if devices is None else devices
-        self.block_size = block_size
+        self.block_size, self.rescue = block_size, rescue
 
     def fit(
         self,
@@ -108,7 +112,7 @@ class Engine:
         """
         allowed = self.max_iterations if max_iterations is None else max_iterations
         work = self.work(data, problem, which)
-        end = solve(work, min(allowed, self.max_iterations))
+        end = solve(work, min(allowed, self.max_iterations), rescue=self.rescue)
         held = np.asarray(work.problem.free & ~movable(work.problem, end.u, end.gradient))
         return Fit(
             u=end.u,

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from pipeline.fit.engine.arrays import AnyArray
 
-UNROLL = 2
+UNROLL = 8
 """Up to this size loops are written out; above, they stay loops, which keeps compilation short."""
 
 

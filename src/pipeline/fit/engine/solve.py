@@ -12,6 +12,8 @@ SINGLE_ROWS = 128
 """Data of at least as many numbers a lane do the way to the optimum in single precision."""
 COARSE_ITERATIONS, COARSE_TOLERANCE = 40, 0.1
 """Iterations spent on coarse data, and the promised change of the objective at which they end."""
+BETTER = 0.01
+"""Fall of the objective from which a second place is better than the first."""
 SCORING_ITERATIONS = 14
 """Iterations after which a lane goes on with the curvature that its own gradients show: the expected one
 misleads it."""
@@ -19,24 +21,46 @@ CHORD_ITERATIONS, AGAIN_ITERATIONS = 26, 4
 """Iterations that a lane then has until it begins again, and scoring iterations that it begins with."""
 
 
-def solve(work: Work, allowed: int) -> Progress:
+def solve(work: Work, allowed: int, *, rescue: bool = False) -> Progress:
     """Bring every lane to its end.
 
     Double precision goes most of the way in single, from `SINGLE_ROWS` numbers a lane up; what did not arrive
-    there starts again. Data that have a coarse version begin on it.
+    there starts again. Data that have a coarse version begin on it. With `rescue` each lane that is on its own
+    data from the start is tried from a second place: see `try_elsewhere`.
     """
     progress = Progress.at(work.start)
     if in_single_first(work):
-        found = solve(work.in_single(), allowed)
+        found = solve(work.in_single(), allowed, rescue=rescue)
         near = Progress.near(work.problem, found)
         progress = near.where(np.isfinite(found.value), progress)
     elif (coarse := work.coarse(COARSE_TOLERANCE)) is not None:
         found = on_coarse_data(coarse, progress.u, COARSE_ITERATIONS)
         lanes, near = np.arange(progress.code.size), Progress.near(work.problem, found)
         advance(programs.go_on_near, work, allowed, lanes, progress, near)
+        rescue = False
     unknown = np.isinf(progress.value) & (progress.damping > NEAR_DAMPING)
+    direct = rescue and bool(unknown.all()) and work.objective.rescues
     to_end(work, allowed, progress, unknown)
+    if direct:
+        try_elsewhere(work, allowed, progress)
     return progress
+
+
+def try_elsewhere(work: Work, allowed: int, progress: Progress) -> None:
+    """Begin again where the objective's rescue says; what leads to a better place within a while goes on, in place.
+
+    In a model of many peaks two of them may share one peak of the data while another one has none. The weakest is
+    moved to where the residuals call most for one.
+    """
+    lanes = np.arange(progress.code.size)
+    found = progress.take(lanes)
+    found.code[:], found.iterations[:] = Code.RUNNING, 0
+    advance(programs.relocate, work, allowed, lanes, found)
+    _score(work, min(allowed, SCORING_ITERATIONS), found)
+    found.iterations += progress.iterations
+    better = np.flatnonzero(found.value < progress.value - BETTER)
+    progress.put(better, found.take(better).arrays)
+    to_end(work, allowed, progress, np.zeros(lanes.size, bool))
 
 
 def in_single_first(work: Work) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.fit.engine.arrays import AnyArray
+from pipeline.fit.engine.blocks import on_device
 from pipeline.fit.model.grid import Grid
 
 COARSE_BINS = 64
@@ -53,7 +54,7 @@ class Spectra(NamedTuple):
 
     def on_device(self, dtype: np.dtype | type) -> "Spectra":
         """Return the spectra in the memory of the device, where later calls find them."""
-        return self.each(lambda a: jnp.asarray(a, dtype))
+        return on_device(self, dtype)
 
 
 def is_long(spectra: Spectra) -> bool:

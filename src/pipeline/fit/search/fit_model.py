@@ -4,7 +4,8 @@ All spectra advance together. A peak that the model asks for is always added; an
 while a criterion says so, by default the Bayesian information criterion (`pipeline.fit.search.decompose`).
 """
 
-from dataclasses import replace
+from collections.abc import Hashable
+from dataclasses import fields, replace
 
 import numpy as np
 from jaxtyping import Bool
@@ -12,10 +13,14 @@ from jaxtyping import Bool
 from pipeline.fit.engine.covariance import Covariance, covariance, of_the_determined
 from pipeline.fit.engine.problem import Fit
 from pipeline.fit.model.likelihood import saturated
+from pipeline.fit.model.model import Model
 from pipeline.fit.search import starts
 from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.search.canonical import in_canonical_form
 from pipeline.fit.search.decompose import Criterion, Decomposition, Rivals, by_bic
+
+_OF_A_LANE = ("deviance", "objective", "iterations", "code")
+"""Arrays of a `Fit` that have one number a lane."""
 
 
 def fit_model(
@@ -25,6 +30,7 @@ def fit_model(
     min_delta_bic: float = 0.0,
     criterion: Criterion | None = None,
     errors: str = "observed",
+    base: ModelFit | None = None,
 ) -> ModelFit:
     """Fit a model to every lane without a starting value from anybody.
 
@@ -41,6 +47,9 @@ def fit_model(
         `pipeline.fit.significance.criteria`.
     errors : {"observed", "fisher", "sandwich"}, optional
         Kind of covariance: see `pipeline.fit.engine.covariance.covariance`.
+    base : ModelFit, optional
+        Fits of the model that is the components which are no peaks (`base_of`), if there are any: peaks are
+        added to these. By default such components are fitted here.
 
     Returns
     -------
@@ -48,17 +57,20 @@ def fit_model(
         One lane a spectrum.
     """
     model, lanes = batch.model, np.arange(batch.n_lanes)
-    base = np.array([not slot.declared.peak for slot in model.slots])
-    active = np.repeat(base[:, None], batch.n_lanes, axis=1)
-    alone = sum(len(i) for i, there in zip(model.index, base, strict=True) if there) < 2
-    candidates = starts.base_starts(model, batch.spectra, 1 if alone else n_starts)
-    if base.any():
+    stays = np.array([not slot.declared.peak for slot in model.slots])
+    active = np.repeat(stays[:, None], batch.n_lanes, axis=1)
+    alone = sum(len(i) for i, there in zip(model.index, stays, strict=True) if there) < 2
+    known = base is not None
+    candidates = starts.base_starts(model, batch.spectra, 1 if alone or known else n_starts)
+    if base is not None:
+        fit = _within(batch, candidates[0], base)
+    elif stays.any():
         fit = batch.best_of(lanes, candidates, active)
     else:
         fit = _nothing(batch, candidates[0])
     state = Decomposition(batch, fit, active, criterion or by_bic(min_delta_bic), n_starts)
     growing = np.ones(batch.n_lanes, bool)
-    for slot in np.flatnonzero(~base):
+    for slot in np.flatnonzero(~stays):
         optional = model.slots[slot].optional
         growing |= not optional
         some = np.flatnonzero(growing) if optional else lanes
@@ -67,6 +79,28 @@ def fit_model(
     if any(slot.optional for slot in model.slots):
         state.prune()
     return finish(batch, state.fit, state.active, errors, state.rivals)
+
+
+def base_of(model: Model) -> Hashable:
+    """Return what is equal for models that begin with the same fit: their components that are no peaks."""
+    base = [slot for slot in model.slots if not slot.declared.peak]
+    # equal slots may have other bounds, starts and fixed values
+    return tuple(tuple(getattr(slot, field.name) for field in fields(slot)) for slot in base)
+
+
+def _within(batch, start, base: ModelFit) -> Fit:
+    """Return fits of the components that are no peaks as fits of the whole model, from a start of all its rows."""
+    model, own = batch.model, base.fit
+    rows = [
+        row
+        for s, slot in enumerate(model.slots)
+        if not slot.declared.peak
+        for row in model.index[s]
+    ]
+    fit = replace(_nothing(batch, start), **{name: getattr(own, name) for name in _OF_A_LANE})
+    for name in ("u", "at_bound", "at_lower"):
+        getattr(fit, name)[rows] = getattr(own, name)
+    return fit
 
 
 def _nothing(batch, start) -> Fit:

@@ -20,6 +20,7 @@ from pipeline.fit.engine.ahead import Foreseen, in_block
 from pipeline.fit.engine.blocks import in_blocks
 from pipeline.fit.engine.compilation import stored
 from pipeline.fit.model.model import Model
+from pipeline.fit.model.padding import padded_length
 from pipeline.fit.model.priors import support
 from pipeline.fit.objectives.peaks import Reach, Scores, reach_of, scores
 from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned
@@ -314,7 +315,11 @@ def _candidates(spectra: Spectra, reach: Reach) -> Float[np.ndarray, "candidates
     bins = spectra.frequency.shape[0]
     used = spectra.weight > 0
     counts = used.sum(axis=0)
-    place = np.linspace(0, 1, min(bins, MAX_CANDIDATES))[:, None] * np.maximum(counts - 1, 0)
+    # as many as with the shortest padding; the last one fills what is left
+    least = [padded_length(count) for count in counts.tolist()]
+    own = np.minimum(np.minimum(least, bins), MAX_CANDIDATES)
+    number, last = np.arange(min(bins, MAX_CANDIDATES))[:, None], np.maximum(own - 1, 1)
+    place = np.where(number < last, number * (1 / last), 1.0) * np.maximum(counts - 1, 0)
     picked = np.take_along_axis(
         np.sort(np.where(used, spectra.frequency, np.inf), axis=0), place.astype(int), axis=0
     )

@@ -10,8 +10,8 @@ from pipeline.fit.model.padding import padded_length
 from pipeline.fit.objectives.spectra import Spectra
 from pipeline.fit.tables.spectra import MIN_BINS, Spectrum, likelihood_of, weights
 
-FEW, FEW_FROM, FEW_TO = 512, 256, 384
-"""Up to so many spectra of one length go to the next: fitting their padding takes less time than loading the
+FEW, FEW_FROM, FEW_TO = 512, (128, 256), 384
+"""Up to so many spectra of one length go to a longer one: fitting their padding takes less time than loading the
 programs of one more length, and much less than compiling them. What is searched for in a spectrum does not depend on
 its padding between these lengths."""
 ALIKE = 1.2
@@ -69,7 +69,7 @@ def in_buckets(
             groups.setdefault(key, []).append(lane)
     for likelihood, length, over_bins in list(groups):
         few = len(groups[likelihood, length, over_bins]) <= FEW
-        if length == FEW_FROM and few:
+        if length in FEW_FROM and few:
             moved = groups.pop((likelihood, length, over_bins))
             there = groups.get((likelihood, FEW_TO, over_bins), [])
             groups[likelihood, FEW_TO, over_bins] = sorted([*there, *moved])

@@ -1,7 +1,6 @@
 """A file of an archive, as a folder or a server lists it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -12,8 +11,7 @@ class FileVersion(NamedTuple):
     version: str
 
 
-@dataclass(frozen=True)
-class ArchiveFile:
+class ArchiveFile(NamedTuple):
     """A file of an archive that was listed and not opened: a row of LISTING.
 
     Attributes
@@ -52,7 +50,7 @@ class ArchiveFile:
 
     def row(self) -> dict[str, Any]:
         """Return the row of LISTING."""
-        return dict(vars(self))
+        return self._asdict()
 
 
 def version_of(size: int, mtime_ns: int) -> str:

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
@@ -229,7 +228,7 @@ def _with_sound_name(listed: ArchiveFile) -> ArchiveFile:
     """Return a listed file; one whose path cannot be that of a file has a problem."""
     if "\0" in listed.file or {"", ".", ".."} & set(listed.file.split("/")):
         problem = "its name cannot be that of a file: rename it there"
-        return replace(listed, version="", problem=problem)
+        return listed._replace(version="", problem=problem)
     return listed
 
 

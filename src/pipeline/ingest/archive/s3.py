@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import BinaryIO
 
 import fsspec
@@ -78,7 +77,7 @@ class Bucket:
         listed = ArchiveFile(file, size, mtime_ns, version, checksum)
         if info.get("StorageClass") in _FROZEN:
             problem = f"{self._root}/{file}: is in cold storage: restore it there"
-            return replace(listed, problem=problem)
+            return listed._replace(problem=problem)
         return listed
 
     def read(self, file: str, version: str, start: int, stop: int) -> bytes:

@@ -162,7 +162,7 @@ def product(kind: str, mission: str, instrument: str, band: str = "", dt: float 
     return "/".join(part for part in (kind, mission, instrument, band, resolution) if part)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A product that was read from a file, and its time.
 

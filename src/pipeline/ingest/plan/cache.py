@@ -1,19 +1,18 @@
 """The files that the last scan found, so that a file that has not changed is not opened again."""
 
-from collections import defaultdict
+import gc
 from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from pipeline.columns.observations import OBSERVATIONS
-from pipeline.ingest.archive.file import FileVersion
-from pipeline.ingest.plan.found import FoundFile
-from pipeline.tables import TableError, atomic_path, read_parquet, rows_of, to_arrow
+from pipeline.ingest.plan.found import FoundFile, columns, of_columns
+from pipeline.tables import TableError, atomic_path, columns_to_arrow, read_parquet
 
 
-def load(path: Path | None, version: str) -> dict[FileVersion, list[FoundFile]]:
-    """Read a cache: the objects in each file, by path and version of the file.
+def load(path: Path | None, version: str) -> dict[str, list[FoundFile]]:
+    """Read a cache: the objects in each file, by the path of the file.
 
     Parameters
     ----------
@@ -30,11 +29,15 @@ def load(path: Path | None, version: str) -> dict[FileVersion, list[FoundFile]]:
         return {}
     if table.schema.metadata.get(b"version") != version.encode():
         return {}
-    known = defaultdict(list)
-    for row in rows_of(table):
-        found = FoundFile.of_row(row)
-        known[FileVersion(found.path, found.version)].append(found)
-    return dict(known)
+    known: dict[str, list[FoundFile]] = {}
+    gc.disable()  # it would look for cycles, of which there are none, again and again
+    try:
+        for found in of_columns(table):
+            known.setdefault(found.path, []).append(found)
+    finally:
+        gc.enable()
+    gc.freeze()
+    return known
 
 
 def save(path: Path | None, version: str, found: Iterable[FoundFile]) -> None:
@@ -44,7 +47,7 @@ def save(path: Path | None, version: str, found: Iterable[FoundFile]) -> None:
     """
     if path is None:
         return
-    table = to_arrow(OBSERVATIONS, [one.row() for one in found if one.version])
+    table = columns_to_arrow(OBSERVATIONS, columns([one for one in found if one.version]))
     metadata = {**table.schema.metadata, b"version": version.encode()}
     with atomic_path(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")

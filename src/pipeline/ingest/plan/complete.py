@@ -1,7 +1,7 @@
 """Find the responses, duplicates and sources of the scanned files, which only the whole archive can tell."""
 
 from collections.abc import Iterable
-from copy import copy
+from operator import attrgetter
 
 from pipeline.ingest.plan.duplicates import mark_duplicates
 from pipeline.ingest.plan.found import FoundFile
@@ -28,7 +28,7 @@ def complete(found: Iterable[FoundFile], group_by: str, radius: float = 10.0) ->
         In the order of their paths. Every file that can be read has a source. So has a file that cannot be
         read, if it is recognised as an observation and its header names the observation or the object.
     """
-    files = sorted(map(copy, found), key=lambda one: one.file)
+    files = sorted((one.copy() for one in found), key=attrgetter("file"))
     assign_responses(files)
     duplicates = mark_duplicates(files)
     assign_sources([f for f in files if f.status != Status.DUPLICATE], group_by, radius)

@@ -1,6 +1,6 @@
 """Observations that are in the archive more than once, byte for byte."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -22,9 +22,13 @@ def possible_duplicates(files: Iterable[FoundFile]) -> list[FoundFile]:
 
     Only their checksums are needed; the other files need not be read.
     """
+    files = [
+        one for one in files if one.kind in KINDS and one.status != Status.SET_ASIDE and one.version
+    ]
+    sizes = Counter(one.size for one in files)
     groups = defaultdict(list)
     for one in files:
-        if one.kind in KINDS and one.status != Status.SET_ASIDE and one.version:
+        if sizes[one.size] > 1:
             alike = (one.size, one.kind, one.mission, one.instrument, one.observation_id)
             groups[(*alike, one.object, str(one.mjd_start))].append(one)
     return [one for group in groups.values() if len(group) > 1 for one in group]

@@ -1,15 +1,18 @@
 """A file that was found in the archive, or one of the objects in it: a row of OBSERVATIONS."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
+
+import pyarrow as pa
 
 from pipeline.ingest.archive.file import ArchiveFile
 from pipeline.status import Status
 
 
-@dataclass
+@dataclass(slots=True)
 class FoundFile:
     """A file of the archive, or one object in a file of several; a row of the table OBSERVATIONS.
 
@@ -90,7 +93,11 @@ class FoundFile:
 
     def row(self) -> dict[str, Any]:
         """Return the row of OBSERVATIONS."""
-        return dict(vars(self))
+        return {name: getattr(self, name) for name in _NAMES}
+
+    def copy(self) -> "FoundFile":
+        """Return a copy."""
+        return FoundFile(*_values(self))
 
     @property
     def path(self) -> str:
@@ -101,3 +108,27 @@ class FoundFile:
 def path_of(file: str, part: str) -> str:
     """Return the path of a file inside the archive, without the object in it that a row is of."""
     return file.removesuffix(f"#{part}") if part else file
+
+
+_NAMES = tuple(field.name for field in fields(FoundFile))
+_values = attrgetter(*_NAMES)
+_DISTINCT = frozenset({"file", "version"})
+
+
+def columns(found: Sequence[FoundFile]) -> dict[str, list]:
+    """Return the columns of OBSERVATIONS of some files, by name."""
+    return {name: list(map(attrgetter(name), found)) for name in _NAMES}
+
+
+def of_columns(table: pa.Table) -> list[FoundFile]:
+    """Return the files that are the rows of a table OBSERVATIONS. Files share the texts that they have in common."""
+    return [FoundFile(*cells) for cells in zip(*map(_cells, _NAMES, table.columns), strict=True)]
+
+
+def _cells(name: str, column: pa.ChunkedArray) -> list:
+    """Return the cells of a column; a text that is there more than once is one object."""
+    if not pa.types.is_string(column.type) or name in _DISTINCT:
+        return column.to_pylist()
+    encoded = column.combine_chunks().dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    return [texts[place] for place in encoded.indices.to_pylist()]

@@ -37,7 +37,7 @@ class _Responses:
         self._of_stem: dict[str, list[FoundFile]] = defaultdict(list)
         self._of_instrument: dict[tuple[str, str], list[FoundFile]] = defaultdict(list)
         for one in files:
-            self._by_name[PurePosixPath(one.file).name].append(one)
+            self._by_name[one.file.rpartition("/")[2]].append(one)
             if _is_response(one):
                 self._of_stem[identity.stem(one.file)].append(one)
             if _has_energies(one):
@@ -45,9 +45,11 @@ class _Responses:
 
     def of_events(self, events: FoundFile, named: str) -> FoundFile | None:
         """Return the response of an event list, None if there is none or there are several."""
-        name = PurePosixPath(named).name
+        name = PurePosixPath(named).name if named else ""
         found = [one for one in self._by_name[name] if _has_energies(one)] if name else []
         candidates = found or self._of_instrument[events.mission, events.instrument]
+        if not candidates:
+            return None
         beside = [one for one in candidates if _folder(one) == _folder(events)]
         return _only(beside) or _only(found)
 
@@ -101,8 +103,8 @@ def _has_energies(one: FoundFile) -> bool:
     return _is_response(one) and bool(one.mission) and one.hdu == "EBOUNDS"
 
 
-def _folder(one: FoundFile) -> PurePosixPath:
-    return PurePosixPath(one.file).parent
+def _folder(one: FoundFile) -> str:
+    return one.file.rpartition("/")[0]
 
 
 def _no_response(name: str, found: Sequence[FoundFile]) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from pathlib import Path
 
 from pipeline.ingest.archive.file import FileVersion
@@ -12,7 +13,7 @@ from pipeline.status import Status
 from pipeline.tables import atomic_path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file, or one object in it, that a shard is to read; a line of its list.
 
@@ -56,13 +57,14 @@ class Entry:
 COLUMNS = tuple(field.name for field in fields(Entry))
 
 
-def write(path: Path, entries: Iterable[Entry]) -> None:
-    """Write entries in the order of source and file."""
+def write(path: Path, entries: Iterable[Entry | FoundFile]) -> None:
+    """Write entries, or files that are to be read, in the order of source and file."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n")
-    writer.writeheader()
-    ordered = sorted(entries, key=lambda entry: (entry.source_id, entry.file))
-    writer.writerows(vars(entry) for entry in ordered)
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(
+        map(attrgetter(*COLUMNS), sorted(entries, key=attrgetter("source_id", "file")))
+    )
     with atomic_path(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 

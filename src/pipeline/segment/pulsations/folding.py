@@ -123,7 +123,7 @@ class Series:
             width=dt,
         )
 
-    @property
+    @cached_property
     def exposure(self) -> float:
         """Good time, s."""
         return float(np.sum(self.stop - self.start))
@@ -145,7 +145,7 @@ class Series:
 
     def block(self, frequency: float) -> float:
         """Return the length of a block, s."""
-        cycles = np.clip(frequency * self.stop[-1] / _AIM, *CYCLES)
+        cycles = min(max(frequency * self.stop[-1] / _AIM, CYCLES[0]), CYCLES[1])
         return max(cycles / frequency, self.exposure / _MOST_BLOCKS, self.cell)
 
     def phasors(self, frequency: float, cell: float, n_cell: int) -> np.ndarray:

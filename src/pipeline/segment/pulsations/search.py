@@ -16,6 +16,8 @@ _CANDIDATES = 8
 _CHANCE = 3.0  # bins of noise that stand out so far, on average, and are candidates
 _ROUNDING = 1e-6
 _OVERSAMPLING = 2
+# most that a sum of phasors is larger between the frequencies of a transform twice as fine (Ehlich & Zeller 1964)
+_INTERPOLATED = 1 / np.cos(np.pi / 8)
 _PEAKS = 8  # of the coherent power of a candidate, that are looked at
 _FEWEST_BLOCKS = 4
 _HARMONICS = 20
@@ -227,7 +229,11 @@ def _coherent(series: Series, raster: _Raster, frequency: float, matters: float)
     `matters`, it is not computed, and 1 too.
     """
     phasors = series.phasors(frequency, series.cell, series.n_cell)
-    power = np.abs(fft.fft(phasors, raster.n)[raster.near]) ** 2
+    transform = np.abs(fft.fft(phasors, 2 * raster.n))
+    each_a_block = series.block(frequency) <= series.cell
+    if each_a_block and not phases.may_agree(phasors, _INTERPOLATED * transform.max(), matters):
+        return _Candidate(frequency, 0.0)
+    power = transform[2 * raster.near] ** 2
     top = np.flatnonzero(ndimage.maximum_filter1d(power, 3) == power)
     top = top[np.argsort(power[top])[::-1][:_PEAKS]]
     middle, offset = raster.middle, raster.offset[top]
@@ -236,7 +242,7 @@ def _coherent(series: Series, raster: _Raster, frequency: float, matters: float)
     at = np.bincount(block, middle) / np.bincount(block)
     blocks, finer = _climbed(_summed(turned, block), at, 1 / (raster.n * series.cell))
     offset = offset + finer
-    if not phases.may_agree(blocks, matters):
+    if not phases.may_agree(blocks, np.abs(blocks.sum(axis=0)), matters):
         return _Candidate(frequency, 0.0)
     log_p = phases.agreement(blocks)
     # the highest peak of those that agree: the others are its side lobes, of gaps between orbits

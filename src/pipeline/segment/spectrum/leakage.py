@@ -112,14 +112,11 @@ def assess(observations: Sequence[tuple[Compared, float]]) -> Assessed:
         Each with the factor that its power is multiplied by before the observations are added up.
     """
     size = max((len(c.plain) for c, _ in observations), default=0)
-    plain, windowed, n = (
-        sum((np.pad(w * a, (0, size - len(a))) for a, w in parts), np.zeros(size))
-        for parts in (
-            [(c.plain, f) for c, f in observations],
-            [(c.windowed, f) for c, f in observations],
-            [(c.ordinates, 1) for c, _ in observations],
-        )
-    )
+    plain, windowed, n = np.zeros((3, size))
+    for one, factor in observations:
+        plain[: len(one.plain)] += one.plain * factor
+        windowed[: len(one.plain)] += one.windowed * factor
+        n[: len(one.plain)] += one.ordinates
     used = (n >= LEAST_ORDINATES) & (plain > 0) & (windowed > 0)
     steep = is_steep(windowed, n)
     if not used.any():

@@ -15,8 +15,8 @@ from pipeline.segment.spectrum.stationarity import NOT_COMPARED, Scatter
 from pipeline.segment.spectrum.taper import UNTREATED, Treatment
 from pipeline.segment.spectrum.variability import Squares, scatter
 
-BLOCK = 1 << 15
-"""Bins transformed at a time: 256 kiB of rates. They stay in the processor's cache until all sums are taken, and their memory
+BLOCK = 1 << 16
+"""Bins transformed at a time: 512 kiB of rates. They stay in the processor's cache until all sums are taken, and their memory
 is used again for the next ones."""
 
 EMPTY_BY_CHANCE = 20.0
@@ -276,7 +276,7 @@ class _Sums:
         self.squares += squares.total
         self.n_variance += squares.bins
         transform = self._transform(rate)
-        squared = _squares(transform)[1:]
+        squared = summed_squares(transform)[1:]
         self.power += squared if treated == UNTREATED else taper.power(rate, treated).sum(axis=0)
         if treated.window == "none":
             self.weighted += total
@@ -340,7 +340,7 @@ class _Sums:
         )
 
 
-def _squares(transform: np.ndarray) -> np.ndarray:
+def summed_squares(transform: np.ndarray) -> np.ndarray:
     """Return the squared absolute values, summed over segments; they are read as pairs of real numbers, which is faster."""
     pairs = transform.view(float)
     total = np.einsum("ij,ij->j", pairs, pairs)

@@ -1,6 +1,7 @@
 """Averages over neighbouring frequencies, which keep the number of ordinates."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -83,6 +84,21 @@ def logarithmic(
 
 def _first_ordinates(number: np.ndarray, fraction: float) -> np.ndarray:
     """Return the position of the first ordinate of each bin, given their multiples of df."""
+    if len(number) and number[-1] - number[0] == len(number) - 1:
+        return _of_consecutive(int(number[0]), len(number), fraction)
+    return _first_of(number, fraction)
+
+
+@lru_cache(maxsize=8)
+def _of_consecutive(first: int, count: int, fraction: float) -> np.ndarray:
+    """Return the same for consecutive ordinates, which those of most spectra of a shard are."""
+    found = _first_of(np.arange(first, first + count, dtype=float), fraction)
+    found.setflags(write=False)
+    return found
+
+
+def _first_of(number: np.ndarray, fraction: float) -> np.ndarray:
+    """Return the position of the first ordinate of each bin."""
     if fraction == 0:
         return np.arange(len(number))
     steps = np.maximum(1, np.rint(fraction * number)).astype(np.int64).tolist()
