@@ -138,21 +138,3 @@ def test_a_peak_is_tried_at_the_same_frequencies_however_a_spectrum_is_padded(bi
     few, many = found
     np.testing.assert_array_equal(few, many[: few.size])
     assert (many[few.size :] == few[-1]).all()
-
-
-def test_a_bend_starts_inside_the_spectrum_whatever_component_it_is_of():
-    spectra, _ = _fine()
-    spectra = spectra._replace(
-        frequency=1e-6 * spectra.frequency
-    )  # all far below 1 Hz, as of a star
-    last, first = (
-        Model.from_components("m", components)
-        for components in (["constant", "bending_power_law"], ["bending_power_law", "constant"])
-    )
-    row = last.names.index("bending_power_law.1.bend_frequency")
-    bends = base_starts(last, spectra, 4)[:, row]
-    lowest, highest = np.log(spectra.frequency.min()), np.log(spectra.frequency.max())
-    assert ((lowest < bends) & (bends < highest)).all()
-    assert len({tuple(each) for each in bends}) > 1
-    row = first.names.index("bending_power_law.1.bend_frequency")
-    np.testing.assert_array_equal(bends, base_starts(first, spectra, 4)[:, row])

@@ -114,8 +114,12 @@ def base_starts(model: Model, spectra: Spectra, count: int) -> Float[np.ndarray,
         near = used & (place < (0.35 if k % 2 else 0.6))
         amplitude = partial(_amplitude, spectra, log_f, level, near)
         middle = np.exp(0.5 * (last if k else first + last))
-        sketch = Sketch(level, middle, first, last, amplitude, number=k)
-        for slot, index in zip(model.slots, model.index, strict=True):
+        for s, (slot, index) in enumerate(zip(model.slots, model.index, strict=True)):
+            # only the first start of the first component places its bend between the ends of the spectrum,
+            # the others between 1 Hz and its end. With all of them between the ends of the spectrum, 17 of 66 fits
+            # of the default survey ended in a worse optimum (BIC higher by up to 54) and 3 in a better one
+            log_lowest = first if s == k == 0 else np.zeros_like(first)
+            sketch = Sketch(level, middle, log_lowest, last, amplitude, number=k)
             values = slot.declared.starts(sketch, np)
             for row, value, given in zip(index, values, slot.starts, strict=True):
                 chosen = value if given is None or k else given
