@@ -244,8 +244,8 @@ def _analysed(asked: Sequence[Analysis], subjects: Sequence[Subject]) -> list[Mo
         program
         for analysis in asked
         for subject in subjects
-        if subject.chosen.any()
-        for program in analysis.foreseen(subject)
+        for _, own in _parts(analysis, subject, np.flatnonzero(subject.chosen))
+        for program in analysis.foreseen(own)
     ]
     with ahead.made_ahead(later):
         return _found(asked, subjects, lanes)
@@ -260,10 +260,20 @@ def _found(
         for subject, of_model in zip(subjects, found, strict=True):
             subject = replace(subject, known=of_model.columns)
             some = np.flatnonzero(analysis.lanes(subject))
-            if some.size:
-                _enter(of_model, analysis, analysis.run(subject.take(some)), some)
+            for part, own in _parts(analysis, subject, some):
+                _enter(of_model, analysis, analysis.run(own), part)
         _compare(found, analysis)
     return found
+
+
+def _parts(
+    analysis: Analysis, subject: Subject, lanes: Int[np.ndarray, " some"]
+) -> Iterator[tuple[Int[np.ndarray, " part"], Subject]]:
+    """Yield lanes, and the subject in them, as an analysis wants them."""
+    if analysis.simulates:
+        yield from subject.parts(lanes)
+    elif lanes.size:
+        yield lanes, subject.take(lanes)
 
 
 def _enter(of_model: ModelFindings, analysis: Analysis, new: Findings, lanes) -> None:

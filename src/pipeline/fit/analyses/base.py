@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -61,6 +61,21 @@ class Subject:
         """Return the options of the analysis of this name."""
         return getattr(self.options, name)
 
+    def parts(
+        self, lanes: Int[np.ndarray, " some"]
+    ) -> Iterator[tuple[Int[np.ndarray, " part"], Subject]]:
+        """Yield the subject in lanes whose spectra have one padded length, without more padding, and these lanes."""
+        import numpy as np
+
+        from pipeline.fit.model.padding import padded_length
+
+        bins = self.batch.spectra.power.shape[0]
+        length = np.array([min(padded_length(n), bins) for n in self.batch.n_bins[lanes].tolist()])
+        for one in np.unique(length).tolist():
+            part = lanes[length == one]
+            subject = self.take(part)
+            yield part, replace(subject, batch=subject.batch.cut(one))
+
     def take(self, lanes: Int[np.ndarray, " some"]) -> Subject:
         """Return the subject in some of its lanes."""
         return replace(
@@ -114,6 +129,9 @@ class Analysis:
         Columns of MODELS that it fills.
     table : Table, optional
         Its own table.
+    simulates : bool
+        Whether it fits so many simulated spectra that padding costs more than programs of one more length. It then gets
+        spectra of one padded length at a time, and has no table.
     """
 
     name: ClassVar[str]
@@ -121,6 +139,7 @@ class Analysis:
     description: ClassVar[str] = ""
     columns: ClassVar[tuple[Column, ...]] = ()
     table: ClassVar[Table | None] = None
+    simulates: ClassVar[bool] = False
 
     def asked_for(self, options: FitOptions) -> bool:
         """Return whether the configuration asks for it."""

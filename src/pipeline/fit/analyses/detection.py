@@ -80,6 +80,7 @@ class Detection(Analysis):
     """Test of the QPO of the chosen model or of one more narrow peak, and limits where none is found."""
 
     name = "detection"
+    simulates = True
     options = DetectionOptions
     description = (
         "Test whether the chosen model needs its QPO or, where it has none, one more narrow peak; "

@@ -75,6 +75,7 @@ class Outliers(Analysis):
     """Posterior-predictive checks of the chosen model, and its highest outlier."""
 
     name = "outliers"
+    simulates = True
     options = OutlierOptions
     description = (
         "Check whether the chosen model describes the spectrum, and search its highest outlier; "

@@ -257,6 +257,11 @@ class Batch:
         some = self.spectra.take(lanes)
         return Batch(self.engine, some, self.widths[:, lanes], self.bounds.take(lanes))
 
+    def cut(self, length: int) -> "Batch":
+        """Return the spectra with less padding: none may have more bins."""
+        some = self.spectra.each(lambda array: array[:length])
+        return Batch(self.engine, some, self.widths[:length], self.bounds)
+
     def on(self, engine: Engine) -> "Batch":
         """Return the same spectra with another engine, of this model or of another one."""
         return Batch(engine, self.spectra, self.widths)
