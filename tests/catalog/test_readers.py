@@ -186,6 +186,14 @@ def test_every_table_opens_in_every_format_without_a_warning(tmp_path, table, ro
             assert len(QTable.read(tmp_path / f"{table.name.lower()}.parquet")) == rows
 
 
+def shard_lists(folder, number):
+    """Write the lists of shards that have a source each."""
+    lists = [folder / f"shard-{k:04d}.tsv" for k in range(number)]
+    for one in lists:
+        one.write_text("source_id\nA\n", encoding="utf-8")
+    return lists
+
+
 @pytest.mark.parametrize("rows", [0, 1])
 def test_the_samples_open_too(tmp_path, rows):
     pytest.importorskip(
@@ -193,7 +201,7 @@ def test_the_samples_open_too(tmp_path, rows):
     )
     row = {"source_id": "A", "component": "lorentzian.1", "value": [1.0, 2.0]}
     write_parquet(tmp_path / "shard-0000.samples.parquet", SAMPLES, [row] * rows)
-    collect_samples(tmp_path / "samples.parquet", [tmp_path / "shard-0000.tsv"], tmp_path)
+    collect_samples(tmp_path / "samples.parquet", shard_lists(tmp_path, 1), tmp_path)
     table = QTable.read(tmp_path / "samples.parquet")
     assert list(table["component"]) == ["lorentzian.1"] * rows
     assert rows_of(read_parquet(tmp_path / "samples.parquet", SAMPLES))[:1] or not rows
@@ -205,8 +213,7 @@ def test_samples_are_sorted_by_source_whatever_the_shards(tmp_path):
 
     write_parquet(tmp_path / "shard-0000.samples.parquet", SAMPLES, [row("B", "q"), row("B", "a")])
     write_parquet(tmp_path / "shard-0001.samples.parquet", SAMPLES, [row("A", "q"), row("C", "q")])
-    lists = [tmp_path / f"shard-000{k}.tsv" for k in range(2)]
-    collect_samples(tmp_path / "samples.parquet", lists, tmp_path)
+    collect_samples(tmp_path / "samples.parquet", shard_lists(tmp_path, 2), tmp_path)
     found = read_parquet(tmp_path / "samples.parquet", SAMPLES, ["source_id", "parameter"])
     assert ["".join(r.values()) for r in found.to_pylist()] == ["Aq", "Bq", "Ba", "Cq"]
 

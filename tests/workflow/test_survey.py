@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+from contextlib import nullcontext
 
 import pytest
 import yaml
@@ -19,11 +20,12 @@ def no_snakemake(monkeypatch):
     """Record the calls of Snakemake instead of making them."""
     calls = []
 
-    def snakemake(directory, options, lock):
+    def snakemake(directory, options, lock, environment=None):
         calls.append(options)
         return 1
 
     monkeypatch.setattr(survey, "_snakemake", snakemake)
+    monkeypatch.setattr(survey, "service", lambda **_: nullcontext({}))
     return calls
 
 
