@@ -35,7 +35,7 @@ def environment():
 
 
 def start(environment, code, *options, **keywords):
-    """Start a job that runs Python code, as a rule starts one."""
+    """Start a job that runs Python code, as a rule starts one; the tests themselves may be in the background."""
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline", "report", code, *options],
         env=environment,
@@ -43,6 +43,7 @@ def start(environment, code, *options, **keywords):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **keywords,
     )
 
