@@ -141,7 +141,9 @@ class Server:
         pid = _fork()
         if not pid:
             os.setpgid(0, 0)
-            connection.close()
+            # The job says it itself, and first: a service that is killed now leaves no job that nobody knows.
+            with connection, suppress(OSError):
+                wire.send(connection, {"pid": os.getpid()})
             self._forget()
             return job
         with suppress(OSError):  # the job has done it, or has ended
@@ -150,8 +152,6 @@ class Server:
         connection.setblocking(False)
         self.jobs[pid] = connection
         self.selector.register(connection, selectors.EVENT_READ)
-        with suppress(OSError):
-            wire.send(connection, {"pid": pid})
         return None
 
     def _fork_host(self) -> Host | None:
