@@ -35,17 +35,23 @@ def environment():
 
 
 def start(environment, code, *options, **keywords):
-    """Start a job that runs Python code, as a rule starts one; the tests themselves may be in the background."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "report", code, *options],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        **keywords,
-    )
+    """Start a job that runs Python code, as a rule starts one.
+
+    It heeds interrupts also where the tests run in the background and ignore them.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "report", code, *options],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **keywords,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def done(environment, code, *options, text="", **keywords):
