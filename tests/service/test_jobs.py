@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,14 +35,15 @@ def environment():
             yield environment
 
 
+@contextmanager
 def start(environment, code, *options, **keywords):
-    """Start a job that runs Python code, as a rule starts one.
+    """Start a job that runs Python code, as a rule starts one; a test that fails ends it.
 
     It heeds interrupts also where the tests run in the background and ignore them.
     """
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        return subprocess.Popen(
+        job = subprocess.Popen(
             [sys.executable, "-m", "pipeline", "report", code, *options],
             env=environment,
             stdin=subprocess.PIPE,
@@ -52,6 +54,12 @@ def start(environment, code, *options, **keywords):
         )
     finally:
         signal.signal(signal.SIGINT, before)
+    with job:
+        try:
+            yield job
+        except BaseException:
+            job.kill()
+            raise
 
 
 def done(environment, code, *options, text="", **keywords):
@@ -112,7 +120,8 @@ def test_a_signal_reaches_the_job_and_ends_both_alike(number, environment):
 
 
 def test_a_job_whose_caller_is_killed_ends_with_all_that_it_started(environment):
-    code = "import os, time; pid = os.fork(); print('here', flush=True); time.sleep(1000)"
+    # one write each: of two processes that print, one may write between the word and the end of its line
+    code = "import os, time; os.fork(); os.write(1, b'here\\n'); time.sleep(1000)"
     with start(environment, code) as job:
         assert [job.stdout.readline() for _ in range(2)] == ["here\n"] * 2
         job.kill()
