@@ -1,13 +1,14 @@
 """Items become parts in workers, and parts become one table; nothing else is left."""
 
 import os
+from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.columns.base import Column, Table
 from pipeline.config.cluster import ClusterOptions
-from pipeline.parts import print_counts, run_items, scratch_folder, write_counted
+from pipeline.parts import each_outcome, print_counts, scratch_folder
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
 
 CLUSTER = ClusterOptions(workers=2)
@@ -41,7 +42,8 @@ def _work(folder, table):
 def test_a_table_is_joined_in_order_though_one_item_raised_and_one_died(tmp_path, capsys):
     output, numbers = tmp_path / "shard-0000.parquet", [7, 5, 3, 1, 4]
     with scratch_folder(output) as folder:
-        outcomes = run_items(_work(folder, SQUARES), numbers, CLUSTER, "square")
+        coming = each_outcome(_work(folder, SQUARES), numbers, CLUSTER, "square")
+        outcomes = sorted(coming, key=lambda outcome: outcome.index)
         assert [outcome.index for outcome in outcomes] == [0, 1, 2, 3, 4]
         assert [outcome.died for outcome in outcomes] == [False, True, False, False, False]
         assert outcomes[2].error == "ValueError: three is bad"
@@ -53,12 +55,12 @@ def test_a_table_is_joined_in_order_though_one_item_raised_and_one_died(tmp_path
                 else:
                     yield {"number": number, "status": "error"}
 
-        counts = write_counted(output, SQUARES, joined(), rows_per_group=2)
-    print_counts(output.stem, counts)
+        write_parquet(output, SQUARES, joined(), rows_per_group=2)
+    rows = rows_of(read_parquet(output, SQUARES))
+    print_counts(output.stem, Counter(row["status"] for row in rows))
     assert capsys.readouterr().err == "shard-0000: 2 error, 3 ok\n"
     assert os.listdir(tmp_path) == [output.name]
     assert pq.ParquetFile(output).num_row_groups == 3
-    rows = rows_of(read_parquet(output, SQUARES))
     assert [(row["number"], row["square"]) for row in rows] == [
         (7, 49),
         (5, 0),
@@ -83,13 +85,13 @@ def test_an_error_leaves_neither_scratch_nor_output(tmp_path):
     output = tmp_path / "shard.parquet"
     rows = [{"number": 1, "status": "ok"}] * 2
     with pytest.raises(TableError, match="two rows"), scratch_folder(output):
-        write_counted(output, SQUARES, rows, rows_per_group=1)
+        write_parquet(output, SQUARES, rows, rows_per_group=1)
     assert os.listdir(tmp_path) == []
 
 
 def test_without_items_no_cluster_is_started_and_nothing_is_counted(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("pipeline.parts.connect", None)
-    assert run_items(print, [], CLUSTER, "square") == []
-    counts = write_counted(tmp_path / "t.parquet", SQUARES, [], rows_per_group=1)
-    print_counts("empty", counts)
+    assert list(each_outcome(print, [], CLUSTER, "square")) == []
+    write_parquet(tmp_path / "t.parquet", SQUARES, [], rows_per_group=1)
+    print_counts("empty", {})
     assert capsys.readouterr().err == "empty: nothing\n"

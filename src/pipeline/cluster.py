@@ -27,15 +27,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipeline.config.cluster import ClusterOptions
 from pipeline.refusal import error_line
 from pipeline.service.clusters import borrowed
+from pipeline.service.wire import MALLOC
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer, and for a worker to come (back) to it."""
 
 SETTINGS = {
     "distributed.nanny.pre-spawn-environ.NPROC": "1",  # the only limit on threads XLA heeds
-    # Dask's own 64 kB hands memory back after each array, to be faulted in again for the next one.
-    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**28,
-    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,  # glibc takes no more
+    **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in MALLOC.items()},
     # Dask ends for good the place of a worker that is not there 15 s after a death: it may have died again.
     "distributed.deploy.lost-worker-timeout": "1000 days",
     "distributed.scheduler.allowed-failures": 0,

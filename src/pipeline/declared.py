@@ -225,6 +225,11 @@ class Stage:
         """The package of the driver, which with all that it imports is the code of the stage."""
         return self.driver.partition(".")[0]
 
+    @property
+    def module(self) -> str:
+        """The name by which the module of the driver is imported."""
+        return f"pipeline.{self.driver.partition(':')[0]}"
+
     def files(self) -> Iterator[File]:
         """Yield the files that have an option of the command."""
         for one in (*self.reads, *self.writes):

@@ -1,22 +1,19 @@
 """How a stage makes a table from many items, each of which may end the process that works on it.
 
-A worker writes the rows of its item as a *part*, a file in a scratch folder beside the output, and returns to
-the driver only what is small. When all items are done, the driver reads the parts in the order of the table
-and writes the output; then the scratch folder is removed.
+A worker writes the rows of the items of its task as a *part*, a file in a scratch folder beside the output, and
+returns to the driver only what is small. The driver joins the parts in the order of the table and writes the
+output; then the scratch folder is removed.
 """
 
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.cluster import Outcome, Together, connect, isolating_map
-from pipeline.columns.base import Table
 from pipeline.config.cluster import ClusterOptions
-from pipeline.tables import Row, write_parquet
 
 Item = TypeVar("Item")
 
@@ -39,20 +36,6 @@ def scratch_folder(output: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def run_items(
-    work: Callable[[Item], Any], items: Sequence[Item], cluster: ClusterOptions, label: str
-) -> list[Outcome]:
-    """Apply a function to items on a cluster and return their outcomes, in the order of the items.
-
-    Parameters
-    ----------
-    work, items, cluster, label
-        See `each_outcome`, also for what is raised.
-    """
-    outcomes = each_outcome(work, items, cluster, label)
-    return sorted(outcomes, key=lambda outcome: outcome.index)
 
 
 def each_outcome(
@@ -82,27 +65,6 @@ def each_outcome(
             yield from isolating_map(
                 client, work, items, cluster, label, sizes=sizes, together=together
             )
-
-
-def write_counted(
-    output: Path, table: Table, rows: Iterable[Row], *, rows_per_group: int
-) -> Counter[str]:
-    """Write rows that have a status as Parquet and return how many there are of each status.
-
-    Parameters
-    ----------
-    output, table, rows, rows_per_group
-        See `pipeline.tables.write_parquet`, also for what is raised.
-    """
-    counts: Counter[str] = Counter()
-
-    def counted() -> Iterator[Row]:
-        for row in rows:
-            counts[str(row["status"])] += 1
-            yield row
-
-    write_parquet(output, table, counted(), rows_per_group=rows_per_group)
-    return counts
 
 
 def print_counts(subject: str, counts: Mapping[str, int]) -> None:

@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from pipeline.service.server import Host, Server
+from pipeline.service.server import WITH_WORKERS, Host, Server
 
 
 def main() -> int:
@@ -28,7 +28,7 @@ def main() -> int:
     if isinstance(forked, Host):
         from pipeline.service.clusters import host
 
-        modules = ["pipeline.ingest.driver", "pipeline.segment.driver"]
+        modules = [stage.module for stage in WITH_WORKERS]
         host(forked.listener, forked.lifeline, modules, folder)
         return 0
     return forked.run()

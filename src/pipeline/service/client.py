@@ -91,9 +91,8 @@ class _Handed:
                 return None
             pid = answer["pid"]
             return wire.receive(self.connection)[0]["status"]
-        except (
-            OSError
-        ):  # the service is gone: its job must not go on beside the one that takes its place
+        except OSError:
+            # The service is gone: its job must not go on beside the one that takes its place.
             if pid and not self._has_ended(wait=False):
                 with suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)

@@ -25,6 +25,8 @@ from pipeline.stages import CATALOG, FIT, INGEST, PLAN, REPORT, SEGMENT, SIMULAT
 
 CHAIN = (PLAN, INGEST, SEGMENT, FIT, CATALOG, REPORT)
 """Stages of which one follows the other, in every survey."""
+WITH_WORKERS = (INGEST, SEGMENT)
+"""Stages whose jobs borrow workers."""
 PATIENCE = 10.0
 """Seconds that a job may take to say what it is."""
 
@@ -156,7 +158,7 @@ class Server:
 
     def _fork_host(self) -> Host | None:
         """Fork the process that lends workers; in it, return it."""
-        for stage in (INGEST, SEGMENT):
+        for stage in WITH_WORKERS:
             _import(stage)
         lifeline, hold = os.pipe()
         pid = _fork()
@@ -230,7 +232,7 @@ class Server:
 def _import(stage: Stage) -> None:
     """Import what a stage needs."""
     with suppress(Exception):  # the job says it better
-        importlib.import_module(f"pipeline.{stage.driver.partition(':')[0]}")
+        importlib.import_module(stage.module)
 
 
 def is_own(connection: socket.socket) -> bool:

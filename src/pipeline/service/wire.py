@@ -17,14 +17,16 @@ CLUSTERS = "clusters"
 DESCRIPTORS = 4
 """What a job hands over: standard input, output, error, and the end of a pipe that is open as long as the job runs."""
 
+MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
+"""What glibc's allocator is told: to keep memory from one array to the next, which Dask and its own thresholds hand back
+and fault in again. It takes no higher threshold for maps."""
+
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # a process that forks has one thread
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    # glibc's own thresholds hand memory back after each array, to be faulted in again for the next one
-    "MALLOC_TRIM_THRESHOLD_": str(2**28),
-    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    **MALLOC,
 }
 """Environment in which the service is started: what libraries read once, when they are loaded."""
 

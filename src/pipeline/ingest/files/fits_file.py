@@ -216,11 +216,6 @@ LocalOrOpen = str | os.PathLike | BinaryIO
 """The path of a file, or a file that is open and can seek."""
 
 
-def is_local(file: LocalOrOpen) -> bool:
-    """Return whether a file is given by its path."""
-    return isinstance(file, (str, os.PathLike))
-
-
 @contextmanager
 def opened(file: LocalOrOpen) -> Iterator[Any]:
     """Yield an open file, from the beginning; one that is given open stays open at the end."""
