@@ -51,6 +51,19 @@ def test_a_lane_does_not_depend_on_its_neighbours_or_the_block_size(three, draw,
     np.testing.assert_allclose(part.u, whole.u[:, few], atol=1e-6)
 
 
+def test_a_lane_goes_the_same_way_alone_and_among_lanes_that_take_long(three, draw, problem, far):
+    """Blocks end when half of their lanes have: a lane must not see where the block was cut."""
+    spectra, u = draw(three, TRUTH, GRID, 8, 24, seed=7)
+    start = far(u, 10)
+    engine = Engine(PowerSpectrum(three), block_size=8)
+    whole = engine.fit(spectra, problem(three, start))
+    for lanes in ([lane] for lane in range(24)):
+        alone = engine.fit(spectra.take(lanes), problem(three, start[:, lanes]))
+        for name in ("u", "objective", "iterations", "code"):
+            among = getattr(whole, name)[..., lanes]
+            np.testing.assert_array_equal(getattr(alone, name), among)
+
+
 def test_a_peak_that_starts_at_the_wrong_place_is_rescued_where_that_is_asked_for(draw, problem):
     model = Model.from_components("two peaks", ["lorentzian", "lorentzian", "constant"])
     truth = [4.0, 3.0, 1.0, 4.0, 20.0, 2.0, 2.0]
