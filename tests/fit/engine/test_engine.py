@@ -11,6 +11,7 @@ from scipy.stats import binom
 from pipeline.fit import Code, Engine, Grid, Model, PowerSpectrum, Spectra
 from pipeline.fit.engine import programs
 from pipeline.fit.engine.covariance import covariance, interval
+from pipeline.fit.engine.devices import devices_of
 
 GRID = np.linspace(1 / 16, 32, 256)
 TRUTH = [2.0, 1.4, 6.0, 6.0, 1.0, 2.0]
@@ -148,7 +149,7 @@ def test_one_compilation_serves_every_number_of_lanes(draw, problem, monkeypatch
     score = programs.score
     monkeypatch.setattr(programs, "score", counting)
     model = Model.from_components("compiled once", ["power_law", "constant"])
-    engine = Engine(PowerSpectrum(model), block_size=8)
+    engine = Engine(PowerSpectrum(model), block_size=8, devices=devices_of()[:1])
     for lanes in (3, 8, 29):
         spectra, u = draw(model, [1.0, 1.2, 2.0], GRID, 8, lanes, seed=lanes)
         engine.fit(spectra, problem(model, u))
