@@ -130,7 +130,7 @@ class RemoteArchive:
             NOT_DOWNLOADED, with the URL and the reason.
         """
         path = self.copies.path(listed.file, listed.version)
-        part = path.with_name("part")
+        part = path.with_name(f"{path.name}.part")
         if path.is_file():
             return path
         try:
