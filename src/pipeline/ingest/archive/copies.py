@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipeline.faults import MachineFault
 from pipeline.ingest.archive.file import FileVersion, version_of
@@ -13,6 +13,8 @@ from pipeline.status import Status
 @dataclass(frozen=True)
 class Copies:
     """The copies of a remote archive's files. A copy that is there is complete and of its version.
+
+    Its name is a hash, because a server may call a file what no file system can, or what means something here.
 
     Attributes
     ----------
@@ -27,8 +29,9 @@ class Copies:
 
     def path(self, file: str, version: str) -> Path:
         """Return the path of the copy of a version of a file, whether it is there or not."""
-        digest = hashlib.sha256(f"{self.archive}\0{file}\0{version}".encode()).hexdigest()
-        return self.folder / digest[:2] / digest[:32] / PurePosixPath(file).name
+        wanted = f"{self.archive}\0{file}\0{version}".encode(errors="surrogatepass")
+        digest = hashlib.sha256(wanted).hexdigest()
+        return self.folder / digest[:2] / digest
 
     def has(self, wanted: FileVersion) -> bool:
         """Return whether the copy of a version of a file is there."""

@@ -134,7 +134,7 @@ class RemoteArchive:
             When the copy cannot be written.
         """
         path = self.copies.path(listed.file, listed.version)
-        part = path.with_name("part")
+        part = path.with_name(f"{path.name}.part")
         if path.is_file():
             return path
         try:
