@@ -2,14 +2,22 @@
 
 import errno
 import os
+import socket
+import ssl
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pipeline.cluster import connect, isolating_map
-from pipeline.config.cluster import ClusterOptions
+from pipeline.config.base import ConfigError
+from pipeline.config.cluster import ClusterOptions, TlsOptions
 from pipeline.faults import MachineFault
+from pipeline.service import certificates, wire
 
 OPTIONS = ClusterOptions(workers=2, chunk_size=8, item_timeout=3.0)
 
@@ -190,11 +198,129 @@ def test_workers_keep_their_memory_from_array_to_array(client):
 
 
 def test_a_running_scheduler_is_used_by_its_address(client):
-    options = OPTIONS.model_copy(update={"address": client.scheduler.address})
+    options = OPTIONS.model_copy(
+        update={"address": client.scheduler.address, "tls": tls_of(client)}
+    )
     with connect(options) as other:
         outcomes = _outcomes(other, _troublemaker(raises={2}), [1, 2, 3], options)
     assert [outcomes[i].value for i in (1, 2, 3)] == [1, None, 9]
     assert len(client.nthreads()) == 2
+
+
+def tls_of(client):
+    """Return the options by which a scheduler of this process is used as one that runs elsewhere."""
+    security = client.security
+    ca, cert, key = security.tls_ca_file, security.tls_client_cert, security.tls_client_key
+    return TlsOptions(ca=ca, cert=cert, key=key)
+
+
+def test_the_key_is_for_the_user_alone(client):
+    key = Path(client.security.tls_client_key)
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert key.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_no_process_of_a_cluster_listens_without_asking_for_a_certificate(client):
+    ports = [port for pid in processes(client) for port in listening(pid)]
+    assert len(ports) >= 3  # of the scheduler, a nanny or more, and workers
+    for port in ports:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+            pytest.raises(OSError, match=r"certificate|reset"),
+            context.wrap_socket(plain) as encrypted,
+        ):
+            encrypted.recv(1)
+
+
+def processes(client):
+    """Return the processes of a cluster: this one, and its workers."""
+    return [os.getpid(), *client.run(os.getpid).values()]
+
+
+def listening(pid):
+    """Return the ports of TCP on which a process listens."""
+    links = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            links.append(os.readlink(entry))
+    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    rows = [line.split() for line in lines]
+    return [int(r[1].partition(":")[2], 16) for r in rows if r[3] == "0A" and r[9] in inodes]
+
+
+STRANGER = """
+import os, sys, tempfile
+from pathlib import Path
+from distributed import Client
+from pipeline.service import certificates
+address, kind = sys.argv[1:]
+folder = Path(tempfile.mkdtemp())
+certificates.make(folder)
+os.chown(folder, 65534, 65534)
+for file in folder.iterdir():
+    os.chown(file, 65534, 65534)
+security = None if kind == "tcp" else certificates.of_run(folder)
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+try:
+    with Client(address.replace("tls", kind), timeout=1, security=security) as client:
+        print("code runs as", client.submit(os.getuid).result(timeout=5))
+except (OSError, TimeoutError):
+    print("refused")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("kind", ["tcp", "tls"])
+def test_another_user_of_the_machine_runs_no_code_here(client, kind):
+    command = [sys.executable, "-c", STRANGER, client.scheduler.address, kind]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "refused\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda tls: tls["key"].chmod(0o640), r"cluster\.tls\.key: .* is open to other users"),
+        (lambda tls: tls["ca"].unlink(), r"cluster\.tls\.ca: .*No such file"),
+        (lambda tls: tls["cert"].write_text("x"), r"cluster\.tls: no certificate and its key"),
+    ],
+)
+def test_certificates_that_cannot_be_used_are_said(client, spoil, message, tmp_path):
+    tls = {}
+    for name, path in tls_of(client):
+        tls[name] = tmp_path / name
+        tls[name].touch(0o600)
+        tls[name].write_bytes(Path(path).read_bytes())
+    spoil(tls)
+    given = TlsOptions(**{name: str(path) for name, path in tls.items()})
+    options = ClusterOptions(address=client.scheduler.address, tls=given)
+    with pytest.raises(ConfigError, match=message), connect(options):
+        pass
+
+
+def test_a_certificate_of_another_authority_is_said(client, monkeypatch, tmp_path):
+    monkeypatch.setattr("pipeline.cluster.CONNECT_TIMEOUT", 1.0)
+    certificates.make(tmp_path)
+    cert, key = (str(tmp_path / name) for name in (wire.CERTIFICATE, wire.KEY))
+    tls = TlsOptions(ca=cert, cert=cert, key=key)
+    options = ClusterOptions(address=client.scheduler.address, tls=tls)
+    with pytest.raises(ConnectionError, match="of the same authority"), connect(options):
+        pass
+
+
+def test_a_scheduler_with_tls_needs_certificates(client, monkeypatch):
+    monkeypatch.setattr("pipeline.cluster.CONNECT_TIMEOUT", 1.0)
+    secret = ClusterOptions(address=client.scheduler.address)
+    with pytest.raises(ConfigError, match=r"cluster\.tls"), connect(secret):
+        pass
+    plain = ClusterOptions(address=client.scheduler.address.replace("tls", "tcp"))
+    with pytest.raises(ConnectionError, match=r"needs cluster\.tls"), connect(plain):
+        pass
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])

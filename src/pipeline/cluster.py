@@ -13,25 +13,40 @@ import functools
 import logging
 import math
 import os
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, wait
+from distributed import (
+    Client,
+    Future,
+    KilledWorker,
+    LocalCluster,
+    Nanny,
+    Security,
+    SpecCluster,
+    wait,
+)
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline import faults
+from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.faults import MachineFault
 from pipeline.refusal import error_line
+from pipeline.service import certificates
 from pipeline.service.clusters import borrowed
 from pipeline.service.wire import MALLOC
+from pipeline.service.workers import QuietNanny, QuietScheduler
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer, and for a worker to come (back) to it."""
@@ -91,47 +106,88 @@ def connect(options: ClusterOptions) -> Iterator[Client]:
     """Yield a client of the scheduler at ``options.address``, or of a cluster that is for this job alone.
 
     The service of the run lends one; where there is no service, one is started here. It has one process a
-    core, of one thread each: NumPy's and XLA's own threads would otherwise fight over the same cores.
+    core, of one thread each: NumPy's and XLA's own threads would otherwise fight over the same cores. Nobody can
+    use it who does not have its certificate, which only this user can read.
 
     Raises
     ------
     ConnectionError
         When the scheduler at ``options.address`` does not answer or has no worker.
+    ConfigError
+        When ``options.tls`` cannot be used.
     """
     silence()
     if options.address:
-        client = _client_of(options.address)
+        client = _client_of(options)
         try:
             yield client
         finally:
             client.close()
         return
     workers = options.workers or len(os.sched_getaffinity(0))
-    with borrowed(workers, options.memory_limit) as address:
-        if address:
-            with Client(address, timeout=CONNECT_TIMEOUT) as client:
+    if options.dashboard:
+        with _own(workers, options) as client:
+            yield client
+        return
+    with borrowed(workers, options.memory_limit) as lent:
+        if lent:
+            with Client(lent.address, timeout=CONNECT_TIMEOUT, security=lent.security) as client:
                 yield client
         else:
-            with (
-                dask.config.set(SETTINGS),
-                local_cluster(workers, options.memory_limit) as cluster,
-                Client(cluster) as client,
-            ):
+            with _own(workers, options) as client:
                 yield client
 
 
-def local_cluster(workers: int, memory_limit: str, asynchronous: bool = False) -> LocalCluster:
-    """Return a cluster of processes of one thread each, to be started under `SETTINGS`."""
+@contextmanager
+def _own(workers: int, options: ClusterOptions) -> Iterator[Client]:
+    """Yield a client of a cluster that ends with this context."""
+    with TemporaryDirectory(prefix="pipeline-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        certificates.make(folder)
+        settings = {**SETTINGS, "temporary-directory": name}
+        if options.dashboard:
+            settings = {k: v for k, v in settings.items() if not k.endswith(".http.routes")}
+        start = with_dashboard if options.dashboard else local_cluster
+        with (
+            dask.config.set(settings),
+            start(workers, options.memory_limit, certificates.of_run(folder)) as cluster,
+            Client(cluster) as client,
+        ):
+            if options.dashboard:
+                print(f"dashboard: {cluster.dashboard_link}", file=sys.stderr)
+            yield client
+
+
+def local_cluster(
+    workers: int, memory_limit: str, security: Security, asynchronous: bool = False
+) -> SpecCluster:
+    """Return a cluster of processes of one thread each, to be started under `SETTINGS`.
+
+    It listens on this machine only, to those who have its certificate, and serves no web pages.
+    """
+    everywhere = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
+    worker = {"nthreads": 1, "memory_limit": memory_limit, "silence_logs": logging.CRITICAL}
+    return SpecCluster(
+        workers={i: {"cls": QuietNanny, "options": everywhere | worker} for i in range(workers)},
+        scheduler={"cls": QuietScheduler, "options": everywhere | {"dashboard": False}},
+        security=security,
+        silence_logs=logging.CRITICAL,
+        asynchronous=asynchronous,
+    )
+
+
+def with_dashboard(workers: int, memory_limit: str, security: Security) -> SpecCluster:
+    """Return such a cluster with Dask's dashboard, which shows it to every user of this machine."""
     return LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
-        processes=True,
+        worker_class=Nanny,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",  # any free port: jobs run side by side
-        scheduler_kwargs={"dashboard": False},
+        worker_dashboard_address="127.0.0.1:0",
         memory_limit=memory_limit,
         silence_logs=logging.CRITICAL,
-        asynchronous=asynchronous,
+        security=security,
     )
 
 
@@ -365,13 +421,19 @@ def _verdict(index: int, error: BaseException, options: ClusterOptions) -> Outco
     return Outcome(index, error=reason, died=True)
 
 
-def _client_of(address: str) -> Client:
+def _client_of(options: ClusterOptions) -> Client:
     """Return a client of a running scheduler that has at least one worker."""
+    address, security = options.address, _security_of(options)
     try:
-        client = Client(address, timeout=CONNECT_TIMEOUT)
+        client = Client(address, timeout=CONNECT_TIMEOUT, security=security)
     except (OSError, ValueError) as error:
+        remedy = "; one that asks for TLS has an address tls://..., and needs cluster.tls"
+        if security:
+            remedy = (
+                "; does it speak TLS, with a certificate of the same authority (cluster.tls.ca)?"
+            )
         raise ConnectionError(
-            f"cluster.address: no Dask scheduler answers at {address!r}"
+            f"cluster.address: no Dask scheduler answers at {address!r}{remedy}"
         ) from error
     try:
         client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
@@ -381,6 +443,32 @@ def _client_of(address: str) -> Client:
             f"cluster.address: the scheduler at {address!r} has no worker"
         ) from error
     return client
+
+
+def _security_of(options: ClusterOptions) -> Security | None:
+    """Return what a connection with a running scheduler needs; None: what Dask's own configuration says."""
+    tls = options.tls
+    if tls is None:
+        by_dask = dask.config.get("distributed.comm.tls.ca-file", None)
+        if str(options.address).startswith("tls://") and not by_dask:
+            raise ConfigError("cluster.tls: a tls:// scheduler needs ca, cert and key")
+        return None
+    for name, path in tls:
+        try:
+            with open(path, "rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+        except OSError as error:
+            raise ConfigError(f"cluster.tls.{name}: {path!r}: {error.strerror}") from error
+        if name == "key" and mode & 0o077:
+            raise ConfigError(f"cluster.tls.key: {path!r} is open to other users: chmod 600 it")
+    security = certificates.security(Path(tls.ca), Path(tls.cert), Path(tls.key))
+    try:
+        security.get_connection_args("client")
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(
+            f"cluster.tls: no certificate and its key in PEM ({error}): see to {tls.cert!r}, {tls.key!r} and {tls.ca!r}"
+        ) from error
+    return security
 
 
 def silence() -> None:

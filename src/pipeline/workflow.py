@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.closure import code_version
 from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, section_json
+from pipeline.config.cluster import TlsOptions
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
 from pipeline.declared import RESULTS, Argument, File, Folder, Kept, Section, Stage, Value
@@ -253,6 +254,7 @@ def resolve(survey: Survey, results: str | os.PathLike[str] = RESULTS) -> Survey
         "fit": {"components_folder": _absolute(survey.fit.components_folder)},
         "report": {"truth": _absolute(truth)},
         "remote": {"copies": _absolute(survey.remote.copies)},
+        "cluster": {"tls": _absolute_files(survey.cluster.tls)},
     }
     changed = {name: getattr(survey, name).model_copy(update=to) for name, to in sections.items()}
     return survey.model_copy(update={"archive": archive, **changed})
@@ -261,6 +263,13 @@ def resolve(survey: Survey, results: str | os.PathLike[str] = RESULTS) -> Survey
 def _absolute(path: str | None) -> str | None:
     """Return an absolute path; none for none."""
     return str(Path(path).expanduser().resolve()) if path else None
+
+
+def _absolute_files(files: TlsOptions | None) -> TlsOptions | None:
+    """Return options that are paths of files, made absolute; none for none."""
+    if files is None:
+        return None
+    return files.model_copy(update={name: _absolute(path) for name, path in files})
 
 
 def archive_fingerprint(archive: str | os.PathLike[str]) -> str:
