@@ -49,7 +49,7 @@ def go_on_near(
     state, near = states
     start = objective.value(data, problem.active, state.trial)
     evaluate = partial(objective.slope, data, problem.active)
-    near = iterate(evaluate, problem, limits.tolerance, near)
+    near = iterate(evaluate, problem, limits, near)
     better = near.value < start
     near = near._replace(code=jnp.where(better, near.code, jnp.int32(Code.NO_DATA)))
     near = loop(evaluate, problem, near, limits._replace(least=limits.least // 2))

@@ -33,15 +33,16 @@ def solve(work: Work, allowed: int, *, rescue: bool = False) -> Progress:
         found = solve(work.in_single(), allowed, rescue=rescue)
         near = Progress.near(work.problem, found)
         progress = near.where(np.isfinite(found.value), progress)
+        rescue = False
     elif (coarse := work.coarse(COARSE_TOLERANCE)) is not None:
         found = on_coarse_data(coarse, progress.u, COARSE_ITERATIONS)
         lanes, near = np.arange(progress.code.size), Progress.near(work.problem, found)
-        advance(programs.go_on_near, work, allowed, lanes, progress, near)
+        first = min(allowed, SCORING_ITERATIONS + CHORD_ITERATIONS)
+        advance(programs.go_on_near, work, first, lanes, progress, near)
         rescue = False
     unknown = np.isinf(progress.value) & (progress.damping > NEAR_DAMPING)
-    direct = rescue and bool(unknown.all()) and work.objective.rescues
     to_end(work, allowed, progress, unknown)
-    if direct:
+    if rescue and work.objective.rescues:
         try_elsewhere(work, allowed, progress)
     return progress
 
