@@ -1,5 +1,6 @@
 """An item can harm only itself, and the run says which one it was."""
 
+import errno
 import os
 import socket
 import ssl
@@ -15,6 +16,7 @@ import pytest
 from pipeline.cluster import connect, isolating_map
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions, TlsOptions
+from pipeline.faults import MachineFault
 from pipeline.service import certificates, wire
 
 OPTIONS = ClusterOptions(workers=2, chunk_size=8, item_timeout=3.0)
@@ -55,6 +57,78 @@ def test_exactly_the_culprits_are_blamed_for_raising_and_for_dying(client):
     assert outcomes[3].error == "ValueError: item 3 is bad"
     good = set(range(40)) - raises - exits
     assert all(outcomes[i].value == i**2 and not outcomes[i].error for i in good)
+
+
+def _failing(error, flag=None):
+    """A function that fails on item 5 with an error, or as long as there is a file."""
+
+    def work(item):
+        if item == 5 and (flag is None or flag.exists()):
+            if flag is not None:
+                flag.unlink()
+            raise error
+        return item
+
+    return work
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EMFILE, errno.ESTALE])
+def test_a_fault_of_the_machine_is_no_items_and_ends_the_map(client, number):
+    error = OSError(number, "x", "/archive/a.fits")
+    options = OPTIONS.model_copy(update={"patience": 0.0})
+    with pytest.raises(MachineFault, match=r"^/archive/a\.fits: .*, then run again$"):
+        list(isolating_map(client, _failing(error), range(12), options))
+
+
+def test_a_fault_of_the_machine_that_passes_leaves_no_trace(client, tmp_path):
+    flag = tmp_path / "away"
+    flag.touch()
+    work = _failing(OSError(errno.ENOTCONN, "x"), flag)
+    outcomes = _outcomes(client, work, list(range(12)))
+    assert not flag.exists()
+    assert [outcomes[i].value for i in range(12)] == list(range(12))
+
+
+def test_a_part_that_cannot_be_written_is_no_items_fault(client):
+    def together(outcomes):
+        raise OSError(errno.EDQUOT, "x", "/out/.parts/0.arrow")
+
+    options = OPTIONS.model_copy(update={"patience": 0.0})
+    with pytest.raises(MachineFault, match=r"^/out/\.parts/0\.arrow: "):
+        list(isolating_map(client, abs, range(12), options, together=together))
+
+
+def test_an_error_that_ends_the_job_ends_the_map_as_it_is(client):
+    error = ValueError("a table of our own is damaged")
+    error.ends_job = True
+    with pytest.raises(ValueError, match="of our own"):
+        list(isolating_map(client, _failing(error), range(12), OPTIONS))
+
+
+def test_an_item_that_needs_more_memory_than_there_is_costs_itself(client):
+    def work(item):
+        return len(bytearray(1 << 60)) if item == 5 else item
+
+    outcomes = _outcomes(client, work, list(range(12)))
+    assert {i for i, o in outcomes.items() if o.error} == {5}
+    assert outcomes[5].died
+    assert "memory" in outcomes[5].error
+
+
+def test_a_machine_without_memory_is_no_items_fault():
+    def fill():
+        import pipeline.cluster
+
+        pipeline.cluster.MODEST = 1 << 60  # as much as no machine has
+
+    def work(item):
+        raise MemoryError
+
+    options = ClusterOptions(workers=1, patience=0.0)
+    with connect(options) as client:
+        client.run(fill)
+        with pytest.raises(MachineFault, match=r"^not enough memory: use fewer workers"):
+            list(isolating_map(client, work, range(3), options))
 
 
 def test_an_item_that_never_ends_costs_itself_and_frees_its_worker(client):

@@ -3,7 +3,9 @@
 An item may raise, crash its process, outgrow its memory or never end. Dask restarts the process
 but blames every task that was assigned to it, so a death says only that the culprit is among
 them. They are run again, one item a task. An item that is blamed a second time is run a third
-time with no other task: then the verdict is certain.
+time with no other task: then the verdict is certain. The same is done where memory lacks.
+
+A fault of the machine (`pipeline.faults`) is nobody's: it is tried again for a while, and then ends the map.
 """
 
 import faulthandler
@@ -36,8 +38,10 @@ from distributed import (
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline import faults
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
+from pipeline.faults import MachineFault
 from pipeline.private import new_folder
 from pipeline.refusal import error_line
 from pipeline.service import certificates
@@ -65,6 +69,9 @@ SETTINGS = {
 
 CHUNK_BYTES = 1 << 24
 """Bytes of items, where they have sizes, with which a task is large enough."""
+
+MODEST = 1 << 26
+"""Bytes that a process can have unless the machine, and not the item, is to blame for a lack of memory."""
 
 _watched = threading.Lock()
 
@@ -212,7 +219,8 @@ def isolating_map(
         From `connect`.
     function : callable
         Importable by the workers. Takes one item, returns something small. It may be run more
-        than once on an item, so it must not mind its own leftovers.
+        than once on an item, so it must not mind its own leftovers. An exception is the item's, unless it is a
+        fault of the machine, or says that it ends the job (`ends_job`, an attribute that is true).
     items : sequence
         Small and picklable.
     options : ClusterOptions
@@ -230,6 +238,8 @@ def isolating_map(
     ------
     ConnectionError
         When the scheduler or all its workers are lost.
+    MachineFault
+        When the machine is at fault for longer than ``options.patience``.
     """
     slots = max(1, sum(client.nthreads().values()))
     size = max(1, min(options.chunk_size, math.ceil(len(items) / (4 * slots))))
@@ -243,6 +253,8 @@ def isolating_map(
             run = functools.partial(_run_chunk, function, together)
             for chunk, result in _fly(client, run, items, chunks, window, options):
                 if isinstance(result, BaseException):
+                    if _ends_map(result):
+                        raise result
                     pending.extend(chunk)
                     errors.update(dict.fromkeys(chunk, result))
                     continue
@@ -283,7 +295,7 @@ def _fly(
     while True:
         while len(flying) < window and (chunk := next(waiting, None)) is not None:
             numbered = [(i, items[i]) for i in chunk]
-            future = client.submit(run, numbered, options.item_timeout, pure=False)
+            future = client.submit(run, numbered, options, pure=False)
             flying[future] = chunk
         if not flying:
             return
@@ -310,32 +322,106 @@ def _first_done(client: Client, futures: list[Future]) -> set[Future]:
             raise ConnectionError("the Dask scheduler was lost") from error
 
 
+class _NoMemory(Exception):
+    """There was not enough memory for a task.
+
+    Attributes
+    ----------
+    reason : str
+        The error.
+    is_machines : bool
+        Whether there was not even a modest amount when the task had given its own back.
+    """
+
+    def __init__(self, reason: str, is_machines: bool):
+        super().__init__(reason, is_machines)
+        self.reason, self.is_machines = reason, is_machines
+
+
+def _ends_map(error: BaseException) -> bool:
+    """Return whether an exception of a task is no item's: a fault of the machine, or one that says it ends the job."""
+    return isinstance(error, MachineFault) or bool(getattr(error, "ends_job", False))
+
+
 def _run_chunk(
     function: Callable,
     together: Together | None,
     numbered: Sequence[tuple[int, Any]],
-    timeout: float,
+    options: ClusterOptions,
 ) -> list[Outcome]:
-    """Run in a worker: apply `function` to the items, and end the process on one that hangs.
+    """Run in a worker: apply `function` to the items of a task, patiently.
+
+    Raises
+    ------
+    MachineFault
+        When the machine is at fault, and stays so.
+    _NoMemory
+        When there is not enough memory; another task may need it.
+    Exception
+        What ends the job, and what `together` raises.
+    """
+    try:
+        outcomes = [_outcome(function, index, item, options) for index, item in numbered]
+        if together is None:
+            return outcomes
+        return faults.persist(lambda: together(outcomes), options.patience)
+    except Exception as error:
+        if faults.lacks_memory(error):
+            reason = error_line(error)
+        elif faults.of_machine(error):
+            raise MachineFault(faults.sentence(error)) from None
+        else:
+            raise
+    raise _NoMemory(reason, not _has_memory())  # here the error, and what it holds, are gone
+
+
+def _outcome(function: Callable, index: int, item: Any, options: ClusterOptions) -> Outcome:
+    """Return the outcome of an item; what is not the item's is raised."""
+    try:
+        run = functools.partial(_watched_run, function, item, options.item_timeout)
+        return Outcome(index, faults.persist(run, options.patience))
+    except (Exception, SystemExit) as error:
+        if _ends_map(error) or faults.of_machine(error):
+            raise
+        return Outcome(index, error=error_line(error))
+
+
+def _watched_run(function: Callable, item: Any, timeout: float) -> Any:
+    """Apply `function` to an item, and end the process if that hangs.
 
     The alarm is a thread of C that needs no interpreter lock, so it frees the worker from
     compiled code that never returns, too. There is one alarm a process: hence the lock.
     """
-    outcomes = []
-    for index, item in numbered:
-        with _watched, open(os.devnull, "w") as nowhere:
-            faulthandler.dump_traceback_later(timeout, exit=True, file=nowhere)
-            try:
-                outcomes.append(Outcome(index, function(item)))
-            except (Exception, SystemExit) as error:
-                outcomes.append(Outcome(index, error=error_line(error)))
-            finally:
-                faulthandler.cancel_dump_traceback_later()
-    return together(outcomes) if together else outcomes
+    with _watched, open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(timeout, exit=True, file=nowhere)
+        try:
+            return function(item)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _has_memory() -> bool:
+    """Return whether this process can still have a modest amount of memory."""
+    try:
+        bytearray(MODEST)
+    except MemoryError:
+        return False
+    return True
 
 
 def _verdict(index: int, error: BaseException, options: ClusterOptions) -> Outcome:
-    """Return the outcome of an item whose task failed with nothing else in flight."""
+    """Return the outcome of an item whose task failed with nothing else in flight.
+
+    Raises
+    ------
+    MachineFault
+        When there is no memory, and the item did not take it.
+    """
+    if isinstance(error, _NoMemory):
+        if error.is_machines:
+            raise MachineFault(faults.sentence(MemoryError()))
+        reason = f"it needs more memory than the machine gives it ({error.reason})"
+        return Outcome(index, error=reason, died=True)
     if not isinstance(error, KilledWorker):
         return Outcome(index, error=error_line(error))
     reason = (

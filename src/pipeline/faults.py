@@ -34,7 +34,7 @@ _BY_NAME = {
         (
             *("EIO", "ESTALE", "ENOTCONN", "ECONNABORTED", "ECONNREFUSED", "ECONNRESET"),
             *("ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"),
-            *("ENODEV", "ENXIO", "ENOLINK", "EREMOTEIO", "EUCLEAN", "ENOLCK", "ENOMEDIUM"),
+            *("ENODEV", "ENOLINK", "EREMOTEIO", "EUCLEAN", "ENOLCK", "ENOMEDIUM"),
         ),
         _AWAY,
     ),
@@ -81,7 +81,7 @@ def sentence(error: BaseException, path: str | os.PathLike[str] = "") -> str:
     guilty = next((one for one in _chain(error) if _is_of_machine(one)), error)
     if isinstance(guilty, MachineFault):
         return str(guilty)
-    if isinstance(guilty, ConnectionError) and not guilty.errno:
+    if isinstance(guilty, (ConnectionError, TimeoutError)) and not guilty.errno:
         return _line(guilty) or "a connection was lost: run again"
     place = _place(guilty) or os.fspath(path)
     return f"{place}: {_wrong(guilty)}" if place else _wrong(guilty)

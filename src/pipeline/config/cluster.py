@@ -43,6 +43,12 @@ class ClusterOptions(Options):
     item_timeout: Positive = Field(
         600.0, description="Seconds after which an item that does not end is given up."
     )
+    patience: float = Field(
+        30.0,
+        ge=0,
+        description="Seconds for which a worker tries again what a fault of the machine made fail (a full disk, a "
+        "mount that is away), before the job ends.",
+    )
 
     @model_validator(mode="after")
     def _tls_where_it_is_used(self) -> "ClusterOptions":
