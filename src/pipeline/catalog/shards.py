@@ -1,6 +1,5 @@
 """The tables of a shard, read from the folders of the stages that wrote them."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pipeline.columns.samples import SAMPLES
 from pipeline.columns.spectra import SPECTRA
 from pipeline.config.survey import Survey
 from pipeline.declared import File
+from pipeline.lists import read_list
 from pipeline.stages import CATALOG
 from pipeline.tables import read_parquet, to_arrow
 
@@ -130,10 +130,7 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
         When a file is not there, cut short, or of another version.
     """
     name = shard_list.stem
-    with open(shard_list, encoding="utf-8", newline="") as handle:
-        rows = csv.reader(handle, delimiter="\t")
-        place = next(rows).index("source_id")
-        planned = frozenset(row[place] for row in rows)
+    planned = frozenset(source for (source,) in read_list(shard_list, ["source_id"]))
     tables = {}
     for one in files:
         columns = COLUMNS.get(one.table.name)

@@ -54,12 +54,12 @@ def test_a_download_goes_on_where_it_broke(filled, pages, survey):
         survey.server().fetch(item)
     path = copies.Copies(survey.copies, survey.url).path("plain.evt", item.version)
     assert not path.exists()
-    assert path.with_name("part").stat().st_size == 2 * remote._BLOCK
+    assert path.with_name(f"{path.name}.part").stat().st_size == 2 * remote._BLOCK
     pages.asked.clear()
     assert survey.server().fetch(item) == path
     assert path.read_bytes() == content
     assert pages.bodies()[0] == ("plain.evt", f"bytes={2 * remote._BLOCK}-{3 * remote._BLOCK - 1}")
-    assert not path.with_name("part").exists()
+    assert not path.with_name(f"{path.name}.part").exists()
     pages.asked.clear()
     survey.server().fetch(item)
     assert pages.asked == []
@@ -82,7 +82,7 @@ def test_what_does_not_match_its_checksum_is_fetched_again_and_then_refused(fill
     assert item.checksum == "md5:" + "0" * 32
     with pytest.raises(Rejected, match="does not match its checksum"):
         survey.server().fetch(item)
-    assert not list(survey.copies.rglob("plain.evt"))
+    assert not survey.server().copies.has(item.key)
     right = item._replace(checksum=f"sha-256:{hashlib.sha256(content).hexdigest()}")
     assert survey.server().fetch(right).read_bytes() == content
 
@@ -133,17 +133,41 @@ def test_a_file_that_cannot_be_looked_at_is_in_the_table_of_files_and_looked_at_
 
 
 def test_copies_that_are_gone_are_downloaded_by_the_next_run(filled, pages, survey):
-    survey.listed()
+    item = survey.listed()["plain.evt"]
     survey.plan()
     survey.download()
-    next(survey.copies.rglob("plain.evt")).unlink()
+    survey.server().copies.path(*item.key).unlink()
     with pytest.raises(ConnectionError, match="1 copies are gone"):
         survey.ingest()
     assert not survey.receipts.exists()
     with pytest.raises(ConnectionError, match="is not there"):
         survey.ingest()
     assert survey.download() == {}
-    assert next(survey.copies.rglob("plain.evt"))
+    assert survey.server().copies.has(item.key)
+
+
+@pytest.mark.usefixtures("without_workers")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "part",
+        ".part",
+        "a.part",
+        "x" * 240 + ".evt",
+        "carriage\rreturn",
+        "a\nb",
+        "-rf",
+        "a b%41",
+        '"{x}"',
+    ],
+)
+def test_a_file_may_be_called_anything_the_second_time_too(filled, survey, name):
+    filled.events(name, header={"OBS_ID": "105"})
+    for _ in range(2):
+        survey.listed()
+        assert survey.plan()[name]["status"] == Status.OK
+        assert survey.download() == {}
+        assert survey.ingest()[name]["status"] == Status.OK
 
 
 def test_a_shard_without_sources_needs_no_file(pages, survey):

@@ -75,3 +75,12 @@ def test_a_bucket_that_is_not_there_or_empty_is_a_mistake_of_the_configuration(s
     s3.url = url
     with pytest.raises(ConfigError, match=f"archive: {url}/: "):
         s3.listed()
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".evt", "é" * 400, "part", "a\tb"])
+def test_a_key_may_be_longer_than_the_name_of_a_file(filled, s3, bucket, name):
+    content = (filled.root / "plain.evt").read_bytes()
+    bucket.put_object(Bucket="archive", Key=f"data/{name}", Body=content)
+    for _ in range(2):
+        item = s3.listed()[name]
+        assert s3.server().fetch(item).read_bytes() == content

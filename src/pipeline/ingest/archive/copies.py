@@ -2,8 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from pipeline.faults import MachineFault
 from pipeline.ingest.archive.file import FileVersion, version_of
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -12,6 +13,8 @@ from pipeline.status import Status
 @dataclass(frozen=True)
 class Copies:
     """The copies of a remote archive's files. A copy that is there is complete and of its version.
+
+    Its name is a hash, because a server may call a file what no file system can, or what means something here.
 
     Attributes
     ----------
@@ -26,8 +29,9 @@ class Copies:
 
     def path(self, file: str, version: str) -> Path:
         """Return the path of the copy of a version of a file, whether it is there or not."""
-        digest = hashlib.sha256(f"{self.archive}\0{file}\0{version}".encode()).hexdigest()
-        return self.folder / digest[:2] / digest[:32] / PurePosixPath(file).name
+        wanted = f"{self.archive}\0{file}\0{version}".encode(errors="surrogatepass")
+        digest = hashlib.sha256(wanted).hexdigest()
+        return self.folder / digest[:2] / digest
 
     def has(self, wanted: FileVersion) -> bool:
         """Return whether the copy of a version of a file is there."""
@@ -40,22 +44,23 @@ def locate(archive: Path | Copies, file: str, version: str) -> Path:
     Raises
     ------
     Rejected
-        UNREADABLE where a file is gone or has changed, NOT_DOWNLOADED where a copy is not there.
+        INACCESSIBLE where a file has changed.
+    OSError
+        Where it is not there, or must not be looked at.
+    MachineFault
+        Where a copy is not there.
     """
     if isinstance(archive, Copies):
         path = archive.path(file, version)
         if not path.is_file():
-            raise Rejected(Status.NOT_DOWNLOADED, f"the copy of {file} is gone: run again")
+            raise MachineFault(f"{path}: the copy of {file} is gone: run again")
         return path
     path = Path(archive) / file
-    try:
-        about = path.stat()
-    except OSError as error:
-        raise Rejected(
-            Status.UNREADABLE, f"{file} cannot be opened: {error.strerror or error}"
-        ) from error
+    about = path.stat()
     if version_of(about.st_size, about.st_mtime_ns) != version:
-        raise Rejected(Status.UNREADABLE, f"{file} has changed since the plan was made: run again")
+        raise Rejected(
+            Status.INACCESSIBLE, f"{file} has changed since the plan was made: run again"
+        )
     return path
 
 

@@ -1,13 +1,11 @@
 """The result of downloading the files of a shard: a small, sorted, tab-separated table."""
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.ingest.archive.file import FileVersion
-from pipeline.tables import atomic_path
+from pipeline.lists import read_list, write_list
 
 _COLUMNS = ("file", "version", "reason")
 
@@ -30,16 +28,16 @@ class Receipt:
 
 def write(path: Path, receipts: Iterable[Receipt]) -> None:
     """Write receipts in their order."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows((*receipt.wanted, receipt.reason) for receipt in receipts)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    write_list(path, _COLUMNS, ((*receipt.wanted, receipt.reason) for receipt in receipts))
 
 
 def read_failures(path: Path) -> dict[FileVersion, str]:
-    """Return the files that are not here, each with the reason."""
-    with open(path, encoding="utf-8", newline="") as handle:
-        rows = csv.DictReader(handle, delimiter="\t")
-        return {FileVersion(r["file"], r["version"]): r["reason"] for r in rows if r["reason"]}
+    """Return the files that are not here, each with the reason.
+
+    Raises
+    ------
+    TableError
+        Where the file is no such list.
+    """
+    rows = read_list(path, _COLUMNS)
+    return {FileVersion(file, version): reason for file, version, reason in rows if reason}

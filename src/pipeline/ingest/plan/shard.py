@@ -1,7 +1,5 @@
 """The list of files of a shard: a small, sorted, tab-separated table."""
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
@@ -9,8 +7,8 @@ from pathlib import Path
 
 from pipeline.ingest.archive.file import FileVersion
 from pipeline.ingest.plan.found import FoundFile, path_of
+from pipeline.lists import read_list, write_list
 from pipeline.status import Status
-from pipeline.tables import atomic_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +57,19 @@ COLUMNS = tuple(field.name for field in fields(Entry))
 
 def write(path: Path, entries: Iterable[Entry | FoundFile]) -> None:
     """Write entries, or files that are to be read, in the order of source and file."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(
-        map(attrgetter(*COLUMNS), sorted(entries, key=attrgetter("source_id", "file")))
-    )
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    ordered = sorted(entries, key=attrgetter("source_id", "file"))
+    write_list(path, COLUMNS, map(attrgetter(*COLUMNS), ordered))
 
 
 def read(path: Path) -> list[Entry]:
-    """Read the entries of a list."""
-    with open(path, encoding="utf-8", newline="") as handle:
-        return [Entry(**row) for row in csv.DictReader(handle, delimiter="\t")]
+    """Read the entries of a list.
+
+    Raises
+    ------
+    TableError
+        Where the file is no such list.
+    """
+    return [Entry(*cells) for cells in read_list(path, COLUMNS)]
 
 
 def needed(entries: Iterable[Entry]) -> list[FileVersion]:
