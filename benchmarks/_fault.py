@@ -57,6 +57,8 @@ class Fault:
         What one line of its output has to match, as a regular expression, where it does not end with 0.
     skip : str
         Why it cannot be injected on this machine; empty if it can.
+    finished : bool
+        Whether it is a fault of a survey that has ended.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Fault:
     codes: tuple = (0, 75)
     sentence = r"\S"
     skip = ""
+    finished = False
 
     def prepare(self, place: Place):
         """Change the survey before it starts; the archive is there."""

@@ -11,39 +11,45 @@ have other values, and `ok`. A fault that this machine cannot have (some need ro
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
 from pathlib import Path
 
+import _faults_machine
 import _faults_processes
+import _faults_tables
 from _fault import seen
 from _survival import Place, catalogue, write_archive
 
-MODULES = (_faults_processes,)
+MODULES = (_faults_processes, _faults_machine, _faults_tables)
 
 
 class Bench:
-    """An archive, and the catalogue of an undisturbed survey of it, made once."""
+    """An archive and an undisturbed survey of it, made once; each fault has a copy of them, at the same path."""
 
     def __init__(self, folder):
-        self.folder = folder
-        self.cache = folder / "cache"
+        self.path, self.kept, self.cache = (
+            folder / "place",
+            folder / "undisturbed",
+            folder / "cache",
+        )
         self.cache.mkdir(mode=0o700)
-        place = Place(folder / "undisturbed", self.cache)
+        place = Place(self.path, self.cache)
         write_archive(place.archive)
         ended = place.run()
         if ended.code:
             raise RuntimeError(f"the undisturbed survey fails:\n{ended.output}")
-        self.archive = place.archive
+        place.left()
         self.old, self.files = catalogue(place), place.files()
-        self.number = 0
+        self.path.rename(self.kept)
 
-    def place(self):
-        """Return a new place with a copy of the archive."""
-        self.number += 1
-        place = Place(self.folder / f"{self.number:03d}", self.cache)
-        shutil.copytree(self.archive, place.archive, dirs_exist_ok=True)
+    def place(self, finished):
+        """Return a new place with a copy of the archive, and of the finished survey if it is asked for."""
+        place = Place(self.path, self.cache)
+        for name in ("archive", *(["survey"] if finished else ())):
+            shutil.copytree(self.kept / name, self.path / name, dirs_exist_ok=True)
         return place
 
     def judge(self, fault):
@@ -51,7 +57,7 @@ class Bench:
         line = {"benchmark": "faults", "family": fault.family, "fault": fault.name, "expected": fault.expected}  # fmt: skip
         if fault.skip:
             return {**line, "seen": f"skipped: {fault.skip}", "ok": None}
-        place = self.place()
+        place = self.place(fault.finished)
         try:
             found = seen(fault, place, self.old, self.files)
         except Exception as error:
@@ -107,6 +113,9 @@ def main():
         for fault in faults:
             print(f"{fault.family:16} {fault.name:32} {fault.expected}")
         return 0
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # what is mounted and runs is ended first
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=arguments.folder))
     lines = []
     try:
