@@ -22,9 +22,9 @@ from pipeline.components.parameters import (
 )
 from pipeline.components.quantities import Calibration, Derived
 
-QUALITIES = (0.5, 2.0, 6.0, 18.0)
+QUALITIES = (0.5, 1.2, 3.0, 7.0, 16.0, 40.0)
 """Quality factors of the peaks that are tried at each frequency."""
-BROAD = 6.0
+BROAD = 7.0
 """Quality factor up to which a peak is seen on averaged bins."""
 EXPONENTS = (2.0, 4.0)
 """Exponents of the peaks around zero frequency that are tried at each frequency."""

@@ -16,7 +16,7 @@ from pipeline.fit.engine.ahead import Foreseen
 from pipeline.fit.engine.engine import Engine
 from pipeline.fit.model.model import Model
 from pipeline.fit.objectives.power_spectrum import PowerSpectrum
-from pipeline.fit.search import starts
+from pipeline.fit.search import proposals
 from pipeline.fit.search.batch import Batch, ModelFit
 from pipeline.fit.search.choice import best_model
 from pipeline.fit.search.decompose import Criterion
@@ -167,7 +167,7 @@ def foreseen(
             engine = engines.engine(model)
             objective, kind = engine.objective, options.errors
             yield from ahead.of_fit(engine, sample)
-            yield from starts.foreseen(model, bucket.likelihood, sample, devices[0])
+            yield from proposals.foreseen(model, bucket.likelihood, sample, devices[0])
             yield covariance.foreseen(objective, sample, engine.dtype, kind, devices[0])
 
 
@@ -209,7 +209,6 @@ def _criterion(model: Model, engines: Engines, rows) -> Criterion | None:
         seeds,
         alpha=asked.alpha,
         draws=asked.draws,
-        n_starts=options.starts,
         batch_size=options.batch_size,
     )
 

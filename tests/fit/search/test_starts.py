@@ -5,9 +5,8 @@ import pytest
 
 from pipeline.components import COMPONENTS
 from pipeline.fit import Model, Spectra, fit_spectra
-from pipeline.fit.model.padding import padded_length
-from pipeline.fit.objectives.peaks import Reach
-from pipeline.fit.search.starts import _candidates, base_starts, data_bounds, peaks_along, propose
+from pipeline.fit.search.proposals import propose
+from pipeline.fit.search.starts import base_starts, data_bounds, peaks_along
 
 EDGES = np.geomspace(0.1, 1000, 201)
 GRID, WIDTHS = (EDGES[:-1] + EDGES[1:]) / 2, np.diff(EDGES)
@@ -84,7 +83,7 @@ def test_every_component_starts_inside_its_bounds(name):
     assert (starts[:, base] <= upper[base]).all()
     if peak:
         active = np.array([[True] * 3, [False] * 3])
-        found = propose(model, 1, "gamma", spectra, starts[0], active, lower, upper, 6)
+        found = propose(model, 1, "gamma", spectra, starts[0], active, lower, upper, 6).u
         assert found.shape == (6, model.size, 3)
         assert ((lower <= found) & (found <= upper)).all()
         assert (found[:, base] == np.clip(starts[0][base], lower[base], upper[base])).all()
@@ -100,41 +99,3 @@ def test_given_starts_and_bounds_come_first_and_priors_bound_what_they_allow():
     lower, upper = data_bounds(model, spectra, widths)
     np.testing.assert_allclose(np.exp([lower[0], upper[0]]), [[0.1] * 3, [0.2] * 3])
     np.testing.assert_allclose(np.exp([lower[3], upper[3]]), [[2.0] * 3, [4.0] * 3])
-
-
-def test_the_most_promising_start_of_a_peak_is_where_it_is():
-    spectra, widths = _fine()
-    model = Model.from_components("m", ["constant", "power_law", "lorentzian"])
-    lower, upper = data_bounds(model, spectra, widths)
-    u = np.log([[0.01], [0.3], [1.0], [1.0], [1.0], [1.0]]) * np.ones(3)
-    u[2] = 1.5
-    active = np.array([[True], [True], [False]]) & np.ones(3, bool)
-    found = propose(model, 2, "gamma", spectra, u, active, lower, upper, 3)
-    np.testing.assert_allclose(np.exp(found[0, 4]), 5.0, rtol=0.1)
-    np.testing.assert_allclose(np.exp(found[0, 3]), 0.02, rtol=0.5)
-    with pytest.raises(ValueError, match="is not a peak"):
-        propose(model, 1, "gamma", spectra, u, active, lower, upper, 3)
-
-
-def test_what_is_tied_to_another_component_is_proposed_where_that_one_says():
-    spectra, widths = _fine()
-    tie = {"frequency": {"tied": {"to": "lorentzian.1.frequency", "factor": 2}}}
-    model = Model.from_components("m", ["constant", "lorentzian", {"lorentzian": tie}])
-    lower, upper = data_bounds(model, spectra, widths)
-    u = np.log([[0.01], [0.02], [4.0], [0.8], [1.0], [1.0], [1.0]]) * np.ones(3)
-    active = np.array([[True], [True], [False]]) & np.ones(3, bool)
-    found = propose(model, 2, "gamma", spectra, u, active, lower, upper, 3)
-    np.testing.assert_allclose(np.exp(found[:, 5]), 8.0)
-
-
-@pytest.mark.parametrize("bins", [70, 128, 200])
-def test_a_peak_is_tried_at_the_same_frequencies_however_a_spectrum_is_padded(bins):
-    found = []
-    for length in (padded_length(bins), 384):
-        frequency, weight = np.ones((length, 1)), np.zeros((length, 1))
-        frequency[:bins, 0], weight[:bins] = np.linspace(1, 9, bins), 1.0
-        reach = Reach(np.zeros(1), np.full(1, np.inf), np.zeros(1))
-        found.append(_candidates(Spectra(frequency, frequency, weight), reach)[:, 0])
-    few, many = found
-    np.testing.assert_array_equal(few, many[: few.size])
-    assert (many[few.size :] == few[-1]).all()

@@ -178,7 +178,7 @@ class Detection(Analysis):
         import numpy as np
 
         from pipeline.fit.engine import ahead
-        from pipeline.fit.search import starts
+        from pipeline.fit.search import proposals
 
         engine = subject.engine_of(self._larger(subject))
         batch = subject.batch.on(engine)
@@ -187,7 +187,7 @@ class Detection(Analysis):
         device = engine.devices[0]
         return [
             *ahead.of_fit(engine, sample),
-            *starts.foreseen(batch.model, batch.likelihood, sample, device, of_peak),
+            *proposals.foreseen(batch.model, batch.likelihood, sample, device, of_peak),
         ]
 
     def _larger(self, subject: Subject) -> Model:
@@ -223,7 +223,6 @@ class Detection(Analysis):
             subject.seeds(asked.seed, Purpose.DETECTION),
             keep_places=True,
             around=Range(frequency - fwhm / 2, frequency + fwhm / 2),
-            n_starts=subject.options.starts,
             draws=asked.draws,
             enough=asked.enough,
             batch_size=subject.options.batch_size,

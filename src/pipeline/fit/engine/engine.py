@@ -85,6 +85,18 @@ class Engine:
         self.devices = devices_of() if devices is None else devices
         self.block_size, self.rescue = block_size, rescue
 
+    def of(self, objective: Objective) -> "Engine":
+        """Return an engine of another objective that works in the same way."""
+        return Engine(
+            objective,
+            block_size=self.block_size,
+            tolerance=self.tolerance,
+            max_iterations=self.max_iterations,
+            precision=self.dtype.name,
+            devices=self.devices,
+            rescue=self.rescue,
+        )
+
     def fit(
         self,
         data: Tree,

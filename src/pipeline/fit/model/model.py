@@ -169,6 +169,13 @@ class Model:
             for tied in self._tied_rows
         )
 
+    def without(self, slot: int) -> "Model | None":
+        """Return the model without a component; None where another one is tied to it."""
+        rows = self.index[slot]
+        if any(tie.target in rows and tie.row not in rows for tie in self.ties):
+            return None
+        return Model(self.name, (*self.slots[:slot], *self.slots[slot + 1 :]))
+
     @cached_property
     def enters(self) -> Bool[np.ndarray, "P slots"]:
         """Which components each parameter enters, by ties too; a tied parameter enters none."""

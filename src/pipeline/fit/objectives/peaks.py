@@ -40,6 +40,10 @@ class Reach:
     high: Float[AnyArray, " lanes"]
     narrowest: Float[AnyArray, " lanes"]
 
+    def take(self, lanes: Int[AnyArray, " some"]) -> "Reach":
+        """Return the reach in some lanes."""
+        return Reach(self.low[lanes], self.high[lanes], self.narrowest[lanes])
+
 
 class Scores(NamedTuple):
     """The best frequency for a peak of each trial shape; shape (shapes, lanes) each.
@@ -129,16 +133,7 @@ def scores(
         Least width of a peak, Hz.
     """
     grid = spectra.grid
-    power = model.power(u, grid, active)
-    total = jnp.sum(spectra.weight, axis=0)
-    flat, size = (
-        jnp.sum(p * spectra.weight, axis=0) for p in (spectra.power, jnp.abs(spectra.power))
-    )
-    flat = jnp.maximum(flat, 1e-3 * size) / total  # powers without their noise may be negative
-    power = jnp.where(jnp.any(active, axis=0), power, flat)
-    at = terms(likelihood, spectra.power, spectra.weight, power)
-    root, residual = standardised(at.score, at.fisher)
-    scale = root / power
+    scale, residual = standardised_residuals(model, likelihood, spectra, u, active)
 
     def one(k: Any, state: Scores) -> Scores:
         best, place, variance = (jnp.asarray(array) for array in state)
@@ -159,6 +154,26 @@ def scores(
     nothing = jnp.zeros(shape, u.dtype)
     state = Scores(nothing, jnp.zeros(shape, jnp.int32), nothing)
     return jax.lax.fori_loop(0, frequencies.shape[0], one, state)
+
+
+def standardised_residuals(
+    model: Model,
+    likelihood: str,
+    spectra: Spectra,
+    u: Float[AnyArray, "P lanes"],
+    active: Bool[AnyArray, "slots lanes"],
+) -> tuple[Float[Array, "bins lanes"], Float[Array, "bins lanes"]]:
+    """Return what turns a power into one in units of its error, and the residuals in these units; 0 in the padding."""
+    power = model.power(u, spectra.grid, active)
+    total = jnp.sum(spectra.weight, axis=0)
+    flat, size = (
+        jnp.sum(p * spectra.weight, axis=0) for p in (spectra.power, jnp.abs(spectra.power))
+    )
+    flat = jnp.maximum(flat, 1e-3 * size) / total  # powers without their noise may be negative
+    power = jnp.where(jnp.any(active, axis=0), power, flat)
+    at = terms(likelihood, spectra.power, spectra.weight, power)
+    root, residual = standardised(at.score, at.fisher)
+    return root / power, residual
 
 
 def movable(model: Model) -> tuple[int, ...]:

@@ -296,19 +296,23 @@ class Batch:
         lanes: Int[np.ndarray, " some"],
         candidates: Float[np.ndarray, "count P some"],
         active: Bool[np.ndarray, "slots some"],
+        worth: Bool[np.ndarray, "count some"] | None = None,
     ) -> Fit:
-        """Fit the spectra of some lanes from several starts each, and keep the best fit of each."""
-        count = candidates.shape[0]
-        each = np.tile(lanes, count)
-        start = np.concatenate(list(candidates), axis=1)
-        problem = self.problem(start, np.tile(active, (1, count)), each)
-        if count > 1:  # a few iterations tell which start leads to the best optimum
-            u, objective = self.engine.try_starts(self.resident, problem, TRIAL_ITERATIONS, each)
-            objective = np.where(np.isfinite(objective), objective, np.inf)
-            best = np.argmin(objective.reshape(count, -1), axis=0) * lanes.size
-            best += np.arange(lanes.size)
-            problem = Problem(*(a[:, best] for a in problem._replace(u=u)))
-        return self.engine.fit(self.resident, problem, which=lanes)
+        """Fit the spectra of some lanes from several starts each, and keep the best fit of each.
+
+        With `worth`, only from those that are worth it; the first of each is.
+        """
+        start = candidates[0].copy()
+        tried = np.ones(candidates.shape[::2], bool) if worth is None else worth
+        number, own = np.nonzero(tried & (tried.sum(axis=0) > 1))
+        if own.size:  # a few iterations tell which start leads to the best optimum
+            problem = self.problem(candidates[number, :, own].T, active[:, own], lanes[own])
+            found = self.engine.try_starts(self.resident, problem, TRIAL_ITERATIONS, lanes[own])
+            objective = np.full(tried.shape, np.inf)
+            objective[number, own] = np.where(np.isfinite(found.value), found.value, np.inf)
+            best = number == np.argmin(objective, axis=0)[own]
+            start[:, own[best]] = found.u[:, best]
+        return self.engine.fit(self.resident, self.problem(start, active, lanes), which=lanes)
 
     def bic(
         self,

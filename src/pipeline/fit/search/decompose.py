@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from pipeline.fit.engine.covariance import covariance
 from pipeline.fit.engine.problem import Fit, put
-from pipeline.fit.search import starts
+from pipeline.fit.search import proposals
 from pipeline.fit.search.batch import Batch
 
 
@@ -148,7 +148,7 @@ class Decomposition:
         having = without.copy()
         having[slot] = True
         bounds = batch.bounds.take(lanes)
-        proposed = starts.propose(
+        proposed = proposals.propose(
             model,
             slot,
             batch.likelihood,
@@ -159,7 +159,7 @@ class Decomposition:
             bounds.upper,
             self.n_starts,
         )
-        large = batch.best_of(lanes, proposed, having)
+        large = batch.best_of(lanes, proposed.u, having, proposed.worth)
         stays = np.ones(lanes.size, bool)
         if model.slots[slot].optional:
             step = Step(batch, lanes, slot, self.fit.take(lanes), large, without, having)

@@ -2,33 +2,22 @@
 
 Arrays follow `pipeline.fit.model.model`: the last axis is the lane. What the spectra look like is measured here;
 which bounds and starts of its parameters follow from that, a component says. Components that are peaks are proposed
-from the residuals of the model fitted so far; the others start from the level of the power at high frequencies and
-its slope at low ones.
+from the residuals of the model fitted so far (`pipeline.fit.search.proposals`); the others start from the level of the
+power at high frequencies and its slope at low ones.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import SupportsIndex
+from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from pipeline.components.base import Component
 from pipeline.components.measured import Extent, Sketch
-from pipeline.fit.engine.ahead import Foreseen, in_block
-from pipeline.fit.engine.blocks import in_blocks
-from pipeline.fit.engine.compilation import stored
 from pipeline.fit.model.model import Model
-from pipeline.fit.model.padding import padded_length
 from pipeline.fit.model.priors import support
-from pipeline.fit.objectives.peaks import Reach, Scores, reach_of, scores
 from pipeline.fit.objectives.spectra import Spectra, is_long, rebinned
-
-_scores = stored(static=4)(scores)
-
-MAX_CANDIDATES = 160
-"""Frequencies at which a peak is tried, at most."""
 
 
 def data_bounds(
@@ -57,7 +46,7 @@ def data_bounds(
             lo, hi = given or default
             least, most = support(prior)
             lo, hi = np.maximum(lo, least), np.minimum(hi, most)
-            lower[row], upper[row] = _fitted(model, row, lo), _fitted(model, row, hi)
+            lower[row], upper[row] = fitted(model, row, lo), fitted(model, row, hi)
     return lower, np.maximum(upper, lower)
 
 
@@ -75,7 +64,7 @@ def _extent(spectra: Spectra, widths: np.ndarray) -> Extent:
     )
 
 
-def _fitted(model, row, value):
+def fitted(model: Model, row: int, value: Any) -> Any:
     """Turn a value of a parameter into the fitted variable."""
     return np.log(np.maximum(value, 1e-300)) if model.is_log[row] else value
 
@@ -103,7 +92,7 @@ def base_starts(model: Model, spectra: Spectra, count: int) -> Float[np.ndarray,
     count : int
         Starts to return.
     """
-    spectra = _smooth(spectra)
+    spectra = rebinned(spectra, np) if is_long(spectra) else spectra
     used = spectra.weight > 0
     log_f = np.log(np.where(used, spectra.frequency, np.nan))
     first, last = np.nanmin(log_f, axis=0), np.nanmax(log_f, axis=0)
@@ -123,13 +112,8 @@ def base_starts(model: Model, spectra: Spectra, count: int) -> Float[np.ndarray,
             values = slot.declared.starts(sketch, np)
             for row, value, given in zip(index, values, slot.starts, strict=True):
                 chosen = value if given is None or k else given
-                starts[k, row] = _fitted(model, row, chosen)
+                starts[k, row] = fitted(model, row, chosen)
     return starts
-
-
-def _smooth(spectra):
-    """Average the bins of long spectra: what is broad is seen there as well, for less."""
-    return rebinned(spectra, np) if is_long(spectra) else spectra
 
 
 def _last_quarter(used):
@@ -183,148 +167,3 @@ def peaks_along(
     centre = np.geomspace(lowest, highest, count + 2)[1:-1]
     variance = 0.1 * _level(spectra.power, used) * centre / quality
     return centre, np.stack(declared.peak_at(variance, centre, quality, 0.0, np), axis=1)
-
-
-def propose(
-    model: Model,
-    slot: SupportsIndex,
-    likelihood: str,
-    spectra: Spectra,
-    u: Float[np.ndarray, "P lanes"],
-    active: Bool[np.ndarray, "slots lanes"],
-    lower: Float[np.ndarray, "P lanes"],
-    upper: Float[np.ndarray, "P lanes"],
-    count: int,
-    block_size: int = 64,
-) -> Float[np.ndarray, "count P lanes"]:
-    """Propose `count` starts in which the peak in `slot` joins the components that are active.
-
-    Parameters
-    ----------
-    model : Model
-        What is fitted.
-    slot : int
-        Number of the slot; its component is a peak.
-    likelihood : str
-        See `pipeline.fit.model.likelihood.terms`.
-    spectra : Spectra
-        Arrays of shape (bins, lanes).
-    u, active : array, shape (P, lanes) and (slots, lanes)
-        The fit so far and its components.
-    lower, upper : array, shape (P, lanes)
-        Bounds; the peak is looked for inside those of its frequency.
-    count : int
-        Starts to return, the most promising first.
-    block_size : int, optional
-        Lanes that are scored at a time.
-
-    Returns
-    -------
-    array, shape (count, P, lanes)
-        Starts: `u` with the rows of the slot replaced.
-
-    Raises
-    ------
-    ValueError
-        If the component is not a peak.
-    """
-    declared = model.slots[slot].declared
-    if not declared.peak:
-        raise ValueError(f"{declared.name} is not a peak")
-    lower, upper = _pinned(model, slot, u, lower, upper)
-    reach = reach_of(model, slot, lower, upper, np)
-    candidates = _candidates(spectra, reach)
-    tried = np.asarray(declared.trials)
-    found = _scored(model, likelihood, declared, spectra, u, active, candidates, reach, block_size)
-    variance = found.variance.astype(float)
-    order = np.argsort(-found.score, axis=0)
-    lanes = np.arange(u.shape[1])
-    starts = np.repeat(u[None], count, axis=0)
-    for k in range(count):
-        pick = order[k % tried.size]
-        centre = candidates[found.place[pick, lanes], lanes]
-        size = np.maximum(variance[pick, lanes], 1e-300) * (1 if k < tried.size else 3)
-        values = declared.peak_at(size, centre, tried[pick], reach.narrowest, np)
-        given_starts = model.slots[slot].starts
-        for row, value, given in zip(model.index[slot], values, given_starts, strict=True):
-            chosen = value if given is None or k else given
-            starts[k, row] = _fitted(model, row, chosen)
-    return np.clip(starts, lower, upper)
-
-
-def _scored(
-    model, likelihood, declared, spectra, u, active, candidates, reach, block_size
-) -> Scores:
-    """Score all shapes of a peak: the broad ones on averaged bins, which is cheaper; arrays of NumPy."""
-    parts = []
-    for some, shapes in _tried(declared, spectra):
-        if shapes:
-            function = _scores.of(model, likelihood, declared, shapes)
-            arrays = some, u, active, candidates, reach.narrowest
-            # single precision tells which is best
-            arrays = jax.tree.map(lambda a: a if a.dtype == bool else np.float32(a), arrays)
-            parts.append(in_blocks(function, arrays, block_size))
-    score, place, variance = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return Scores(score, place, variance)
-
-
-def _tried(declared: Component, spectra: Spectra) -> tuple[tuple[Spectra, tuple[float, ...]], ...]:
-    """Return the spectra on which the broad and the narrow shapes of a peak are scored."""
-    broad = declared.broad_trials
-    narrow = tuple(t for t in declared.trials if t not in broad)
-    return (_smooth(spectra), broad), (spectra, narrow)
-
-
-def foreseen(
-    model: Model,
-    likelihood: str,
-    spectra: Spectra,
-    device: jax.Device,
-    peak: Component | None = None,
-    block_size: int = 64,
-) -> Iterator[Foreseen]:
-    """Yield the programs of `propose` for spectra of `pipeline.fit.engine.ahead.SAMPLE` lanes.
-
-    They are those of one peak of the model, or by default of all.
-    """
-    peaks = dict.fromkeys(slot.declared for slot in model.slots if slot.declared.peak)
-
-    def lanes(*shape, kind=np.float32):
-        return jax.ShapeDtypeStruct((*shape, block_size), kind)
-
-    for declared in peaks if peak is None else (peak,):
-        candidates = min(spectra.frequency.shape[0], MAX_CANDIDATES)
-        for some, shapes in _tried(declared, spectra):
-            if shapes:
-                arguments = (
-                    in_block(some.each(lambda a: np.asarray(a, np.float32)), block_size),
-                    *(lanes(model.size), lanes(len(model.slots), kind=bool)),
-                    *(lanes(candidates), lanes()),
-                )
-                program = _scores.of(model, likelihood, declared, shapes)
-                yield Foreseen(program, arguments, device)
-
-
-def _pinned(model, slot, u, lower, upper):
-    """Bounds in which what is tied to another component is held at the value that it has there."""
-    lower, upper, held = lower.copy(), upper.copy(), model.tied(u)
-    for tie in model.ties:
-        if tie.row in model.index[slot] and tie.target not in model.index[slot]:
-            lower[tie.row] = upper[tie.row] = held[tie.row]
-    return lower, upper
-
-
-def _candidates(spectra: Spectra, reach: Reach) -> Float[np.ndarray, "candidates lanes"]:
-    """Frequencies to try, shape (candidates, lanes): some of the bins, moved into the reach of the peak."""
-    bins = spectra.frequency.shape[0]
-    used = spectra.weight > 0
-    counts = used.sum(axis=0)
-    # as many as with the shortest padding; the last one fills what is left
-    least = [padded_length(count) for count in counts.tolist()]
-    own = np.minimum(np.minimum(least, bins), MAX_CANDIDATES)
-    number, last = np.arange(min(bins, MAX_CANDIDATES))[:, None], np.maximum(own - 1, 1)
-    place = np.where(number < last, number * (1 / last), 1.0) * np.maximum(counts - 1, 0)
-    picked = np.take_along_axis(
-        np.sort(np.where(used, spectra.frequency, np.inf), axis=0), place.astype(int), axis=0
-    )
-    return np.clip(picked, reach.low, reach.high)

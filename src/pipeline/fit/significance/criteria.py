@@ -58,7 +58,6 @@ def by_p_value(
     alpha: float = 0.01,
     draws: int = 512,
     enough: int = 20,
-    n_starts: int = 4,
     batch_size: int = 4096,
 ) -> Criterion:
     """Return the criterion by which a component stays that noise would mimic less often than `alpha`.
@@ -79,7 +78,6 @@ def by_p_value(
             _finished(step, step.small, step.without),
             _seeds(step, seeds, step.having),
             slot=step.slot,
-            n_starts=n_starts,
             draws=draws,
             enough=enough,
             batch_size=batch_size,

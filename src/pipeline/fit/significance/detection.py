@@ -8,16 +8,17 @@ How many draws are made, and how p is found beyond all of them: `pipeline.fit.si
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.fit.engine.problem import Code, Problem
+from pipeline.fit.engine.problem import Code, Fit, Problem
 from pipeline.fit.model.likelihood import draw
 from pipeline.fit.model.model import Model
 from pipeline.fit.objectives.curves import model_power
-from pipeline.fit.search import starts
+from pipeline.fit.objectives.power_spectrum import PowerSpectrum
+from pipeline.fit.search import proposals
 from pipeline.fit.search.batch import Batch, Bounds, ModelFit
 from pipeline.fit.significance.montecarlo import Block, PValues, filled, p_values, simulated
 from pipeline.fit.uncertainty.ends import find_ends, one_sided
@@ -31,6 +32,13 @@ from pipeline.fit.uncertainty.resolution import (
     quality_errors,
 )
 from pipeline.prominence import is_narrow
+
+STARTS = 2
+"""Places at which the peak is tried, in the data as in the draws. In noise, two find an optimum within 0.1 of the best that
+is known in eight of ten spectra, and one in six of ten; the more cost as much as they find."""
+
+AT_ONCE = 1024
+"""Draws at a time on CPUs, at most: the powers of more do not stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ class Ratio:
 
 
 def likelihood_ratio(
-    batch: Batch, null: Null, n_starts: int = 4, around: Range | None = None
+    batch: Batch, null: Null, n_starts: int = STARTS, around: Range | None = None
 ) -> Ratio:
     """Fit without and with one of the components of a model, a peak.
 
@@ -157,8 +165,8 @@ def likelihood_ratio(
     batch = batch.within(bounds)
     with_peak = null.without.copy()
     with_peak[null.slot] = True
-    small = batch.engine.fit(batch.resident, batch.problem(start, null.without))
-    proposed = starts.propose(
+    small = _fit_of_null(batch, null, start)
+    proposed = proposals.propose(
         model,
         null.slot,
         batch.likelihood,
@@ -169,11 +177,30 @@ def likelihood_ratio(
         bounds.upper,
         n_starts,
     )
-    large = batch.best_of(np.arange(batch.n_lanes), proposed, with_peak)
+    large = batch.best_of(np.arange(batch.n_lanes), proposed.u, with_peak, proposed.worth)
     done = (small.code == Code.CONVERGED) & (large.code == Code.CONVERGED)
     with np.errstate(invalid="ignore"):
         ratio = np.where(done, np.maximum(small.deviance - large.deviance, 0.0), np.nan)
     return Ratio(ratio, small.u, large.u)
+
+
+def _fit_of_null(batch: Batch, null: Null, start) -> Fit:
+    """Fit the null; in a model without the peak where that is one, which has fewer derivatives."""
+    model, engine = batch.model, batch.engine
+    problem = batch.problem(start, null.without)
+    alone = model.without(null.slot)
+    if alone is None or not alone.slots:
+        return engine.fit(batch.resident, problem)
+    rows = np.delete(np.arange(model.size), model.index[null.slot])
+    parts = np.delete(np.arange(len(model.slots)), null.slot)
+    u, lower, upper, free = (array[rows] for array in problem[:4])
+    own = Problem(u, lower, upper, free, problem.active[parts])
+    fit = engine.of(PowerSpectrum(alone, batch.likelihood)).fit(batch.resident, own)
+    whole = start.astype(fit.u.dtype)
+    whole[rows] = fit.u
+    at_bound, at_lower = np.zeros(whole.shape, bool), np.zeros(whole.shape, bool)
+    at_bound[rows], at_lower[rows] = fit.at_bound, fit.at_lower
+    return replace(fit, u=whole, at_bound=at_bound, at_lower=at_lower)
 
 
 def detect_peak(
@@ -184,7 +211,7 @@ def detect_peak(
     slot: int | None = None,
     keep_places: bool = False,
     around: Range | None = None,
-    n_starts: int = 4,
+    n_starts: int = STARTS,
     draws: int = 1000,
     enough: int = 20,
     batch_size: int = 4096,
@@ -250,6 +277,8 @@ def detect_peak(
         found = likelihood_ratio(drawn, tested.from_u(data.null, lanes), n_starts)
         return found.ratio[None, :count]
 
+    if engine.devices[0].platform == "cpu":
+        batch_size = min(batch_size, AT_ONCE)
     found = simulated(ratio[None], simulate, draws=draws, enough=enough, batch_size=batch_size)
     frequency, fwhm = (
         np.where(np.isfinite(ratio), place[tested.slot], np.nan)
