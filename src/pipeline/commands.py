@@ -1,6 +1,6 @@
 """The commands: those of the stages, which the rules of the workflow call, and those of a whole survey.
 
-Exit codes: 0 done, 1 a bug, 2 the configuration, 75 try again (sysexits' EX_TEMPFAIL).
+Exit codes: 0 done, 1 a bug, 2 the configuration, 75 a fault of the machine: try again (sysexits' EX_TEMPFAIL).
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,11 +21,15 @@ from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, Options
 from pipeline.config.survey import SECTIONS, Survey, validate
 from pipeline.declared import Section, Stage, Value, always
+from pipeline.faults import of_machine, sentence
 from pipeline.stages import STAGES
 
 EXIT_CONFIG = 2
 EXIT_TRY_AGAIN = 75
 EXIT_NOBODY_READS = 141  # as of a process that SIGPIPE ended
+
+TRY_AGAIN = "try again: "
+"""What begins the line that says what is wrong with the machine."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +120,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"configuration: {error}", file=sys.stderr)
         return EXIT_CONFIG
-    except (ConnectionError, TimeoutError) as error:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
+    except BrokenPipeError as error:
+        if _nobody_reads():
             return EXIT_NOBODY_READS
-        print(f"try again: {error}", file=sys.stderr)
-        return EXIT_TRY_AGAIN
+        return _try_again(error)
+    except Exception as error:
+        if not of_machine(error):
+            raise
+        return _try_again(error)
+
+
+def _try_again(error: BaseException) -> int:
+    """Say in one line what is wrong with the machine, and return the exit code."""
+    with suppress(OSError):  # standard error may be on the disk that is full
+        print(f"{TRY_AGAIN}{sentence(error)}", file=sys.stderr, flush=True)
+    return EXIT_TRY_AGAIN
 
 
 def _nobody_reads() -> bool:

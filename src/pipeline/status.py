@@ -47,6 +47,13 @@ class Status(StrEnum):
         ("The file is byte for byte the same as another one, which was used instead."),
     )
     UNREADABLE = "unreadable", Fault.INPUT, "The file could not be opened as what it claims to be."
+    INACCESSIBLE = (
+        "inaccessible",
+        Fault.INPUT,
+        (
+            "The file was not there, was not to be read, or had changed; the next run looks at it again."
+        ),
+    )
     NOT_DOWNLOADED = (
         "not_downloaded",
         Fault.INPUT,
@@ -109,6 +116,9 @@ class Status(StrEnum):
         ),
     )
 
+
+MAY_HEAL = frozenset({Status.INACCESSIBLE, Status.NOT_DOWNLOADED})
+"""Statuses of files that each run looks at again, though nothing has changed that it knows of."""
 
 HAS_RESULT = frozenset({Status.OK, Status.NOT_CONVERGED, Status.AT_BOUND, Status.SINGULAR})
 """Statuses under which the fitted values of a source are filled in."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
@@ -12,9 +13,11 @@ from typing import Any
 from pipeline.closure import code_version
 from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, section_json
+from pipeline.config.cluster import TlsOptions
 from pipeline.config.fit import FitOptions
 from pipeline.config.survey import NOT_IN_CATALOGUE, Survey
 from pipeline.declared import RESULTS, Argument, File, Folder, Kept, Section, Stage, Value
+from pipeline.faults import MachineFault, of_machine, sentence
 from pipeline.shards import has_sources, shard_lists, shard_name
 from pipeline.stages import PLAN, STAGES
 
@@ -200,7 +203,7 @@ def is_group(argv: Sequence[str]) -> bool:
 def check_paths(survey: Survey) -> None:
     """Raise ConfigError where a path in the configuration does not exist."""
     folder = not survey.simulate.enabled and not is_remote(survey.archive)
-    if folder and not os.path.isdir(survey.archive):
+    if folder and not _is_folder(survey.archive):
         raise ConfigError(
             f"archive: {survey.archive!r} is not a folder; allowed: an existing folder"
         )
@@ -210,6 +213,16 @@ def check_paths(survey: Survey) -> None:
         and not os.path.isfile(survey.report.truth)
     ):
         raise ConfigError(f"report.truth: {survey.report.truth!r} is not a file")
+
+
+def _is_folder(path: str) -> bool:
+    """Return whether a path is that of a folder; a disk that does not answer does not say that it is none."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError as error:
+        if of_machine(error):
+            raise MachineFault(sentence(error, path)) from error
+        return False
 
 
 def resolve(survey: Survey, results: str | os.PathLike[str] = RESULTS) -> Survey:
@@ -241,6 +254,7 @@ def resolve(survey: Survey, results: str | os.PathLike[str] = RESULTS) -> Survey
         "fit": {"components_folder": _absolute(survey.fit.components_folder)},
         "report": {"truth": _absolute(truth)},
         "remote": {"copies": _absolute(survey.remote.copies)},
+        "cluster": {"tls": _absolute_files(survey.cluster.tls)},
     }
     changed = {name: getattr(survey, name).model_copy(update=to) for name, to in sections.items()}
     return survey.model_copy(update={"archive": archive, **changed})
@@ -249,6 +263,13 @@ def resolve(survey: Survey, results: str | os.PathLike[str] = RESULTS) -> Survey
 def _absolute(path: str | None) -> str | None:
     """Return an absolute path; none for none."""
     return str(Path(path).expanduser().resolve()) if path else None
+
+
+def _absolute_files(files: TlsOptions | None) -> TlsOptions | None:
+    """Return options that are paths of files, made absolute; none for none."""
+    if files is None:
+        return None
+    return files.model_copy(update={name: _absolute(path) for name, path in files})
 
 
 def archive_fingerprint(archive: str | os.PathLike[str]) -> str:
@@ -262,22 +283,38 @@ def archive_fingerprint(archive: str | os.PathLike[str]) -> str:
     Raises
     ------
     ConfigError
-        When the folder cannot be read.
+        When the folder cannot be listed. One in it that cannot, as that of somebody else, counts with the reason.
+    MachineFault
+        When the machine is at fault.
     """
     files, folders = [], [os.fspath(archive)]
     while folders:
+        folder = folders.pop()
         try:
-            with os.scandir(folders.pop()) as entries:
+            with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
                     else:
-                        about = entry.stat(follow_symlinks=not _is_broken(entry))
-                        path = os.path.relpath(entry.path, archive)
-                        files.append(f"{path}\0{about.st_size}\0{about.st_mtime_ns}")
+                        files.append(f"{os.path.relpath(entry.path, archive)}\0{_stamp(entry)}")
         except OSError as error:
-            raise ConfigError(f"archive: {error.filename!r}: {error.strerror}") from error
+            if of_machine(error):
+                raise MachineFault(sentence(error)) from error
+            if folder == os.fspath(archive):
+                raise ConfigError(f"archive: {error.filename!r}: {error.strerror}") from error
+            files.append(f"{os.path.relpath(folder, archive)}\0{error.strerror}")
     return hashlib.sha256("\n".join(sorted(files)).encode(errors="surrogateescape")).hexdigest()
+
+
+def _stamp(entry: os.DirEntry) -> str:
+    """Return size and time of change of a file; or why they cannot be had, as of one that was removed just now."""
+    try:
+        about = entry.stat(follow_symlinks=not _is_broken(entry))
+    except OSError as error:
+        if of_machine(error):
+            raise
+        return str(error.strerror)
+    return f"{about.st_size}\0{about.st_mtime_ns}"
 
 
 def _is_broken(entry: os.DirEntry) -> bool:

@@ -1,7 +1,12 @@
 """Workers outlive the jobs that borrow them, but no job finds anything of another one."""
 
 import os
+import socket
+import subprocess
+import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +71,70 @@ def test_workers_of_a_job_that_failed_are_not_lent_again():
         raise ZeroDivisionError
     with connect(ONE) as client:
         assert not pids(client) & first
+
+
+def test_workers_that_are_lent_ask_for_the_certificate_of_the_run():
+    folder = Path(os.environ[wire.VARIABLE])
+    with connect(ONE) as client:
+        (worker,) = client.scheduler_info()["workers"].values()
+        assert client.scheduler.address.startswith("tls://")
+        assert worker["nanny"].startswith("tls://")
+        assert worker["services"] == {}
+    assert all((folder / n).stat().st_mode & 0o777 == 0o600 for n in (wire.KEY, wire.CERTIFICATE))
+
+
+STRANGER = """
+import os, socket, sys
+from pipeline.service import wire
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+    connection.connect(sys.argv[1])
+    try:
+        wire.send(connection, {"workers": 1, "memory_limit": "1GiB"})
+        print(wire.receive(connection))
+    except OSError:
+        print("refused")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("name", [wire.JOBS, wire.CLUSTERS])
+def test_another_user_is_refused_even_where_the_folder_is_open(name):
+    folder = Path(os.environ[wire.VARIABLE])
+    try:
+        folder.chmod(0o755)
+        (folder / name).chmod(0o666)
+        command = [sys.executable, "-c", STRANGER, str(folder / name)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    finally:
+        (folder / name).chmod(0o600)
+        folder.chmod(0o700)
+    assert done.stdout == "refused\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        b"\xff\xff\xff\xff" + b"x" * 64,
+        wire.LENGTH.pack(2) + b"{}",
+        wire.LENGTH.pack(2) + b"[]",
+        wire.LENGTH.pack(36) + b'{"workers": -1, "memory_limit": "1"}',
+        wire.LENGTH.pack(3) + b"\xff\xfe{",
+    ],
+)
+def test_what_is_no_question_is_refused_and_the_next_job_has_workers(question):
+    with connect(ONE) as client:
+        first = pids(client)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(60)
+        connection.connect(os.path.join(os.environ[wire.VARIABLE], wire.CLUSTERS))
+        connection.sendall(question)
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+    with connect(ONE) as client:
+        assert pids(client) == first
 
 
 def test_the_memory_limit_is_that_of_the_job():

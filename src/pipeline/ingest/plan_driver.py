@@ -14,6 +14,7 @@ from pipeline.config.archive import RemoteOptions, SourceOptions, is_remote
 from pipeline.config.base import ConfigError, section_json
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import SCANNED_BY, IngestOptions
+from pipeline.faults import MachineFault, of_machine
 from pipeline.ingest.archive.file import ArchiveFile
 from pipeline.ingest.archive.walk import list_folder
 from pipeline.ingest.files import fits_file
@@ -144,7 +145,13 @@ def _scan_folder(
     """Look at every file of a folder that the cache does not know, and return all that was found."""
     if not archive.is_dir():
         raise ConfigError(f"archive: {str(archive)!r} is not a folder; allowed: an existing folder")
+    had = len(known)
     found, new = _split(list_folder(archive), known)
+    if had and not found and not new:
+        raise MachineFault(
+            f"{archive}: has no file, and had {had}: see whether its disk is mounted; if they were all removed, "
+            "remove results/plan and results/observations.parquet, and run again"
+        )
     look = functools.partial(_look_at, archive=archive.resolve(), options=options)
     if len(new) >= WORTH_A_CLUSTER:
         found.extend(_look_in_workers(look, new, cluster))
@@ -200,7 +207,9 @@ def _checksum(path: Path) -> str:
     """Return the SHA-256 of a file, empty if it cannot be read."""
     try:
         return fits_file.sha256(path)
-    except OSError:
+    except OSError as error:
+        if of_machine(error):
+            raise
         return ""
 
 
@@ -220,6 +229,8 @@ def _look_here(look: _Look, listed: ArchiveFile) -> list[FoundFile]:
     try:
         return look(listed)
     except Exception as error:  # whatever a damaged file makes a library raise
+        if of_machine(error):
+            raise
         reason = one_line(f"{type(error).__name__}: {error}")
         return [FoundFile.failed(listed, Status.ERROR, reason)]
 

@@ -31,6 +31,8 @@ def run_there(argv: Sequence[str]) -> int | None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
             connection.connect(os.path.join(folder, wire.JOBS))
+            if not wire.is_own(connection):
+                return None
         except OSError:
             return None
         return _Handed(connection).wait(argv)

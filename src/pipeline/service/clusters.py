@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
+import multiprocessing.util
 import os
 import socket
 from collections.abc import Iterator
@@ -14,20 +14,37 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.service import wire
+from pipeline.service import certificates, wire
 
 if TYPE_CHECKING:
-    from distributed import LocalCluster
+    from distributed import Security, SpecCluster
 
 PATIENCE = 120.0
 """Seconds to wait for workers to start."""
+_LONGEST = 4096  # bytes of a question for workers
 GROWN = 2**30
 """Bytes of memory with which a worker is not lent out again."""
 
 
+@dataclass(frozen=True)
+class Scheduler:
+    """A scheduler that was lent.
+
+    Attributes
+    ----------
+    address : str
+        Its address.
+    security : distributed.Security
+        What it knows its clients by.
+    """
+
+    address: str
+    security: Security
+
+
 @contextmanager
-def borrowed(workers: int, memory_limit: str) -> Iterator[str | None]:
-    """Yield the address of a scheduler whose workers are all for the caller; None where there is no service.
+def borrowed(workers: int, memory_limit: str) -> Iterator[Scheduler | None]:
+    """Yield a scheduler whose workers are all for the caller; None where there is no service.
 
     A cluster that is not given back in good order, because the caller raised or died, is ended.
 
@@ -47,9 +64,10 @@ def borrowed(workers: int, memory_limit: str) -> Iterator[str | None]:
         try:
             wire.send(connection, {"workers": workers, "memory_limit": memory_limit})
             address = wire.receive(connection)[0]["address"]
+            lent = Scheduler(address, certificates.of_run(Path(str(folder))))
         except OSError:
-            address = None
-        yield address
+            lent = None
+        yield lent
         with suppress(OSError):
             connection.sendall(b"back")
             connection.recv(1)  # until it is there for the next job
@@ -61,10 +79,12 @@ def _connection(folder: str) -> socket.socket | None:
     connection.settimeout(PATIENCE)
     try:
         connection.connect(os.path.join(folder, wire.CLUSTERS))
+        if wire.is_own(connection):
+            return connection
     except OSError:
-        connection.close()
-        return None
-    return connection
+        pass
+    connection.close()
+    return None
 
 
 def host(listener: socket.socket, lifeline: int, modules: list[str], folder: Path) -> None:
@@ -79,7 +99,7 @@ def host(listener: socket.socket, lifeline: int, modules: list[str], folder: Pat
     modules : list of str
         What workers import before they are forked.
     folder : Path
-        Where workers keep files.
+        Where workers keep files, and the certificate of the run lies.
     """
     import dask
     from distributed.utils import get_mp_context
@@ -93,18 +113,20 @@ def host(listener: socket.socket, lifeline: int, modules: list[str], folder: Pat
         "temporary-directory": str(folder),
     }
     os.environ["NPROC"] = "1"
+    certificates.make(folder)
+    multiprocessing.util.abstract_sockets_supported = False  # type: ignore[misc]  # every user can connect
     with dask.config.set(settings):
         get_mp_context()  # it chooses what is imported, too
         multiprocessing.set_forkserver_preload(modules)
         forkserver.ensure_running()
-        asyncio.run(_Pool().serve(listener, lifeline))
+        asyncio.run(_Pool(certificates.of_run(folder)).serve(listener, lifeline))
 
 
 @dataclass(eq=False)
 class _Lent:
     """A cluster, its size, and whether somebody has it."""
 
-    cluster: LocalCluster
+    cluster: SpecCluster
     workers: int
     memory_limit: str
     in_use: bool = True
@@ -124,7 +146,8 @@ class _Lent:
 class _Pool:
     """Clusters that are lent, or wait to be."""
 
-    def __init__(self) -> None:
+    def __init__(self, security: Security) -> None:
+        self.security = security
         self.clusters: list[_Lent] = []
         self.cores = len(os.sched_getaffinity(0))
 
@@ -141,14 +164,14 @@ class _Pool:
         """Lend a cluster to the other side of a connection, as long as there is one."""
         lent = None
         try:
-            (length,) = wire.LENGTH.unpack(await reader.readexactly(wire.LENGTH.size))
-            asked = json.loads(await reader.readexactly(length))
-            lent = await self._cluster(asked["workers"], asked["memory_limit"])
+            if not wire.is_own(writer.get_extra_info("socket")):
+                raise ConnectionError("another user")
+            lent = await self._cluster(*await _asked(reader))
             body = json.dumps({"address": lent.cluster.scheduler_address}).encode()
             writer.write(wire.LENGTH.pack(len(body)) + body)
             await writer.drain()
             lent.in_use = await reader.read(16) != b"back" or lent.has_grown()
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, LookupError, TypeError, ValueError):
             pass
         finally:
             if lent is not None and lent.in_use:
@@ -170,10 +193,28 @@ class _Pool:
                 await one.close()
         from pipeline.cluster import local_cluster
 
-        cluster = await local_cluster(workers, memory_limit, asynchronous=True)
+        cluster = await local_cluster(workers, memory_limit, self.security, asynchronous=True)
         lent = _Lent(cluster, workers, memory_limit)
         self.clusters.append(lent)
         return lent
+
+
+async def _asked(reader: asyncio.StreamReader) -> tuple[int, str]:
+    """Return the number of workers that are asked for, and the memory of each.
+
+    Raises
+    ------
+    ConnectionError
+        When something else is asked.
+    """
+    (length,) = wire.LENGTH.unpack(await reader.readexactly(wire.LENGTH.size))
+    if length > _LONGEST:
+        raise ConnectionError("no question for workers")
+    asked = json.loads(await reader.readexactly(length))
+    workers, memory_limit = asked["workers"], asked["memory_limit"]
+    if not (type(workers) is int and workers > 0 and type(memory_limit) is str):
+        raise ConnectionError("no question for workers")
+    return workers, memory_limit
 
 
 def _has_grown(pid: int | None) -> bool:

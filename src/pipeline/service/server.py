@@ -11,7 +11,6 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -118,7 +117,7 @@ class Server:
         connection, _ = self.listener.accept()
         connection.settimeout(PATIENCE)
         try:
-            if not is_own(connection):
+            if not wire.is_own(connection):
                 raise ConnectionError("another user")
             message, descriptors = wire.receive(connection, wire.DESCRIPTORS)
         except OSError:
@@ -233,12 +232,6 @@ def _import(stage: Stage) -> None:
     """Import what a stage needs."""
     with suppress(Exception):  # the job says it better
         importlib.import_module(stage.module)
-
-
-def is_own(connection: socket.socket) -> bool:
-    """Return whether the other side of a connection is a process of the same user."""
-    about = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return struct.unpack("3i", about)[1] == os.geteuid()
 
 
 def _fork() -> int:

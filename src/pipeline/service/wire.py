@@ -13,6 +13,10 @@ JOBS = "jobs"
 """Socket of the process that forks jobs."""
 CLUSTERS = "clusters"
 """Socket of the process that lends workers."""
+CERTIFICATE = "certificate.pem"
+"""File in the same folder: the certificate of all processes of the run that speak over TCP, and of its authority."""
+KEY = "key.pem"
+"""File with its key."""
 
 DESCRIPTORS = 4
 """What a job hands over: standard input, output, error, and the end of a pipe that is open as long as the job runs."""
@@ -34,6 +38,16 @@ _READ_AT_IMPORT = ("DASK_", "JAX_", "LD_", "PYTHON", "TMPDIR", "XLA_")
 
 LENGTH = struct.Struct("!I")
 """How the length of a message is written before it."""
+
+
+LONGEST = 1 << 26
+"""Bytes of a message."""
+
+
+def is_own(connection: socket.socket) -> bool:
+    """Return whether the other side of a connection is a process of the same user."""
+    about = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return struct.unpack("3i", about)[1] == os.geteuid()
 
 
 def read_at_import(environment: Mapping[str, str]) -> dict[str, str]:
@@ -70,6 +84,8 @@ def receive(connection: socket.socket, descriptors: int = 0) -> tuple[dict[str, 
     )
     try:
         (length,) = LENGTH.unpack(head)
+        if length > LONGEST:
+            raise ValueError("no message")
         return json.loads(_exactly(connection, length)), files
     except (struct.error, ValueError, OSError) as error:
         for file in files:

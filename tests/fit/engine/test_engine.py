@@ -11,6 +11,7 @@ from scipy.stats import binom
 from pipeline.fit import Code, Engine, Grid, Model, PowerSpectrum, Spectra
 from pipeline.fit.engine import programs
 from pipeline.fit.engine.covariance import covariance, interval
+from pipeline.fit.engine.devices import devices_of
 
 GRID = np.linspace(1 / 16, 32, 256)
 TRUTH = [2.0, 1.4, 6.0, 6.0, 1.0, 2.0]
@@ -49,6 +50,19 @@ def test_a_lane_does_not_depend_on_its_neighbours_or_the_block_size(three, draw,
     part = other.fit(spectra.take(few), problem(three, start[:, few]))
     np.testing.assert_allclose(part.objective, whole.objective[few], rtol=1e-10)
     np.testing.assert_allclose(part.u, whole.u[:, few], atol=1e-6)
+
+
+def test_a_lane_goes_the_same_way_alone_and_among_lanes_that_take_long(three, draw, problem, far):
+    """Blocks end when half of their lanes have: a lane must not see where the block was cut."""
+    spectra, u = draw(three, TRUTH, GRID, 8, 24, seed=7)
+    start = far(u, 10)
+    engine = Engine(PowerSpectrum(three), block_size=8)
+    whole = engine.fit(spectra, problem(three, start))
+    for lanes in ([lane] for lane in range(24)):
+        alone = engine.fit(spectra.take(lanes), problem(three, start[:, lanes]))
+        for name in ("u", "objective", "iterations", "code"):
+            among = getattr(whole, name)[..., lanes]
+            np.testing.assert_array_equal(getattr(alone, name), among)
 
 
 def test_a_peak_that_starts_at_the_wrong_place_is_rescued_where_that_is_asked_for(draw, problem):
@@ -135,7 +149,7 @@ def test_one_compilation_serves_every_number_of_lanes(draw, problem, monkeypatch
     score = programs.score
     monkeypatch.setattr(programs, "score", counting)
     model = Model.from_components("compiled once", ["power_law", "constant"])
-    engine = Engine(PowerSpectrum(model), block_size=8)
+    engine = Engine(PowerSpectrum(model), block_size=8, devices=devices_of()[:1])
     for lanes in (3, 8, 29):
         spectra, u = draw(model, [1.0, 1.2, 2.0], GRID, 8, lanes, seed=lanes)
         engine.fit(spectra, problem(model, u))

@@ -162,7 +162,7 @@ class Valley(Objective):
     Its coarse version is one datum in eight; its rescue goes to the mean of the data.
     """
 
-    rescues: bool
+    rescues: int
     size: int = 1
 
     def value(self, data, active, u):
@@ -171,7 +171,7 @@ class Valley(Objective):
     def coarse(self, data):
         return data[::8] if data.shape[0] > 100 else None
 
-    def rescue(self, data, problem, u):
+    def rescue(self, data, problem, u, way=0):
         return jnp.clip(jnp.mean(data, axis=0)[None], problem.lower, problem.upper)
 
 
@@ -181,7 +181,7 @@ def test_a_far_start_is_rescued_on_the_coarse_data_and_the_optimum_is_that_of_al
     start = np.zeros((1, 6))
     lost, rescued = (
         Engine(Valley(rescues), block_size=4, precision="float32").fit(data, _free(start, 99.0))
-        for rescues in (False, True)
+        for rescues in (0, 1)
     )
     assert (rescued.code == Code.CONVERGED).all()
     assert rescued.iterations.max() < 10 < lost.iterations.min()

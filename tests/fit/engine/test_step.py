@@ -9,6 +9,7 @@ from pipeline.fit.engine.problem import put
 from pipeline.fit.engine.state import Progress, State
 from pipeline.fit.engine.step import Limits, aim, iterate, loop, secant_update
 
+LIMITS = Limits(1e-9, 50, 0)
 MATRIX = np.array([[2.0, 0.5], [0.5, 1.0]])[:, :, None]
 
 
@@ -32,31 +33,51 @@ def _problem(lower=-9.0, upper=9.0, free=True):
     return Problem(start, start + lower, start + upper, *masks)
 
 
+def _two_lanes():
+    return Problem(*(np.repeat(array, 2, axis=-1) for array in _problem()))
+
+
 def test_the_first_iteration_evaluates_the_start_and_aims_at_the_optimum():
-    state = iterate(_evaluate, _problem(), 1e-9, _state([[0.4], [-0.2]]))
+    state = iterate(_evaluate, _problem(), LIMITS, _state([[0.4], [-0.2]]))
     assert state.iterations[0] == 0
     assert state.code[0] == Code.RUNNING
     np.testing.assert_allclose(state.value, 2 * 0.16 - 0.08 + 0.04)
     assert np.abs(state.trial).max() < 0.05  # damped, so not quite there
-    after = loop(_evaluate, _problem(), state, Limits(1e-9, 50, 0))
+    after = loop(_evaluate, _problem(), state, LIMITS)
     assert after.code[0] == Code.CONVERGED
     np.testing.assert_allclose(after.u, 0, atol=1e-5)
 
 
 def test_a_step_is_no_longer_than_one_unit_and_ends_at_the_bounds():
-    far = iterate(_evaluate, _problem(), 1e-9, _state([[7.0], [-3.0]]))
+    far = iterate(_evaluate, _problem(), LIMITS, _state([[7.0], [-3.0]]))
     np.testing.assert_allclose(np.abs(far.trial - far.u).max(), 1.0)
-    held = iterate(_evaluate, _problem(lower=0.3), 1e-9, _state([[0.8], [0.3]]))
+    held = iterate(_evaluate, _problem(lower=0.3), LIMITS, _state([[0.8], [0.3]]))
     assert held.trial.min() == 0.3
 
 
 def test_a_worse_trial_is_not_kept_and_a_lane_without_data_stops():
-    state = iterate(_evaluate, _problem(), 1e-9, _state([[0.4], [-0.2]]))
-    worse = iterate(_evaluate, _problem(), 1e-9, state._replace(trial=jnp.array([[3.0], [3.0]])))
+    state = iterate(_evaluate, _problem(), LIMITS, _state([[0.4], [-0.2]]))
+    worse = iterate(_evaluate, _problem(), LIMITS, state._replace(trial=jnp.array([[3.0], [3.0]])))
     np.testing.assert_array_equal(worse.u, state.u)
     assert worse.damping[0] > state.damping[0]
-    nothing = iterate(_evaluate, _problem(), 1e-9, _state([[np.nan], [0.0]]))
+    nothing = iterate(_evaluate, _problem(), LIMITS, _state([[np.nan], [0.0]]))
     assert nothing.code[0] == Code.NO_DATA
+
+
+def test_a_lane_that_has_used_its_iterations_waits_while_its_neighbours_go_on():
+    """Else its place would depend on how long they take, and so on who they are."""
+    start = np.array([[0.4, 0.4], [-0.2, -0.2]])
+    state = _state(start)._replace(iterations=jnp.array([9, -1]))
+    after = loop(_evaluate, _two_lanes(), state, Limits(1e-9, 10, 0))
+    assert after.iterations.tolist()[0] == 10
+    assert after.code.tolist() == [Code.RUNNING, Code.CONVERGED]
+    alone = loop(
+        _evaluate,
+        _two_lanes(),
+        _state(start)._replace(iterations=jnp.array([9, 9])),
+        Limits(1e-9, 10, 0),
+    )
+    np.testing.assert_array_equal(after.trial[:, 0], alone.trial[:, 0])
 
 
 def test_the_corrected_information_explains_the_change_of_the_gradient():
@@ -71,7 +92,7 @@ def test_the_corrected_information_explains_the_change_of_the_gradient():
 
 
 def test_a_bend_turns_the_step_where_it_is_small_beside_it():
-    state = iterate(_evaluate, _problem(), 1e-9, _state([[0.4], [-0.2]]))
+    state = iterate(_evaluate, _problem(), LIMITS, _state([[0.4], [-0.2]]))
     straight = aim(_problem(), 1e-9, state).trial
     bent = aim(_problem(), 1e-9, state, lambda u, step: 0.1 * jnp.ones_like(step)).trial
     assert np.abs(bent - straight).max() > 0.01

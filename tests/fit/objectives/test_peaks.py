@@ -71,6 +71,36 @@ def test_a_peak_keeps_to_its_bounds_and_what_is_fixed_stays(draw, problem):
     assert (moved == start).all()
 
 
+def test_one_peak_that_stands_for_two_is_divided_and_the_fit_finds_both(draw, problem):
+    model = Model.from_components("two", ["lorentzian", "lorentzian", "constant"])
+    truth = [6.0, 0.5, 1.0, 3.0, 1.7, 1.2, 2.0]
+    spectra, u = draw(model, truth, np.geomspace(0.05, 60, 250), 200, 8, seed=64)
+    start = u.copy()
+    start[:6] = np.log([[9.0], [0.65], [2.0], [0.05], [20.0], [1.0]])
+    told = Problem(*(jnp.asarray(a) for a in problem(model, start)))
+    halves = np.exp(peaks.divided(model, "gamma", spectra, told, jnp.asarray(start)))
+    np.testing.assert_allclose(halves[:3, 0], [4.5, 0.65, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(halves[3:6, 0], [4.5, 0.65 + 1.0, 1.0], rtol=1e-6)
+    fits = [
+        Engine(PowerSpectrum(model), block_size=8, rescue=rescue).fit(spectra, problem(model, at))
+        for at, rescue in ((u, False), (start, True))
+    ]
+    assert (fits[1].objective < fits[0].objective + 0.1).all()
+
+
+def test_peaks_of_other_kinds_or_that_may_not_move_are_not_divided(draw, problem):
+    model = Model.from_components("m", ["lorentzian", "gaussian", "constant"])
+    assert PowerSpectrum(model).rescues == 1
+    model = Model.from_components("two", ["lorentzian", "lorentzian", "constant"])
+    assert PowerSpectrum(model).rescues == 2
+    truth = [6.0, 0.5, 1.0, 3.0, 1.7, 1.2, 2.0]
+    spectra, u = draw(model, truth, np.geomspace(0.05, 60, 50), 200, 2, seed=65)
+    told = problem(model, u)
+    told.active[1] = False
+    told = Problem(*(jnp.asarray(a) for a in told))
+    np.testing.assert_array_equal(peaks.divided(model, "gamma", spectra, told, jnp.asarray(u)), u)
+
+
 def test_only_peaks_with_a_place_can_move():
     model = Model.from_components("m", ["zero_lorentzian", "power_law", "gaussian", "harvey"])
     found = {model.slots[s].declared.name for s in peaks.movable(model)}

@@ -331,5 +331,5 @@ def test_a_file_that_changed_after_the_plan_is_not_read(archive, make):
     entry = archive.entry("a.evt")
     path.write_bytes(gzip.compress(path.read_bytes()))
     (row,) = read_products(entry, archive.root, IngestOptions())
-    assert row.status == "unreadable"
+    assert row.status == "inaccessible"
     assert "a.evt has changed" in row.reason

@@ -62,8 +62,8 @@ class Objective(Protocol):
     """Whether the objective may be computed in single precision on the way to the optimum."""
     has_prior: bool = False
     """Whether a prior is part of the value, and the objective has a `log_prior`."""
-    rescues: bool = False
-    """Whether the objective has a `rescue`."""
+    rescues: int = 0
+    """How many ways `rescue` knows."""
 
     def __hash__(self) -> int:
         """Return a number that is the same for equal objectives, as that of a frozen dataclass is."""
@@ -152,10 +152,17 @@ class Objective(Protocol):
         return None
 
     def rescue(
-        self, data: Tree, problem: Problem, u: Float[Array, "P lanes"]
+        self, data: Tree, problem: Problem, u: Float[Array, "P lanes"], way: int = 0
     ) -> Float[Array, "P lanes"]:
         """Return another place to begin at, shape (P, lanes), for lanes whose fit did not arrive from u.
 
-        Called with coarse data only, and where `rescues` is true.
+        Parameters
+        ----------
+        data, problem
+            As prepared; bounds and masks.
+        u : array, shape (P, lanes)
+            Where the fit ended.
+        way : int, optional
+            Which way to find the place, from 0 to below `rescues`.
         """
         raise NotImplementedError

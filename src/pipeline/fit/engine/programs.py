@@ -49,7 +49,7 @@ def go_on_near(
     state, near = states
     start = objective.value(data, problem.active, state.trial)
     evaluate = partial(objective.slope, data, problem.active)
-    near = iterate(evaluate, problem, limits.tolerance, near)
+    near = iterate(evaluate, problem, limits, near)
     better = near.value < start
     near = near._replace(code=jnp.where(better, near.code, jnp.int32(Code.NO_DATA)))
     near = loop(evaluate, problem, near, limits._replace(least=limits.least // 2))
@@ -59,10 +59,21 @@ def go_on_near(
 def relocate(
     objective: Objective, data: Tree, problem: Problem, states: Sequence[State], limits: Limits
 ) -> State:
-    """Set the trial to where the objective's rescue says, as a new start."""
-    state = states[0]
+    """Set the trial to where the first way of the objective's rescue says, as a new start."""
+    return _anew(states[0], objective.rescue(data, problem, states[0].u))
+
+
+def relocate_otherwise(
+    objective: Objective, data: Tree, problem: Problem, states: Sequence[State], limits: Limits
+) -> State:
+    """Set the trial to where the second way of the objective's rescue says, as a new start."""
+    return _anew(states[0], objective.rescue(data, problem, states[0].u, way=1))
+
+
+def _anew(state, trial):
+    """Return a state that begins at a place."""
     return state._replace(
-        trial=objective.rescue(data, problem, state.u),
+        trial=trial,
         value=jnp.full_like(state.value, jnp.inf),
         damping=jnp.full_like(state.damping, DAMPING),
     )

@@ -14,6 +14,8 @@ COARSE_ITERATIONS, COARSE_TOLERANCE = 40, 0.1
 """Iterations spent on coarse data, and the promised change of the objective at which they end."""
 BETTER = 0.01
 """Fall of the objective from which a second place is better than the first."""
+RELOCATIONS = programs.relocate, programs.relocate_otherwise
+"""Programs that begin again, one for each way of an objective's rescue."""
 SCORING_ITERATIONS = 14
 """Iterations after which a lane goes on with the curvature that its own gradients show: the expected one
 misleads it."""
@@ -33,15 +35,16 @@ def solve(work: Work, allowed: int, *, rescue: bool = False) -> Progress:
         found = solve(work.in_single(), allowed, rescue=rescue)
         near = Progress.near(work.problem, found)
         progress = near.where(np.isfinite(found.value), progress)
+        rescue = False
     elif (coarse := work.coarse(COARSE_TOLERANCE)) is not None:
         found = on_coarse_data(coarse, progress.u, COARSE_ITERATIONS)
         lanes, near = np.arange(progress.code.size), Progress.near(work.problem, found)
-        advance(programs.go_on_near, work, allowed, lanes, progress, near)
+        first = min(allowed, SCORING_ITERATIONS + CHORD_ITERATIONS)
+        advance(programs.go_on_near, work, first, lanes, progress, near)
         rescue = False
     unknown = np.isinf(progress.value) & (progress.damping > NEAR_DAMPING)
-    direct = rescue and bool(unknown.all()) and work.objective.rescues
     to_end(work, allowed, progress, unknown)
-    if direct:
+    if rescue and work.objective.rescues:
         try_elsewhere(work, allowed, progress)
     return progress
 
@@ -49,18 +52,19 @@ def solve(work: Work, allowed: int, *, rescue: bool = False) -> Progress:
 def try_elsewhere(work: Work, allowed: int, progress: Progress) -> None:
     """Begin again where the objective's rescue says; what leads to a better place within a while goes on, in place.
 
-    In a model of many peaks two of them may share one peak of the data while another one has none. The weakest is
-    moved to where the residuals call most for one.
+    In a model of many peaks two of them may share one peak of the data while another one has none, or one may
+    stand for two while another one follows the noise. Each way of the rescue has its turn.
     """
     lanes = np.arange(progress.code.size)
-    found = progress.take(lanes)
-    found.code[:], found.iterations[:] = Code.RUNNING, 0
-    advance(programs.relocate, work, allowed, lanes, found)
-    _score(work, min(allowed, SCORING_ITERATIONS), found)
-    found.iterations += progress.iterations
-    better = np.flatnonzero(found.value < progress.value - BETTER)
-    progress.put(better, found.take(better).arrays)
-    to_end(work, allowed, progress, np.zeros(lanes.size, bool))
+    for relocate in RELOCATIONS[: work.objective.rescues]:
+        found = progress.take(lanes)
+        found.code[:], found.iterations[:] = Code.RUNNING, 0
+        advance(relocate, work, allowed, lanes, found)
+        _score(work, min(allowed, SCORING_ITERATIONS), found)
+        found.iterations += progress.iterations
+        better = np.flatnonzero(found.value < progress.value - BETTER)
+        progress.put(better, found.take(better).arrays)
+        to_end(work, allowed, progress, np.zeros(lanes.size, bool))
 
 
 def in_single_first(work: Work) -> bool:

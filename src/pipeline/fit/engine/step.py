@@ -23,6 +23,24 @@ MOST_BEND = 0.75
 """Longest correction of a step for the curvature of the valley, over the step itself."""
 
 
+class Limits(NamedTuple):
+    """When a block stops.
+
+    Attributes
+    ----------
+    tolerance : float
+        Promised change of the objective at which a lane has converged.
+    allowed : int
+        Iterations a lane may use.
+    least : int
+        The block stops when at most this many lanes run: they go on in a block of their own.
+    """
+
+    tolerance: Scalar
+    allowed: Scalar
+    least: Scalar
+
+
 def movable(
     problem: Problem, u: Float[AnyArray, "P lanes"], gradient: Float[AnyArray, "P lanes"]
 ) -> Bool[AnyArray, "P lanes"]:
@@ -83,15 +101,15 @@ def _damped(state, move):
 def iterate(
     evaluate: Evaluate,
     problem: Problem,
-    tolerance: Scalar,
+    limits: Limits,
     state: State,
     bend: Bend | None = None,
 ) -> State:
-    """Evaluate the trial of every running lane, keep it or not, and aim anew.
+    """Evaluate the trial of every lane that runs and has iterations left, keep it or not, and aim anew.
 
     Where `evaluate` gives no information, that of the state is corrected by the gradients (`secant_update`).
     """
-    running = state.code == Code.RUNNING
+    running = _running(state, limits)
     value, gradient, information = evaluate(state.trial)
     fresh = jnp.isinf(state.value)  # its trial is the start
     rounding = _rounding(jnp.where(fresh, 0.0, state.value))
@@ -115,7 +133,11 @@ def iterate(
         iterations=state.iterations + running,
         code=code,
     )
-    return aim(problem, tolerance, state, bend)
+    return aim(problem, limits.tolerance, state, bend)
+
+
+def _running(state, limits):
+    return (state.code == Code.RUNNING) & (state.iterations < limits.allowed)
 
 
 def secant_update(
@@ -136,34 +158,15 @@ def secant_update(
     return state.information + jnp.where(sound, more, 0.0)
 
 
-class Limits(NamedTuple):
-    """When a block stops.
-
-    Attributes
-    ----------
-    tolerance : float
-        Promised change of the objective at which a lane has converged.
-    allowed : int
-        Iterations a lane may use.
-    least : int
-        The block stops when at most this many lanes run: they go on in a block of their own.
-    """
-
-    tolerance: Scalar
-    allowed: Scalar
-    least: Scalar
-
-
 def loop(
     evaluate: Evaluate, problem: Problem, state: State, limits: Limits, bend: Bend | None = None
 ) -> State:
     """Iterate until at most `limits.least` lanes are running that have iterations left."""
 
     def more(state):
-        running = (state.code == Code.RUNNING) & (state.iterations < limits.allowed)
-        return jnp.sum(running) > limits.least
+        return jnp.sum(_running(state, limits)) > limits.least
 
     def once(state):
-        return iterate(evaluate, problem, limits.tolerance, state, bend)
+        return iterate(evaluate, problem, limits, state, bend)
 
     return jax.lax.while_loop(more, once, state)

@@ -207,6 +207,74 @@ def relocated(
     return jnp.clip(best, problem.lower, problem.upper)
 
 
+def ways(model: Model) -> int:
+    """Return how many ways there are to move a peak of a model: `relocated`, then `divided`."""
+    return 1 + bool(_divisible(model)) if movable(model) else 0
+
+
+def _divisible(model):
+    """Return the slots of the movable peaks that may be halves of one, a tuple for each kind."""
+    slots = movable(model)
+    kinds = dict.fromkeys(model.slots[s].declared for s in slots)
+    alike = (tuple(s for s in slots if model.slots[s].declared == kind) for kind in kinds)
+    return [
+        same
+        for same in alike
+        if len(same) > 1
+        and model.slots[same[0]].declared.width
+        and "variance" in model.rows_of(same[0])
+    ]
+
+
+def divided(
+    model: Model, likelihood: str, spectra: Spectra, problem: Problem, u: Float[AnyArray, "P lanes"]
+) -> Float[Array, "P lanes"]:
+    """Move the peak whose absence costs least beside the largest one of its kind, half of which it becomes.
+
+    One broad peak may stand for two that overlap. Each half has half of the variance and of the width; one stays in
+    the middle, the other one is half of the former width above.
+
+    Parameters
+    ----------
+    model, likelihood, spectra, problem, u
+        See `relocated`.
+
+    Returns
+    -------
+    array, shape (P, lanes)
+        `u` with two peaks of each lane changed; as it was where no peak has another one of its kind.
+    """
+    slots = movable(model)
+    weakest = _weakest(model, likelihood, spectra, problem, u)
+    best = jnp.asarray(u)
+    for same in _divisible(model):
+        declared, rows = model.slots[same[0]].declared, [model.rows_of(s) for s in same]
+        weak = [weakest == slots.index(s) for s in same]
+        mine = {name: _own(model, u, [r[name] for r in rows]) for name in declared.names}
+        there = jnp.stack([problem.active[s] & ~w for s, w in zip(same, weak, strict=True)])
+        largest = jnp.argmax(jnp.where(there, mine["variance"], -jnp.inf), axis=0)
+        halves = {name: jnp.take_along_axis(v, largest[None], 0)[0] for name, v in mine.items()}
+        width = WIDTHS[declared.width] * halves[declared.width]
+        halves["variance"], halves[declared.width] = (
+            halves["variance"] / 2,
+            halves[declared.width] / 2,
+        )
+        possible = jnp.any(jnp.stack(weak), axis=0) & jnp.any(there, axis=0)
+        for k, row in enumerate(rows):
+            for name, value in halves.items():
+                value = value + jnp.where(weak[k] & (name == declared.centre), width / 2, 0.0)
+                value = jnp.log(value) if model.is_log[row[name]] else value
+                here = possible & (weak[k] | (largest == k)) & problem.free[row[name]]
+                best = best.at[row[name]].set(jnp.where(here, value, best[row[name]]))
+    return jnp.clip(best, problem.lower, problem.upper)
+
+
+def _own(model, u, rows):
+    """Return rows of u in their own units, shape (rows, lanes); all have one scale."""
+    values = jnp.stack([u[row] for row in rows])
+    return jnp.exp(values) if model.is_log[rows[0]] else values
+
+
 def _weakest(model, likelihood, spectra, problem, u):
     """Return which of the movable peaks costs least if it goes, shape (lanes,); -1 where none may move."""
     powers = model.component_power(u, spectra.grid, problem.active)

@@ -51,14 +51,14 @@ class PowerSpectrum(Objective):
     size: int = field(init=False, repr=False, compare=False)
     parts: int = field(init=False, repr=False, compare=False)
     has_prior: bool = field(init=False, repr=False, compare=False)
-    rescues: bool = field(init=False, repr=False, compare=False)
+    rescues: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         of_model = {
             "size": self.model.size,
             "parts": len(self.model.slots),
             "has_prior": any(prior for slot in self.model.slots for prior in slot.priors),
-            "rescues": bool(peaks.movable(self.model)),
+            "rescues": peaks.ways(self.model),
         }
         for name, value in of_model.items():
             object.__setattr__(self, name, value)
@@ -182,10 +182,11 @@ class PowerSpectrum(Objective):
         return jax.device_put(rebinned(data.each(np.asarray), np), device)
 
     def rescue(
-        self, data: Prepared, problem: Problem, u: Float[Array, "P lanes"]
+        self, data: Prepared, problem: Problem, u: Float[Array, "P lanes"], way: int = 0
     ) -> Float[Array, "P lanes"]:
-        """Return u with a peak moved to where the residuals call most for one."""
-        return peaks.relocated(self.model, self.likelihood, data.spectra, problem, u)
+        """Return u with a peak moved: to where the residuals call most for one, or beside the largest one."""
+        move = peaks.divided if way else peaks.relocated
+        return move(self.model, self.likelihood, data.spectra, problem, u)
 
     def _terms(self, data, power):
         return terms(self.likelihood, data.spectra.power, data.spectra.weight, power)

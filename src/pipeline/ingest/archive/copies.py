@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.faults import MachineFault
 from pipeline.ingest.archive.file import FileVersion, version_of
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -43,22 +44,23 @@ def locate(archive: Path | Copies, file: str, version: str) -> Path:
     Raises
     ------
     Rejected
-        UNREADABLE where a file is gone or has changed, NOT_DOWNLOADED where a copy is not there.
+        INACCESSIBLE where a file has changed.
+    OSError
+        Where it is not there, or must not be looked at.
+    MachineFault
+        Where a copy is not there.
     """
     if isinstance(archive, Copies):
         path = archive.path(file, version)
         if not path.is_file():
-            raise Rejected(Status.NOT_DOWNLOADED, f"the copy of {file} is gone: run again")
+            raise MachineFault(f"{path}: the copy of {file} is gone: run again")
         return path
     path = Path(archive) / file
-    try:
-        about = path.stat()
-    except OSError as error:
-        raise Rejected(
-            Status.UNREADABLE, f"{file} cannot be opened: {error.strerror or error}"
-        ) from error
+    about = path.stat()
     if version_of(about.st_size, about.st_mtime_ns) != version:
-        raise Rejected(Status.UNREADABLE, f"{file} has changed since the plan was made: run again")
+        raise Rejected(
+            Status.INACCESSIBLE, f"{file} has changed since the plan was made: run again"
+        )
     return path
 
 

@@ -4,6 +4,7 @@ Requests go through fsspec's filesystems; `http` and `s3` know the two kinds of 
 which requests are made again.
 """
 
+import errno
 import fcntl
 import hashlib
 import io
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 from pipeline.config.archive import RemoteOptions
+from pipeline.faults import MachineFault, sentence
 from pipeline.ingest.archive.copies import Copies
 from pipeline.ingest.archive.file import ArchiveFile
 from pipeline.ingest.archive.http import HttpServer
@@ -128,6 +130,8 @@ class RemoteArchive:
         ------
         Rejected
             NOT_DOWNLOADED, with the URL and the reason.
+        MachineFault
+            When the copy cannot be written.
         """
         path = self.copies.path(listed.file, listed.version)
         part = path.with_name(f"{path.name}.part")
@@ -143,8 +147,10 @@ class RemoteArchive:
                     os.fsync(out.fileno())
                     os.replace(part, path)
         except OSError as error:
-            reason = f"its copy cannot be written ({error.strerror or error}): see to {path.parent}"
-            raise self._persist.rejected(listed.file, reason) from error
+            if error.errno != errno.ENAMETOOLONG:
+                raise MachineFault(sentence(error, path.parent)) from error
+            reason = f"its copy cannot be written ({error.strerror}): see to {path.parent}"
+            raise self._persist.rejected(listed.file, reason) from None
         return path
 
     def threads(self) -> ThreadPoolExecutor:

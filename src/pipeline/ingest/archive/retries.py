@@ -5,6 +5,7 @@ server refuses for good, or does not give after all tries, is a `Rejected` that 
 libraries' errors are not passed on, because they may hold credentials.
 """
 
+import errno
 import itertools
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,12 @@ _Answer = TypeVar("_Answer")
 
 _LONGEST_PAUSE = 120.0
 _TRY_AGAIN = frozenset({408, 425, 429})
+_HERE = frozenset(
+    (
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    )
+)
 _ERRORS = (OSError, aiohttp.ClientError, BotoCoreError, ClientError)
 
 
@@ -74,21 +81,25 @@ class Retries:
             NOT_DOWNLOADED if the server refuses for good, or the file has changed.
         Unreachable
             NOT_DOWNLOADED if the server refuses for now, after all tries.
+        OSError
+            For a fault of this machine.
         """
         for tried in itertools.count(1):
             time.sleep(self.limiter.wait(1))
             try:
                 return request()
-            except Changed as error:
+            except Changed:
                 reason = "it has changed since the archive was listed: run again"
-                raise self.rejected(file, reason) from error
+                raise self.rejected(file, reason) from None
             except _ERRORS as error:
+                if _is_here(error):
+                    raise
                 failure = _judge(error)
                 if not failure.temporary:
-                    raise self.rejected(file, failure.reason) from error
+                    raise self.rejected(file, failure.reason) from None
                 if tried >= self.tries:
                     reason = f"{failure.reason}, {tried} times: run again later"
-                    raise self.rejected(file, reason, Unreachable) from error
+                    raise self.rejected(file, reason, Unreachable) from None
                 pause = max(failure.pause, self.pause * 2 ** (tried - 1))
                 time.sleep(min(pause, _LONGEST_PAUSE))
         raise AssertionError("itertools.count ends")
@@ -115,6 +126,11 @@ class _Failure:
     reason: str
     temporary: bool = False
     pause: float = 0.0
+
+
+def _is_here(error: Exception) -> bool:
+    """Return whether it is this machine that fails, as where its disk is full, and not the server or the network."""
+    return isinstance(error, OSError) and error.errno in _HERE
 
 
 def _judge(error: Exception) -> _Failure:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.faults import of_machine
+from pipeline.ingest.archive.access import check_present
 from pipeline.ingest.archive.file import ArchiveFile, version_of
 
 
@@ -21,6 +23,11 @@ def list_folder(archive: Path) -> Iterator[ArchiveFile]:
         In the order of their paths. A link to a file inside the archive is a file like any other. A link
         that leads out of the archive, or nowhere, is not followed: it is a file with a problem. A folder
         that cannot be listed is a file with a problem, too.
+
+    Raises
+    ------
+    MachineFault
+        When the archive is away, or the machine is at fault otherwise.
     """
     root = archive.resolve()
     found, folders = [], [""]
@@ -37,16 +44,29 @@ def list_folder(archive: Path) -> Iterator[ArchiveFile]:
                         problem = "" if regular else _problem_of_link(Path(entry.path), root)
                         found.append(_listed(name, entry, problem))
         except OSError as error:
-            problem = f"a folder that cannot be listed ({error.strerror})"
+            if of_machine(error):
+                raise
+            check_present(archive, archive / folder / "any")
+            problem = f"{_UNLISTED} ({error.strerror})"
             found.append(_listed(folder.rstrip("/"), archive / folder, problem))
     yield from sorted(found, key=lambda listed: listed.file)
+
+
+def may_pass(problem: str) -> bool:
+    """Return whether a problem of a file or folder may be gone the next time, though nothing shows it."""
+    return problem == _GONE or problem.startswith(_UNLISTED)
+
+
+_GONE, _UNLISTED = "gone while being looked at", "a folder that cannot be listed"
 
 
 def _leads_to_folder(entry: os.DirEntry) -> bool:
     """Return whether an entry is a link to a folder; a link to itself leads nowhere."""
     try:
         return entry.is_symlink() and entry.is_dir()
-    except OSError:
+    except OSError as error:
+        if of_machine(error):
+            raise
         return False
 
 
@@ -57,8 +77,10 @@ def _listed(name: str, place: os.DirEntry | Path, problem: str) -> ArchiveFile:
         problem = "its name is not UTF-8: rename it"
     try:
         about = place.stat(follow_symlinks=not problem)
-    except OSError:
-        return ArchiveFile(file, 0, problem="gone while being looked at")
+    except OSError as error:
+        if of_machine(error):
+            raise
+        return ArchiveFile(file, 0, problem=_GONE)
     size, mtime_ns = about.st_size, about.st_mtime_ns
     return ArchiveFile(file, size, mtime_ns, version_of(size, mtime_ns), problem=problem)
 
@@ -67,7 +89,9 @@ def _problem_of_link(path: Path, root: Path) -> str:
     """Return why an entry that is not a regular file must not be opened; empty if it may be."""
     try:
         target = path.resolve(strict=True)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError) as error:
+        if of_machine(error):
+            raise
         return "a link that leads nowhere: mend it or remove it"
     if not target.is_relative_to(root):
         return "a link out of the archive, which is not followed: copy the file into the archive"

@@ -14,11 +14,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
 
+from pipeline.faults import own
 from pipeline.ingest.files import headers, layout
 from pipeline.ingest.files.layout import Extent
 from pipeline.ingest.hdu import Hdu
@@ -265,7 +266,7 @@ def open_fits(file: LocalOrOpen, max_decompressed: int) -> Iterator[list[FitsHdu
 def _decompressed(handle: BinaryIO, limit: int) -> Iterator[tuple[BinaryIO, str]]:
     """Yield the content of a gzipped file as a file, and the damage of its end; empty if it has none."""
     cut, size = "", 0
-    with tempfile.TemporaryFile() as content:
+    with _temporary() as content:
         try:
             with gzip.GzipFile(fileobj=handle) as stream:
                 while block := stream.read1(_BLOCK):  # all that comes before the damage
@@ -276,12 +277,20 @@ def _decompressed(handle: BinaryIO, limit: int) -> Iterator[tuple[BinaryIO, str]
                             f"the file decompresses to more than {limit} bytes: raise "
                             "ingest.max_decompressed, or unpack it",
                         )
-                    content.write(block)
+                    with own(tempfile.gettempdir()):
+                        content.write(block)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             cut = f"its gzip stream is damaged ({error})"
-        content.flush()
+        with own(tempfile.gettempdir()):
+            content.flush()
         with open(content.fileno(), "rb", closefd=False) as written:
             yield written, cut
+
+
+def _temporary() -> IO[bytes]:
+    """Return a file without a name in the folder for such files."""
+    with own(os.environ.get("TMPDIR") or "TMPDIR"):
+        return tempfile.TemporaryFile()
 
 
 @contextmanager

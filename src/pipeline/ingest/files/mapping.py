@@ -5,6 +5,7 @@ that the code that reads observations knows one form only.
 """
 
 import functools
+import gzip
 import io
 import os
 import re
@@ -316,7 +317,7 @@ def _ecsv(file: LocalOrOpen, limit: int) -> bytes:
             if stream.read(len(ecsv.MAGIC)) != ecsv.MAGIC:
                 return b""
             return ecsv.MAGIC + io.BufferedReader(text.Limited(stream, limit)).read()
-        except (EOFError, OSError, zlib.error):
+        except (EOFError, gzip.BadGzipFile, zlib.error):
             return b""  # reading it will say what is wrong with it
 
 
@@ -327,7 +328,7 @@ def _text(file: LocalOrOpen, table: TableOptions, limit: int) -> Columns:
     with text.unpacked(file) as stream:
         try:
             content = io.BufferedReader(text.Limited(stream, limit)).read()
-        except (EOFError, OSError, zlib.error) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             reason = f"the text cannot be read to its end ({error}): fetch it again"
             raise Rejected(Status.TRUNCATED, reason) from error
     return formats.NamedFormat(content, table.format, table.columns.values(), table.missing)
@@ -338,7 +339,7 @@ def _is_fits(file: LocalOrOpen) -> bool:
     with text.unpacked(file) as stream:
         try:
             return stream.read(9) == b"SIMPLE  ="
-        except (EOFError, OSError, zlib.error):
+        except (EOFError, gzip.BadGzipFile, zlib.error):
             return True  # reading it will say what is wrong with it
 
 

@@ -78,7 +78,7 @@ class TextTable:
             try:
                 limited = io.BufferedReader(Limited(stream, self._limit))
                 yield io.TextIOWrapper(limited, "utf-8", "replace")
-            except (EOFError, OSError, zlib.error) as error:
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 reason = f"the text cannot be read to its end ({error}): fetch it again"
                 raise Rejected(Status.TRUNCATED, reason) from error
 

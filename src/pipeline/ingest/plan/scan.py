@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.config.ingest import IngestOptions
+from pipeline.faults import of_machine
+from pipeline.ingest.archive.access import refusal
 from pipeline.ingest.archive.file import ArchiveFile
+from pipeline.ingest.archive.walk import may_pass
 from pipeline.ingest.files import fits_file, headers, mapping, selection
 from pipeline.ingest.files.fits_file import LocalOrOpen
 from pipeline.ingest.files.recognise import KINDS, Recognised, has_frequencies, recognise
@@ -20,7 +23,7 @@ from pipeline.ingest.plan.found import FoundFile
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times.keywords import TimeKeywords
 from pipeline.ingest.times.reference import mjd_span
-from pipeline.status import Flag, Status
+from pipeline.status import MAY_HEAL, Flag, Status
 
 
 class Opener(Protocol):
@@ -47,13 +50,17 @@ def scan_file(listed: ArchiveFile, archive: Path | Opener, options: IngestOption
     FoundFile
         The observation is OBS_ID, the response is the name in RESPFILE, and the source is empty: `complete`
         fills them in.
+
+    Raises
+    ------
+    Exception
+        For a fault of the machine, see `pipeline.faults.of_machine`.
     """
     found, note = FoundFile.of_listed(listed), ""
     try:
         if listed.problem:
             found.version = ""
-            here = isinstance(archive, Path)
-            raise Rejected(Status.UNREADABLE if here else Status.NOT_DOWNLOADED, listed.problem)
+            raise Rejected(_status_of(listed.problem, archive), listed.problem)
         with (
             _opened(listed, archive) as file,
             mapping.open_file(file, listed.file, options, open_fits=_headers) as hdus,
@@ -66,19 +73,26 @@ def scan_file(listed: ArchiveFile, archive: Path | Opener, options: IngestOption
                 found.status = Status.SET_ASIDE
                 found.reason = f"{recognised.description}: not an observation"
     except Rejected as rejected:
+        if of_machine(rejected):
+            raise
         note = _describe_damaged(found, rejected.hdus) or note
         found.status, found.reason = rejected.status, rejected.reason
-        if rejected.status == Status.NOT_DOWNLOADED:
+        if rejected.status in MAY_HEAL:
             found.version = ""
     except OSError as error:
-        found.status, found.version = Status.UNREADABLE, ""
-        found.reason = (
-            f"cannot be read ({error.strerror or error}): check its permissions and the disk"
-        )
+        why = refusal(error, listed.file, archive)
+        found.status, found.reason, found.version = why.status, why.reason, ""
     if note:
         found.flags |= int(Flag.NAME_CUT)
         found.reason = "; ".join(filter(None, [found.reason, note]))
     return found
+
+
+def _status_of(problem: str, archive: Path | Opener) -> Status:
+    """Return the status of a file that the listing has a problem with."""
+    if not isinstance(archive, Path):
+        return Status.NOT_DOWNLOADED
+    return Status.INACCESSIBLE if may_pass(problem) else Status.UNREADABLE
 
 
 def _opened(listed: ArchiveFile, archive: Path | Opener) -> AbstractContextManager[Any]:
@@ -119,7 +133,13 @@ def objects_in(
             assert isinstance(hdu, mapping.MappedHdu)
             objects = selection.objects_of(hdu.inside, hdu.table, hdu.roles)
     except Rejected as rejected:
-        return [replace(found, status=rejected.status, reason=rejected.reason)]
+        if of_machine(rejected):
+            raise
+        version = "" if rejected.status in MAY_HEAL else found.version
+        return [replace(found, status=rejected.status, reason=rejected.reason, version=version)]
+    except OSError as error:
+        why = refusal(error, listed.file, archive)
+        return [replace(found, status=why.status, reason=why.reason, version="")]
     prefix = f"{found.observation_id}#" if found.observation_id else ""
     spelt = str(table.keywords.get("OBJECT", "{object}"))
     return [

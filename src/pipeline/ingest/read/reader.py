@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config.ingest import IngestOptions
+from pipeline.faults import of_machine
+from pipeline.ingest.archive.access import refusal
 from pipeline.ingest.archive.copies import Copies, locate
 from pipeline.ingest.files import fits_file, mapping, selection
 from pipeline.ingest.files.fits_file import LocalOrOpen
@@ -43,6 +45,11 @@ def read_products(
     list of Observation
         At least one: one for each product in the file (energy bands of events, bands of a light curve), with
         data, or with the status and the reason why there are none.
+
+    Raises
+    ------
+    Exception
+        For a fault of the machine, see `pipeline.faults.of_machine`.
     """
     empty = Observation(status=Status.OK).of_entry(entry)
     try:
@@ -64,10 +71,12 @@ def read_products(
                 reason = f"{opened.place}: {rejected.reason}"
                 raise Rejected(rejected.status, reason) from rejected
     except Rejected as rejected:
+        if of_machine(rejected):
+            raise
         return [replace(empty, status=rejected.status, reason=rejected.reason)]
     except OSError as error:
-        reason = f"cannot be read ({error.strerror or error}): check its permissions and the disk"
-        return [replace(empty, status=Status.UNREADABLE, reason=reason)]
+        why = refusal(error, entry.path, archive)
+        return [replace(empty, status=why.status, reason=why.reason)]
     return [
         replace(
             product.of_entry(entry).identified(who),
@@ -130,18 +139,9 @@ def _open(path: Path, entry: Entry, stack: ExitStack) -> tuple[LocalOrOpen, str]
         A file of several objects is given by its path: what is kept of it for the next object belongs to that.
     sha256 : str
         Its checksum.
-
-    Raises
-    ------
-    Rejected
-        With its path in the archive, if it cannot be opened.
     """
-    try:
-        if entry.part:
-            about = path.stat()
-            return path, _digest(path, about.st_size, about.st_mtime_ns)
-        handle = stack.enter_context(fits_file.open_regular(path))
-        return handle, fits_file.sha256_of(handle)
-    except OSError as error:
-        reason = f"{entry.path} cannot be opened: {error.strerror or error}"
-        raise Rejected(Status.UNREADABLE, reason) from error
+    if entry.part:
+        about = path.stat()
+        return path, _digest(path, about.st_size, about.st_mtime_ns)
+    handle = stack.enter_context(fits_file.open_regular(path))
+    return handle, fits_file.sha256_of(handle)
