@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.catalog.formats.rows import Extent, Rows
 from pipeline.catalog.formats.text import FLAG_BITS, LONGEST_CELL, STATUS_WORDS
 from pipeline.columns.base import Column, Table
 from pipeline.columns.shared import FLAGS, STATUS
 from pipeline.nulls import with_nulls
+from pipeline.sealed import sealed_writer
+from pipeline.seals import NO_ORIGIN, Origin
 from pipeline.tables import atomic_path, schema, stored_schema
 
 
-def write_parquet_table(path: Path, rows: Rows) -> None:
+def write_parquet_table(path: Path, rows: Rows, origin: Origin = NO_ORIGIN) -> None:
     """Write a table of the catalogue, atomically.
 
     Parameters
@@ -24,16 +25,18 @@ def write_parquet_table(path: Path, rows: Rows) -> None:
         Where to.
     rows : Rows
         Its rows, as they are inside the code.
+    origin : Origin, optional
+        What the table is made from.
     """
     table, published = rows.table, published_schema(rows.extent)
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, published, **encoding(table)) as writer,
+        sealed_writer(temporary, table.name, published, origin, **encoding(table)) as write,
     ):
         for block in rows.blocks():
-            writer.write_table(stored(table, block, published))
+            write(stored(table, block, published))
         if not rows.count:
-            writer.write_table(stored(table, schema(table).empty_table(), published))
+            write(stored(table, schema(table).empty_table(), published))
 
 
 def stored(table: Table, data: pa.Table, published: pa.Schema) -> pa.Table:
