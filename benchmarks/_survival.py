@@ -236,10 +236,10 @@ class Place:
                     found[int(name)] = line
         return found
 
-    def jobs(self):
+    def jobs(self, processes=None):
         """Return the stage of each process that works on a job, by its id: those that write its log."""
         found = {}
-        for pid, line in self.processes().items():
+        for pid, line in (processes or self.processes()).items():
             try:
                 log = os.readlink(f"/proc/{pid}/fd/1")
             except OSError:
