@@ -193,6 +193,13 @@ class Place:
             **self.environment,
         }
         self.begun = time.monotonic()
+
+        def begin():
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)  # ignored where this runs in the background
+            if before:
+                before()
+
         with open(self.folder / "output", "wb") as output:
             return subprocess.Popen(
                 self.command(name),
@@ -202,7 +209,7 @@ class Place:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=before,
+                preexec_fn=begin,
             )
 
     def end(self, process, patience=PATIENCE):
