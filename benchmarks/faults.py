@@ -31,13 +31,9 @@ MODULES = (_faults_processes, _faults_machine, _faults_tables, _faults_strangers
 class Bench:
     """An archive and an undisturbed survey of it, made once; each fault has a copy of them, at the same path."""
 
-    def __init__(self, folder):
-        self.path, self.kept, self.cache = (
-            folder / "place",
-            folder / "undisturbed",
-            folder / "cache",
-        )
-        self.cache.mkdir(mode=0o700)
+    def __init__(self, folder, cache):
+        self.path, self.kept, self.cache = folder / "place", folder / "undisturbed", cache
+        self.cache.mkdir(mode=0o700, exist_ok=True)
         place = Place(self.path, self.cache)
         write_archive(place.archive)
         ended = place.run()
@@ -111,6 +107,7 @@ def main():
     parser.add_argument(
         "--folder", type=Path, help="where surveys are; default: a temporary folder"
     )
+    parser.add_argument("--cache", type=Path, help="folder of compiled programs that is kept")
     arguments = parser.parse_args()
     faults = chosen(arguments.only, arguments.inputs)
     if arguments.list:
@@ -123,7 +120,7 @@ def main():
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=arguments.folder))
     lines = []
     try:
-        bench = Bench(folder)
+        bench = Bench(folder, arguments.cache or folder / "cache")
         for fault in faults:
             lines.append(bench.judge(fault))
             print(json.dumps(lines[-1]), flush=True)
