@@ -13,6 +13,7 @@ import functools
 import logging
 import math
 import os
+import shutil
 import ssl
 import sys
 import threading
@@ -21,7 +22,6 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import dask
@@ -42,6 +42,7 @@ from pipeline import faults
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.faults import MachineFault
+from pipeline.private import new_folder
 from pipeline.refusal import error_line
 from pipeline.service import certificates
 from pipeline.service.clusters import borrowed
@@ -141,10 +142,9 @@ def connect(options: ClusterOptions) -> Iterator[Client]:
 @contextmanager
 def _own(workers: int, options: ClusterOptions) -> Iterator[Client]:
     """Yield a client of a cluster that ends with this context."""
-    with TemporaryDirectory(prefix="pipeline-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with _temporary_folder() as folder:
         certificates.make(folder)
-        settings = {**SETTINGS, "temporary-directory": name}
+        settings = {**SETTINGS, "temporary-directory": str(folder)}
         if options.dashboard:
             settings = {k: v for k, v in settings.items() if not k.endswith(".http.routes")}
         start = with_dashboard if options.dashboard else local_cluster
@@ -156,6 +156,16 @@ def _own(workers: int, options: ClusterOptions) -> Iterator[Client]:
             if options.dashboard:
                 print(f"dashboard: {cluster.dashboard_link}", file=sys.stderr)
             yield client
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Yield a folder that only this user can change, as long as the context lasts."""
+    folder = new_folder("pipeline-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def local_cluster(

@@ -6,11 +6,11 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from pipeline import private
 from pipeline.service import wire
 
 COMMAND = (sys.executable, "-m", "pipeline.service")
@@ -32,7 +32,8 @@ def service(*, eager: bool, keep: Sequence[int] = ()) -> Iterator[dict[str, str]
     keep : sequence of int
         Open files that the service keeps open as long as a job of it may run.
     """
-    folder = _private_folder()
+    longest = LONGEST - 1 - max(map(len, (wire.JOBS, wire.CLUSTERS)))
+    folder = private.new_folder("pipeline-", longest)
     with _listen(folder / wire.JOBS) as jobs, _listen(folder / wire.CLUSTERS) as clusters:
         sockets = [jobs.fileno(), clusters.fileno()]
         process = subprocess.Popen(
@@ -60,15 +61,6 @@ def start_beside_this_process() -> None:
     stack = ExitStack()
     atexit.register(stack.close)
     os.environ.update(stack.enter_context(service(eager=False)))
-
-
-def _private_folder() -> Path:
-    """Return a new folder that only the user can read, with a path that is short enough for sockets."""
-    folder = tempfile.mkdtemp(prefix="pipeline-")
-    if len(folder) + 1 + max(map(len, (wire.JOBS, wire.CLUSTERS))) > LONGEST:
-        os.rmdir(folder)
-        folder = tempfile.mkdtemp(prefix="pipeline-", dir="/tmp")
-    return Path(folder)
 
 
 def _listen(path: Path) -> socket.socket:

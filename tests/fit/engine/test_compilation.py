@@ -12,7 +12,7 @@ from pipeline.components import POWER_LAW
 from pipeline.components.base import Component
 from pipeline.components.parameters import Parameter
 from pipeline.fit import Code, Model
-from pipeline.fit.engine import compilation, identity
+from pipeline.fit.engine import compilation, devices, identity
 from pipeline.fit.engine.compilation import StoredFunction, kept_in
 from pipeline.fit.engine.store import Store
 from pipeline.fit.model.priors import Prior
@@ -122,6 +122,37 @@ def test_a_folder_of_others_is_not_used(tmp_path):
     folder.symlink_to(tmp_path)
     with pytest.raises(PermissionError, match="not a folder"):
         Store(tmp_path)
+
+
+def test_programs_are_kept_elsewhere_where_others_can_change_them(tmp_path, monkeypatch, caplog):
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    shared.mkdir()
+    shared.chmod(0o777)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own))
+    monkeypatch.setenv(devices.CACHE_VARIABLE, str(shared))
+    for _ in range(2):
+        store = devices._store(None)
+        assert store is not None
+        assert store.folder.is_relative_to(own)
+    (record,) = caplog.records
+    assert f"other users can write to {shared}" in record.getMessage()
+    assert f"kept in {store.folder}" in record.getMessage()
+    own.chmod(0o777)
+    assert devices._store(shared) is None
+    assert "they are not kept" in caplog.records[-1].getMessage()
+
+
+def test_a_program_that_others_can_write_is_made_again(tmp_path, spectra, caplog):
+    store = Store(tmp_path)
+    with kept_in(store):
+        StoredFunction(rebinned, 0)(spectra)
+        files = [p for p in store.folder.iterdir() if p.is_file()]
+        assert files
+        for file in files:
+            file.chmod(0o666)
+        StoredFunction(rebinned, 0)(spectra)
+    assert "is not of this user alone" in caplog.text
+    assert all(p.stat().st_mode & 0o077 == 0 for p in store.folder.iterdir() if p.is_file())
 
 
 def test_what_is_described_is_what_is_compared():

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.catalog.formats.text import plain_text, words_of
+from pipeline.catalog.formats.text import LONGEST_CELL, plain_text, words_of
 from pipeline.columns.base import Column, Table
 from pipeline.tables import opened, unpacked
 
@@ -70,7 +70,7 @@ class Extent:
         Number of rows.
     characters, widths : dict of str to int
         By column of text: characters of the longest word, and bytes of the longest cell as plain text
-        (`pipeline.catalog.formats.text.plain_text`).
+        (`pipeline.catalog.formats.text.plain_text`), but `LONGEST_CELL` at most where it is one text.
     lists : dict of str to Lengths
         By column of lists of numbers.
     """
@@ -96,8 +96,9 @@ class Extent:
             values = data.column(name)
             longest = pc.max(pc.utf8_length(words_of(values))).as_py()
             self.characters[name] = max(self.characters[name], longest or 0)
-            width = pc.max(pc.binary_length(plain_text(values))).as_py()
-            self.widths[name] = max(self.widths[name], width or 0)
+            width = pc.max(pc.binary_length(plain_text(values))).as_py() or 0
+            width = width if pa.types.is_list(values.type) else min(width, LONGEST_CELL)
+            self.widths[name] = max(self.widths[name], width)
         for name in self.lists.keys() & set(data.column_names):
             self.lists[name].add(data.column(name))
 

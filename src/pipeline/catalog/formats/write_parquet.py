@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.catalog.formats.rows import Extent, Rows
-from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS
+from pipeline.catalog.formats.text import FLAG_BITS, LONGEST_CELL, STATUS_WORDS
 from pipeline.columns.base import Column, Table
 from pipeline.columns.shared import FLAGS, STATUS
 from pipeline.nulls import with_nulls
@@ -77,7 +77,10 @@ def _values(column: Column) -> dict[str, str] | dict[int, str]:
 
 
 def _for_astropy(extent: Extent) -> dict[str, str]:
-    """Return the metadata by which `astropy.io.misc.parquet` restores a table; JSON is YAML too."""
+    """Return the metadata by which `astropy.io.misc.parquet` restores a table; JSON is YAML too.
+
+    Astropy makes each cell of text as long as is said here, and cuts what is longer.
+    """
     columns = []
     for column in extent.table.columns:
         about = {"name": column.name, "description": column.description}
@@ -85,7 +88,7 @@ def _for_astropy(extent: Extent) -> dict[str, str]:
             about["unit"] = column.unit
         columns.append(about)
     lengths = {
-        f"table::len::{name}": str(max(len("None"), longest))
+        f"table::len::{name}": str(max(len("None"), min(longest, LONGEST_CELL)))
         for name, longest in extent.characters.items()
     }
     return {"table_meta_yaml": json.dumps({"datatype": columns}), **lengths}

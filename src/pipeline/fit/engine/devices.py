@@ -16,6 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from pipeline.fit.engine.compilation import keep_in, kept_in
 from pipeline.fit.engine.identity import processor
 from pipeline.fit.engine.store import Store
+from pipeline.private import user_cache
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ CACHE_VARIABLE = "PIPELINE_COMPILATION_CACHE"
 _ONE_AT_A_TIME = threading.RLock()
 """JAX's settings are the process's: fits in several threads take turns."""
 _UNUSABLE = ""
-"""The folder that could not be used for programs, the last time."""
+"""What was wrong with the folders for programs, the last time."""
 
 
 def configure(
@@ -176,16 +177,29 @@ def _check(platform, precision):
 
 
 def _store(folder: str | os.PathLike | None) -> Store | None:
-    """Return the store of compiled programs in a folder, by default `default_cache`; None where there can be none."""
+    """Return the store of compiled programs in a folder, by default `default_cache`; None where there can be none.
+
+    Where somebody else can change the folder, programs are kept in the user's own cache.
+    """
     global _UNUSABLE
-    folder = Path(folder) if folder else default_cache()
-    try:
-        return Store(folder)
-    except OSError as error:
-        if str(folder) != _UNUSABLE:  # once
-            log.warning("compiled programs are not kept: %s", error)
-        _UNUSABLE = str(folder)
-        return None
+    reasons = []
+    for one in (Path(folder) if folder else default_cache(), own_cache()):
+        try:
+            store = Store(one)
+        except OSError as error:
+            reasons.append(str(error))
+            continue
+        if reasons:
+            reasons.append(f"they are kept in {store.folder}")
+        break
+    else:
+        store = None
+        reasons.append("they are not kept")
+    text = "; ".join(reasons)
+    if reasons and text != _UNUSABLE:  # once
+        log.warning("compiled programs: %s", text)
+    _UNUSABLE = text
+    return store
 
 
 def default_cache() -> Path:
@@ -193,8 +207,16 @@ def default_cache() -> Path:
 
     It is under `CACHE_VARIABLE`, where the environment has that, else under the system's temporary folder.
     """
-    key = hashlib.sha256(f"{jax.__version__} {processor()}".encode()).hexdigest()[:12]
     folder = os.environ.get(CACHE_VARIABLE)
-    return (
-        Path(folder) if folder else Path(tempfile.gettempdir()) / f"pipeline-jax-{os.getuid()}"
-    ) / key
+    place = Path(folder) if folder else Path(tempfile.gettempdir()) / f"pipeline-jax-{os.getuid()}"
+    return place / _key()
+
+
+def own_cache() -> Path:
+    """Return a folder for compiled programs that is in no folder which others may write."""
+    return user_cache() / "pipeline-jax" / _key()
+
+
+def _key() -> str:
+    """Return a name for what compiled programs depend on."""
+    return hashlib.sha256(f"{jax.__version__} {processor()}".encode()).hexdigest()[:12]

@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import pickle
-import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from pipeline import private
 from pipeline.fit.engine.identity import surroundings
 
 log = logging.getLogger(__name__)
@@ -65,17 +65,11 @@ class Store:
     Raises
     ------
     OSError
-        When it cannot be made, or belongs to somebody else or is open to others.
+        When it cannot be made, or somebody else can change it or what is in it.
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder) / f"programs-{os.getuid()}"
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = self.folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise PermissionError(f"{self.folder} is not a folder of this user")
-        if found.st_mode & 0o077:
-            raise PermissionError(f"{self.folder} is open to other users")
+        self.folder = private.made(Path(folder) / f"programs-{os.getuid()}")
 
     def program(self, wanted: Wanted) -> Callable:
         """Return a compiled program: loaded, or made and kept."""
@@ -125,8 +119,15 @@ class Store:
     def _loaded(self, name: str, wanted: Wanted) -> Callable | None:
         """Return a program that is kept; None where there is none, or its file is broken."""
         try:
-            content = (self.folder / name).read_bytes()
-        except OSError:
+            with open(self.folder / name, "rb") as file:
+                about = os.fstat(file.fileno())
+                if about.st_uid != os.geteuid() or about.st_mode & 0o022:
+                    raise PermissionError(f"{self.folder / name} is not of this user alone")
+                content = file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("a compiled program is made again: %s", error)
             return None
         began = time.perf_counter()
         head = len(FORMAT) + hashlib.sha256().digest_size
