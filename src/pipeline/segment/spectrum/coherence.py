@@ -20,9 +20,8 @@ ONE_SIGMA = 0.15865525393145707
 LIMIT = 0.05
 """Probability above an upper limit."""
 
-_TERMS = 400
-_MANY = 60.0
-_STEPS = 6
+_MANY, _NOTHING = 60.0, 1e-10
+_HALVINGS, _STEPS = 20, 4
 
 
 def chance(coherence: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -85,7 +84,7 @@ def bound(coherence: np.ndarray, n: np.ndarray, probability: float) -> np.ndarra
     """
     coherence, n = np.broadcast_arrays(np.asarray(coherence, float), np.asarray(n, float))
     low, high = np.zeros(coherence.shape), np.full(coherence.shape, 1 - 1e-12)
-    for _ in range(40):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         above = _nearly(coherence, middle, n) > probability
         low, high = np.where(above, middle, low), np.where(above, high, middle)
@@ -112,10 +111,10 @@ def _mixture(coherence, true, n):
     weight = (1 - true) ** n
     beta = 1 - (1 - coherence) ** (n - 1)
     less = coherence * (n - 1) * (1 - coherence) ** (n - 1)
-    total = weight * beta
-    for j in range(_TERMS):
+    total, left, j = weight * beta, 1 - weight, 0
+    while left.max() > _NOTHING:
         beta = beta - less
         less = less * coherence * (j + n) / (j + 2)
         weight = weight * true * (n + j) / (j + 1)
-        total = total + weight * beta
+        total, left, j = total + weight * beta, left - weight, j + 1
     return total
