@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.catalog.formats.text import LONGEST_CELL, plain_text, words_of
 from pipeline.columns.base import Column, Table
-from pipeline.tables import unpacked
+from pipeline.tables import opened, unpacked
 
 CELLS_IN_A_GROUP = 1 << 20
 """Cells in a row group of a published file: some megabytes, of which a reader of one source reads one group."""
@@ -169,7 +168,7 @@ class Rows:
         """Return the rows of a published Parquet file."""
 
         def read(names: Sequence[str] | None) -> Iterator[pa.Table]:
-            with pq.ParquetFile(path) as file:
+            with opened(path, table, names) as file:
                 for group in range(file.num_row_groups):
                     yield unpacked(table, file.read_row_group(group, names, use_threads=False))
 
