@@ -245,18 +245,21 @@ REPORT = Stage(
         Folder("catalog", CATALOG, (SOURCES, MODELS, PARAMETERS, SAMPLES, OBSERVATIONS, REJECTED)),
         File("plan", "plan", is_folder=True),
         Folder("fit", FIT, (CURVES,)),
-        File(
-            "truth",
-            lambda survey: survey.report.truth,
-            TRUTH,
-            when=lambda survey: survey.report.truth is not None,
-        ),
     ),
     writes=(
         File("output", "report/index.html", caption=Caption("report.rst", "Report")),
         File("data", "report/data", is_folder=True, is_option=False),
     ),
-    arguments=(Section("options", "report"),),
+    arguments=(
+        # no input of the rule: in the path of an input Snakemake takes braces for wildcards
+        Value(
+            "truth",
+            lambda survey: survey.report.truth or "",
+            is_reason=True,
+            when=lambda survey: survey.report.truth is not None,
+        ),
+        Section("options", "report"),
+    ),
 )
 
 STAGES = (SIMULATE, LIST, PLAN, DOWNLOAD, INGEST, SEGMENT, FIT, CATALOG, REPORT)
