@@ -115,6 +115,14 @@ class Seal:
     id: str = _ID
     size: int = 0
 
+    def out_of_place(self, table: str, stage: str, shard: str = "") -> str:
+        """Return what is wrong where a table of a stage and a shard should be; empty if nothing is."""
+        if self.table != table:
+            return f"is a table {self.table}, not {table}"
+        if (self.origin.stage, self.origin.shard) != (stage, shard):
+            return f"is of {self.origin.stage} {self.origin.shard}".rstrip()
+        return ""
+
     def text(self, crc: str = _CRC) -> str:
         """Return the entry of the footer, which has the same length whatever its checksums are."""
         about = {"crc": crc, "id": self.id, "size": f"{self.size:016x}", "table": self.table}

@@ -25,6 +25,7 @@ from pipeline.config.base import ConfigError
 from pipeline.config.survey import Survey, load
 from pipeline.declared import RESULTS
 from pipeline.describe import write_files, write_options
+from pipeline.intermediates import Misfit, remove_misfits, sentence, taken_aside
 from pipeline.service.beside import service
 from pipeline.stages import CATALOG, DOWNLOAD, LIST, PLAN
 from pipeline.workflow import check_paths, leftovers, resolve
@@ -96,14 +97,15 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
     if not (ROOT / "Snakefile").is_file():
         raise ConfigError(f"no Snakefile in {str(ROOT)!r}: run the pipeline from its repository")
     with _only_run(directory) as lock:
+        again = remove_misfits(survey, directory, _before(file))
         _write(file, survey)
         if is_remote(survey.archive):
-            options = [*options, *look_again(survey, directory)]
+            again += look_again(survey, directory)
         elif not os.path.isdir(survey.archive):
             simulate(Path(survey.archive), survey)
             survey = resolve(survey, file.parent)
             _write(file, survey)
-        code = _with_service(directory, options, lock)
+        code = _until_sound(directory, options, again, lock)
         for path in [] if code else list(leftovers(survey, directory)):
             path.unlink()
     if code:
@@ -113,8 +115,29 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
     return 0
 
 
+def _until_sound(directory: Path, options: list[str], again: list[str], lock: TextIO) -> int:
+    """Run Snakemake, and once more where a job found a damaged table; return its exit code.
+
+    Parameters
+    ----------
+    directory, options, lock
+        See `_snakemake`.
+    again : list of str
+        Outputs that are made again in any case.
+    """
+    forced = ["--forcerun", *again] if again else []
+    code = _with_service(directory, [*options, *forced], lock)
+    done: set[Path] = set()
+    while code and (found := set(taken_aside(directory)) - done):
+        print(sentence([Misfit(path, "is damaged") for path in sorted(found)]), file=sys.stderr)
+        done |= found
+        code = _with_service(directory, options, lock)
+    taken_aside(directory)
+    return code
+
+
 def look_again(survey: Survey, directory: Path) -> list[str]:
-    """List the archive on its server, and return the options by which failed downloads are tried again.
+    """List the archive on its server, and return the outputs to make again because downloads failed.
 
     Parameters
     ----------
@@ -133,8 +156,7 @@ def look_again(survey: Survey, directory: Path) -> list[str]:
         observations=directory / PLAN.written(OBSERVATIONS).pattern(survey),
         downloads=directory / RESULTS / DOWNLOAD.name,
     )
-    names = [str(path.relative_to(directory)) for path in again]
-    return ["--forcerun", *names] if names else []
+    return [str(path.relative_to(directory)) for path in again]
 
 
 def simulate(archive: Path, survey: Survey) -> None:
@@ -201,6 +223,14 @@ def _recovered(sources: Path, truth: str) -> str:
 
 def _survey_file(directory: Path) -> Path:
     return directory / RESULTS / "survey.yaml"
+
+
+def _before(file: Path) -> Survey | None:
+    """Return the survey as it was run the last time, None where that is not known."""
+    try:
+        return load(file) if file.is_file() else None
+    except ConfigError:
+        return None
 
 
 def _write(file: Path, survey: Survey) -> None:

@@ -28,7 +28,8 @@ from pipeline.ingest.plan.sources import same_positions
 from pipeline.ingest.reject import Rejected
 from pipeline.parts import print_counts
 from pipeline.refusal import one_line
-from pipeline.shards import shard_name, shard_of
+from pipeline.seals import Origin, identifier, together
+from pipeline.shards import shard_lists, shard_name, shard_of
 from pipeline.status import Status
 from pipeline.tables import parquet_writer, read_parquet, rows_of
 
@@ -51,6 +52,7 @@ def run(
     listing: Path | None = None,
     copies: Path | None = None,
     remote: RemoteOptions | None = None,
+    recipe: str = "",
 ) -> None:
     """Find the files of an archive and spread its sources over shards.
 
@@ -72,6 +74,8 @@ def run(
         Of a remote archive: the table from the command `list`, and the folder its files are downloaded to.
     remote : RemoteOptions, optional
         Section of the configuration.
+    recipe : str, optional
+        Identifies the options, see `pipeline.declared.Stage.recipe`.
 
     Raises
     ------
@@ -93,7 +97,9 @@ def run(
     if source.group_by == "object" and source.same_position == "error":
         _refuse_same_positions(files, source.radius)
     _write_lists(plan, files, shards)
-    with parquet_writer(observations, OBSERVATIONS) as write:
+    lists = [identifier(one) for one in shard_lists(plan)]
+    origin = Origin("plan", "", recipe, {"plan": together(lists)})
+    with parquet_writer(observations, OBSERVATIONS, origin) as write:
         if files:
             write(columns(files))
     print_counts(f"{len(files)} files", Counter(str(one.status) for one in files))
