@@ -21,18 +21,14 @@ from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, Options
 from pipeline.config.survey import SECTIONS, Survey, validate
 from pipeline.declared import Section, Stage, Value, always
-from pipeline.faults import of_machine, sentence
+from pipeline.faults import EXIT_TRY_AGAIN, TRY_AGAIN, of_machine, sentence
 from pipeline.intermediates import set_aside
 from pipeline.seals import DamagedTable
 from pipeline.stages import STAGES
 
 EXIT_CONFIG = 2
 EXIT_DAMAGED = 65
-EXIT_TRY_AGAIN = 75
 EXIT_NOBODY_READS = 141  # as of a process that SIGPIPE ended
-
-TRY_AGAIN = "try again: "
-"""What begins the line that says what is wrong with the machine."""
 
 
 @dataclass(frozen=True)

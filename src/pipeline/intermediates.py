@@ -6,6 +6,7 @@ The file is then set aside, and the run goes on once more.
 """
 
 import os
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -66,11 +67,25 @@ def misfits(survey: Survey, directory: Path, before: Survey | None = None) -> li
     return list(_Look(survey, directory, before or survey).all())
 
 
-def remove(found: Collection[Misfit]) -> None:
-    """Remove tables that do not fit, but those of the catalogue, which Snakemake replaces."""
+def remove_misfits(survey: Survey, directory: Path, before: Survey | None = None) -> list[str]:
+    """Remove the tables that do not fit, say which, and return an output that is made again for their sake.
+
+    It is one of the catalogue, which all others are made for. The tables of the catalogue themselves stay until
+    they are replaced.
+
+    Parameters
+    ----------
+    survey, directory, before
+        See `misfits`.
+    """
+    found = misfits(survey, directory, before)
+    if not found:
+        return []
+    print(sentence(found), file=sys.stderr)
     for one in found:
         if one.path.parent.name != CATALOG.name:
             one.path.unlink(missing_ok=True)
+    return [next(iter(outputs(CATALOG, survey).values())).pattern(survey)]
 
 
 def sentence(found: Collection[Misfit]) -> str:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.columns.base import Column, Table
+from pipeline.faults import MachineFault, of_machine, sentence
 from pipeline.nulls import EMPTY, with_nulls, without_nulls
 from pipeline.sealed import open_sealed, sealed_writer
 from pipeline.seals import (
@@ -29,6 +30,7 @@ from pipeline.seals import (
 from pipeline.seals import (
     DamagedTable as DamagedTable,
 )
+from pipeline.temporary import unfinished
 
 _ARROW = {
     "str": pa.string(),
@@ -204,12 +206,16 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on leaving without an error, flush it and rename it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = unfinished(path)
     try:
         yield temporary
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None and of_machine(error):
+            raise MachineFault(sentence(error, path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -156,7 +156,7 @@ def _scan_folder(
     if had and not found and not new:
         raise MachineFault(
             f"{archive}: has no file, and had {had}: see whether its disk is mounted; if they were all removed, "
-            "remove results/plan and results/observations.parquet, and run again"
+            "remove .scan.parquet from the folder of the results, and run again"
         )
     look = functools.partial(_look_at, archive=archive.resolve(), options=options)
     if len(new) >= WORTH_A_CLUSTER:
