@@ -25,6 +25,8 @@ class Seen:
         All that was not expected.
     notes : list of str
         Facts that are no problem, such as the stage in which a process was killed.
+    outputs : list of str
+        What the commands wrote.
     """
 
     code: int = 0
@@ -34,6 +36,7 @@ class Seen:
     wrong: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
 
     def text(self):
         """Return it in a few words."""
@@ -143,6 +146,7 @@ def _judge_end(fault, place, ended, found):
 
 
 def _judge_output(name, ended, found):
+    found.outputs.append(f"--- {name}: exit {ended.code}\n{ended.output}")
     if "Traceback" in ended.output:
         found.problems.append(f"{name}: traceback")
     if "HANGS" in ended.output:

@@ -1,7 +1,7 @@
 """What a survey makes of faults: each is injected into a small survey, which is then finished and compared with an undisturbed one.
 
 A line of JSON for each fault: what is expected, what was seen, how many rows of the catalogue were lost (none may be) or
-have other values, and `ok`. A fault that this machine cannot have (some need root) is skipped, with the reason.
+have other values, and `ok`; on standard error, what the commands wrote where a fault was not survived. A fault that this machine cannot have (some need root) is skipped, with the reason.
 
     python benchmarks/faults.py [--only NAME ...] [--table] [--list] [--inputs 10000]
 
@@ -63,6 +63,8 @@ class Bench:
             return {**line, "seen": f"the benchmark itself failed: {error!r}", "ok": False}
         finally:
             place.remove()
+        if found.problems:
+            print(f"=== {fault.name}", *found.outputs, sep="\n", file=sys.stderr, flush=True)
         return {
             **line,
             "seen": found.text(),

@@ -202,7 +202,7 @@ def test_a_fault_of_the_machine_is_no_damage(tmp_path, monkeypatch):
     def no_disk(*_):
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr("os.pread", no_disk)
+    monkeypatch.setattr("os.preadv", no_disk)
     with pytest.raises(OSError, match="Input/output error"):
         read_parquet(path, SAMPLES)
 

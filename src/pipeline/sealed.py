@@ -58,7 +58,7 @@ def sealed_writer(
 
 
 @contextmanager
-def open_sealed(path: PathLike, name: str) -> Iterator[pq.ParquetFile]:
+def open_sealed(path: PathLike, name: str, *, pages: bool = False) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file, the footer of which is whole.
 
     The checksums of column chunks are compared by `pipeline.seals.Checksums`.
@@ -69,6 +69,8 @@ def open_sealed(path: PathLike, name: str) -> Iterator[pq.ParquetFile]:
         A file, which may have no seal.
     name : str
         Name of the table that is expected.
+    pages : bool, optional
+        Whether the checksums of pages are compared, too; they are where there is no seal.
 
     Raises
     ------
@@ -80,7 +82,8 @@ def open_sealed(path: PathLike, name: str) -> Iterator[pq.ParquetFile]:
         if seal is not None and seal.table != name:
             raise DamagedTable(path, f"is a table {seal.table}, not {name}")
         # read_table would look for a dataset: thrice the time
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        pages = pages or seal is None
+        with pq.ParquetFile(path, page_checksum_verification=pages) as file:
             yield file
 
 

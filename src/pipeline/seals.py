@@ -27,7 +27,7 @@ _CRC, _ID, _SIZE = "0" * 8, "0" * 32, "0" * 16
 _TAIL = 1 << 16
 _END = 8  # length of the footer, and PAR1
 _HEADER = 6  # of a text in the footer, at most
-_PIECE = 1 << 22
+_PIECE = 1 << 18
 _KEY = ["source_id", "product", "model"]
 
 PathLike = str | os.PathLike[str]
@@ -114,6 +114,14 @@ class Seal:
     counts: Mapping[str, int] = field(default_factory=dict)
     id: str = _ID
     size: int = 0
+
+    def out_of_place(self, table: str, stage: str, shard: str = "") -> str:
+        """Return what is wrong where a table of a stage and a shard should be; empty if nothing is."""
+        if self.table != table:
+            return f"is a table {self.table}, not {table}"
+        if (self.origin.stage, self.origin.shard) != (stage, shard):
+            return f"is of {self.origin.stage} {self.origin.shard}".rstrip()
+        return ""
 
     def text(self, crc: str = _CRC) -> str:
         """Return the entry of the footer, which has the same length whatever its checksums are."""
@@ -324,10 +332,14 @@ def _place(chunk: Any) -> tuple[int, int]:
 
 
 def _crc(descriptor: int, begin: int, length: int) -> int:
-    """Return the CRC-32 of a part of a file."""
-    crc = 0
-    for start in range(begin, begin + length, _PIECE):
-        crc = crc32(_read(descriptor, start, min(_PIECE, begin + length - start)), crc)
+    """Return the CRC-32 of a part of a file; it is read into little memory, which stays in the processor's cache."""
+    crc, memory = 0, memoryview(bytearray(min(length, _PIECE)))
+    while length:
+        count = os.preadv(descriptor, [memory[: min(length, _PIECE)]], begin)
+        if not count:
+            break
+        crc = crc32(memory[:count], crc)
+        begin, length = begin + count, length - count
     return crc
 
 

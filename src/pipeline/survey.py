@@ -16,7 +16,7 @@ from typing import TextIO
 
 import yaml
 
-from pipeline import snakemake_process
+from pipeline import intermediates, snakemake_process
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.simulate import TRUTH
@@ -111,13 +111,14 @@ def _run(survey: Survey, directory: Path, options: list[str], interruption: Inte
         raise ConfigError(f"no Snakefile in {str(ROOT)!r}: run the pipeline from its repository")
     with _only_run(directory) as lock:
         sweep(directory / RESULTS)
+        again = intermediates.remove_misfits(survey, directory, _before(file))
         _write(file, survey)
         if not is_remote(survey.archive) and not os.path.isdir(survey.archive):
             simulate(Path(survey.archive), survey)
             survey = resolve(survey, file.parent)
             _write(file, survey)
-        options = [*options, *look_again(survey, directory)]
-        code = _with_service(directory, options, lock, interruption)
+        again += look_again(survey, directory)
+        code = _until_sound(directory, options, again, lock, interruption)
         for path in [] if code else list(leftovers(survey, directory)):
             path.unlink()
     if code:
@@ -127,8 +128,36 @@ def _run(survey: Survey, directory: Path, options: list[str], interruption: Inte
     return 0
 
 
+def _until_sound(
+    directory: Path, options: list[str], again: list[str], lock: TextIO, interruption: Interruptible
+) -> int:
+    """Run Snakemake, and once more where a job found a damaged table; return its exit code.
+
+    Parameters
+    ----------
+    directory, options, lock, interruption
+        See `_snakemake`.
+    again : list of str
+        Outputs that are made again in any case.
+    """
+    forced = ["--forcerun", *again] if again else []
+    code = _with_service(directory, [*options, *forced], lock, interruption)
+    done: set[Path] = set()
+    while code and (found := set(intermediates.taken_aside(directory)) - done):
+        print(
+            intermediates.sentence(
+                [intermediates.Misfit(path, "is damaged") for path in sorted(found)]
+            ),
+            file=sys.stderr,
+        )
+        done |= found
+        code = _with_service(directory, options, lock, interruption)
+    intermediates.taken_aside(directory)
+    return code
+
+
 def look_again(survey: Survey, directory: Path) -> list[str]:
-    """Return the options by which files that could not be read or downloaded are tried again.
+    """Return the outputs to make again because files could not be read or downloaded.
 
     An archive on a server is listed. In a folder, files are tried again that can be read now.
 
@@ -159,8 +188,7 @@ def look_again(survey: Survey, directory: Path) -> list[str]:
             plan=directory / next(f for f in PLAN.writes if f.is_folder).pattern(survey),
             ingested=directory / RESULTS / INGEST.name,
         )
-    names = [str(path.relative_to(directory)) for path in again]
-    return ["--forcerun", *names] if names else []
+    return [str(path.relative_to(directory)) for path in again]
 
 
 def simulate(archive: Path, survey: Survey) -> None:
@@ -227,6 +255,14 @@ def _recovered(sources: Path, truth: str) -> str:
 
 def _survey_file(directory: Path) -> Path:
     return directory / RESULTS / "survey.yaml"
+
+
+def _before(file: Path) -> Survey | None:
+    """Return the survey as it was run the last time, None where that is not known."""
+    try:
+        return load(file) if file.is_file() else None
+    except ConfigError:
+        return None
 
 
 def _write(file: Path, survey: Survey) -> None:

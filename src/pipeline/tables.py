@@ -373,7 +373,7 @@ def opened(
     OSError
         When the machine cannot read it.
     """
-    with open_sealed(path, table.name) as file:
+    with open_sealed(path, table.name, pages=not whole) as file:
         _check(path, table, file.schema_arrow, columns)
         if whole:
             Checksums(path, file.metadata).check(columns)

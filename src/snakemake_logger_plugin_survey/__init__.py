@@ -26,6 +26,8 @@ class LogHandler(LogHandlerBase):
     needs_rulegraph = False
 
     def __post_init__(self):
+        # A folder's name may be no text, and then Snakemake's own log cannot hold it: that is no reason for a traceback.
+        logging.raiseExceptions = False
         # Snakemake imports every plugin at every start.
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -72,7 +72,7 @@ def run(
     links = {name: f"{folder}/{file}".replace(os.sep, "/") for file, name in published(provenance)}
     page = render(options.title, known, links, data.publish())
     with atomic_path(output) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _places(catalog: Path, plan: Path, fit: Path) -> Places:

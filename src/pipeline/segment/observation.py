@@ -237,8 +237,8 @@ class _Shard:
 
     def __init__(self, path: Path) -> None:
         with told_apart(path, INGEST.name):
-            read_seal(path)  # the check of the footer
-            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+            is_sealed = read_seal(path) is not None
+            self._file = pq.ParquetFile(path, page_checksum_verification=not is_sealed)
         self._path, about = path, self._file.metadata
         self._checksums = Checksums(path, about)
         groups = [about.row_group(group) for group in range(about.num_row_groups)]

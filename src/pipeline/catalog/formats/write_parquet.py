@@ -12,11 +12,13 @@ from pipeline.columns.base import Column, Table
 from pipeline.columns.shared import FLAGS, STATUS
 from pipeline.nulls import with_nulls
 from pipeline.sealed import sealed_writer
-from pipeline.seals import NO_ORIGIN, Origin
+from pipeline.seals import Origin
 from pipeline.tables import atomic_path, schema, stored_schema
 
+_ORIGIN = Origin("catalog")
 
-def write_parquet_table(path: Path, rows: Rows, origin: Origin = NO_ORIGIN) -> None:
+
+def write_parquet_table(path: Path, rows: Rows) -> None:
     """Write a table of the catalogue, atomically.
 
     Parameters
@@ -25,13 +27,11 @@ def write_parquet_table(path: Path, rows: Rows, origin: Origin = NO_ORIGIN) -> N
         Where to.
     rows : Rows
         Its rows, as they are inside the code.
-    origin : Origin, optional
-        What the table is made from.
     """
     table, published = rows.table, published_schema(rows.extent)
     with (
         atomic_path(path) as temporary,
-        sealed_writer(temporary, table.name, published, origin, **encoding(table)) as write,
+        sealed_writer(temporary, table.name, published, _ORIGIN, **encoding(table)) as write,
     ):
         for block in rows.blocks():
             write(stored(table, block, published))
