@@ -25,6 +25,8 @@ class Seen:
         All that was not expected.
     notes : list of str
         Facts that are no problem, such as the stage in which a process was killed.
+    outputs : list of str
+        What the commands wrote.
     """
 
     code: int = 0
@@ -34,6 +36,7 @@ class Seen:
     wrong: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
 
     def text(self):
         """Return it in a few words."""
@@ -57,6 +60,12 @@ class Fault:
         What one line of its output has to match, as a regular expression, where it does not end with 0.
     skip : str
         Why it cannot be injected on this machine; empty if it can.
+    finished : bool
+        Whether it is a fault of a survey that has ended.
+    adds : bool
+        Whether it adds files, which make further rows.
+    compared : bool
+        Whether the catalogue is that of the undisturbed survey.
     """
 
     name: str
@@ -65,6 +74,9 @@ class Fault:
     codes: tuple = (0, 75)
     sentence = r"\S"
     skip = ""
+    finished = False
+    adds = False
+    compared = True
 
     def prepare(self, place: Place):
         """Change the survey before it starts; the archive is there."""
@@ -110,7 +122,8 @@ def seen(fault: Fault, place: Place, old: dict, files: set[str]) -> Seen:
         if finished.code:
             found.problems.append(f"resume: exit {finished.code}: {last_line(finished.output)}")
         _judge_output("resume", finished, found)
-        _judge_catalogue(place, old, found)
+        if fault.compared:
+            _judge_catalogue(fault, place, old, found)
         _judge_files(place, files, found)
         fault.more(place, found)
     finally:
@@ -133,19 +146,21 @@ def _judge_end(fault, place, ended, found):
 
 
 def _judge_output(name, ended, found):
+    found.outputs.append(f"--- {name}: exit {ended.code}\n{ended.output}")
     if "Traceback" in ended.output:
         found.problems.append(f"{name}: traceback")
     if "HANGS" in ended.output:
         found.problems.append(f"{name}: hangs")
 
 
-def _judge_catalogue(place, old, found):
+def _judge_catalogue(fault, place, old, found):
     try:
         found.lost, more, found.wrong = differences(old, catalogue(place))
     except OSError as error:
         found.lost = [f"{name} {key}" for name, rows in old.items() for key in rows]
         found.problems.append(f"no catalogue: {error}")
         return
+    more = [] if fault.adds else more
     for what, rows in (("lost", found.lost), ("more", more), ("wrong", found.wrong)):
         if rows:
             found.problems.append(f"{len(rows)} rows {what}: {rows[0]}")

@@ -100,7 +100,7 @@ class Stop(Fault):
     limit = 10.0
 
     def __post_init__(self):
-        self.codes = (128 + self.number,)
+        self.codes = (128 + self.number, -self.number)
         self.expected = (
             f"exit {128 + self.number} within {self.limit:.0f} s, one line; resume: nothing lost"
         )

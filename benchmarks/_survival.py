@@ -193,6 +193,13 @@ class Place:
             **self.environment,
         }
         self.begun = time.monotonic()
+
+        def begin():
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)  # ignored where this runs in the background
+            if before:
+                before()
+
         with open(self.folder / "output", "wb") as output:
             return subprocess.Popen(
                 self.command(name),
@@ -202,7 +209,7 @@ class Place:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=before,
+                preexec_fn=begin,
             )
 
     def end(self, process, patience=PATIENCE):
@@ -236,10 +243,10 @@ class Place:
                     found[int(name)] = line
         return found
 
-    def jobs(self):
+    def jobs(self, processes=None):
         """Return the stage of each process that works on a job, by its id: those that write its log."""
         found = {}
-        for pid, line in self.processes().items():
+        for pid, line in (processes or self.processes()).items():
             try:
                 log = os.readlink(f"/proc/{pid}/fd/1")
             except OSError:

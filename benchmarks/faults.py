@@ -1,7 +1,7 @@
 """What a survey makes of faults: each is injected into a small survey, which is then finished and compared with an undisturbed one.
 
 A line of JSON for each fault: what is expected, what was seen, how many rows of the catalogue were lost (none may be) or
-have other values, and `ok`. A fault that this machine cannot have (some need root) is skipped, with the reason.
+have other values, and `ok`; on standard error, what the commands wrote where a fault was not survived. A fault that this machine cannot have (some need root) is skipped, with the reason.
 
     python benchmarks/faults.py [--only NAME ...] [--table] [--list] [--inputs 10000]
 
@@ -11,39 +11,43 @@ have other values, and `ok`. A fault that this machine cannot have (some need ro
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
 from pathlib import Path
 
+import _faults_machine
 import _faults_processes
+import _faults_servers
+import _faults_strangers
+import _faults_tables
 from _fault import seen
 from _survival import Place, catalogue, write_archive
 
-MODULES = (_faults_processes,)
+MODULES = (_faults_processes, _faults_machine, _faults_tables, _faults_strangers, _faults_servers)
 
 
 class Bench:
-    """An archive, and the catalogue of an undisturbed survey of it, made once."""
+    """An archive and an undisturbed survey of it, made once; each fault has a copy of them, at the same path."""
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.cache = folder / "cache"
-        self.cache.mkdir(mode=0o700)
-        place = Place(folder / "undisturbed", self.cache)
+    def __init__(self, folder, cache):
+        self.path, self.kept, self.cache = folder / "place", folder / "undisturbed", cache
+        self.cache.mkdir(mode=0o700, exist_ok=True)
+        place = Place(self.path, self.cache)
         write_archive(place.archive)
         ended = place.run()
         if ended.code:
             raise RuntimeError(f"the undisturbed survey fails:\n{ended.output}")
-        self.archive = place.archive
+        place.left()
         self.old, self.files = catalogue(place), place.files()
-        self.number = 0
+        self.path.rename(self.kept)
 
-    def place(self):
-        """Return a new place with a copy of the archive."""
-        self.number += 1
-        place = Place(self.folder / f"{self.number:03d}", self.cache)
-        shutil.copytree(self.archive, place.archive, dirs_exist_ok=True)
+    def place(self, finished):
+        """Return a new place with a copy of the archive, and of the finished survey if it is asked for."""
+        place = Place(self.path, self.cache)
+        for name in ("archive", *(["survey"] if finished else ())):
+            shutil.copytree(self.kept / name, self.path / name, dirs_exist_ok=True)
         return place
 
     def judge(self, fault):
@@ -51,7 +55,7 @@ class Bench:
         line = {"benchmark": "faults", "family": fault.family, "fault": fault.name, "expected": fault.expected}  # fmt: skip
         if fault.skip:
             return {**line, "seen": f"skipped: {fault.skip}", "ok": None}
-        place = self.place()
+        place = self.place(fault.finished)
         try:
             found = seen(fault, place, self.old, self.files)
         except Exception as error:
@@ -59,6 +63,8 @@ class Bench:
             return {**line, "seen": f"the benchmark itself failed: {error!r}", "ok": False}
         finally:
             place.remove()
+        if found.problems:
+            print(f"=== {fault.name}", *found.outputs, sep="\n", file=sys.stderr, flush=True)
         return {
             **line,
             "seen": found.text(),
@@ -69,9 +75,10 @@ class Bench:
         }
 
 
-def chosen(only):
-    """Return the faults that are asked for."""
+def chosen(only, inputs):
+    """Return the faults that are asked for, with a number of malformed files."""
     found = [fault for module in MODULES for fault in module.faults()]
+    found += _faults_strangers.inputs(inputs)
     if not only:
         return found
     return [f for f in found if any(f.name.startswith(name) or f.family == name for name in only)]
@@ -96,21 +103,26 @@ def main():
     """Inject the faults."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--inputs", type=int, default=10000, help="number of malformed files")
     parser.add_argument("--table", action="store_true", help="print a table at the end")
     parser.add_argument("--list", action="store_true", help="name the faults and end")
     parser.add_argument(
         "--folder", type=Path, help="where surveys are; default: a temporary folder"
     )
+    parser.add_argument("--cache", type=Path, help="folder of compiled programs that is kept")
     arguments = parser.parse_args()
-    faults = chosen(arguments.only)
+    faults = chosen(arguments.only, arguments.inputs)
     if arguments.list:
         for fault in faults:
             print(f"{fault.family:16} {fault.name:32} {fault.expected}")
         return 0
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # what is mounted and runs is ended first
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=arguments.folder))
     lines = []
     try:
-        bench = Bench(folder)
+        bench = Bench(folder, arguments.cache or folder / "cache")
         for fault in faults:
             lines.append(bench.judge(fault))
             print(json.dumps(lines[-1]), flush=True)

@@ -1,6 +1,6 @@
 """The commands: those of the stages, which the rules of the workflow call, and those of a whole survey.
 
-Exit codes: 0 done, 1 a bug, 2 the configuration, 75 a fault of the machine: try again (sysexits' EX_TEMPFAIL).
+Exit codes: 0 done, 1 a bug, 2 the configuration, 65 a damaged table, 75 a fault of the machine: try again (sysexits' EX_TEMPFAIL).
 """
 
 import argparse
@@ -21,15 +21,14 @@ from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, Options
 from pipeline.config.survey import SECTIONS, Survey, validate
 from pipeline.declared import Section, Stage, Value, always
-from pipeline.faults import of_machine, sentence
+from pipeline.faults import EXIT_TRY_AGAIN, TRY_AGAIN, of_machine, sentence
+from pipeline.intermediates import set_aside
+from pipeline.seals import DamagedTable
 from pipeline.stages import STAGES
 
 EXIT_CONFIG = 2
-EXIT_TRY_AGAIN = 75
+EXIT_DAMAGED = 65
 EXIT_NOBODY_READS = 141  # as of a process that SIGPIPE ended
-
-TRY_AGAIN = "try again: "
-"""What begins the line that says what is wrong with the machine."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"configuration: {error}", file=sys.stderr)
         return EXIT_CONFIG
+    except DamagedTable as error:
+        print(f"damaged: {error}{'; it is made again' * set_aside(error)}", file=sys.stderr)
+        return EXIT_DAMAGED
     except BrokenPipeError as error:
         if _nobody_reads():
             return EXIT_NOBODY_READS
@@ -204,7 +206,12 @@ def _place(text: str) -> Path | str:
     return text if is_remote(text) else Path(text)
 
 
-_KINDS: dict[str, Callable[[str], Any]] = {"path": Path, "place": _place, "number": int}
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "path": Path,
+    "place": _place,
+    "number": int,
+    "text": str,
+}
 """What the command makes of a `pipeline.stages.Value`, by its kind."""
 
 

@@ -7,16 +7,16 @@ folder, and says at the end what came out.
 import fcntl
 import json
 import os
-import signal
-import subprocess
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
 import yaml
 
+from pipeline import intermediates, snakemake_process
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.simulate import TRUTH
@@ -25,12 +25,20 @@ from pipeline.config.base import ConfigError
 from pipeline.config.survey import Survey, load
 from pipeline.declared import RESULTS
 from pipeline.describe import write_files, write_options
+from pipeline.faults import EXIT_TRY_AGAIN, TRY_AGAIN, MachineFault, of_machine, sentence
+from pipeline.interruption import Interrupted, Interruptible, interruptible
 from pipeline.service.beside import service
-from pipeline.stages import CATALOG, DOWNLOAD, LIST, PLAN
+from pipeline.stages import CATALOG, DOWNLOAD, INGEST, LIST, PLAN
+from pipeline.temporary import sweep, unfinished
 from pipeline.workflow import check_paths, leftovers, resolve
 
 ROOT = Path(__file__).parents[2]
 """The repository: the workflow is not part of an installed package."""
+
+ROOM = 1 << 16
+"""Bytes that there has to be room for at the start."""
+PATIENCE, PATIENCE_ELSEWHERE = 10.0, 60.0
+"""Seconds that jobs may take to end when a run is interrupted; where they run elsewhere, and have to be cancelled."""
 
 
 def run(*, directory: Path, cores: int, config: Path, archive: str | None) -> int:
@@ -50,7 +58,7 @@ def run(*, directory: Path, cores: int, config: Path, archive: str | None) -> in
     Returns
     -------
     int
-        0, or Snakemake's exit code.
+        0; 1 where a job failed; 75 where the machine did; 128 and the number of the signal that interrupted it.
 
     Raises
     ------
@@ -58,7 +66,7 @@ def run(*, directory: Path, cores: int, config: Path, archive: str | None) -> in
         Before anything is written, when the configuration is wrong.
     """
     overrides = {} if archive is None else {"archive": archive, "simulate": {}}
-    return _run(load(config, overrides), directory, _options(cores))
+    return _interruptibly(load(config, overrides), directory, _options(cores))
 
 
 def resume(*, directory: Path, cores: int) -> int:
@@ -72,11 +80,7 @@ def resume(*, directory: Path, cores: int) -> int:
     file = _survey_file(directory)
     if not file.is_file():
         raise ConfigError(f"directory: no survey in {str(directory)!r}; `pipeline run` starts one")
-    survey = load(file)
-    with _only_run(directory) as lock:
-        # The lock of a run that was killed, which Snakemake cannot tell from one that goes on.
-        _snakemake(directory, ["--unlock", "--quiet", "all"], lock)
-    return _run(survey, directory, _options(cores))
+    return _interruptibly(load(file), directory, _options(cores))
 
 
 def describe(*, write: bool) -> int:
@@ -88,7 +92,17 @@ def describe(*, write: bool) -> int:
     return 0
 
 
-def _run(survey: Survey, directory: Path, options: list[str]) -> int:
+def _interruptibly(survey: Survey, directory: Path, options: list[str]) -> int:
+    """Do what `_run` does; if a signal ends it, say how to go on."""
+    try:
+        with interruptible() as interruption:
+            return _run(survey, directory, options, interruption)
+    except Interrupted as interrupted:
+        print(f"survey: interrupted; `make resume DIR={directory}` goes on", file=sys.stderr)
+        return interrupted.code
+
+
+def _run(survey: Survey, directory: Path, options: list[str], interruption: Interruptible) -> int:
     """Check the survey, run Snakemake on it, and print the summary."""
     file = _survey_file(directory)
     survey = resolve(survey, file.parent)
@@ -96,14 +110,15 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
     if not (ROOT / "Snakefile").is_file():
         raise ConfigError(f"no Snakefile in {str(ROOT)!r}: run the pipeline from its repository")
     with _only_run(directory) as lock:
+        sweep(directory / RESULTS)
+        again = intermediates.remove_misfits(survey, directory, _before(file))
         _write(file, survey)
-        if is_remote(survey.archive):
-            options = [*options, *look_again(survey, directory)]
-        elif not os.path.isdir(survey.archive):
+        if not is_remote(survey.archive) and not os.path.isdir(survey.archive):
             simulate(Path(survey.archive), survey)
             survey = resolve(survey, file.parent)
             _write(file, survey)
-        code = _with_service(directory, options, lock)
+        again += look_again(survey, directory)
+        code = _until_sound(directory, options, again, lock, interruption)
         for path in [] if code else list(leftovers(survey, directory)):
             path.unlink()
     if code:
@@ -113,28 +128,67 @@ def _run(survey: Survey, directory: Path, options: list[str]) -> int:
     return 0
 
 
+def _until_sound(
+    directory: Path, options: list[str], again: list[str], lock: TextIO, interruption: Interruptible
+) -> int:
+    """Run Snakemake, and once more where a job found a damaged table; return its exit code.
+
+    Parameters
+    ----------
+    directory, options, lock, interruption
+        See `_snakemake`.
+    again : list of str
+        Outputs that are made again in any case.
+    """
+    forced = ["--forcerun", *again] if again else []
+    code = _with_service(directory, [*options, *forced], lock, interruption)
+    done: set[Path] = set()
+    while code and (found := set(intermediates.taken_aside(directory)) - done):
+        print(
+            intermediates.sentence(
+                [intermediates.Misfit(path, "is damaged") for path in sorted(found)]
+            ),
+            file=sys.stderr,
+        )
+        done |= found
+        code = _with_service(directory, options, lock, interruption)
+    intermediates.taken_aside(directory)
+    return code
+
+
 def look_again(survey: Survey, directory: Path) -> list[str]:
-    """List the archive on its server, and return the options by which failed downloads are tried again.
+    """Return the outputs to make again because files could not be read or downloaded.
+
+    An archive on a server is listed. In a folder, files are tried again that can be read now.
 
     Parameters
     ----------
     survey : Survey
-        A survey of a remote archive.
+        The survey.
     directory : Path
         Its folder.
     """
-    from pipeline.ingest import download_driver, list_driver
+    from pipeline.ingest import again as ingest_again
 
-    print(f"listing the archive {survey.archive}", file=sys.stderr)
-    listing = directory / LIST.written(LISTING).pattern(survey)
-    list_driver.run(archive=survey.archive, output=listing, options=survey.remote)
-    again = download_driver.outputs_to_remake(
-        listing=listing,
-        observations=directory / PLAN.written(OBSERVATIONS).pattern(survey),
-        downloads=directory / RESULTS / DOWNLOAD.name,
-    )
-    names = [str(path.relative_to(directory)) for path in again]
-    return ["--forcerun", *names] if names else []
+    observations = directory / PLAN.written(OBSERVATIONS).pattern(survey)
+    if is_remote(survey.archive):
+        from pipeline.ingest import list_driver
+
+        print(f"listing the archive {survey.archive}", file=sys.stderr)
+        listing = directory / LIST.written(LISTING).pattern(survey)
+        list_driver.run(archive=survey.archive, output=listing, options=survey.remote)
+        downloads = directory / RESULTS / DOWNLOAD.name
+        again = ingest_again.downloads_to_remake(
+            listing=listing, observations=observations, downloads=downloads
+        )
+    else:
+        again = ingest_again.outputs_to_remake(
+            archive=Path(survey.archive),
+            observations=observations,
+            plan=directory / next(f for f in PLAN.writes if f.is_folder).pattern(survey),
+            ingested=directory / RESULTS / INGEST.name,
+        )
+    return [str(path.relative_to(directory)) for path in again]
 
 
 def simulate(archive: Path, survey: Survey) -> None:
@@ -203,28 +257,66 @@ def _survey_file(directory: Path) -> Path:
     return directory / RESULTS / "survey.yaml"
 
 
+def _before(file: Path) -> Survey | None:
+    """Return the survey as it was run the last time, None where that is not known."""
+    try:
+        return load(file) if file.is_file() else None
+    except ConfigError:
+        return None
+
+
 def _write(file: Path, survey: Survey) -> None:
     """Write the configuration that Snakemake works by, unless it is there already."""
     text = yaml.safe_dump(survey.model_dump(mode="json"), sort_keys=False)
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
-        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        temporary = unfinished(file)
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(file)
 
 
 @contextmanager
 def _only_run(directory: Path) -> Iterator[TextIO]:
-    """Hold a lock on a folder, which ends with the last process that inherited it."""
+    """Hold a lock on a folder, which ends with the last process that inherited it.
+
+    Raises
+    ------
+    ConfigError
+        When another run has it, or it cannot be written to.
+    MachineFault
+        When its disk is full, or read-only, or otherwise at fault.
+    """
     results = directory / RESULTS
-    results.mkdir(parents=True, exist_ok=True)
-    with open(results / ".lock", "w") as lock:
+    with ExitStack() as stack:
         try:
+            results.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(results / ".lock", "w", encoding="utf-8"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _check_room(results)
         except BlockingIOError as error:
             raise ConfigError(
                 f"directory: a run is going on in {str(directory)!r}; wait for it, or end it"
             ) from error
+        except OSError as error:
+            if of_machine(error):
+                raise MachineFault(sentence(error, directory)) from error
+            reason = f"{error.filename or directory}: {os.strerror(error.errno or 0).lower()}"
+            raise ConfigError(f"directory: {reason}; allowed: a folder to write to") from error
         yield lock
+
+
+def _check_room(results: Path) -> None:
+    """Raise OSError where a folder has no room left, or cannot be written to."""
+    probe = unfinished(results / "room")
+    try:
+        with open(probe, "wb") as file:
+            file.write(bytes(ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        error.filename = error.filename or str(results)
+        raise
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _options(cores: int) -> list[str]:
@@ -235,22 +327,38 @@ def _options(cores: int) -> list[str]:
     return options
 
 
-def _with_service(directory: Path, options: list[str], lock: TextIO) -> int:
+def _with_service(
+    directory: Path, options: list[str], lock: TextIO, interruption: Interruptible
+) -> int:
     """Run Snakemake, with a service for the jobs of this machine, and return its exit code."""
+    _unlock(directory)
     if "--cores" not in options:  # a profile decides, and jobs run elsewhere
-        return _snakemake(directory, options, lock)
+        environment = dict(os.environ)
+        return _snakemake(directory, options, lock, environment, interruption, PATIENCE_ELSEWHERE)
     is_new = not (directory / RESULTS / CATALOG.name).is_dir()
     with service(eager=is_new, keep=[lock.fileno()]) as environment:
-        return _snakemake(directory, options, lock, environment)
+        return _snakemake(directory, options, lock, environment, interruption, PATIENCE)
+
+
+def _unlock(directory: Path) -> None:
+    """Remove what a run of Snakemake that was killed left: its locks, which it takes for those of another, and scripts.
+
+    The lock of the folder says that no run goes on.
+    """
+    own = directory / ".snakemake"
+    for left in [own / "locks", *own.glob("shell_tmp.*")]:
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _snakemake(
     directory: Path,
     options: list[str],
     lock: TextIO,
-    environment: dict[str, str] | None = None,
+    environment: dict[str, str],
+    interruption: Interruptible,
+    patience: float,
 ) -> int:
-    """Run Snakemake and return its exit code; Snakemake gets the signals that this process gets."""
+    """Run Snakemake and return the exit code of the run."""
     command = [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory.resolve())),
@@ -258,13 +366,19 @@ def _snakemake(
         *("--workflow-profile", str(ROOT / "profiles" / "default")),
         *options,
     ]
-    child = subprocess.Popen(command, pass_fds=[lock.fileno()], env=environment)
-    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    ended = snakemake_process.run(command, environment, [lock.fileno()], interruption, patience)
+    if not ended.code:
+        return 0
+    if ended.failed:
+        is_machines = set(ended.failed) == set(snakemake_process.OF_MACHINE)
+        return EXIT_TRY_AGAIN if is_machines else 1
+    if ended.code < 0:
+        print(f"{TRY_AGAIN}Snakemake was ended by signal {-ended.code}", file=sys.stderr)
+        return EXIT_TRY_AGAIN
     try:
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                continue  # a terminal interrupts Snakemake too, which ends its jobs
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        _check_room(directory / RESULTS)
+    except OSError as error:
+        print(f"{TRY_AGAIN}{sentence(error, directory)}", file=sys.stderr)
+        return EXIT_TRY_AGAIN
+    print(ended.said, file=sys.stderr, end="")
+    return ended.code

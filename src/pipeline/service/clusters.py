@@ -157,6 +157,8 @@ class _Pool:
         asyncio.get_running_loop().add_reader(lifeline, end.set)
         server = await asyncio.start_unix_server(self._lend, sock=listener)
         await end.wait()
+        # what was lent or started is cut off now, of which nobody needs to read
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         server.close()
         await asyncio.gather(*(one.close() for one in self.clusters))
 
@@ -172,6 +174,8 @@ class _Pool:
             await writer.drain()
             lent.in_use = await reader.read(16) != b"back" or lent.has_grown()
         except (OSError, asyncio.IncompleteReadError, LookupError, TypeError, ValueError):
+            pass
+        except asyncio.CancelledError:  # the service ends, and what is waited for with it
             pass
         finally:
             if lent is not None and lent.in_use:

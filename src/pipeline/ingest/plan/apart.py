@@ -1,0 +1,208 @@
+"""Look at files in a process of its own, which a damaged file may end: by a crash, without end, or in need of memory.
+
+A cluster does the same for many files at a time, but starting one takes longer than looking at some thousand headers.
+"""
+
+import ctypes
+import faulthandler
+import multiprocessing
+import os
+import resource
+import signal
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from mmap import mmap
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from typing import Any, TypeVar
+
+from dask.utils import parse_bytes
+
+from pipeline.cluster import Outcome
+from pipeline.config.cluster import ClusterOptions
+from pipeline.faults import MachineFault, lacks_memory, of_machine, sentence
+from pipeline.refusal import error_line
+
+Item = TypeVar("Item")
+
+TRIES = 2
+"""Deaths on an item after which it is given up: somebody else may have ended the process once."""
+
+_AT_A_TIME, _SECONDS = 64, 0.5
+"""Outcomes that are sent together, and the longest time that they wait for others."""
+_PATIENCE = 30.0
+"""Seconds in which a process that is killed ends, unless the system does not let it."""
+_DIE_WITH_PARENT = 1
+
+
+def each(
+    work: Callable[[Item], Any], items: Sequence[Item], options: ClusterOptions
+) -> Iterator[Outcome]:
+    """Apply a function to items in a process of its own, one after the other, and yield what became of them.
+
+    Parameters
+    ----------
+    work : callable
+        Returns something that can be pickled.
+    items : sequence
+        What it is given.
+    options : ClusterOptions
+        `item_timeout` and `memory_limit` hold for each item.
+
+    Raises
+    ------
+    MachineFault
+        When the function raises one, or another fault of the machine.
+    """
+    deaths: Counter[int] = Counter()
+    pending = list(range(len(items)))
+    while pending:
+        child = _Child(work, items, pending, options)
+        try:
+            for outcome in child.outcomes():
+                pending.remove(outcome.index) if pending[0] != outcome.index else pending.pop(0)
+                yield outcome
+        finally:
+            child.end()
+        if pending:
+            culprit = child.place
+            deaths[culprit] += 1
+            if deaths[culprit] == TRIES:
+                pending.remove(culprit)
+                yield Outcome(culprit, error=_verdict(options), died=True)
+
+
+def _verdict(options: ClusterOptions) -> str:
+    """Say why a file ended the process that looked at it."""
+    return (
+        f"the process that looked at it died: it crashed, took more than {options.item_timeout:g} s "
+        f"(cluster.item_timeout) or needed more than {options.memory_limit} (cluster.memory_limit)"
+    )
+
+
+@dataclass
+class _Child:
+    """A process that applies a function to items.
+
+    Attributes
+    ----------
+    work, items, options
+        See `each`.
+    pending : list of int
+        The items that it is given, by their numbers.
+    """
+
+    work: Callable[[Any], Any]
+    items: Sequence[Any]
+    pending: list[int]
+    options: ClusterOptions
+    _number: mmap = field(init=False)
+    _process: ForkProcess = field(init=False)
+    _connection: Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the process."""
+        self._number = mmap(-1, 8)
+        self._write(self.pending[0])
+        context = multiprocessing.get_context("fork")
+        self._connection, theirs = context.Pipe(duplex=False)
+        self._process = context.Process(target=self._run, args=(theirs,), daemon=True)
+        with (
+            warnings.catch_warnings()
+        ):  # libraries with threads warn; the process uses none of them
+            warnings.simplefilter("ignore")
+            self._process.start()
+        theirs.close()
+
+    @property
+    def place(self) -> int:
+        """The number of the item that it works on."""
+        return int.from_bytes(self._number[:8], "little")
+
+    def _write(self, number: int) -> None:
+        self._number[:8] = number.to_bytes(8, "little")
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield outcomes as they come, until the process ends or takes too long for an item."""
+        place, since = self.place, time.monotonic()
+        wait = min(1.0, self.options.item_timeout / 4)
+        while True:
+            if self._connection.poll(wait):
+                try:
+                    found = self._connection.recv()
+                except EOFError:
+                    return
+                if isinstance(found, MachineFault):
+                    raise found
+                yield from found
+            elif self.place == place and time.monotonic() - since > self.options.item_timeout:
+                return
+            if self.place != place:
+                place, since = self.place, time.monotonic()
+
+    def end(self) -> None:
+        """End the process.
+
+        Raises
+        ------
+        MachineFault
+            When it cannot be ended, as while it waits for a disk that does not answer.
+        """
+        self._process.kill()
+        self._process.join(_PATIENCE)
+        self._connection.close()
+        if self._process.exitcode is None:
+            item = self.items[self.place]
+            name = getattr(item, "file", item)
+            raise MachineFault(f"{name}: cannot be read to its end: see whether its disk answers")
+        self._process.close()
+
+    def _run(self, connection: Connection) -> None:
+        """Do the work, in the process."""
+        faulthandler.disable()
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, signal.SIG_DFL)
+        _bind_to_parent()
+        _limit_memory(self.options.memory_limit)
+        waiting: list[Outcome] = []
+        since = time.monotonic()
+        for number in self.pending:
+            self._write(number)
+            try:
+                waiting.append(Outcome(number, self.work(self.items[number])))
+            except Exception as error:
+                if lacks_memory(error):
+                    os._exit(1)
+                if of_machine(error):
+                    connection.send(waiting)
+                    connection.send(MachineFault(sentence(error)))
+                    return
+                waiting.append(Outcome(number, error=error_line(error)))
+            if len(waiting) == _AT_A_TIME or time.monotonic() - since > _SECONDS:
+                connection.send(waiting)
+                waiting, since = [], time.monotonic()
+        connection.send(waiting)
+
+
+def _bind_to_parent() -> None:
+    """Let this process end when its parent does, where the system can."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def _limit_memory(text: str) -> None:
+    """Limit the memory of this process beside what it has; files that are only mapped do not count."""
+    try:
+        limit = int(parse_bytes(text))
+    except ValueError:
+        return
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        used = int(statm.read().split()[5]) * resource.getpagesize()
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = used + limit
+    if limit > 0 and (most == resource.RLIM_INFINITY or wanted < most):
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
