@@ -16,7 +16,7 @@ from typing import TextIO
 
 import yaml
 
-from pipeline import intermediates, snakemake_process
+from pipeline import intermediates, left_on_slurm, snakemake_process
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.simulate import TRUTH
@@ -110,6 +110,8 @@ def _run(survey: Survey, directory: Path, options: list[str], interruption: Inte
     if not (ROOT / "Snakefile").is_file():
         raise ConfigError(f"no Snakefile in {str(ROOT)!r}: run the pipeline from its repository")
     with _only_run(directory) as lock:
+        if "--cores" not in options:
+            left_on_slurm.cancel(directory)
         sweep(directory / RESULTS)
         again = intermediates.remove_misfits(survey, directory, _before(file))
         _write(file, survey)

@@ -86,6 +86,18 @@ def test_what_is_run_is_written_down_with_absolute_paths(
     assert written.shards == 7
 
 
+def test_jobs_left_on_slurm_are_looked_for_where_a_profile_decides(
+    configuration, no_snakemake, tmp_path, monkeypatch
+):
+    looked = []
+    monkeypatch.setattr(survey.left_on_slurm, "cancel", looked.append)
+    main([*configuration(), "--cores", "3"])
+    assert looked == []
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "profiles/slurm")
+    main(configuration())
+    assert looked == [tmp_path / "out"]
+
+
 def test_cores_are_all_unless_told_or_left_to_a_profile(configuration, no_snakemake, monkeypatch):
     monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
     main(configuration())
