@@ -96,14 +96,12 @@ class Stop(Fault):
     whole: bool = True
     stage: str = "ingest"
     family = "signal"
-    sentence = r"(?m)^interrupted; .*resume"
+    sentence = r"(?m)^survey: interrupted; .*resume"
     limit = 10.0
 
     def __post_init__(self):
         self.codes = (128 + self.number, -self.number)
-        self.expected = (
-            f"exit {128 + self.number} within {self.limit:.0f} s, one line; resume: nothing lost"
-        )
+        self.expected = f"exit {128 + self.number} within {self.limit:.0f} s (more on a busy machine), one line; resume: nothing lost"
 
     def inject(self, place):
         """Send the signal in a job of the stage."""
@@ -119,7 +117,8 @@ class Stop(Fault):
     def more(self, place, seen):
         """Compare how long it took."""
         seen.notes.append(f"ended {self.took:.1f} s after the signal")
-        if self.took > self.limit:
+        busy = max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
+        if self.took > self.limit * busy:
             seen.problems.append(f"took {self.took:.0f} s to end")
 
 

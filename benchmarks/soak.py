@@ -151,12 +151,12 @@ def _about(pid):
 
 def disturbed(place, archive, is_killed):
     """Run the survey while the archive changes, killed or not, and return how it ended and what was noted."""
-    for _ in range(archive.random.randrange(3)):
+    for _ in range(archive.random.randrange(1, 4)):
         archive.change()
     process, watch = place.start("run"), Watch(place)
     stage = archive.random.choice(STAGES)
-    until = time.monotonic() + archive.random.uniform(0, 8)
-    changes = archive.random.randrange(3)
+    until = time.monotonic() + archive.random.uniform(0, 20)
+    changes = archive.random.randrange(1, 4)
     while process.poll() is None:
         if changes and time.monotonic() > until:
             archive.change()

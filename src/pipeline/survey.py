@@ -369,16 +369,19 @@ def _snakemake(
     ended = snakemake_process.run(command, environment, [lock.fileno()], interruption, patience)
     if not ended.code:
         return 0
-    if ended.failed:
-        is_machines = set(ended.failed) == set(snakemake_process.OF_MACHINE)
-        return EXIT_TRY_AGAIN if is_machines else 1
-    if ended.code < 0:
-        print(f"{TRY_AGAIN}Snakemake was ended by signal {-ended.code}", file=sys.stderr)
+    if ended.failed and set(ended.failed) == set(snakemake_process.OF_MACHINE):
         return EXIT_TRY_AGAIN
     try:
-        _check_room(directory / RESULTS)
+        _check_room(
+            directory / RESULTS
+        )  # a job cannot say it where its log is on the disk that is full
     except OSError as error:
         print(f"{TRY_AGAIN}{sentence(error, directory)}", file=sys.stderr)
+        return EXIT_TRY_AGAIN
+    if ended.failed:
+        return 1
+    if ended.code < 0:
+        print(f"{TRY_AGAIN}Snakemake was ended by signal {-ended.code}", file=sys.stderr)
         return EXIT_TRY_AGAIN
     print(ended.said, file=sys.stderr, end="")
     return ended.code
