@@ -291,6 +291,29 @@ def interrupted(place: Place) -> tuple[str, str, str]:
     return "SIGTERM while fits run; resumed", expected, seen
 
 
+def killed(place: Place) -> tuple[str, str, str]:
+    """Kill everything on the login node while jobs run, and resume at once."""
+
+    def beside(process: subprocess.Popen) -> None:
+        running("fit")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for pid in (*map(int, children), process.pid):  # Snakemake first
+            os.killpg(os.getpgid(pid), signal.SIGKILL)
+
+    profile = place.profile("cluster")
+    place.on_slurm("killed", profile, beside=beside)
+    before = left()
+    code, output = place.on_slurm("killed", profile, "resume")
+    said = "cancelling" in output
+    first = "jobs left are cancelled" if before and said else f"{before} left, {said}"
+    expected = "jobs left are cancelled, then the same catalogue"
+    return (
+        "kill -9 on the login node while fits run",
+        expected,
+        f"{first}, then {place.verdict('killed', code)}",
+    )
+
+
 def left() -> int:
     """Return the number of jobs that wait or run."""
     return sum(state in ("RUNNING", "PENDING", "COMPLETING") for state, _ in queue().values())
@@ -302,6 +325,7 @@ CASES: dict[str, Callable[[Place], tuple[str, str, str]]] = {
     "disturbed": disturbed,
     "too_small": too_small,
     "interrupted": interrupted,
+    "killed": killed,
 }
 
 if __name__ == "__main__":
