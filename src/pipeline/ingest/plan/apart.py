@@ -14,6 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from mmap import mmap
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
@@ -23,7 +24,7 @@ from dask.utils import parse_bytes
 
 from pipeline.cluster import Outcome
 from pipeline.config.cluster import ClusterOptions
-from pipeline.faults import MachineFault, lacks_memory, of_machine, sentence
+from pipeline.faults import MachineFault, lacks_memory, of_machine, persist, sentence
 from pipeline.refusal import error_line
 
 Item = TypeVar("Item")
@@ -172,7 +173,8 @@ class _Child:
         for number in self.pending:
             self._write(number)
             try:
-                waiting.append(Outcome(number, self.work(self.items[number])))
+                look = partial(self.work, self.items[number])
+                waiting.append(Outcome(number, persist(look, self.options.patience)))
             except Exception as error:
                 if lacks_memory(error):
                     os._exit(1)
