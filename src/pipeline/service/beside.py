@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline import private
+from pipeline.faults import own
 from pipeline.service import wire
 
 COMMAND = (sys.executable, "-m", "pipeline.service")
@@ -100,8 +101,9 @@ def start_beside_this_process() -> None:
 
 def _listen(path: Path) -> socket.socket:
     """Return a socket that listens at a path, for the user only."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen(128)
+    with own(path):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(128)
     return listener
