@@ -1,5 +1,6 @@
 """The command line: what every rule of the workflow calls."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pipeline.commands import main
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
+from pipeline.faults import MachineFault
 
 
 @pytest.fixture
@@ -48,6 +50,16 @@ def test_a_stage_gets_paths_and_validated_options(called, tmp_path):
         (ConfigError("fit.models: wrong"), 2, "configuration: fit.models: wrong"),
         (ConnectionError("no scheduler"), 75, "try again: no scheduler"),
         (TimeoutError("no answer"), 75, "try again: no answer"),
+        (
+            OSError(errno.ENOSPC, "x", "/out/a"),
+            75,
+            "try again: /out/a: no space left on device: make space there, then run again",
+        ),
+        (
+            MachineFault("/archive: is away: run again"),
+            75,
+            "try again: /archive: is away: run again",
+        ),
     ],
 )
 def test_an_error_has_an_exit_code_and_one_line(result, code, message, called, capsys):
@@ -57,6 +69,25 @@ def test_an_error_has_an_exit_code_and_one_line(result, code, message, called, c
     called.result = fail
     assert main(["resume"]) == code
     assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_what_a_stage_writes_is_named_where_the_error_names_nothing(called, tmp_path, capsys):
+    def fail():
+        raise OSError(errno.EDQUOT, "x")
+
+    called.result = fail
+    output = str(tmp_path / "out.parquet")
+    assert main(["segment", "--input", "a", "--output", output]) == 75
+    assert capsys.readouterr().err.startswith(f"try again: {output}: ")
+
+
+def test_a_bug_is_raised(called):
+    def fail():
+        raise FileNotFoundError(errno.ENOENT, "x", "/a")
+
+    called.result = fail
+    with pytest.raises(FileNotFoundError):
+        main(["resume"])
 
 
 def test_the_exit_code_of_a_stage_is_that_of_the_command(called):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline import openfiles, private
+from pipeline.faults import own
 from pipeline.service import wire
 
 COMMAND = (sys.executable, "-m", "pipeline.service")
@@ -62,14 +63,19 @@ def service(*, eager: bool, keep: Sequence[int] = ()) -> Iterator[dict[str, str]
         try:
             yield {**os.environ, wire.VARIABLE: str(folder)}
         finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Tell the service that the run ends, and wait until it has ended."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def sweep(temporary: Path) -> None:
@@ -106,8 +112,9 @@ def start_beside_this_process() -> None:
 
 def _listen(path: Path) -> socket.socket:
     """Return a socket that listens at a path, for the user only."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen(128)
+    with own(path):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(128)
     return listener
