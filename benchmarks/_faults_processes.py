@@ -46,12 +46,8 @@ class Kill(Fault):
         for number, (stage, scope) in enumerate(zip(self.stage, self.scope, strict=True)):
             for log in place.results.glob("logs/**/*.log"):
                 log.unlink()
-            process = start(self, place, "resume" if number else "run")
-            if (
-                place.wait_for(f"logs/**/{stage}*/*.log", process)
-                if stage in STAGES[1:4]
-                else (place.wait_for(f"logs/{stage}.log", process))
-            ):
+            process, is_there = self._started(place, "resume" if number else "run", stage)
+            if is_there:
                 time.sleep(self.rng.uniform(0, SECONDS[stage]))
             running = sorted(set(place.jobs().values())) or ["no job"]
             self.told.append(f"{scope} in {'+'.join(running)}")
@@ -59,22 +55,21 @@ class Kill(Fault):
             ended = place.end(process)
         return ended
 
+    def _started(self, place, name, stage):
+        """Start a command, again while orphans hold the lock; return it, and whether a job of the stage has begun."""
+        pattern = f"logs/{stage}/*.log" if stage in STAGES[1:4] else f"logs/{stage}.log"
+        for _ in range(60):
+            process = place.start(name)
+            if place.wait_for(pattern, process):
+                return process, True
+            if process.wait() != 2:
+                break
+            time.sleep(1.0)
+        return process, False
+
     def more(self, place, seen):
         """Say where the kills fell."""
         seen.notes += self.told
-
-
-def start(fault, place, name):
-    """Start a command, once no other one holds the lock."""
-    for _ in range(120):
-        process = place.start(name)
-        time.sleep(0.5)
-        if process.poll() != 2:
-            return process
-        if "a run is going on" not in (place.folder / "output").read_text():
-            return process
-        time.sleep(0.5)
-    return process
 
 
 def victims(place, process, scope):

@@ -296,7 +296,9 @@ def killed(place: Place) -> tuple[str, str, str]:
 
     def beside(process: subprocess.Popen) -> None:
         running("fit")
-        os.killpg(process.pid, signal.SIGKILL)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for pid in (*map(int, children), process.pid):  # Snakemake first
+            os.killpg(os.getpgid(pid), signal.SIGKILL)
 
     profile = place.profile("cluster")
     place.on_slurm("killed", profile, beside=beside)

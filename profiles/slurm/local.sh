@@ -96,7 +96,9 @@ done
 [ "$(sinfo --noheader --partition=cpu --format=%t)" = idle ] || { tail "$folder"/log/*.log >&2; exit 70; }
 
 # The executor takes SLURM_CONF, as all variables of Slurm, out of the environment of the srun that it calls.
-printf '#!/bin/sh\nSLURM_CONF=%s exec %s "$@"\n' "$SLURM_CONF" "$(command -v srun)" > "$folder/bin/srun"
+# A job does not end with a run on the same machine: the node stands for another one.
+printf '#!/bin/sh\nexec env -u PIPELINE_RUN SLURM_CONF=%s %s "$@"\n' "$SLURM_CONF" "$(command -v srun)" \
+  > "$folder/bin/srun"
 chmod 700 "$folder/bin/srun"
 
 if [ -z "${SNAKEMAKE_PROFILE:-}" ]; then

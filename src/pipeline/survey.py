@@ -10,13 +10,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
 import yaml
 
-from pipeline import intermediates, snakemake_process
+from pipeline import intermediates, left_on_slurm, snakemake_process
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.simulate import TRUTH
@@ -37,6 +38,9 @@ ROOT = Path(__file__).parents[2]
 
 ROOM = 1 << 16
 """Bytes that there has to be room for at the start."""
+PROFILE = "SNAKEMAKE_PROFILE"
+"""Environment variable that names a profile: with it, and without a number of cores, jobs run where the profile says."""
+_BUILT_IN = ("local", "dryrun", "touch")
 PATIENCE, PATIENCE_ELSEWHERE = 10.0, 60.0
 """Seconds that jobs may take to end when a run is interrupted; where they run elsewhere, and have to be cancelled."""
 
@@ -109,7 +113,11 @@ def _run(survey: Survey, directory: Path, options: list[str], interruption: Inte
     check_paths(survey)
     if not (ROOT / "Snakefile").is_file():
         raise ConfigError(f"no Snakefile in {str(ROOT)!r}: run the pipeline from its repository")
+    if "--cores" not in options:
+        _check_profile(Path(os.environ[PROFILE]))
     with _only_run(directory) as lock:
+        if "--cores" not in options:
+            left_on_slurm.cancel(directory)
         sweep(directory / RESULTS)
         again = intermediates.remove_misfits(survey, directory, _before(file))
         _write(file, survey)
@@ -322,9 +330,27 @@ def _check_room(results: Path) -> None:
 def _options(cores: int) -> list[str]:
     """Return the options of a run; without `cores`, a profile in SNAKEMAKE_PROFILE decides."""
     options = ["--rerun-incomplete", "--logger", "survey"]
-    if cores or "SNAKEMAKE_PROFILE" not in os.environ:
+    if cores or PROFILE not in os.environ:
         options += ["--cores", str(cores or "all")]
     return options
+
+
+def _check_profile(profile: Path) -> None:
+    """Raise ConfigError where a profile names an executor of Snakemake that is not installed.
+
+    Snakemake would list all of its options. What else is wrong with a profile, it says itself.
+    """
+    written = None
+    for file in (profile / "profile.yaml", profile / "config.yaml"):
+        with suppress(OSError, ValueError, yaml.YAMLError):
+            written = written or yaml.safe_load(file.read_text(encoding="utf-8"))
+    name = written.get("executor") if isinstance(written, dict) else None
+    module = f"snakemake_executor_plugin_{str(name).replace('-', '_')}"
+    if name not in (None, *_BUILT_IN) and find_spec(module) is None:
+        raise ConfigError(
+            f"SNAKEMAKE_PROFILE: {str(profile)!r} needs Snakemake's executor for {name}, which is "
+            f"not installed: {sys.executable} -m pip install '.[cluster]'"
+        )
 
 
 def _with_service(

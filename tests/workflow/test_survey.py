@@ -28,6 +28,7 @@ def no_snakemake(monkeypatch):
         return 1
 
     monkeypatch.setattr(survey, "_snakemake", snakemake)
+    monkeypatch.setattr(survey, "find_spec", lambda module: module)
     monkeypatch.setattr(survey, "service", lambda **_: nullcontext({}))
     return calls
 
@@ -84,6 +85,40 @@ def test_what_is_run_is_written_down_with_absolute_paths(
     written = load(tmp_path / "out" / "results" / "survey.yaml")
     assert written.archive == str(tmp_path / "archive")
     assert written.shards == 7
+
+
+@pytest.mark.parametrize("file", ["profile.yaml", "config.yaml"])
+def test_an_executor_that_is_not_installed_is_one_line(
+    file, configuration, no_snakemake, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(survey, "find_spec", lambda module: None)
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(tmp_path / "mine"))
+    (tmp_path / "mine" / file).write_text("executor: a-scheduler")
+    assert main(configuration()) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("configuration: SNAKEMAKE_PROFILE: ")
+    assert "executor for a-scheduler" in message
+    assert message.count("\n") == 1
+    assert no_snakemake == []
+    for harmless in ("executor: local", "jobs: 2", "[", ""):
+        (tmp_path / "mine" / file).write_text(harmless)
+        main(configuration())
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "a-name")
+    main(configuration())
+    assert len(no_snakemake) == 5
+
+
+def test_jobs_left_on_slurm_are_looked_for_where_a_profile_decides(
+    configuration, no_snakemake, tmp_path, monkeypatch
+):
+    looked = []
+    monkeypatch.setattr(survey.left_on_slurm, "cancel", looked.append)
+    main([*configuration(), "--cores", "3"])
+    assert looked == []
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "profiles/slurm")
+    main(configuration())
+    assert looked == [tmp_path / "out"]
 
 
 def test_cores_are_all_unless_told_or_left_to_a_profile(configuration, no_snakemake, monkeypatch):
