@@ -15,6 +15,7 @@ from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
 from pipeline.faults import MachineFault
+from pipeline.seals import DamagedTable
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ def test_a_stage_gets_paths_and_validated_options(called, tmp_path):
             75,
             "try again: /archive: is away: run again",
         ),
+        (DamagedTable("no/such.parquet", "is cut"), 65, "damaged: no/such.parquet is cut"),
     ],
 )
 def test_an_error_has_an_exit_code_and_one_line(result, code, message, called, capsys):
@@ -88,6 +90,29 @@ def test_a_bug_is_raised(called):
     called.result = fail
     with pytest.raises(FileNotFoundError):
         main(["resume"])
+
+
+def test_a_stage_sets_a_damaged_table_of_a_survey_aside_and_a_comparison_does_not(
+    called, capsys, tmp_path
+):
+    (tmp_path / "survey.yaml").touch()
+    path = tmp_path / "catalog" / "sources.parquet"
+    path.parent.mkdir()
+    path.touch()
+
+    def fail():
+        raise DamagedTable(path, "is empty")
+
+    called.result = fail
+    assert main(["diff", "a", "b"]) == 65
+    assert path.exists()
+    assert main(["report", *_REPORT]) == 65
+    assert not path.exists()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"damaged: {path} is empty", f"damaged: {path} is empty; it is made again"]
+
+
+_REPORT = ("--plan", "p", "--output", "o", "--catalog", "c", "--fit", "f")
 
 
 def test_the_exit_code_of_a_stage_is_that_of_the_command(called):

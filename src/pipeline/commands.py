@@ -107,11 +107,15 @@ COMMANDS = (
     ),
 )
 
+_MAKING = {"survey:run", "survey:resume", *(stage.driver for stage in STAGES)}
+"""What may have a damaged table made again."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = vars(_parser().parse_args(argv))
-    module, _, function = arguments.pop("target").partition(":")
+    target = arguments.pop("target")
+    module, _, function = target.partition(":")
     written = arguments.get(arguments.pop("written", ""), "")
     try:
         code = getattr(importlib.import_module(f"pipeline.{module}"), function)(**arguments) or 0
@@ -121,7 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"configuration: {error}", file=sys.stderr)
         return EXIT_CONFIG
     except DamagedTable as error:
-        print(f"damaged: {error}{'; it is made again' * set_aside(error)}", file=sys.stderr)
+        is_remade = target in _MAKING and set_aside(error)
+        print(f"damaged: {error}{'; it is made again' * is_remade}", file=sys.stderr)
         return EXIT_DAMAGED
     except BrokenPipeError as error:
         if _nobody_reads():
