@@ -101,14 +101,12 @@ def describe(*, write: bool) -> int:
 
 def _interruptibly(survey: Survey, directory: Path, options: list[str]) -> int:
     """Do what `_run` does; if a signal ends it, say how to go on."""
+    line = f"survey: interrupted; `make resume DIR={shlex.quote(str(directory))}` goes on"
     try:
-        with interruptible() as interruption:
+        with interruptible(line) as interruption:
             return _run(survey, directory, options, interruption)
     except Interrupted as interrupted:
-        print(
-            f"survey: interrupted; `make resume DIR={shlex.quote(str(directory))}` goes on",
-            file=sys.stderr,
-        )
+        print(line, file=sys.stderr)
         return interrupted.code
 
 
