@@ -54,7 +54,8 @@ def mount(folder, *options):
 
 def unmount(folder):
     """Unmount all that is mounted on a folder."""
-    while os.path.ismount(folder):
+    # `os.path.ismount` does not know a folder of the same file system that is mounted again.
+    while f" {folder} " in Path("/proc/self/mountinfo").read_text():
         subprocess.run(["umount", "-l", folder], check=True)
 
 

@@ -178,6 +178,10 @@ class Place:
         differing |= self.alone.keys() - self.catalogue(name).keys()
         return "the same catalogue" if not differing else f"other {', '.join(sorted(differing))}"
 
+    def programs(self) -> set[Path]:
+        """Return the compiled programs that jobs have left for other jobs of the node."""
+        return {path for path in (self.folder / "node").rglob("*") if path.is_file()}
+
     def jobs(self) -> dict[str, list[str]]:
         """Return how the Slurm jobs of the last run ended, by what they did, in their order."""
         ended: dict[str, list[str]] = {}
@@ -223,8 +227,12 @@ def process_of(stage: str, shard: str, folder: Path) -> int:
 
 def cluster(place: Place) -> tuple[str, str, str]:
     """Run undisturbed."""
+    assert place.alone
+    before = place.programs()
     code, _ = place.on_slurm("cluster", place.profile("cluster"))
-    return "undisturbed", "the same catalogue", place.verdict("cluster", code)
+    new = len(place.programs() - before)
+    seen = place.verdict("cluster", code) + (f", {new} programs compiled again" if new else "")
+    return "undisturbed, with programs that the node keeps", "the same catalogue", seen
 
 
 def arrays(place: Place) -> tuple[str, str, str]:

@@ -38,7 +38,7 @@ from distributed import (
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline import faults
+from pipeline import faults, openfiles
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.faults import MachineFault
@@ -116,6 +116,8 @@ def connect(options: ClusterOptions) -> Iterator[Client]:
         When the scheduler at ``options.address`` does not answer or has no worker.
     ConfigError
         When ``options.tls`` cannot be used.
+    MachineFault
+        When processes may not have as many files open as the workers need.
     """
     silence()
     if options.address:
@@ -126,6 +128,7 @@ def connect(options: ClusterOptions) -> Iterator[Client]:
             client.close()
         return
     workers = options.workers or len(os.sched_getaffinity(0))
+    openfiles.allow(workers)
     if options.dashboard:
         with _own(workers, options) as client:
             yield client

@@ -34,19 +34,21 @@ class Interruptible:
     ----------
     hurry : callable, optional
         Ends at once what this process waits for.
+    was_asked : bool
+        Whether there was a signal.
     """
 
     def __init__(self) -> None:
         self.hurry: Callable[[], None] | None = None
-        self._asked = False
+        self.was_asked = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        if self._asked:
+        if self.was_asked:
             if self.hurry is not None:
                 self.hurry()
             return
-        self._asked = True
+        self.was_asked = True
         raise Interrupted(number)
 
 
@@ -55,7 +57,7 @@ def interruptible() -> Iterator[Interruptible]:
     """Raise `Interrupted` in the block when a signal asks this process to end.
 
     An interrupt is heeded also where a shell started this process in the background, which ignores it there; a
-    hang-up is ignored where it was, as under ``nohup``.
+    hang-up is ignored where it was, as under ``nohup``. After one signal more of them are ignored, for this process ends.
     """
     handler = Interruptible()
     before = {
@@ -67,4 +69,4 @@ def interruptible() -> Iterator[Interruptible]:
         yield handler
     finally:
         for number, old in before.items():
-            signal.signal(number, old)
+            signal.signal(number, signal.SIG_IGN if handler.was_asked else old)

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from typing import TextIO
 
 import yaml
 
-from pipeline import intermediates, left_on_slurm, snakemake_process
+from pipeline import intermediates, left_on_slurm, lifeline, snakemake_process
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.simulate import TRUTH
@@ -41,8 +42,9 @@ ROOM = 1 << 16
 PROFILE = "SNAKEMAKE_PROFILE"
 """Environment variable that names a profile: with it, and without a number of cores, jobs run where the profile says."""
 _BUILT_IN = ("local", "dryrun", "touch")
-PATIENCE, PATIENCE_ELSEWHERE = 10.0, 60.0
-"""Seconds that jobs may take to end when a run is interrupted; where they run elsewhere, and have to be cancelled."""
+PATIENCE, PATIENCE_ELSEWHERE, PATIENCE_KILLED = 10.0, 60.0, 30.0
+"""Seconds that jobs may take to end when a run is interrupted; where they run elsewhere, and have to be cancelled; and
+where the run was killed."""
 
 
 def run(*, directory: Path, cores: int, config: Path, archive: str | None) -> int:
@@ -297,8 +299,8 @@ def _only_run(directory: Path) -> Iterator[TextIO]:
     with ExitStack() as stack:
         try:
             results.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(open(results / ".lock", "w", encoding="utf-8"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = stack.enter_context(open(results / ".lock", "a+", encoding="utf-8"))
+            _hold(lock)
             _check_room(results)
         except BlockingIOError as error:
             raise ConfigError(
@@ -310,6 +312,30 @@ def _only_run(directory: Path) -> Iterator[TextIO]:
             reason = f"{error.filename or directory}: {os.strerror(error.errno or 0).lower()}"
             raise ConfigError(f"directory: {reason}; allowed: a folder to write to") from error
         yield lock
+
+
+def _hold(lock: TextIO) -> None:
+    """Take the lock of a folder; where a run that was killed had it, wait for the last of its processes.
+
+    Raises
+    ------
+    BlockingIOError
+        When a run that goes on has it.
+    """
+    for _ in range(int(PATIENCE_KILLED / 0.1)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            lock.seek(0)
+            if not lifeline.is_gone(lock.read()):
+                raise
+            time.sleep(0.1)
+    else:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock.truncate(0)
+    lock.write(lifeline.name())
+    lock.flush()
 
 
 def _check_room(results: Path) -> None:

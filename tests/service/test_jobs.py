@@ -103,6 +103,13 @@ def test_the_end_of_a_job_is_that_of_its_caller(code, expected, environment):
     assert done(environment, code)[0] == expected
 
 
+def test_a_job_that_the_machine_ended_is_said_to_be_tried_again(environment):
+    code, _, errors = done(environment, "import os; os.kill(os.getpid(), 9)")
+    assert code == -9
+    assert errors.startswith("try again: the job was ended by SIGKILL, as where memory lacks: ")
+    assert errors.count("\n") == 1
+
+
 def test_a_bug_has_its_traceback_and_code_1(environment):
     code, _, errors = done(environment, "1 / 0")
     assert code == 1

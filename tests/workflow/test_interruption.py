@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.ingest.plan import shard
+
 
 @contextmanager
 def _started(workplace, folder, **environment):
@@ -19,14 +21,18 @@ def _started(workplace, folder, **environment):
     if "SNAKEMAKE_PROFILE" in environment:
         place = command.index("--cores")
         del command[place : place + 2]
-    run = subprocess.Popen(
-        command,
-        env={**workplace.environment, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests may run under nohup
+    try:
+        run = subprocess.Popen(
+            command,
+            env={**workplace.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
     with run:
         try:
             assert any(re.match(r"\d of \d+  plan", line) for line in run.stdout)
@@ -122,7 +128,7 @@ if __name__ == "__main__":
     script = tmp_path / "read.py"
     script.write_text(code)
     plan = workplace.results / "plan" / "shard-0001.tsv"
-    file = workplace.archive / plan.read_text().splitlines()[1].split("\t")[2]
+    file = workplace.archive / shard.read(plan)[0].path
     file.rename(tmp_path / "away")
     command = [workplace.command("run")[0], str(script), str(workplace.archive), str(plan)]
     subprocess.run([*command, str(table)], env=workplace.environment, check=True)

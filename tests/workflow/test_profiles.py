@@ -2,7 +2,10 @@
 
 import argparse
 import importlib.util
+import logging
 import re
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -82,6 +85,39 @@ def test_the_executor_for_kubernetes_takes_its_profile():
     assert settings.namespace == "spectral-timing"
     (volume,) = settings.persistent_volumes
     assert (volume.name, str(volume.path)) == ("archive", "/archive")
+
+
+@needs("kubernetes")
+@pytest.mark.parametrize("rule", ["catalog", "fit"])
+def test_the_pod_of_a_job_has_what_the_profile_says(rule):
+    from snakemake_executor_plugin_kubernetes import Executor
+
+    given, settings = executors_settings("kubernetes")
+    pods = []
+    executor = Executor.__new__(Executor)  # it would ask a cluster for its version
+    executor.logger = logging.getLogger("test")
+    executor.workflow, executor.batchapi = Mock(), Mock()
+    executor.batchapi.create_namespaced_job = lambda namespace, pod: pods.append((namespace, pod))
+    executor.format_job_exec, executor.report_job_submission = lambda job: "true", lambda info: None
+    executor.namespace, executor.persistent_volumes = (
+        settings.namespace,
+        settings.persistent_volumes,
+    )
+    executor.k8s_cpu_scalar, executor.k8s_service_account_name = settings.cpu_scalar, None
+    executor.container_image, executor.privileged = given.container_image, settings.privileged
+    executor.run_namespace, executor.secret_envvars = "x", {}
+    executor._kubernetes_retry = lambda call: call()
+    resources = {"mem_mb": 7, **profile("kubernetes")["set-resources"][rule], "_cores": 4}
+    executor.run_job(
+        SimpleNamespace(resources=resources, jobid=1, attempt=1, is_containerized=False)
+    )
+    ((namespace, pod),) = pods
+    (container,) = pod.spec.template.spec.containers
+    assert namespace == "spectral-timing"
+    assert [mount.mount_path for mount in container.volume_mounts] == ["/workdir", "/archive"]
+    if rule == "fit":  # Kubernetes refuses a request for a GPU without the same limit
+        assert container.resources.requests["nvidia.com/gpu"] == "1"
+        assert container.resources.limits["nvidia.com/gpu"] == "1"
 
 
 @needs("kubernetes")

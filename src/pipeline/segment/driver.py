@@ -100,7 +100,8 @@ def make_rows(item: Item, *, input: Path, options: SegmentOptions) -> Rows:
 
     Runs in a worker, which holds one observation at a time, or several that are small.
     """
-    rows = named(item.maker).rows(item, reader(input), options)
+    with own(input):
+        rows = named(item.maker).rows(item, reader(input), options)
     return Rows(item.maker, [_finished(row, item) for row in rows])
 
 

@@ -5,6 +5,7 @@ A cluster does the same for many files at a time, but starting one takes longer 
 
 import ctypes
 import faulthandler
+import functools
 import multiprocessing
 import os
 import resource
@@ -23,7 +24,7 @@ from dask.utils import parse_bytes
 
 from pipeline.cluster import Outcome
 from pipeline.config.cluster import ClusterOptions
-from pipeline.faults import MachineFault, lacks_memory, of_machine, sentence
+from pipeline.faults import MachineFault, lacks_memory, of_machine, persist, sentence
 from pipeline.refusal import error_line
 
 Item = TypeVar("Item")
@@ -35,6 +36,8 @@ _AT_A_TIME, _SECONDS = 64, 0.5
 """Outcomes that are sent together, and the longest time that they wait for others."""
 _PATIENCE = 30.0
 """Seconds in which a process that is killed ends, unless the system does not let it."""
+_BEAT = 0.1
+"""Seconds after which a process that waits for the machine says so again."""
 _DIE_WITH_PARENT = 1
 
 
@@ -99,13 +102,13 @@ class _Child:
     items: Sequence[Any]
     pending: list[int]
     options: ClusterOptions
-    _number: mmap = field(init=False)
+    _state: mmap = field(init=False)
     _process: ForkProcess = field(init=False)
     _connection: Connection = field(init=False)
 
     def __post_init__(self) -> None:
         """Start the process."""
-        self._number = mmap(-1, 8)
+        self._state = mmap(-1, 16)
         self._write(self.pending[0])
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe(duplex=False)
@@ -120,14 +123,22 @@ class _Child:
     @property
     def place(self) -> int:
         """The number of the item that it works on."""
-        return int.from_bytes(self._number[:8], "little")
+        return int.from_bytes(self._state[:8], "little")
 
     def _write(self, number: int) -> None:
-        self._number[:8] = number.to_bytes(8, "little")
+        self._state[:8] = number.to_bytes(8, "little")
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait for the machine, in the process; the time does not count."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            beats = int.from_bytes(self._state[8:], "little")
+            self._state[8:] = (beats + 1).to_bytes(8, "little")
+            time.sleep(min(left, _BEAT))
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield outcomes as they come, until the process ends or takes too long for an item."""
-        place, since = self.place, time.monotonic()
+        state, since = self._state[:], time.monotonic()
         wait = min(1.0, self.options.item_timeout / 4)
         while True:
             if self._connection.poll(wait):
@@ -138,10 +149,10 @@ class _Child:
                 if isinstance(found, MachineFault):
                     raise found
                 yield from found
-            elif self.place == place and time.monotonic() - since > self.options.item_timeout:
+            elif self._state[:] == state and time.monotonic() - since > self.options.item_timeout:
                 return
-            if self.place != place:
-                place, since = self.place, time.monotonic()
+            if self._state[:] != state:
+                state, since = self._state[:], time.monotonic()
 
     def end(self) -> None:
         """End the process.
@@ -171,8 +182,9 @@ class _Child:
         since = time.monotonic()
         for number in self.pending:
             self._write(number)
+            look = functools.partial(self.work, self.items[number])
             try:
-                waiting.append(Outcome(number, self.work(self.items[number])))
+                waiting.append(Outcome(number, persist(look, self.options.patience, self._sleep)))
             except Exception as error:
                 if lacks_memory(error):
                     os._exit(1)
@@ -198,10 +210,10 @@ def _limit_memory(text: str) -> None:
     """Limit the memory of this process beside what it has; files that are only mapped do not count."""
     try:
         limit = int(parse_bytes(text))
-    except ValueError:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            used = int(statm.read().split()[5]) * resource.getpagesize()
+    except (ValueError, OSError):
         return
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        used = int(statm.read().split()[5]) * resource.getpagesize()
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = used + limit
     if limit > 0 and (most == resource.RLIM_INFINITY or wanted < most):
