@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := .venv/.package-installed
 
 .DELETE_ON_ERROR:
-.PHONY: run resume test test-all bench lock lint clean help
+.PHONY: run resume test test-all bench lock lint audit clean help
 .DEFAULT_GOAL := run
 
 # Names as they are given: neither make nor the shell finds anything to expand in them.
@@ -53,6 +53,9 @@ lint: $(STAMP)  ## check and format the code, check its types
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/mypy
+
+audit: $(STAMP)  ## look for known weaknesses: rules of security in the code, advisories for the locked packages
+	$(BIN)/python .ci/audit
 
 clean:  ## remove what was built, not the results
 	rm -rf .venv .cache build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage* src/*.egg-info
