@@ -63,14 +63,19 @@ def service(*, eager: bool, keep: Sequence[int] = ()) -> Iterator[dict[str, str]
         try:
             yield {**os.environ, wire.VARIABLE: str(folder)}
         finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Tell the service that the run ends, and wait until it has ended."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def sweep(temporary: Path) -> None:
