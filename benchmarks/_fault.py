@@ -1,6 +1,7 @@
 """A fault that is injected into a survey, and the verdict on what the survey made of it."""
 
 import re
+import time
 from dataclasses import dataclass, field
 
 from _survival import Ended, Place, catalogue, differences
@@ -94,7 +95,12 @@ class Fault:
     def resume(self, place: Place) -> Ended:
         """Finish the survey."""
         name = "resume" if (place.results / "survey.yaml").is_file() else "run"
-        return place.run(name)
+        for _ in range(60):
+            ended = place.run(name)
+            if ended.code != 2 or "a run is going on" not in ended.output:
+                break
+            time.sleep(1.0)  # orphans of a run that was killed hold the lock until they end
+        return ended
 
     def more(self, place: Place, seen: Seen):
         """Look at what only this fault has."""
@@ -125,7 +131,8 @@ def seen(fault: Fault, place: Place, old: dict, files: set[str]) -> Seen:
         if fault.compared:
             _judge_catalogue(fault, place, old, found)
         _judge_files(place, files, found)
-        fault.more(place, found)
+        if (place.results / "catalog" / "sources.parquet").is_file():
+            fault.more(place, found)
     finally:
         place.kill(place.processes())
         fault.close(place)
@@ -134,7 +141,7 @@ def seen(fault: Fault, place: Place, old: dict, files: set[str]) -> Seen:
 
 def _judge_end(fault, place, ended, found):
     found.code, found.seconds = ended.code, ended.seconds
-    found.sentence = last_line(ended.output)
+    found.sentence = last_line(ended.output, "try again: ")
     if ended.code not in fault.codes:
         found.problems.append(f"exit {ended.code}: {found.sentence}")
     if ended.code and not re.search(fault.sentence, ended.output):
@@ -174,7 +181,8 @@ def _judge_files(place, files, found):
         found.problems.append(f"{len(left)} temporary files left: {', '.join(left[:3])}")
 
 
-def last_line(text):
-    """Return the last line of an output that says anything."""
+def last_line(text, wanted=""):
+    """Return the last line of an output that says anything, or the last one with a text, if there is one."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""
+    found = [line for line in lines if wanted in line] or lines
+    return found[-1][:300] if found else ""

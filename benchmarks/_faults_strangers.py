@@ -276,6 +276,9 @@ class Inputs(Fault):
 
     def inject(self, place):
         """Write the files and run."""
+        place.changes = {
+            "catalog": {"max_failed_fraction": 1.0}
+        }  # else there is no catalogue of such an archive
         rng = np.random.default_rng([19, self.number])
         kinds = [light_curve, event_list]
         folder = place.archive / "hostile"

@@ -168,7 +168,7 @@ class Place:
                 "models": {"noise": ["constant"], "red": ["constant", "power_law"]},
                 "threads": 2,
             },
-            "ingest": {},
+            "cluster": {"patience": 3.0},
             **self.changes,
         }
         file = self.folder / "survey.yaml"

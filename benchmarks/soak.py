@@ -151,12 +151,12 @@ def _about(pid):
 
 def disturbed(place, archive, is_killed):
     """Run the survey while the archive changes, killed or not, and return how it ended and what was noted."""
-    for _ in range(archive.random.randrange(3)):
+    for _ in range(archive.random.randrange(1, 4)):
         archive.change()
     process, watch = place.start("run"), Watch(place)
     stage = archive.random.choice(STAGES)
-    until = time.monotonic() + archive.random.uniform(0, 8)
-    changes = archive.random.randrange(3)
+    until = time.monotonic() + archive.random.uniform(0, 20)
+    changes = archive.random.randrange(1, 4)
     while process.poll() is None:
         if changes and time.monotonic() > until:
             archive.change()
@@ -172,11 +172,12 @@ def disturbed(place, archive, is_killed):
 
 
 def left(place):
-    """Return how many temporary files there are, and files in all."""
+    """Return how many temporary files there are, and files in all but Snakemake's log of each run."""
     files = place.files()
     own = [path for path in files if path.startswith("tmp/") or TEMPORARY.search(path)]
-    kept = sum(1 for path in place.survey.rglob("*") if path.is_file())
-    return {"temporary files": len(own), "files of the survey": kept}
+    kept = [path for path in place.survey.rglob("*") if path.is_file()]
+    logs = sum(".snakemake/log/" in str(path) for path in kept)
+    return {"temporary files": len(own), "files of the survey": len(kept) - logs}
 
 
 def slope(hours, values):

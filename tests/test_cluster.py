@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -232,6 +233,17 @@ def test_no_process_of_a_cluster_listens_without_asking_for_a_certificate(client
             context.wrap_socket(plain) as encrypted,
         ):
             encrypted.recv(1)
+
+
+def test_a_dashboard_is_there_where_it_is_asked_for_and_the_rest_is_as_secret(capfd):
+    with connect(ClusterOptions(workers=1, dashboard=True)) as client:
+        link = urlsplit(client.dashboard_link)
+        assert f"dashboard: {client.dashboard_link}" in capfd.readouterr().err
+        with socket.create_connection((link.hostname, link.port), timeout=5) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert connection.recv(8) == b"HTTP/1.1"
+        assert link.hostname == "127.0.0.1"
+        assert client.scheduler.address.startswith("tls://127.0.0.1")
 
 
 def processes(client):

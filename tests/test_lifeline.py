@@ -58,6 +58,16 @@ def test_a_job_of_no_run_here_is_free(named):
     assert not lifeline.tie({lifeline.VARIABLE: named}, pytest.fail)
 
 
+def test_whether_a_process_has_ended_is_known_where_it_was(run):
+    process, environment = run
+    name = environment[lifeline.VARIABLE]
+    assert not lifeline.is_gone(name)
+    process.kill()
+    process.wait()
+    assert lifeline.is_gone(name)
+    assert not any(map(lifeline.is_gone, ["", "x", name.replace(lifeline.machine(), "00000000")]))
+
+
 def test_a_number_that_was_used_again_is_another_process():
     ended = []
     named = f"{lifeline.machine()} {os.getpid()} 1"

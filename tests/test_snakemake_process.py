@@ -61,11 +61,14 @@ def test_one_that_was_killed_is_told_by_its_signal():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("to", ["process", "group"])
 def test_a_signal_ends_all_processes_with_its_code_and_one_line(number, to):
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts it in the background
+    # an interrupt is ignored as a shell has it in the background, and a hang-up is not, as under nohup it is
+    given = {signal.SIGINT: signal.SIG_IGN, signal.SIGHUP: signal.SIG_DFL}
+    before = {one: signal.signal(one, handler) for one, handler in given.items()}
     try:
         process = _start(JOB, 10)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     with process:
         job = int(process.stderr.readline())
         (os.killpg if to == "group" else os.kill)(process.pid, number)

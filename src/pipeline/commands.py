@@ -107,11 +107,16 @@ COMMANDS = (
     ),
 )
 
+_MAKING = {"survey:run", "survey:resume", *(stage.driver for stage in STAGES)}
+"""What may have a damaged table made again."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = vars(_parser().parse_args(argv))
-    module, _, function = arguments.pop("target").partition(":")
+    target = arguments.pop("target")
+    module, _, function = target.partition(":")
+    written = arguments.get(arguments.pop("written", ""), "")
     try:
         code = getattr(importlib.import_module(f"pipeline.{module}"), function)(**arguments) or 0
         sys.stdout.flush()
@@ -120,22 +125,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"configuration: {error}", file=sys.stderr)
         return EXIT_CONFIG
     except DamagedTable as error:
-        print(f"damaged: {error}{'; it is made again' * set_aside(error)}", file=sys.stderr)
+        is_remade = target in _MAKING and set_aside(error)
+        print(f"damaged: {error}{'; it is made again' * is_remade}", file=sys.stderr)
         return EXIT_DAMAGED
     except BrokenPipeError as error:
         if _nobody_reads():
             return EXIT_NOBODY_READS
-        return _try_again(error)
+        return _try_again(error, written)
     except Exception as error:
         if not of_machine(error):
             raise
-        return _try_again(error)
+        return _try_again(error, written)
 
 
-def _try_again(error: BaseException) -> int:
-    """Say in one line what is wrong with the machine, and return the exit code."""
+def _try_again(error: BaseException, written: str | os.PathLike[str]) -> int:
+    """Say in one line what is wrong with the machine, and return the exit code.
+
+    Parameters
+    ----------
+    error : BaseException
+        What is wrong.
+    written : path-like
+        What the command writes, to be named where the error names no file.
+    """
     with suppress(OSError):  # standard error may be on the disk that is full
-        print(f"{TRY_AGAIN}{sentence(error)}", file=sys.stderr, flush=True)
+        print(f"{TRY_AGAIN}{sentence(error, written)}", file=sys.stderr, flush=True)
     return EXIT_TRY_AGAIN
 
 
@@ -157,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for stage in STAGES:
         command = commands.add_parser(stage.name, help=stage.summary, description=stage.summary)
-        command.set_defaults(target=stage.driver)
+        command.set_defaults(target=stage.driver, written=_written(stage))
         _add_stage(command, stage)
     for one in COMMANDS:
         command = commands.add_parser(one.name, help=one.summary, description=one.summary)
@@ -165,6 +179,11 @@ def _parser() -> argparse.ArgumentParser:
         for flag, about in one.arguments.items():
             command.add_argument(flag, **about)
     return parser
+
+
+def _written(stage: Stage) -> str:
+    """Return the name of the argument that says what a stage writes, or where."""
+    return stage.into or stage.writes[0].name
 
 
 def _add_stage(command: argparse.ArgumentParser, stage: Stage) -> None:

@@ -264,7 +264,7 @@ class Stage:
             elif isinstance(one, Section) and one.section and one.reasons != ():
                 keys = one.keys if one.reasons is None else one.reasons
                 reasons.append(f"{one.name} {section_json(getattr(survey, one.section), keys)}")
-        return hashlib.sha256("\n".join(reasons).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join(reasons).encode(errors="surrogatepass")).hexdigest()[:16]
 
     def command(self, survey: Survey) -> str:
         """Return the command of the rule, with the placeholders that Snakemake fills, and its log."""

@@ -78,14 +78,22 @@ def remove_misfits(survey: Survey, directory: Path, before: Survey | None = None
     survey, directory, before
         See `misfits`.
     """
-    found = misfits(survey, directory, before)
+    found = [
+        Misfit(path, "is damaged") for path in taken_aside(directory)
+    ]  # of a run that was killed
+    found += misfits(survey, directory, before)
     if not found:
         return []
     print(sentence(found), file=sys.stderr)
     for one in found:
         if one.path.parent.name != CATALOG.name:
             one.path.unlink(missing_ok=True)
-    return [next(iter(outputs(CATALOG, survey).values())).pattern(survey)]
+    return [last_output(survey)]
+
+
+def last_output(survey: Survey) -> str:
+    """Return an output of the catalogue: Snakemake makes all that is missing for it, if it has to make it again."""
+    return next(iter(outputs(CATALOG, survey).values())).pattern(survey)
 
 
 def sentence(found: Collection[Misfit]) -> str:
@@ -224,20 +232,16 @@ class _Look:
             self.wrong[path] = "was not written by a stage of a survey"
         elif what := seal.out_of_place(table, stage.name, shard):
             self.wrong[path] = what
-        elif seal.origin.recipe not in self._recipes(stage):
+        elif seal.origin.recipe not in self._recipes[stage.name]:
             self.wrong[path] = "was made by other options"
         else:
             self.seals[path] = seal
         return self.seals.get(path)
 
-    def _recipes(self, stage: Stage) -> Collection[str]:
-        """Return what a table of a stage may have been made by."""
-        if not any(one.name == "recipe" for one in stage.given(self.survey)):
-            return ("",)
-        return self._known_recipes.setdefault(
-            stage.name, {stage.recipe(self.survey), stage.recipe(self.before)}
-        )
-
     @cached_property
-    def _known_recipes(self) -> dict[str, set[str]]:
-        return {}
+    def _recipes(self) -> dict[str, set[str]]:
+        """What tables may have been made by, for each stage: the recipe of this run and of the one before."""
+        return {
+            stage.name: {stage.recipe(self.survey), stage.recipe(self.before)}
+            for stage in (PLAN, *_OF_SHARDS)
+        } | {CATALOG.name: {""}}

@@ -17,7 +17,25 @@ PATIENCE = 3.0
 
 def named() -> dict[str, str]:
     """Return the environment by which other processes find this one."""
-    return {VARIABLE: f"{machine()} {os.getpid()} {_started(os.getpid())}"}
+    return {VARIABLE: name()}
+
+
+def name() -> str:
+    """Return what tells this process from all others, here and elsewhere, now and later."""
+    return f"{machine()} {os.getpid()} {_started(os.getpid())}"
+
+
+def is_gone(name: str) -> bool:
+    """Return whether a process has ended, as far as it can be known here.
+
+    Parameters
+    ----------
+    name : str
+        See `name`.
+    """
+    here, _, process = name.partition(" ")
+    pid, _, started = process.partition(" ")
+    return here == machine() and pid.isdigit() and _started(int(pid)) != started
 
 
 def tie(environment: Mapping[str, str], end: Callable[[], None] | None = None) -> bool:

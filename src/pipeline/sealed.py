@@ -1,5 +1,6 @@
 """Parquet files with a seal: how they are written and opened. See `pipeline.seals`."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,9 +42,9 @@ def sealed_writer(
     """
     counts, groups = Counts(stored.names), 0
     found: list[pq.FileMetaData] = []
-    with pq.ParquetWriter(
-        path, stored, write_page_checksum=True, metadata_collector=found, **encoding
-    ) as writer:
+    about: dict[str, Any] = {"write_page_checksum": True, "metadata_collector": found}
+    place = native(path, "wb")
+    with _closed_once(pq.ParquetWriter(place, stored, **about, **encoding)) as writer:
 
         def write(data: pa.Table) -> None:
             nonlocal groups
@@ -54,7 +55,19 @@ def sealed_writer(
         yield write
         seal = Seal(name, origin, counts.found())
         writer.add_key_value_metadata(blank(seal, groups, len(stored)))
+    if isinstance(place, pa.NativeFile):
+        place.close()
     close(path, seal, found[0])
+
+
+@contextmanager
+def _closed_once(writer: pq.ParquetWriter) -> Iterator[pq.ParquetWriter]:
+    """Close a writer at the end. One that cannot be, as on a full disk, would try again when it is collected."""
+    try:
+        with writer:
+            yield writer
+    finally:
+        writer.is_open = False
 
 
 @contextmanager
@@ -83,8 +96,17 @@ def open_sealed(path: PathLike, name: str, *, pages: bool = False) -> Iterator[p
             raise DamagedTable(path, f"is a table {seal.table}, not {name}")
         # read_table would look for a dataset: thrice the time
         pages = pages or seal is None
-        with pq.ParquetFile(path, page_checksum_verification=pages) as file:
+        with pq.ParquetFile(native(path), page_checksum_verification=pages) as file:
             yield file
+
+
+def native(path: PathLike, mode: str = "rb") -> PathLike | pa.NativeFile:
+    """Return a path as Arrow takes it: a name that is no text, with bytes that are not UTF-8, as an open file."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return pa.OSFile(os.fsencode(path), mode)
+    return path
 
 
 @contextmanager

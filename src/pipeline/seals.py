@@ -24,6 +24,7 @@ SEAL, CHUNKS = "pipeline.seal", "pipeline.chunks"
 """Keys of the entries in the footer."""
 
 _CRC, _ID, _SIZE = "0" * 8, "0" * 32, "0" * 16
+_BEGIN = b'{"crc": "'
 _TAIL = 1 << 16
 _END = 8  # length of the footer, and PAR1
 _HEADER = 6  # of a text in the footer, at most
@@ -283,23 +284,23 @@ def _sealed(path: PathLike) -> tuple[Seal | None, bytes]:
         size, footer = _footer(descriptor, path)
     finally:
         os.close(descriptor)
-    begin = footer.find(b"{", footer.find(SEAL.encode())) if SEAL.encode() in footer else -1
-    if begin < 0:
+    at = footer.find(SEAL.encode())
+    begin = footer.find(_BEGIN, at)
+    if at < 0 and CHUNKS.encode() not in footer:
         return None, footer
-    try:
-        about, length = json.JSONDecoder().raw_decode(footer[begin:].decode("latin-1"))
-        origin = Origin(**about["origin"])
-        seal = Seal(about["table"], origin, about["counts"], about["id"], int(about["size"], 16))
-        crc = seal.text(about["crc"]).encode()
-        as_checked = seal.text().encode()
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DamagedTable(path, "has a damaged footer") from error
-    whole = footer[:begin] + as_checked + footer[begin + length :]
-    if crc != footer[begin : begin + length] or f"{crc32(whole):08x}" != about["crc"]:
+    if at < 0 or begin < 0:
         raise DamagedTable(path, "has a damaged footer")
-    if seal.size != size:
+    begin += len(_BEGIN)
+    crc = crc32(_CRC.encode(), crc32(memoryview(footer)[:begin]))
+    crc = crc32(memoryview(footer)[begin + len(_CRC) :], crc)
+    if footer[begin : begin + len(_CRC)] != b"%08x" % crc:
+        raise DamagedTable(path, "has a damaged footer")
+    text = footer[begin - len(_BEGIN) : footer.index(b"\0", begin)]
+    about = json.loads(text)
+    origin, whole = Origin(**about["origin"]), int(about["size"], 16)
+    if whole != size:
         raise DamagedTable(path, "is not as long as it was written")
-    return seal, footer
+    return Seal(about["table"], origin, about["counts"], about["id"], whole), footer
 
 
 def _footer(descriptor: int, path: PathLike) -> tuple[int, bytes]:

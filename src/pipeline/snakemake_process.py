@@ -144,8 +144,8 @@ class _Pipe:
     def _copy(self) -> None:
         while block := os.read(self._read, 1 << 16):
             self._kept = (self._kept + block)[-_TAIL:]
-            if self.shown is not None:
+            if (shown := self.shown) is not None:
                 with suppress(OSError, ValueError):  # nobody reads it any more
-                    self.shown.write(self._decode(block))
-                    self.shown.flush()
+                    shown.write(self._decode(block))
+                    shown.flush()
         os.close(self._read)

@@ -7,8 +7,10 @@ folder, and says at the end what came out.
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
@@ -17,7 +19,7 @@ from typing import TextIO
 
 import yaml
 
-from pipeline import intermediates, left_on_slurm, snakemake_process
+from pipeline import intermediates, left_on_slurm, lifeline, snakemake_process
 from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.columns.simulate import TRUTH
@@ -41,8 +43,9 @@ ROOM = 1 << 16
 PROFILE = "SNAKEMAKE_PROFILE"
 """Environment variable that names a profile: with it, and without a number of cores, jobs run where the profile says."""
 _BUILT_IN = ("local", "dryrun", "touch")
-PATIENCE, PATIENCE_ELSEWHERE = 10.0, 60.0
-"""Seconds that jobs may take to end when a run is interrupted; where they run elsewhere, and have to be cancelled."""
+PATIENCE, PATIENCE_ELSEWHERE, PATIENCE_KILLED = 10.0, 60.0, 30.0
+"""Seconds that jobs may take to end when a run is interrupted; where they run elsewhere, and have to be cancelled; and
+where the run was killed."""
 
 
 def run(*, directory: Path, cores: int, config: Path, archive: str | None) -> int:
@@ -98,11 +101,12 @@ def describe(*, write: bool) -> int:
 
 def _interruptibly(survey: Survey, directory: Path, options: list[str]) -> int:
     """Do what `_run` does; if a signal ends it, say how to go on."""
+    line = f"survey: interrupted; `make resume DIR={shlex.quote(str(directory))}` goes on"
     try:
-        with interruptible() as interruption:
+        with interruptible(line) as interruption:
             return _run(survey, directory, options, interruption)
     except Interrupted as interrupted:
-        print(f"survey: interrupted; `make resume DIR={directory}` goes on", file=sys.stderr)
+        print(line, file=sys.stderr)
         return interrupted.code
 
 
@@ -126,42 +130,49 @@ def _run(survey: Survey, directory: Path, options: list[str], interruption: Inte
             survey = resolve(survey, file.parent)
             _write(file, survey)
         again += look_again(survey, directory)
-        code = _until_sound(directory, options, again, lock, interruption)
+        code = _until_sound(survey, directory, options, again, lock, interruption)
         for path in [] if code else list(leftovers(survey, directory)):
             path.unlink()
     if code:
-        print(f"survey: stopped; `make resume DIR={directory}` goes on from here", file=sys.stderr)
+        print(
+            f"survey: stopped; `make resume DIR={shlex.quote(str(directory))}` goes on from here",
+            file=sys.stderr,
+        )
         return code
     print(summary(directory, survey.report.truth))
     return 0
 
 
 def _until_sound(
-    directory: Path, options: list[str], again: list[str], lock: TextIO, interruption: Interruptible
+    survey: Survey,
+    directory: Path,
+    options: list[str],
+    again: list[str],
+    lock: TextIO,
+    interruption: Interruptible,
 ) -> int:
     """Run Snakemake, and once more where a job found a damaged table; return its exit code.
 
     Parameters
     ----------
+    survey : Survey
+        The survey.
     directory, options, lock, interruption
         See `_snakemake`.
     again : list of str
         Outputs that are made again in any case.
     """
-    forced = ["--forcerun", *again] if again else []
-    code = _with_service(directory, [*options, *forced], lock, interruption)
     done: set[Path] = set()
-    while code and (found := set(intermediates.taken_aside(directory)) - done):
-        print(
-            intermediates.sentence(
-                [intermediates.Misfit(path, "is damaged") for path in sorted(found)]
-            ),
-            file=sys.stderr,
-        )
+    while True:
+        forced = ["--forcerun", *again] if again else []
+        code = _with_service(directory, [*options, *forced], lock, interruption)
+        found = set(intermediates.taken_aside(directory))
+        if not code or not found - done:
+            return code
         done |= found
-        code = _with_service(directory, options, lock, interruption)
-    intermediates.taken_aside(directory)
-    return code
+        again = [intermediates.last_output(survey)]
+        misfits = [intermediates.Misfit(path, "is damaged") for path in sorted(found)]
+        print(intermediates.sentence(misfits), file=sys.stderr)
 
 
 def look_again(survey: Survey, directory: Path) -> list[str]:
@@ -297,8 +308,8 @@ def _only_run(directory: Path) -> Iterator[TextIO]:
     with ExitStack() as stack:
         try:
             results.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(open(results / ".lock", "w", encoding="utf-8"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = stack.enter_context(open(results / ".lock", "a+", encoding="utf-8"))
+            _hold(lock)
             _check_room(results)
         except BlockingIOError as error:
             raise ConfigError(
@@ -310,6 +321,30 @@ def _only_run(directory: Path) -> Iterator[TextIO]:
             reason = f"{error.filename or directory}: {os.strerror(error.errno or 0).lower()}"
             raise ConfigError(f"directory: {reason}; allowed: a folder to write to") from error
         yield lock
+
+
+def _hold(lock: TextIO) -> None:
+    """Take the lock of a folder; where a run that was killed had it, wait for the last of its processes.
+
+    Raises
+    ------
+    BlockingIOError
+        When a run that goes on has it.
+    """
+    for _ in range(int(PATIENCE_KILLED / 0.1)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            lock.seek(0)
+            if not lifeline.is_gone(lock.read()):
+                raise
+            time.sleep(0.1)
+    else:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock.truncate(0)
+    lock.write(lifeline.name())
+    lock.flush()
 
 
 def _check_room(results: Path) -> None:
@@ -395,16 +430,19 @@ def _snakemake(
     ended = snakemake_process.run(command, environment, [lock.fileno()], interruption, patience)
     if not ended.code:
         return 0
-    if ended.failed:
-        is_machines = set(ended.failed) == set(snakemake_process.OF_MACHINE)
-        return EXIT_TRY_AGAIN if is_machines else 1
-    if ended.code < 0:
-        print(f"{TRY_AGAIN}Snakemake was ended by signal {-ended.code}", file=sys.stderr)
+    if ended.failed and set(ended.failed) == set(snakemake_process.OF_MACHINE):
         return EXIT_TRY_AGAIN
     try:
-        _check_room(directory / RESULTS)
+        _check_room(
+            directory / RESULTS
+        )  # a job cannot say it where its log is on the disk that is full
     except OSError as error:
         print(f"{TRY_AGAIN}{sentence(error, directory)}", file=sys.stderr)
+        return EXIT_TRY_AGAIN
+    if ended.failed:
+        return 1
+    if ended.code < 0:
+        print(f"{TRY_AGAIN}Snakemake was ended by signal {-ended.code}", file=sys.stderr)
         return EXIT_TRY_AGAIN
     print(ended.said, file=sys.stderr, end="")
     return ended.code

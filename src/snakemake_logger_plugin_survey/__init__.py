@@ -63,8 +63,8 @@ class LogHandler(LogHandlerBase):
             self._progress(record.done, record.total)
         elif event == LogEvent.JOB_ERROR:
             self._failed(record)
-        elif event == LogEvent.ERROR and record.exception == "RuleException":
-            pass  # the command line of a failed job, which has been shown with its log
+        elif _is_said(record, event):
+            pass
         elif record.levelno >= logging.WARNING and record.msg:
             self._print(record.getMessage())
 
@@ -102,6 +102,19 @@ class LogHandler(LogHandlerBase):
         """Take the bar away."""
         self._bar.stop()
         super().close()
+
+
+def _is_said(record: logging.LogRecord, event: LogEvent | None) -> bool:
+    """Return whether a record says no more than that a job failed, which has been shown with its log."""
+    if event == LogEvent.ERROR and record.exception == "RuleException":
+        return True
+    return record.getMessage().strip().startswith(_A_JOB_FAILED)
+
+
+_A_JOB_FAILED = (
+    "Exiting because a job execution failed",
+    "WorkflowError:\nAt least one job did not complete",
+)
 
 
 def _lines(log: Path) -> list[str]:

@@ -143,6 +143,26 @@ def test_a_folder_has_one_run_at_a_time(configuration, no_snakemake, tmp_path, c
     assert capsys.readouterr().err.count("a run is going on") == 2
 
 
+def test_the_last_processes_of_a_run_that_was_killed_are_waited_for(
+    configuration, no_snakemake, tmp_path, monkeypatch
+):
+    arguments, left, pauses = configuration(), [], []
+    main(arguments)
+    lock = tmp_path / "out" / "results" / ".lock"
+    left.append(open(lock, "r+"))  # noqa: SIM115
+    fcntl.flock(left[0], fcntl.LOCK_EX)
+    lock.write_text(f"{machine()} {2**22 + 1} 1")
+
+    def sleep(pause):
+        pauses.append(pause)
+        if len(pauses) == 3:
+            left.pop().close()
+
+    monkeypatch.setattr(survey.time, "sleep", sleep)
+    assert main(arguments) == 1
+    assert len(pauses) == 3
+
+
 def test_a_survey_is_resumed_as_it_was_configured(configuration, no_snakemake, tmp_path):
     main(configuration(shards=5))
     configuration(shards=6)

@@ -68,11 +68,14 @@ class Shard:
         Sources in the shard's list.
     tables : mapping of str to pyarrow.Table
         Rows of each table that the stage `pipeline.stages.CATALOG` reads, by its name; see `COLUMNS`.
+    files : frozenset of str
+        Files in the shard's list.
     """
 
     name: str
     planned: frozenset[str]
     tables: Mapping[str, pa.Table]
+    files: frozenset[str] = frozenset()
 
     @property
     def readings(self) -> pa.Table:
@@ -136,7 +139,8 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
         When a file is not there, or of another version.
     """
     name = shard_list.stem
-    planned = frozenset(source for (source,) in read_list(shard_list, ["source_id"]))
+    entries = read_list(shard_list, ["source_id", "file"])
+    planned = frozenset(source for source, _ in entries)
     if planned:
         _check_origins(shard_list, files)
     tables = {}
@@ -147,7 +151,7 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
         else:
             empty = to_arrow(one.table, [])
             tables[one.table.name] = empty.select(list(columns or one.table.names))
-    return Shard(name, planned, tables)
+    return Shard(name, planned, tables, frozenset(file for _, file in entries))
 
 
 def _check_origins(shard_list: Path, files: Sequence[ShardFile]) -> None:

@@ -14,6 +14,7 @@ from pipeline.columns.ingest import INGEST
 from pipeline.config.archive import is_remote
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import IngestOptions
+from pipeline.faults import own
 from pipeline.ingest.archive import receipts as download_receipts
 from pipeline.ingest.archive.copies import Copies, size_of
 from pipeline.ingest.archive.file import FileVersion
@@ -217,7 +218,8 @@ def write_part(outcomes: list[Outcome], parts: Path) -> list[Outcome]:
             observations.append(one)
         receipts.append(replace(outcome, value=made))
     if observations:
-        write_arrow(parts / name, INGEST, columns(observations))
+        with own(parts / name):
+            write_arrow(parts / name, INGEST, columns(observations))
     return receipts
 
 

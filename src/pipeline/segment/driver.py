@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pipeline.cluster import Outcome
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
+from pipeline.faults import own
 from pipeline.parts import each_outcome, print_counts, scratch_folder
 from pipeline.seals import Origin
 from pipeline.segment.observation import Header, read_index, reader
@@ -99,7 +100,8 @@ def make_rows(item: Item, *, input: Path, options: SegmentOptions) -> Rows:
 
     Runs in a worker, which holds one observation at a time, or several that are small.
     """
-    rows = named(item.maker).rows(item, reader(input), options)
+    with own(input):
+        rows = named(item.maker).rows(item, reader(input), options)
     return Rows(item.maker, [_finished(row, item) for row in rows])
 
 
@@ -115,7 +117,9 @@ def write_parts(outcomes: list[Outcome], parts: Path) -> list[Outcome]:
     for product, of_product in rows.items():
         data = to_arrow(named(product).table, of_product)
         sizes[product] = data.nbytes // max(len(of_product), 1)
-        write_arrow(parts / _part_name(outcomes, product), named(product).table, data)
+        file = parts / _part_name(outcomes, product)
+        with own(file):
+            write_arrow(file, named(product).table, data)
     receipts = []
     for outcome, start in zip(outcomes, first, strict=True):
         if (made := outcome.value) is not None:

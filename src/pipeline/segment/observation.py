@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.columns.ingest import INGEST
-from pipeline.sealed import told_apart
+from pipeline.sealed import native, told_apart
 from pipeline.seals import Checksums, read_seal
 from pipeline.segment.kept import SMALL, Kept
 from pipeline.status import Flag, Status
@@ -238,7 +238,7 @@ class _Shard:
     def __init__(self, path: Path) -> None:
         with told_apart(path, INGEST.name):
             is_sealed = read_seal(path) is not None
-            self._file = pq.ParquetFile(path, page_checksum_verification=not is_sealed)
+            self._file = pq.ParquetFile(native(path), page_checksum_verification=not is_sealed)
         self._path, about = path, self._file.metadata
         self._checksums = Checksums(path, about)
         groups = [about.row_group(group) for group in range(about.num_row_groups)]

@@ -14,7 +14,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline import private
+from pipeline import openfiles, private
+from pipeline.faults import own
 from pipeline.service import wire
 
 COMMAND = (sys.executable, "-m", "pipeline.service")
@@ -39,7 +40,13 @@ def service(*, eager: bool, keep: Sequence[int] = ()) -> Iterator[dict[str, str]
         Whether jobs are sure to come.
     keep : sequence of int
         Open files that the service keeps open as long as a job of it may run.
+
+    Raises
+    ------
+    MachineFault
+        When processes may not have as many files open as workers need.
     """
+    openfiles.allow(len(os.sched_getaffinity(0)))
     longest = LONGEST - 1 - max(map(len, (wire.JOBS, wire.CLUSTERS)))
     sweep(Path(tempfile.gettempdir()))
     folder = private.new_folder(PREFIX, longest)
@@ -56,14 +63,19 @@ def service(*, eager: bool, keep: Sequence[int] = ()) -> Iterator[dict[str, str]
         try:
             yield {**os.environ, wire.VARIABLE: str(folder)}
         finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Tell the service that the run ends, and wait until it has ended."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def sweep(temporary: Path) -> None:
@@ -100,8 +112,9 @@ def start_beside_this_process() -> None:
 
 def _listen(path: Path) -> socket.socket:
     """Return a socket that listens at a path, for the user only."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen(128)
+    with own(path):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(128)
     return listener

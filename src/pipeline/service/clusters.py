@@ -175,7 +175,10 @@ class _Pool:
             lent.in_use = await reader.read(16) != b"back" or lent.has_grown()
         except (OSError, asyncio.IncompleteReadError, LookupError, TypeError, ValueError):
             pass
-        except asyncio.CancelledError:  # the service ends, and what is waited for with it
+        except (
+            asyncio.CancelledError,
+            RuntimeError,
+        ):  # the service ends, or no worker can be started
             pass
         finally:
             if lent is not None and lent.in_use:

@@ -11,7 +11,7 @@ from pipeline.config.cluster import ClusterOptions
 from pipeline.faults import MachineFault
 from pipeline.ingest.plan import apart
 
-OPTIONS = ClusterOptions(item_timeout=1.0, memory_limit="256MiB")
+OPTIONS = ClusterOptions(item_timeout=1.0, memory_limit="256MiB", patience=0.0)
 KILLED = {
     "crashes": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "exits": lambda: os._exit(0),
@@ -69,6 +69,33 @@ def test_a_fault_of_the_machine_is_raised(number):
     found = []
     with pytest.raises(MachineFault, match=r"^/there: "):
         found.extend(apart.each(work, range(9), OPTIONS))
+
+
+def test_a_machine_that_is_at_fault_for_longer_than_an_item_may_take_is_waited_for(tmp_path):
+    def work(item):
+        tries = tmp_path / "tries"
+        tries.write_text(f"{tries.read_text() if tries.exists() else ''}.")
+        if len(tries.read_text()) < 4:
+            raise OSError(errno.EIO, "away")
+        return item
+
+    patient = OPTIONS.model_copy(update={"item_timeout": 1.0, "patience": 30.0})
+    (found,) = apart.each(work, [7], patient)
+    assert found.value == 7
+
+
+def _all(items):
+    for item in items:
+        if item == 7:
+            os._exit(1)
+        yield -item
+
+
+def test_many_at_once_are_worked_on_one_by_one_after_a_death():
+    found = {one.index: one for one in apart.together(_all, range(100), OPTIONS)}
+    assert [index for index, one in found.items() if one.died] == [7]
+    assert all(found[k].value == -k for k in set(range(100)) - {7})
+    assert list(apart.together(_all, [], OPTIONS)) == []
 
 
 def test_nothing_is_started_for_nothing(monkeypatch):

@@ -5,6 +5,7 @@ A cluster does the same for many files at a time, but starting one takes longer 
 
 import ctypes
 import faulthandler
+import functools
 import multiprocessing
 import os
 import resource
@@ -23,7 +24,7 @@ from dask.utils import parse_bytes
 
 from pipeline.cluster import Outcome
 from pipeline.config.cluster import ClusterOptions
-from pipeline.faults import MachineFault, lacks_memory, of_machine, sentence
+from pipeline.faults import MachineFault, lacks_memory, of_machine, persist, sentence
 from pipeline.refusal import error_line
 
 Item = TypeVar("Item")
@@ -35,6 +36,8 @@ _AT_A_TIME, _SECONDS = 64, 0.5
 """Outcomes that are sent together, and the longest time that they wait for others."""
 _PATIENCE = 30.0
 """Seconds in which a process that is killed ends, unless the system does not let it."""
+_BEAT = 0.1
+"""Seconds after which a process that waits for the machine says so again."""
 _DIE_WITH_PARENT = 1
 
 
@@ -57,22 +60,53 @@ def each(
     MachineFault
         When the function raises one, or another fault of the machine.
     """
-    deaths: Counter[int] = Counter()
+    yield from _each(work, items, list(range(len(items))), options)
+
+
+def together(
+    work: Callable[[Sequence[Item]], Iterator[Any]], items: Sequence[Item], options: ClusterOptions
+) -> Iterator[Outcome]:
+    """Apply a function to all items at once in a process of its own, and yield what became of them.
+
+    If the process ends before its time, the items that are left are worked on one after the other.
+
+    Parameters
+    ----------
+    work : callable
+        Takes items, and yields something for each that can be pickled, in their order.
+    items, options
+        See `each`, also for what is raised.
+    """
     pending = list(range(len(items)))
+    if pending:
+        yield from _outcomes(_Child(work, items, pending, options, together=True), pending)
+    yield from _each(lambda item: next(work([item])), items, pending, options)
+
+
+def _each(
+    work: Callable[[Item], Any], items: Sequence[Item], pending: list[int], options: ClusterOptions
+) -> Iterator[Outcome]:
+    """Do as `each` with the items that are pending."""
+    deaths: Counter[int] = Counter()
     while pending:
         child = _Child(work, items, pending, options)
-        try:
-            for outcome in child.outcomes():
-                pending.remove(outcome.index) if pending[0] != outcome.index else pending.pop(0)
-                yield outcome
-        finally:
-            child.end()
+        yield from _outcomes(child, pending)
         if pending:
             culprit = child.place
             deaths[culprit] += 1
             if deaths[culprit] == TRIES:
                 pending.remove(culprit)
                 yield Outcome(culprit, error=_verdict(options), died=True)
+
+
+def _outcomes(child: "_Child", pending: list[int]) -> Iterator[Outcome]:
+    """Yield the outcomes of a process, which are pending no more, and end it."""
+    try:
+        for outcome in child.outcomes():
+            pending.remove(outcome.index)
+            yield outcome
+    finally:
+        child.end()
 
 
 def _verdict(options: ClusterOptions) -> str:
@@ -93,41 +127,53 @@ class _Child:
         See `each`.
     pending : list of int
         The items that it is given, by their numbers.
+    together : bool
+        Whether the function takes all of them at once.
     """
 
     work: Callable[[Any], Any]
     items: Sequence[Any]
     pending: list[int]
     options: ClusterOptions
-    _number: mmap = field(init=False)
+    together: bool = False
+    _state: mmap = field(init=False)
     _process: ForkProcess = field(init=False)
     _connection: Connection = field(init=False)
 
     def __post_init__(self) -> None:
         """Start the process."""
-        self._number = mmap(-1, 8)
+        self._state = mmap(-1, 16)
         self._write(self.pending[0])
+        self.pending = list(self.pending)
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe(duplex=False)
         self._process = context.Process(target=self._run, args=(theirs,), daemon=True)
-        with (
-            warnings.catch_warnings()
-        ):  # libraries with threads warn; the process uses none of them
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of libraries with threads: the process uses none of these
             self._process.start()
         theirs.close()
 
     @property
     def place(self) -> int:
         """The number of the item that it works on."""
-        return int.from_bytes(self._number[:8], "little")
+        return int.from_bytes(self._state[:8], "little")
 
     def _write(self, number: int) -> None:
-        self._number[:8] = number.to_bytes(8, "little")
+        self._state[:8] = number.to_bytes(8, "little")
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait for the machine, in the process; the time does not count."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            beats = int.from_bytes(self._state[8:], "little")
+            self._state[8:] = (beats + 1).to_bytes(8, "little")
+            time.sleep(min(left, _BEAT))
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield outcomes as they come, until the process ends or takes too long for an item."""
-        place, since = self.place, time.monotonic()
+        state, since = self._state[:], time.monotonic()
         wait = min(1.0, self.options.item_timeout / 4)
         while True:
             if self._connection.poll(wait):
@@ -138,10 +184,10 @@ class _Child:
                 if isinstance(found, MachineFault):
                     raise found
                 yield from found
-            elif self.place == place and time.monotonic() - since > self.options.item_timeout:
+            elif self._state[:] == state and time.monotonic() - since > self.options.item_timeout:
                 return
-            if self.place != place:
-                place, since = self.place, time.monotonic()
+            if self._state[:] != state:
+                state, since = self._state[:], time.monotonic()
 
     def end(self) -> None:
         """End the process.
@@ -169,22 +215,37 @@ class _Child:
         _limit_memory(self.options.memory_limit)
         waiting: list[Outcome] = []
         since = time.monotonic()
-        for number in self.pending:
-            self._write(number)
-            try:
-                waiting.append(Outcome(number, self.work(self.items[number])))
-            except Exception as error:
-                if lacks_memory(error):
-                    os._exit(1)
-                if of_machine(error):
+        try:
+            for outcome in self._at_once() if self.together else map(self._one, self.pending):
+                waiting.append(outcome)
+                if len(waiting) == _AT_A_TIME or time.monotonic() - since > _SECONDS:
                     connection.send(waiting)
-                    connection.send(MachineFault(sentence(error)))
-                    return
-                waiting.append(Outcome(number, error=error_line(error)))
-            if len(waiting) == _AT_A_TIME or time.monotonic() - since > _SECONDS:
-                connection.send(waiting)
-                waiting, since = [], time.monotonic()
-        connection.send(waiting)
+                    waiting, since = [], time.monotonic()
+        except Exception as error:
+            if lacks_memory(error) or not of_machine(error):
+                os._exit(1)
+            connection.send(waiting)
+            connection.send(MachineFault(sentence(error)))
+        else:
+            connection.send(waiting)
+
+    def _one(self, number: int) -> Outcome:
+        """Return the outcome of an item; a fault of the machine is raised."""
+        self._write(number)
+        look = functools.partial(self.work, self.items[number])
+        try:
+            return Outcome(number, persist(look, self.options.patience, self._sleep))
+        except Exception as error:
+            if of_machine(error):
+                raise
+            return Outcome(number, error=error_line(error))
+
+    def _at_once(self) -> Iterator[Outcome]:
+        """Yield the outcomes of all items."""
+        values = self.work([self.items[number] for number in self.pending])
+        for number, value in zip(self.pending, values, strict=True):
+            self._write(number)
+            yield Outcome(number, value)
 
 
 def _bind_to_parent() -> None:
@@ -198,10 +259,10 @@ def _limit_memory(text: str) -> None:
     """Limit the memory of this process beside what it has; files that are only mapped do not count."""
     try:
         limit = int(parse_bytes(text))
-    except ValueError:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            used = int(statm.read().split()[5]) * resource.getpagesize()
+    except (ValueError, OSError):
         return
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        used = int(statm.read().split()[5]) * resource.getpagesize()
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = used + limit
     if limit > 0 and (most == resource.RLIM_INFINITY or wanted < most):
