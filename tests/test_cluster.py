@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -264,12 +265,12 @@ def listening(pid):
 
 
 STRANGER = """
-import os, sys, tempfile
+import os, sys
 from pathlib import Path
 from distributed import Client
 from pipeline.service import certificates
-address, kind = sys.argv[1:]
-folder = Path(tempfile.mkdtemp())
+address, kind, folder = sys.argv[1:]
+folder = Path(folder)
 certificates.make(folder)
 os.chown(folder, 65534, 65534)
 for file in folder.iterdir():
@@ -290,7 +291,8 @@ except (OSError, TimeoutError):
 @pytest.mark.parametrize("kind", ["tcp", "tls"])
 def test_another_user_of_the_machine_runs_no_code_here(client, kind):
     command = [sys.executable, "-c", STRANGER, client.scheduler.address, kind]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    with tempfile.TemporaryDirectory() as folder:  # which the other user can reach
+        done = subprocess.run([*command, folder], capture_output=True, text=True, timeout=60)
     assert done.stdout == "refused\n", done.stderr
 
 
