@@ -269,6 +269,14 @@ def test_a_damaged_table_is_set_aside_once_and_named(place):
     assert not list(path.parent.glob(".*"))
 
 
+def test_what_a_run_that_was_killed_has_set_aside_is_made_again(place, capsys):
+    path = place / RESULTS / "ingest" / "shard-0001.parquet"
+    set_aside(DamagedTable(path, "is cut"))
+    assert remove_misfits(SURVEY, place) == ["results/catalog/catalog.fits"]
+    assert capsys.readouterr().err == f"survey: {path} is damaged: it is made again\n"
+    assert remove_misfits(SURVEY, place) == []
+
+
 def test_a_damaged_list_has_the_plan_made_again(place):
     assert set_aside(DamagedTable(place / RESULTS / "plan" / "shard-0000.tsv", "is cut"))
     assert taken_aside(place) == [place / RESULTS / "observations.parquet"]

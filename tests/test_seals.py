@@ -194,6 +194,7 @@ def test_a_footer_longer_than_what_is_read_at_first_is_read_whole(tmp_path):
 def test_the_error_goes_through_processes_and_names_the_file(tmp_path):
     error = pickle.loads(pickle.dumps(DamagedTable(tmp_path / "a.parquet", "is cut")))
     assert (error.path, str(error)) == (tmp_path / "a.parquet", f"{tmp_path}/a.parquet is cut")
+    assert error.ends_job  # it is not the fault of the item of which a worker reads the rows
 
 
 def test_a_fault_of_the_machine_is_no_damage(tmp_path, monkeypatch):

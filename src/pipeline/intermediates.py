@@ -78,14 +78,22 @@ def remove_misfits(survey: Survey, directory: Path, before: Survey | None = None
     survey, directory, before
         See `misfits`.
     """
-    found = misfits(survey, directory, before)
+    found = [
+        Misfit(path, "is damaged") for path in taken_aside(directory)
+    ]  # of a run that was killed
+    found += misfits(survey, directory, before)
     if not found:
         return []
     print(sentence(found), file=sys.stderr)
     for one in found:
         if one.path.parent.name != CATALOG.name:
             one.path.unlink(missing_ok=True)
-    return [next(iter(outputs(CATALOG, survey).values())).pattern(survey)]
+    return [last_output(survey)]
+
+
+def last_output(survey: Survey) -> str:
+    """Return an output of the catalogue: Snakemake makes all that is missing for it, if it has to make it again."""
+    return next(iter(outputs(CATALOG, survey).values())).pattern(survey)
 
 
 def sentence(found: Collection[Misfit]) -> str:

@@ -7,6 +7,7 @@ folder, and says at the end what came out.
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -100,7 +101,7 @@ def describe(*, write: bool) -> int:
 
 def _interruptibly(survey: Survey, directory: Path, options: list[str]) -> int:
     """Do what `_run` does; if a signal ends it, say how to go on."""
-    line = f"survey: interrupted; `make resume DIR={directory}` goes on"
+    line = f"survey: interrupted; `make resume DIR={shlex.quote(str(directory))}` goes on"
     try:
         with interruptible(line) as interruption:
             return _run(survey, directory, options, interruption)
@@ -129,42 +130,49 @@ def _run(survey: Survey, directory: Path, options: list[str], interruption: Inte
             survey = resolve(survey, file.parent)
             _write(file, survey)
         again += look_again(survey, directory)
-        code = _until_sound(directory, options, again, lock, interruption)
+        code = _until_sound(survey, directory, options, again, lock, interruption)
         for path in [] if code else list(leftovers(survey, directory)):
             path.unlink()
     if code:
-        print(f"survey: stopped; `make resume DIR={directory}` goes on from here", file=sys.stderr)
+        print(
+            f"survey: stopped; `make resume DIR={shlex.quote(str(directory))}` goes on from here",
+            file=sys.stderr,
+        )
         return code
     print(summary(directory, survey.report.truth))
     return 0
 
 
 def _until_sound(
-    directory: Path, options: list[str], again: list[str], lock: TextIO, interruption: Interruptible
+    survey: Survey,
+    directory: Path,
+    options: list[str],
+    again: list[str],
+    lock: TextIO,
+    interruption: Interruptible,
 ) -> int:
     """Run Snakemake, and once more where a job found a damaged table; return its exit code.
 
     Parameters
     ----------
+    survey : Survey
+        The survey.
     directory, options, lock, interruption
         See `_snakemake`.
     again : list of str
         Outputs that are made again in any case.
     """
-    forced = ["--forcerun", *again] if again else []
-    code = _with_service(directory, [*options, *forced], lock, interruption)
     done: set[Path] = set()
-    while code and (found := set(intermediates.taken_aside(directory)) - done):
-        print(
-            intermediates.sentence(
-                [intermediates.Misfit(path, "is damaged") for path in sorted(found)]
-            ),
-            file=sys.stderr,
-        )
+    while True:
+        forced = ["--forcerun", *again] if again else []
+        code = _with_service(directory, [*options, *forced], lock, interruption)
+        found = set(intermediates.taken_aside(directory))
+        if not code or not found - done:
+            return code
         done |= found
-        code = _with_service(directory, options, lock, interruption)
-    intermediates.taken_aside(directory)
-    return code
+        again = [intermediates.last_output(survey)]
+        misfits = [intermediates.Misfit(path, "is damaged") for path in sorted(found)]
+        print(intermediates.sentence(misfits), file=sys.stderr)
 
 
 def look_again(survey: Survey, directory: Path) -> list[str]:

@@ -387,7 +387,11 @@ def unpacked(table: Table, data: pa.Table) -> pa.Table:
 
 
 def write_arrow(path: PathLike, table: Table, rows: Rows) -> None:
-    """Write rows that only the same stage reads, in a tenth of the time that Parquet takes."""
+    """Write rows that only the same stage reads, in a tenth of the time that Parquet takes.
+
+    They have no checksums: such a file lives for the minutes of one job, which reads it from the same memory in
+    which the system still holds what was written. One that was cut cannot be opened.
+    """
     data = as_arrow(table, rows)
     with pa.OSFile(os.fsencode(path), "wb") as file, pa.ipc.new_file(file, data.schema) as writer:
         writer.write_table(data)
