@@ -12,7 +12,7 @@ from pathlib import Path
 
 from _fault import Fault
 
-SENTENCE = r"(?i)space|disk|open files|memory|read-only|quota|input/output|stale|connect|not there|mount|archive"
+SENTENCE = r"(?i)try again|run again|space|disk|open files|memory|read-only|quota|input/output|stale|connect|not there|mount|archive"
 """What a sentence about the machine names."""
 HOOK = """
 import os, sys

@@ -34,6 +34,7 @@ class Kill(Fault):
     family = "kill -9"
     expected = "ends; no orphan without the lock; resume: nothing lost, nothing left"
     codes: tuple = (0, 1, 75, -9, 137)
+    sentence = ""
 
     def prepare(self, place):
         """Draw the moments."""

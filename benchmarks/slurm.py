@@ -1,7 +1,7 @@
 """The survey on a Slurm of this machine, while its jobs are cancelled, killed, stopped and grow: is the catalogue the same?
 
 python benchmarks/slurm.py [CASE ...]: all cases or some. One line of JSON each: what was done, what was expected and seen,
-seconds, and for each Slurm job of the run how it ended. The Slurm is that of profiles/slurm/local.sh; where it or the
+seconds, and how each Slurm job of the case ended. The Slurm is that of profiles/slurm/local.sh; where it or the
 executor of Snakemake is not installed, the line says so. Each case takes minutes.
 """
 
@@ -75,6 +75,7 @@ def run_cases(names: list[str], folder: Path) -> int:
     failed = False
     for name in names:
         start = time.monotonic()
+        place.first_job = max(map(number, queue()), default=0) + 1
         about, expected, seen = CASES[name](place)
         failed |= seen != expected
         line = {"benchmark": "slurm", "case": name, "what": about, "expected": expected}
@@ -90,11 +91,13 @@ class Place:
     ----------
     folder : Path
         The folder.
+    first_job : int
+        Number of the first Slurm job of the case.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._first_job = 0
+        self.first_job = 1
         self.config = folder / "survey.yaml"
         self.config.write_text(yaml.safe_dump({**SURVEY, "archive": str(folder / "archive")}))
         # as a folder of the node would be: jobs of all surveys keep compiled programs there
@@ -152,7 +155,6 @@ class Place:
         assert self.alone
         arguments = [command, *(["--config", str(self.config)] if command == "run" else [])]
         environment = {**os.environ, "SNAKEMAKE_PROFILE": profile}
-        self._first_job = max(map(number, queue()), default=0) + 1
         with self.start(arguments, name, environment) as process:
             if beside is not None:
                 threading.Thread(target=beside, args=(process,), daemon=True).start()
@@ -183,10 +185,10 @@ class Place:
         return {path for path in (self.folder / "node").rglob("*") if path.is_file()}
 
     def jobs(self) -> dict[str, list[str]]:
-        """Return how the Slurm jobs of the last run ended, by what they did, in their order."""
+        """Return how the Slurm jobs of a case ended, by what they did, in their order."""
         ended: dict[str, list[str]] = {}
         for job, (state, comment) in sorted(queue().items(), key=lambda item: number(item[0])):
-            if number(job) >= self._first_job:
+            if number(job) >= self.first_job:
                 ended.setdefault(comment, []).append(state)
         return ended
 
@@ -240,7 +242,7 @@ def arrays(place: Place) -> tuple[str, str, str]:
     options = {"slurm-array-jobs": "fit", "slurm-array-limit": 20}
     profile = place.profile("arrays", **options, jobs=20000, **{"group-components": ["shards=4"]})
     code, _ = place.on_slurm("arrays", profile)
-    was_array = any("_" in job for job in queue() if number(job) >= place._first_job)
+    was_array = any("_" in job for job in queue() if number(job) >= place.first_job)
     seen = place.verdict("arrays", code) + ("" if was_array else ", no array")
     return "fits as a job array", "the same catalogue", seen
 

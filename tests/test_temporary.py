@@ -30,6 +30,7 @@ def test_a_name_says_whose_it_is_and_lies_beside(tmp_path):
         (".lock", False),
         ("tmp", False),
     ],
+    ids=["dead", "parts", "old", "own", "old own", "elsewhere", "seen", "text", "lock", "no name"],
 )
 @pytest.mark.parametrize("folder", [False, True])
 def test_only_what_is_unfinished_and_nobodys_goes(tmp_path, name, goes, folder):

@@ -116,16 +116,11 @@ def connect(options: ClusterOptions) -> Iterator[Client]:
         When the scheduler at ``options.address`` does not answer or has no worker.
     ConfigError
         When ``options.tls`` cannot be used.
-    MachineFault
-        When processes may not have as many files open as the workers need.
     """
     silence()
     if options.address:
-        client = _client_of(options)
-        try:
+        with _client_of(options) as client:
             yield client
-        finally:
-            client.close()
         return
     workers = options.workers or len(os.sched_getaffinity(0))
     openfiles.allow(workers)

@@ -1,11 +1,16 @@
 """A run that is interrupted ends in good order, with the exit code of the signal."""
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 10.0
+"""Seconds that this process may take to end, unless it waits for others."""
 
 
 class Interrupted(BaseException):
@@ -30,15 +35,21 @@ class Interrupted(BaseException):
 class Interruptible:
     """What is done on a signal: the first one raises, and every other one makes haste.
 
+    Where this process waits for nobody, it ends after `PATIENCE` seconds in any case: a thread may still hold it up,
+    as one that waits for a server.
+
     Attributes
     ----------
+    line : str
+        What is said then.
     hurry : callable, optional
         Ends at once what this process waits for.
     was_asked : bool
         Whether there was a signal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, line: str = "") -> None:
+        self.line = line
         self.hurry: Callable[[], None] | None = None
         self.was_asked = False
 
@@ -49,17 +60,32 @@ class Interruptible:
                 self.hurry()
             return
         self.was_asked = True
+        if self.hurry is None:
+            last = threading.Timer(PATIENCE, self._give_up, (number,))
+            last.daemon = True
+            last.start()
         raise Interrupted(number)
+
+    def _give_up(self, number: int) -> None:
+        """End this process at once."""
+        with suppress(OSError, ValueError):
+            print(self.line, file=sys.stderr, flush=True)
+        os._exit(128 + number)
 
 
 @contextmanager
-def interruptible() -> Iterator[Interruptible]:
+def interruptible(line: str = "") -> Iterator[Interruptible]:
     """Raise `Interrupted` in the block when a signal asks this process to end.
 
     An interrupt is heeded also where a shell started this process in the background, which ignores it there; a
     hang-up is ignored where it was, as under ``nohup``. After one signal more of them are ignored, for this process ends.
+
+    Parameters
+    ----------
+    line : str, optional
+        What is said where this process cannot end in order.
     """
-    handler = Interruptible()
+    handler = Interruptible(line)
     before = {
         number: signal.signal(number, handler)
         for number in SIGNALS

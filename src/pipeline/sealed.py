@@ -44,7 +44,7 @@ def sealed_writer(
     found: list[pq.FileMetaData] = []
     about: dict[str, Any] = {"write_page_checksum": True, "metadata_collector": found}
     place = native(path, "wb")
-    with pq.ParquetWriter(place, stored, **about, **encoding) as writer:
+    with _closed_once(pq.ParquetWriter(place, stored, **about, **encoding)) as writer:
 
         def write(data: pa.Table) -> None:
             nonlocal groups
@@ -58,6 +58,16 @@ def sealed_writer(
     if isinstance(place, pa.NativeFile):
         place.close()
     close(path, seal, found[0])
+
+
+@contextmanager
+def _closed_once(writer: pq.ParquetWriter) -> Iterator[pq.ParquetWriter]:
+    """Close a writer at the end. One that cannot be, as on a full disk, would try again when it is collected."""
+    try:
+        with writer:
+            yield writer
+    finally:
+        writer.is_open = False
 
 
 @contextmanager

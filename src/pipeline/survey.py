@@ -7,6 +7,7 @@ folder, and says at the end what came out.
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -100,11 +101,12 @@ def describe(*, write: bool) -> int:
 
 def _interruptibly(survey: Survey, directory: Path, options: list[str]) -> int:
     """Do what `_run` does; if a signal ends it, say how to go on."""
+    line = f"survey: interrupted; `make resume DIR={shlex.quote(str(directory))}` goes on"
     try:
-        with interruptible() as interruption:
+        with interruptible(line) as interruption:
             return _run(survey, directory, options, interruption)
     except Interrupted as interrupted:
-        print(f"survey: interrupted; `make resume DIR={directory}` goes on", file=sys.stderr)
+        print(line, file=sys.stderr)
         return interrupted.code
 
 
@@ -132,7 +134,10 @@ def _run(survey: Survey, directory: Path, options: list[str], interruption: Inte
         for path in [] if code else list(leftovers(survey, directory)):
             path.unlink()
     if code:
-        print(f"survey: stopped; `make resume DIR={directory}` goes on from here", file=sys.stderr)
+        print(
+            f"survey: stopped; `make resume DIR={shlex.quote(str(directory))}` goes on from here",
+            file=sys.stderr,
+        )
         return code
     print(summary(directory, survey.report.truth))
     return 0

@@ -4,6 +4,8 @@ import fcntl
 import os
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +13,11 @@ from pipeline.service import beside
 
 
 @pytest.fixture
-def temporary(tmp_path, monkeypatch):
-    """Return a folder of temporary files that is this test's own."""
-    monkeypatch.setattr(beside.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(beside.private.tempfile, "gettempdir", lambda: str(tmp_path))
-    return tmp_path
+def temporary(monkeypatch):
+    """Return a folder of temporary files that is this test's own, with a path that is short enough for sockets."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
 
 
 def test_what_a_killed_service_left_is_removed_by_the_next_one(temporary, monkeypatch):

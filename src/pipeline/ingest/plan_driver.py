@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,9 @@ from pipeline.tables import parquet_writer, read_parquet, rows_of
 
 WORTH_A_CLUSTER = 10_000
 """Number of files to look at from which on workers are faster than one process."""
+
+LONGEST_PAUSE = 120.0
+"""Seconds before another try of a request, at most."""
 
 _Known = dict[str, list[FoundFile]]
 
@@ -89,7 +92,7 @@ def run(
         if listing is None or copies is None or remote is None:
             raise ConfigError("archive: a remote archive needs a listing, copies and remote")
         server = _RemoteScan(str(archive), listing, copies, remote)
-        scanned = server.scan(known, options)
+        scanned = server.scan(known, options, cluster)
     else:
         scanned = _scan_folder(Path(archive), known, options, cluster)
     scan_cache.save(cache, version, scanned)
@@ -181,7 +184,9 @@ class _RemoteScan:
     copies: Path
     remote: RemoteOptions
 
-    def scan(self, known: _Known, options: IngestOptions) -> list[FoundFile]:
+    def scan(
+        self, known: _Known, options: IngestOptions, cluster: ClusterOptions
+    ) -> list[FoundFile]:
         """Look at every file that the cache does not know, and return all that was found.
 
         Files that may be copies of one another are downloaded, for their checksums.
@@ -189,13 +194,13 @@ class _RemoteScan:
         # here: a worker that scans a folder does without the libraries of servers, which take a second
         from pipeline.ingest.archive.remote import RemoteArchive, each
 
-        server = RemoteArchive(self.archive, self.remote, self.copies)
         rows = rows_of(read_parquet(self.listing, LISTING))
         listed = {row["file"]: ArchiveFile.of_row(row) for row in rows}
         found, new = _split(listed.values(), known)
-        look = functools.partial(_look_at, archive=server, options=options)
-        for objects in each(server, functools.partial(_look_here, look), new):
-            found.extend(objects)
+        look = functools.partial(self._look, options=options)
+        limits = cluster.model_copy(update={"item_timeout": self._longest(cluster)})
+        found.extend(_found(new, apart.together(look, new, limits)))
+        server = RemoteArchive(self.archive, self.remote, self.copies)
         unsure = [one for one in possible_duplicates(found) if not one.sha256]
 
         def checksum(one: FoundFile) -> str:
@@ -207,6 +212,20 @@ class _RemoteScan:
         for one, digest in zip(unsure, each(server, checksum, unsure), strict=True):
             one.sha256 = digest
         return found
+
+    def _look(
+        self, listed: Sequence[ArchiveFile], options: IngestOptions
+    ) -> Iterator[list[FoundFile]]:
+        """Yield what is found in files, with as many requests at a time as allowed."""
+        from pipeline.ingest.archive.remote import RemoteArchive, each
+
+        server = RemoteArchive(self.archive, self.remote, self.copies)
+        look = functools.partial(_look_at, archive=server, options=options)
+        yield from each(server, functools.partial(_look_here, look), listed)
+
+    def _longest(self, cluster: ClusterOptions) -> float:
+        """Return the seconds that a file may take: a slow server is no fault of it."""
+        return cluster.item_timeout + self.remote.tries * (self.remote.timeout + LONGEST_PAUSE)
 
 
 def _checksum(path: Path) -> str:

@@ -22,6 +22,8 @@ COMMAND = (sys.executable, "-m", "pipeline.service")
 """What starts it."""
 LONGEST = 100
 """Characters of the path of a socket, of which a system takes 107."""
+FORKSERVER = "pymp-12345678/listener-12345678"
+"""How long the name of a socket is that multiprocessing makes in the folder."""
 PATIENCE = 30.0
 """Seconds that the service may take to end."""
 PREFIX = "pipeline-"
@@ -47,7 +49,7 @@ def service(*, eager: bool, keep: Sequence[int] = ()) -> Iterator[dict[str, str]
         When processes may not have as many files open as workers need.
     """
     openfiles.allow(len(os.sched_getaffinity(0)))
-    longest = LONGEST - 1 - max(map(len, (wire.JOBS, wire.CLUSTERS)))
+    longest = LONGEST - 1 - max(map(len, (wire.JOBS, wire.CLUSTERS, FORKSERVER)))
     sweep(Path(tempfile.gettempdir()))
     folder = private.new_folder(PREFIX, longest)
     with _in_use(folder) as used:
@@ -63,14 +65,19 @@ def service(*, eager: bool, keep: Sequence[int] = ()) -> Iterator[dict[str, str]
         try:
             yield {**os.environ, wire.VARIABLE: str(folder)}
         finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Tell the service that the run ends, and wait until it has ended."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def sweep(temporary: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import multiprocessing.util
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -113,6 +114,9 @@ def host(listener: socket.socket, lifeline: int, modules: list[str], folder: Pat
         "temporary-directory": str(folder),
     }
     os.environ["NPROC"] = "1"
+    tempfile.tempdir = str(
+        folder
+    )  # what multiprocessing leaves there if it is killed is swept with it
     certificates.make(folder)
     multiprocessing.util.abstract_sockets_supported = False  # type: ignore[misc]  # every user can connect
     with dask.config.set(settings):

@@ -84,6 +84,20 @@ def test_a_machine_that_is_at_fault_for_longer_than_an_item_may_take_is_waited_f
     assert found.value == 7
 
 
+def _all(items):
+    for item in items:
+        if item == 7:
+            os._exit(1)
+        yield -item
+
+
+def test_many_at_once_are_worked_on_one_by_one_after_a_death():
+    found = {one.index: one for one in apart.together(_all, range(100), OPTIONS)}
+    assert [index for index, one in found.items() if one.died] == [7]
+    assert all(found[k].value == -k for k in set(range(100)) - {7})
+    assert list(apart.together(_all, [], OPTIONS)) == []
+
+
 def test_nothing_is_started_for_nothing(monkeypatch):
     monkeypatch.setattr(apart, "_Child", None)
     assert list(apart.each(abs, [], OPTIONS)) == []

@@ -60,22 +60,53 @@ def each(
     MachineFault
         When the function raises one, or another fault of the machine.
     """
-    deaths: Counter[int] = Counter()
+    yield from _each(work, items, list(range(len(items))), options)
+
+
+def together(
+    work: Callable[[Sequence[Item]], Iterator[Any]], items: Sequence[Item], options: ClusterOptions
+) -> Iterator[Outcome]:
+    """Apply a function to all items at once in a process of its own, and yield what became of them.
+
+    If the process ends before its time, the items that are left are worked on one after the other.
+
+    Parameters
+    ----------
+    work : callable
+        Takes items, and yields something for each that can be pickled, in their order.
+    items, options
+        See `each`, also for what is raised.
+    """
     pending = list(range(len(items)))
+    if pending:
+        yield from _outcomes(_Child(work, items, pending, options, together=True), pending)
+    yield from _each(lambda item: next(work([item])), items, pending, options)
+
+
+def _each(
+    work: Callable[[Item], Any], items: Sequence[Item], pending: list[int], options: ClusterOptions
+) -> Iterator[Outcome]:
+    """Do as `each` with the items that are pending."""
+    deaths: Counter[int] = Counter()
     while pending:
         child = _Child(work, items, pending, options)
-        try:
-            for outcome in child.outcomes():
-                pending.remove(outcome.index) if pending[0] != outcome.index else pending.pop(0)
-                yield outcome
-        finally:
-            child.end()
+        yield from _outcomes(child, pending)
         if pending:
             culprit = child.place
             deaths[culprit] += 1
             if deaths[culprit] == TRIES:
                 pending.remove(culprit)
                 yield Outcome(culprit, error=_verdict(options), died=True)
+
+
+def _outcomes(child: "_Child", pending: list[int]) -> Iterator[Outcome]:
+    """Yield the outcomes of a process, which are pending no more, and end it."""
+    try:
+        for outcome in child.outcomes():
+            pending.remove(outcome.index)
+            yield outcome
+    finally:
+        child.end()
 
 
 def _verdict(options: ClusterOptions) -> str:
@@ -96,12 +127,15 @@ class _Child:
         See `each`.
     pending : list of int
         The items that it is given, by their numbers.
+    together : bool
+        Whether the function takes all of them at once.
     """
 
     work: Callable[[Any], Any]
     items: Sequence[Any]
     pending: list[int]
     options: ClusterOptions
+    together: bool = False
     _state: mmap = field(init=False)
     _process: ForkProcess = field(init=False)
     _connection: Connection = field(init=False)
@@ -110,13 +144,14 @@ class _Child:
         """Start the process."""
         self._state = mmap(-1, 16)
         self._write(self.pending[0])
+        self.pending = list(self.pending)
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe(duplex=False)
         self._process = context.Process(target=self._run, args=(theirs,), daemon=True)
-        with (
-            warnings.catch_warnings()
-        ):  # libraries with threads warn; the process uses none of them
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of libraries with threads: the process uses none of these
             self._process.start()
         theirs.close()
 
@@ -180,23 +215,37 @@ class _Child:
         _limit_memory(self.options.memory_limit)
         waiting: list[Outcome] = []
         since = time.monotonic()
-        for number in self.pending:
-            self._write(number)
-            look = functools.partial(self.work, self.items[number])
-            try:
-                waiting.append(Outcome(number, persist(look, self.options.patience, self._sleep)))
-            except Exception as error:
-                if lacks_memory(error):
-                    os._exit(1)
-                if of_machine(error):
+        try:
+            for outcome in self._at_once() if self.together else map(self._one, self.pending):
+                waiting.append(outcome)
+                if len(waiting) == _AT_A_TIME or time.monotonic() - since > _SECONDS:
                     connection.send(waiting)
-                    connection.send(MachineFault(sentence(error)))
-                    return
-                waiting.append(Outcome(number, error=error_line(error)))
-            if len(waiting) == _AT_A_TIME or time.monotonic() - since > _SECONDS:
-                connection.send(waiting)
-                waiting, since = [], time.monotonic()
-        connection.send(waiting)
+                    waiting, since = [], time.monotonic()
+        except Exception as error:
+            if lacks_memory(error) or not of_machine(error):
+                os._exit(1)
+            connection.send(waiting)
+            connection.send(MachineFault(sentence(error)))
+        else:
+            connection.send(waiting)
+
+    def _one(self, number: int) -> Outcome:
+        """Return the outcome of an item; a fault of the machine is raised."""
+        self._write(number)
+        look = functools.partial(self.work, self.items[number])
+        try:
+            return Outcome(number, persist(look, self.options.patience, self._sleep))
+        except Exception as error:
+            if of_machine(error):
+                raise
+            return Outcome(number, error=error_line(error))
+
+    def _at_once(self) -> Iterator[Outcome]:
+        """Yield the outcomes of all items."""
+        values = self.work([self.items[number] for number in self.pending])
+        for number, value in zip(self.pending, values, strict=True):
+            self._write(number)
+            yield Outcome(number, value)
 
 
 def _bind_to_parent() -> None:
