@@ -46,7 +46,7 @@ def _processes(folder):
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            words = (process / "cmdline").read_bytes().decode()
+            words = (process / "cmdline").read_bytes().decode(errors="replace")
             if str(folder) in words or os.readlink(process / "cwd") == str(folder):
                 found.append((words, os.pidfd_open(int(process.name))))
         except OSError:
