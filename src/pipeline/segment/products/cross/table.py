@@ -92,13 +92,13 @@ CROSS = Table(
             "phase_lag",
             "Phase by which the harder band lags the reference; null where coherence_p is above 0.05.",
             "rad",
-            "phys.angDisp;stat.fourier",
+            "time.phase;stat.fourier",
         ),
         _of_bins(
             "phase_lag_err",
             "68.3 % error of it; null where every phase is possible.",
             "rad",
-            "stat.error;phys.angDisp",
+            "stat.error;time.phase",
         ),
         _of_bins(
             "time_lag",
