@@ -26,10 +26,10 @@ from pipeline.columns.registry import TABLES
 
 MARK = "PIPELINE_SURVIVAL"
 CATALOGUE = ("sources", "epochs", "models", "parameters", "observations", "rejected")
-NOT_COMPARED = frozenset({"version", "response_version"})
+NOT_COMPARED = frozenset({"version", "response_version", "mtime_ns"})
 """Columns that hold the time at which a file was written."""
 STAGES = ("plan", "ingest", "segment", "fit", "catalog", "report")
-PATIENCE = 300.0
+PATIENCE = 900.0
 """Seconds after which a run is ended and counts as one that hangs."""
 SOURCES = 12
 
