@@ -151,7 +151,7 @@ class Names(Fault):
     """Sound files under hostile names, in the archive and as its own name."""
 
     family = "names"
-    expected = "exit 0; a source for each file; nothing lost, nothing executed"
+    expected = "exit 0; a source for each file (a row, where the name is no UTF-8); nothing lost, nothing executed"
     codes: tuple = (0,)
     adds = True
 
@@ -167,7 +167,16 @@ class Names(Fault):
     def more(self, place, seen):
         """Count the sources, and look for what the names would have made."""
         found = sources(place)
-        lost = [name for number, name in enumerate(NAMES) if f"NAMED {number}" not in found]
+        texts = [_is_text(name) for name in NAMES]
+        lost = [
+            name
+            for number, (name, is_text) in enumerate(zip(NAMES, texts, strict=True))
+            if is_text and f"NAMED {number}" not in found
+        ]
+        rejected = pq.read_table(place.results / "catalog" / "rejected.parquet", columns=["file"])
+        refused = sum(file.startswith("names/") for file in rejected.column("file").to_pylist())
+        if refused != texts.count(False):
+            seen.problems.append(f"{refused} names are refused")
         if lost:
             seen.problems.append(f"no source of {lost}")
         made = [
@@ -211,6 +220,15 @@ class Words(Fault):
             seen.problems.append(f"{len(found)} sources of 8 files")
         if size > 2e6:
             seen.problems.append(f"catalog.fits has {size} bytes")
+
+
+def _is_text(name):
+    """Return whether a name is UTF-8; a file with another name is a row that says so."""
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def with_card(data, key, text):

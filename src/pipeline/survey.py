@@ -421,7 +421,7 @@ def _snakemake(
 ) -> int:
     """Run Snakemake and return the exit code of the run."""
     command = [
-        *(sys.executable, "-m", "snakemake"),
+        *(sys.executable, "-m", "pipeline.snakemake_main"),
         *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory.resolve())),
         *("--configfile", str(_survey_file(directory).resolve())),
         *("--workflow-profile", str(ROOT / "profiles" / "default")),
