@@ -28,6 +28,8 @@ OPTIONS = IngestOptions()
 PATIENT = settings(
     max_examples=25,
     deadline=None,
+    derandomize=True,
+    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 NAME = (
