@@ -13,15 +13,21 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := .venv/.package-installed
 
 .DELETE_ON_ERROR:
-.PHONY: run resume test test-all bench lock lint clean help
+.PHONY: run resume test test-all bench lock lint audit clean help
 .DEFAULT_GOAL := run
 
+# Names as they are given: neither make nor the shell finds anything to expand in them.
+unexport CONFIG ARCHIVE DIR
+run resume: export GIVEN_DIR := $(value DIR)
+run: export GIVEN_CONFIG := $(value CONFIG)
+run: export GIVEN_ARCHIVE := $(value ARCHIVE)
+
 run: $(STAMP)  ## run a survey: CONFIG=file, ARCHIVE=folder or URL instead of the file's, DIR=where results/ goes, CORES=n
-	$(BIN)/python -m pipeline run --config "$(CONFIG)" --directory "$(DIR)" --cores $(CORES) \
-	  $(if $(ARCHIVE),--archive "$(ARCHIVE)")
+	$(BIN)/python -m pipeline run --config="$$GIVEN_CONFIG" --directory="$$GIVEN_DIR" --cores $(CORES) \
+	  $(if $(value ARCHIVE),--archive="$$GIVEN_ARCHIVE")
 
 resume: $(STAMP)  ## finish an interrupted survey: DIR=its folder
-	$(BIN)/python -m pipeline resume --directory "$(DIR)" --cores $(CORES)
+	$(BIN)/python -m pipeline resume --directory="$$GIVEN_DIR" --cores $(CORES)
 
 # One folder of compiled programs for all processes of the tests, kept from run to run.
 test test-all: export PIPELINE_COMPILATION_CACHE := $(CURDIR)/.cache/jax
@@ -47,6 +53,9 @@ lint: $(STAMP)  ## check and format the code, check its types
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/mypy
+
+audit: $(STAMP)  ## look for known weaknesses: rules of security in the code, advisories for the locked packages
+	$(BIN)/python .ci/audit
 
 clean:  ## remove what was built, not the results
 	rm -rf .venv .cache build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage* src/*.egg-info

@@ -26,6 +26,7 @@ from pipeline.workflow import (
     resolve,
     shard_threads,
     shards_with_sources,
+    state_of,
 )
 
 min_version("9.20")

@@ -1,6 +1,7 @@
 """A fault that is injected into a survey, and the verdict on what the survey made of it."""
 
 import re
+import time
 from dataclasses import dataclass, field
 
 from _survival import Ended, Place, catalogue, differences
@@ -25,6 +26,8 @@ class Seen:
         All that was not expected.
     notes : list of str
         Facts that are no problem, such as the stage in which a process was killed.
+    outputs : list of str
+        What the commands wrote.
     """
 
     code: int = 0
@@ -34,6 +37,7 @@ class Seen:
     wrong: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
 
     def text(self):
         """Return it in a few words."""
@@ -59,6 +63,10 @@ class Fault:
         Why it cannot be injected on this machine; empty if it can.
     finished : bool
         Whether it is a fault of a survey that has ended.
+    adds : bool
+        Whether it adds files, which make further rows.
+    compared : bool
+        Whether the catalogue is that of the undisturbed survey.
     """
 
     name: str
@@ -68,6 +76,8 @@ class Fault:
     sentence = r"\S"
     skip = ""
     finished = False
+    adds = False
+    compared = True
 
     def prepare(self, place: Place):
         """Change the survey before it starts; the archive is there."""
@@ -85,7 +95,12 @@ class Fault:
     def resume(self, place: Place) -> Ended:
         """Finish the survey."""
         name = "resume" if (place.results / "survey.yaml").is_file() else "run"
-        return place.run(name)
+        for _ in range(60):
+            ended = place.run(name)
+            if ended.code != 2 or "a run is going on" not in ended.output:
+                break
+            time.sleep(1.0)  # orphans of a run that was killed hold the lock until they end
+        return ended
 
     def more(self, place: Place, seen: Seen):
         """Look at what only this fault has."""
@@ -113,9 +128,11 @@ def seen(fault: Fault, place: Place, old: dict, files: set[str]) -> Seen:
         if finished.code:
             found.problems.append(f"resume: exit {finished.code}: {last_line(finished.output)}")
         _judge_output("resume", finished, found)
-        _judge_catalogue(place, old, found)
+        if fault.compared:
+            _judge_catalogue(fault, place, old, found)
         _judge_files(place, files, found)
-        fault.more(place, found)
+        if (place.results / "catalog" / "sources.parquet").is_file():
+            fault.more(place, found)
     finally:
         place.kill(place.processes())
         fault.close(place)
@@ -124,7 +141,7 @@ def seen(fault: Fault, place: Place, old: dict, files: set[str]) -> Seen:
 
 def _judge_end(fault, place, ended, found):
     found.code, found.seconds = ended.code, ended.seconds
-    found.sentence = last_line(ended.output)
+    found.sentence = last_line(ended.output, "try again: ")
     if ended.code not in fault.codes:
         found.problems.append(f"exit {ended.code}: {found.sentence}")
     if ended.code and not re.search(fault.sentence, ended.output):
@@ -136,19 +153,21 @@ def _judge_end(fault, place, ended, found):
 
 
 def _judge_output(name, ended, found):
+    found.outputs.append(f"--- {name}: exit {ended.code}\n{ended.output}")
     if "Traceback" in ended.output:
         found.problems.append(f"{name}: traceback")
     if "HANGS" in ended.output:
         found.problems.append(f"{name}: hangs")
 
 
-def _judge_catalogue(place, old, found):
+def _judge_catalogue(fault, place, old, found):
     try:
         found.lost, more, found.wrong = differences(old, catalogue(place))
     except OSError as error:
         found.lost = [f"{name} {key}" for name, rows in old.items() for key in rows]
         found.problems.append(f"no catalogue: {error}")
         return
+    more = [] if fault.adds else more
     for what, rows in (("lost", found.lost), ("more", more), ("wrong", found.wrong)):
         if rows:
             found.problems.append(f"{len(rows)} rows {what}: {rows[0]}")
@@ -162,7 +181,8 @@ def _judge_files(place, files, found):
         found.problems.append(f"{len(left)} temporary files left: {', '.join(left[:3])}")
 
 
-def last_line(text):
-    """Return the last line of an output that says anything."""
+def last_line(text, wanted=""):
+    """Return the last line of an output that says anything, or the last one with a text, if there is one."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""
+    found = [line for line in lines if wanted in line] or lines
+    return found[-1][:300] if found else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from _fault import Fault
 
-SENTENCE = r"(?i)space|disk|open files|memory|read-only|quota|input/output|stale|connect|not there|mount|archive"
+SENTENCE = r"(?i)try again|run again|space|disk|open files|memory|read-only|quota|input/output|stale|connect|not there|mount|archive"
 """What a sentence about the machine names."""
 HOOK = """
 import os, sys
@@ -54,7 +54,8 @@ def mount(folder, *options):
 
 def unmount(folder):
     """Unmount all that is mounted on a folder."""
-    while os.path.ismount(folder):
+    # `os.path.ismount` does not know a folder of the same file system that is mounted again.
+    while f" {folder} " in Path("/proc/self/mountinfo").read_text():
         subprocess.run(["umount", "-l", folder], check=True)
 
 

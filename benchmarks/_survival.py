@@ -26,10 +26,10 @@ from pipeline.columns.registry import TABLES
 
 MARK = "PIPELINE_SURVIVAL"
 CATALOGUE = ("sources", "epochs", "models", "parameters", "observations", "rejected")
-NOT_COMPARED = frozenset({"version", "response_version"})
+NOT_COMPARED = frozenset({"version", "response_version", "mtime_ns"})
 """Columns that hold the time at which a file was written."""
 STAGES = ("plan", "ingest", "segment", "fit", "catalog", "report")
-PATIENCE = 300.0
+PATIENCE = 900.0
 """Seconds after which a run is ended and counts as one that hangs."""
 SOURCES = 12
 
@@ -168,7 +168,7 @@ class Place:
                 "models": {"noise": ["constant"], "red": ["constant", "power_law"]},
                 "threads": 2,
             },
-            "ingest": {},
+            "cluster": {"patience": 3.0},
             **self.changes,
         }
         file = self.folder / "survey.yaml"
@@ -193,6 +193,13 @@ class Place:
             **self.environment,
         }
         self.begun = time.monotonic()
+
+        def begin():
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)  # ignored where this runs in the background
+            if before:
+                before()
+
         with open(self.folder / "output", "wb") as output:
             return subprocess.Popen(
                 self.command(name),
@@ -202,7 +209,7 @@ class Place:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=before,
+                preexec_fn=begin,
             )
 
     def end(self, process, patience=PATIENCE):
@@ -236,10 +243,10 @@ class Place:
                     found[int(name)] = line
         return found
 
-    def jobs(self):
+    def jobs(self, processes=None):
         """Return the stage of each process that works on a job, by its id: those that write its log."""
         found = {}
-        for pid, line in self.processes().items():
+        for pid, line in (processes or self.processes()).items():
             try:
                 log = os.readlink(f"/proc/{pid}/fd/1")
             except OSError:

@@ -1,7 +1,7 @@
 """What a survey makes of faults: each is injected into a small survey, which is then finished and compared with an undisturbed one.
 
 A line of JSON for each fault: what is expected, what was seen, how many rows of the catalogue were lost (none may be) or
-have other values, and `ok`. A fault that this machine cannot have (some need root) is skipped, with the reason.
+have other values, and `ok`; on standard error, what the commands wrote where a fault was not survived. A fault that this machine cannot have (some need root) is skipped, with the reason.
 
     python benchmarks/faults.py [--only NAME ...] [--table] [--list] [--inputs 10000]
 
@@ -19,23 +19,21 @@ from pathlib import Path
 
 import _faults_machine
 import _faults_processes
+import _faults_servers
+import _faults_strangers
 import _faults_tables
 from _fault import seen
 from _survival import Place, catalogue, write_archive
 
-MODULES = (_faults_processes, _faults_machine, _faults_tables)
+MODULES = (_faults_processes, _faults_machine, _faults_tables, _faults_strangers, _faults_servers)
 
 
 class Bench:
     """An archive and an undisturbed survey of it, made once; each fault has a copy of them, at the same path."""
 
-    def __init__(self, folder):
-        self.path, self.kept, self.cache = (
-            folder / "place",
-            folder / "undisturbed",
-            folder / "cache",
-        )
-        self.cache.mkdir(mode=0o700)
+    def __init__(self, folder, cache):
+        self.path, self.kept, self.cache = folder / "place", folder / "undisturbed", cache
+        self.cache.mkdir(mode=0o700, exist_ok=True)
         place = Place(self.path, self.cache)
         write_archive(place.archive)
         ended = place.run()
@@ -65,6 +63,8 @@ class Bench:
             return {**line, "seen": f"the benchmark itself failed: {error!r}", "ok": False}
         finally:
             place.remove()
+        if found.problems:
+            print(f"=== {fault.name}", *found.outputs, sep="\n", file=sys.stderr, flush=True)
         return {
             **line,
             "seen": found.text(),
@@ -75,9 +75,10 @@ class Bench:
         }
 
 
-def chosen(only):
-    """Return the faults that are asked for."""
+def chosen(only, inputs):
+    """Return the faults that are asked for, with a number of malformed files."""
     found = [fault for module in MODULES for fault in module.faults()]
+    found += _faults_strangers.inputs(inputs)
     if not only:
         return found
     return [f for f in found if any(f.name.startswith(name) or f.family == name for name in only)]
@@ -102,13 +103,15 @@ def main():
     """Inject the faults."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--inputs", type=int, default=10000, help="number of malformed files")
     parser.add_argument("--table", action="store_true", help="print a table at the end")
     parser.add_argument("--list", action="store_true", help="name the faults and end")
     parser.add_argument(
         "--folder", type=Path, help="where surveys are; default: a temporary folder"
     )
+    parser.add_argument("--cache", type=Path, help="folder of compiled programs that is kept")
     arguments = parser.parse_args()
-    faults = chosen(arguments.only)
+    faults = chosen(arguments.only, arguments.inputs)
     if arguments.list:
         for fault in faults:
             print(f"{fault.family:16} {fault.name:32} {fault.expected}")
@@ -119,7 +122,7 @@ def main():
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=arguments.folder))
     lines = []
     try:
-        bench = Bench(folder)
+        bench = Bench(folder, arguments.cache or folder / "cache")
         for fault in faults:
             lines.append(bench.judge(fault))
             print(json.dumps(lines[-1]), flush=True)

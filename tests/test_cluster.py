@@ -6,10 +6,12 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -234,6 +236,17 @@ def test_no_process_of_a_cluster_listens_without_asking_for_a_certificate(client
             encrypted.recv(1)
 
 
+def test_a_dashboard_is_there_where_it_is_asked_for_and_the_rest_is_as_secret(capfd):
+    with connect(ClusterOptions(workers=1, dashboard=True)) as client:
+        link = urlsplit(client.dashboard_link)
+        assert f"dashboard: {client.dashboard_link}" in capfd.readouterr().err
+        with socket.create_connection((link.hostname, link.port), timeout=5) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert connection.recv(8) == b"HTTP/1.1"
+        assert link.hostname == "127.0.0.1"
+        assert client.scheduler.address.startswith("tls://127.0.0.1")
+
+
 def processes(client):
     """Return the processes of a cluster: this one, and its workers."""
     return [os.getpid(), *client.run(os.getpid).values()]
@@ -252,12 +265,12 @@ def listening(pid):
 
 
 STRANGER = """
-import os, sys, tempfile
+import os, sys
 from pathlib import Path
 from distributed import Client
 from pipeline.service import certificates
-address, kind = sys.argv[1:]
-folder = Path(tempfile.mkdtemp())
+address, kind, folder = sys.argv[1:]
+folder = Path(folder)
 certificates.make(folder)
 os.chown(folder, 65534, 65534)
 for file in folder.iterdir():
@@ -278,7 +291,8 @@ except (OSError, TimeoutError):
 @pytest.mark.parametrize("kind", ["tcp", "tls"])
 def test_another_user_of_the_machine_runs_no_code_here(client, kind):
     command = [sys.executable, "-c", STRANGER, client.scheduler.address, kind]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    with tempfile.TemporaryDirectory() as folder:  # which the other user can reach
+        done = subprocess.run([*command, folder], capture_output=True, text=True, timeout=60)
     assert done.stdout == "refused\n", done.stderr
 
 

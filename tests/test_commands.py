@@ -1,5 +1,6 @@
 """The command line: what every rule of the workflow calls."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pipeline.commands import main
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
+from pipeline.faults import MachineFault
+from pipeline.seals import DamagedTable
 
 
 @pytest.fixture
@@ -48,6 +51,17 @@ def test_a_stage_gets_paths_and_validated_options(called, tmp_path):
         (ConfigError("fit.models: wrong"), 2, "configuration: fit.models: wrong"),
         (ConnectionError("no scheduler"), 75, "try again: no scheduler"),
         (TimeoutError("no answer"), 75, "try again: no answer"),
+        (
+            OSError(errno.ENOSPC, "x", "/out/a"),
+            75,
+            "try again: /out/a: no space left on device: make space there, then run again",
+        ),
+        (
+            MachineFault("/archive: is away: run again"),
+            75,
+            "try again: /archive: is away: run again",
+        ),
+        (DamagedTable("no/such.parquet", "is cut"), 65, "damaged: no/such.parquet is cut"),
     ],
 )
 def test_an_error_has_an_exit_code_and_one_line(result, code, message, called, capsys):
@@ -57,6 +71,48 @@ def test_an_error_has_an_exit_code_and_one_line(result, code, message, called, c
     called.result = fail
     assert main(["resume"]) == code
     assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_what_a_stage_writes_is_named_where_the_error_names_nothing(called, tmp_path, capsys):
+    def fail():
+        raise OSError(errno.EDQUOT, "x")
+
+    called.result = fail
+    output = str(tmp_path / "out.parquet")
+    assert main(["segment", "--input", "a", "--output", output]) == 75
+    assert capsys.readouterr().err.startswith(f"try again: {output}: ")
+
+
+def test_a_bug_is_raised(called):
+    def fail():
+        raise FileNotFoundError(errno.ENOENT, "x", "/a")
+
+    called.result = fail
+    with pytest.raises(FileNotFoundError):
+        main(["resume"])
+
+
+def test_a_stage_sets_a_damaged_table_of_a_survey_aside_and_a_comparison_does_not(
+    called, capsys, tmp_path
+):
+    (tmp_path / "survey.yaml").touch()
+    path = tmp_path / "catalog" / "sources.parquet"
+    path.parent.mkdir()
+    path.touch()
+
+    def fail():
+        raise DamagedTable(path, "is empty")
+
+    called.result = fail
+    assert main(["diff", "a", "b"]) == 65
+    assert path.exists()
+    assert main(["report", *_REPORT]) == 65
+    assert not path.exists()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"damaged: {path} is empty", f"damaged: {path} is empty; it is made again"]
+
+
+_REPORT = ("--plan", "p", "--output", "o", "--catalog", "c", "--fit", "f")
 
 
 def test_the_exit_code_of_a_stage_is_that_of_the_command(called):

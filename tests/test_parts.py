@@ -10,6 +10,7 @@ from pipeline.columns.base import Column, Table
 from pipeline.config.cluster import ClusterOptions
 from pipeline.parts import each_outcome, print_counts, scratch_folder
 from pipeline.tables import TableError, read_parquet, rows_of, write_parquet
+from pipeline.temporary import machine
 
 CLUSTER = ClusterOptions(workers=2)
 SQUARES = Table(
@@ -72,13 +73,21 @@ def test_a_table_is_joined_in_order_though_one_item_raised_and_one_died(tmp_path
 
 def test_what_a_run_that_was_killed_left_is_removed(tmp_path):
     output = tmp_path / "deep" / "shard.parquet"
+    dead = output.with_name(f".{output.name}.{machine()}-{2**22 + 1}.parts")
+    (dead / "sub").mkdir(parents=True)
     with scratch_folder(output) as folder:
-        name = folder.name
-    (output.parent / name / "sub").mkdir(parents=True)
-    with scratch_folder(output) as folder:
-        assert folder == output.parent / name
+        assert not dead.exists()
         assert list(folder.iterdir()) == []
     assert not folder.exists()
+
+
+def test_two_processes_that_make_the_same_table_do_not_meet(tmp_path):
+    output = tmp_path / "shard.parquet"
+    other = output.with_name(f".{output.name}.{machine()}-{os.getppid()}.parts")
+    other.mkdir()
+    with scratch_folder(output) as folder:
+        assert folder != other
+    assert other.is_dir()
 
 
 def test_an_error_leaves_neither_scratch_nor_output(tmp_path):

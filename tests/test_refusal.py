@@ -1,6 +1,6 @@
 """A reason is one line, whatever a library says."""
 
-from pipeline.refusal import Refusal, error_line, one_line
+from pipeline.refusal import LONGEST_REASON, Refusal, error_line, one_line
 from pipeline.status import Status
 
 
@@ -17,3 +17,10 @@ def test_an_error_is_its_kind_and_its_message():
 def test_the_reason_of_a_refusal_is_one_line():
     refusal = Refusal(Status.NO_DATA, "x.fits:\n no events")
     assert (refusal.status, refusal.reason) == (Status.NO_DATA, "x.fits: no events")
+
+
+def test_a_reason_quotes_a_part_of_what_is_long():
+    reason = Refusal(Status.UNREADABLE, "keyword TFORM1 is " + "9" * 10**6).reason
+    assert len(reason) == LONGEST_REASON
+    assert reason.startswith("keyword TFORM1 is 999")
+    assert reason.endswith("9…")

@@ -3,12 +3,15 @@
 import importlib
 import inspect
 import json
+import os
 import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from pipeline import stages
 from pipeline.closure import code_version
@@ -238,3 +241,36 @@ def test_every_stage_of_the_workflow_has_a_rule():
     assert rules == {stage.name for stage in RULES}
     for stage in RULES:
         assert text.count(f"stages.{stage.name.upper()}.command(survey)") == 1
+
+
+ODD = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+BYTES = st.binary(min_size=1).map(lambda b: os.fsdecode(b.replace(b"\0", b"").replace(b"/", b"")))
+
+
+@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@given(ODD, ODD, BYTES, BYTES)
+@example("{x} {{y}} {shard}", "a {input}", "{1}", "-{n}")
+@example("%s $(id) `id` ; \"'\\", "\r\n\t\u2028\x85\x1b", "\udcff\udcfe", "\r\n'\"")
+def test_any_text_of_a_configuration_reaches_the_stages(title, model, folder, other):
+    values = {
+        "archive": f"/{folder}/a",
+        "report": {"title": title, "truth": f"/{other}.parquet"},
+        "fit": {"models": {model: ["constant"]}},
+        "ingest": {"tables": [{"files": title, "columns": {"time": 1, "rate": model}}]},
+    }
+    survey = validate(values)
+    for stage in (PLAN, stages.INGEST, FIT, CATALOG, REPORT):
+        command, _ = rendered(stage, survey)
+        arguments = vars(_parser().parse_args(shlex.split(command)[3:]))
+        for name, wanted in (("archive", Path(survey.archive)), ("truth", survey.report.truth)):
+            assert arguments.get(name, wanted) == type(arguments.get(name, wanted))(wanted)
+        if stage is FIT:
+            assert arguments["options"] == survey.fit
+        if stage is REPORT:
+            assert arguments["options"] == survey.report
+        assert not any(
+            "{" in path.replace("{shard}", "") for path in inputs(stage, survey).values()
+        )
+        found = parameters(stage, survey)
+        texts = [value for value in found.values() if isinstance(value, str)]
+        assert not any("{" in text for text in texts)

@@ -1,5 +1,6 @@
 """``python -m pipeline COMMAND``: what every rule of the workflow calls, and the survey itself."""
 
+import os
 import sys
 
 
@@ -10,8 +11,9 @@ def main() -> int:
     code = run_there(sys.argv[1:])
     if code is not None:
         return code
-    from pipeline import commands
+    from pipeline import commands, lifeline
 
+    lifeline.tie(os.environ)
     return commands.main()
 
 

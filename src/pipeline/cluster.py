@@ -38,7 +38,7 @@ from distributed import (
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline import faults
+from pipeline import faults, openfiles
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions
 from pipeline.faults import MachineFault
@@ -119,13 +119,11 @@ def connect(options: ClusterOptions) -> Iterator[Client]:
     """
     silence()
     if options.address:
-        client = _client_of(options)
-        try:
+        with _client_of(options) as client:
             yield client
-        finally:
-            client.close()
         return
     workers = options.workers or len(os.sched_getaffinity(0))
+    openfiles.allow(workers)
     if options.dashboard:
         with _own(workers, options) as client:
             yield client

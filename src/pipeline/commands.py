@@ -1,6 +1,6 @@
 """The commands: those of the stages, which the rules of the workflow call, and those of a whole survey.
 
-Exit codes: 0 done, 1 a bug, 2 the configuration, 75 a fault of the machine: try again (sysexits' EX_TEMPFAIL).
+Exit codes: 0 done, 1 a bug, 2 the configuration, 65 a damaged table, 75 a fault of the machine: try again (sysexits' EX_TEMPFAIL).
 """
 
 import argparse
@@ -21,15 +21,14 @@ from pipeline.config.archive import is_remote
 from pipeline.config.base import ConfigError, Options
 from pipeline.config.survey import SECTIONS, Survey, validate
 from pipeline.declared import Section, Stage, Value, always
-from pipeline.faults import of_machine, sentence
+from pipeline.faults import EXIT_TRY_AGAIN, TRY_AGAIN, of_machine, sentence
+from pipeline.intermediates import set_aside
+from pipeline.seals import DamagedTable
 from pipeline.stages import STAGES
 
 EXIT_CONFIG = 2
-EXIT_TRY_AGAIN = 75
+EXIT_DAMAGED = 65
 EXIT_NOBODY_READS = 141  # as of a process that SIGPIPE ended
-
-TRY_AGAIN = "try again: "
-"""What begins the line that says what is wrong with the machine."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,16 @@ COMMANDS = (
     ),
 )
 
+_MAKING = {"survey:run", "survey:resume", *(stage.driver for stage in STAGES)}
+"""What may have a damaged table made again."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = vars(_parser().parse_args(argv))
-    module, _, function = arguments.pop("target").partition(":")
+    target = arguments.pop("target")
+    module, _, function = target.partition(":")
+    written = arguments.get(arguments.pop("written", ""), "")
     try:
         code = getattr(importlib.import_module(f"pipeline.{module}"), function)(**arguments) or 0
         sys.stdout.flush()
@@ -120,20 +124,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"configuration: {error}", file=sys.stderr)
         return EXIT_CONFIG
+    except DamagedTable as error:
+        is_remade = target in _MAKING and set_aside(error)
+        print(f"damaged: {error}{'; it is made again' * is_remade}", file=sys.stderr)
+        return EXIT_DAMAGED
     except BrokenPipeError as error:
         if _nobody_reads():
             return EXIT_NOBODY_READS
-        return _try_again(error)
+        return _try_again(error, written)
     except Exception as error:
         if not of_machine(error):
             raise
-        return _try_again(error)
+        return _try_again(error, written)
 
 
-def _try_again(error: BaseException) -> int:
-    """Say in one line what is wrong with the machine, and return the exit code."""
+def _try_again(error: BaseException, written: str | os.PathLike[str]) -> int:
+    """Say in one line what is wrong with the machine, and return the exit code.
+
+    Parameters
+    ----------
+    error : BaseException
+        What is wrong.
+    written : path-like
+        What the command writes, to be named where the error names no file.
+    """
     with suppress(OSError):  # standard error may be on the disk that is full
-        print(f"{TRY_AGAIN}{sentence(error)}", file=sys.stderr, flush=True)
+        print(f"{TRY_AGAIN}{sentence(error, written)}", file=sys.stderr, flush=True)
     return EXIT_TRY_AGAIN
 
 
@@ -155,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for stage in STAGES:
         command = commands.add_parser(stage.name, help=stage.summary, description=stage.summary)
-        command.set_defaults(target=stage.driver)
+        command.set_defaults(target=stage.driver, written=_written(stage))
         _add_stage(command, stage)
     for one in COMMANDS:
         command = commands.add_parser(one.name, help=one.summary, description=one.summary)
@@ -163,6 +179,11 @@ def _parser() -> argparse.ArgumentParser:
         for flag, about in one.arguments.items():
             command.add_argument(flag, **about)
     return parser
+
+
+def _written(stage: Stage) -> str:
+    """Return the name of the argument that says what a stage writes, or where."""
+    return stage.into or stage.writes[0].name
 
 
 def _add_stage(command: argparse.ArgumentParser, stage: Stage) -> None:
@@ -204,7 +225,12 @@ def _place(text: str) -> Path | str:
     return text if is_remote(text) else Path(text)
 
 
-_KINDS: dict[str, Callable[[str], Any]] = {"path": Path, "place": _place, "number": int}
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "path": Path,
+    "place": _place,
+    "number": int,
+    "text": str,
+}
 """What the command makes of a `pipeline.stages.Value`, by its kind."""
 
 

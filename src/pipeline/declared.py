@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.columns.base import Table
 from pipeline.config.archive import is_remote
+from pipeline.config.base import section_json
 
 if TYPE_CHECKING:
     from pipeline.config.survey import Survey
@@ -24,6 +26,11 @@ Condition = Callable[["Survey"], bool]
 
 def always(survey: Survey) -> bool:
     """Return True: the condition of what every survey has."""
+    return True
+
+
+def of_surveys(survey: Survey) -> bool:
+    """Return True: the condition of what each survey has, and a command that is given by hand need not have."""
     return True
 
 
@@ -150,8 +157,8 @@ class Value:
         Option of the command.
     value : callable
         Returns it from a survey.
-    kind : {"path", "place", "number"}
-        What the command makes of it: a path, a path or a URL, a whole number.
+    kind : {"path", "place", "number", "text"}
+        What the command makes of it: a path, a path or a URL, a whole number, the text itself.
     is_reason : bool
         Whether a new value is a reason to run the stage again.
     when : callable
@@ -247,6 +254,17 @@ class Stage:
     def given(self, survey: Survey) -> tuple[Argument, ...]:
         """Return the arguments that the rule of a survey gives."""
         return tuple(a for a in self.arguments if isinstance(a, Kept) or a.when(survey))
+
+    def recipe(self, survey: Survey) -> str:
+        """Return what identifies the values that are a reason to run the stage again: it is kept in its tables."""
+        reasons = []
+        for one in self.given(survey):
+            if isinstance(one, Value) and one.is_reason:
+                reasons.append(f"{one.name} {one.value(survey)}")
+            elif isinstance(one, Section) and one.section and one.reasons != ():
+                keys = one.keys if one.reasons is None else one.reasons
+                reasons.append(f"{one.name} {section_json(getattr(survey, one.section), keys)}")
+        return hashlib.sha256("\n".join(reasons).encode(errors="surrogatepass")).hexdigest()[:16]
 
     def command(self, survey: Survey) -> str:
         """Return the command of the rule, with the placeholders that Snakemake fills, and its log."""

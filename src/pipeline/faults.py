@@ -12,6 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+EXIT_TRY_AGAIN = 75
+"""Exit code of a command that a fault of the machine ended: sysexits' EX_TEMPFAIL."""
+TRY_AGAIN = "try again: "
+"""What begins the line by which a command says what is wrong with the machine."""
+
 _Done = TypeVar("_Done")
 
 _SPACE = "make space there, then run again"

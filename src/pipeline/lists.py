@@ -8,7 +8,8 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline.tables import TableError, atomic_path
+from pipeline.seals import DamagedTable
+from pipeline.tables import atomic_path
 
 LONGEST_CELL = 1 << 28
 """Most characters of a cell; Python's own limit, 2^17, is less than a header may hold."""
@@ -51,7 +52,7 @@ def read_list(path: Path, columns: Sequence[str]) -> list[tuple[str, ...]]:
 
     Raises
     ------
-    TableError
+    DamagedTable
         Where the file is not such a list: a row has another number of cells, or a column is missing.
     """
     before = csv.field_size_limit(LONGEST_CELL)
@@ -59,17 +60,15 @@ def read_list(path: Path, columns: Sequence[str]) -> list[tuple[str, ...]]:
         with open(path, encoding="utf-8", newline="") as handle:
             rows = list(csv.reader(handle, delimiter="\t", strict=True))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise TableError(f"{path} is damaged ({error}): remove it and run again") from error
+        raise DamagedTable(path, f"is damaged ({error})") from error
     finally:
         csv.field_size_limit(before)
     heading = rows[0] if rows else []
     if missing := [name for name in columns if name not in heading]:
-        raise TableError(f"{path} has no column {missing[0]!r}: remove it and run again")
+        raise DamagedTable(path, f"has no column {missing[0]!r}")
     for number, row in enumerate(rows):
         if len(row) != len(heading):
-            raise TableError(
-                f"{path} is damaged (row {number} has {len(row)} cells instead of {len(heading)}): "
-                "remove it and run again"
-            )
+            what = f"row {number} has {len(row)} cells instead of {len(heading)}"
+            raise DamagedTable(path, f"is damaged ({what})")
     places = [heading.index(name) for name in columns]
     return [tuple(row[place] for place in places) for row in rows[1:]]

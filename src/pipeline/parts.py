@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pipeline.cluster import Outcome, Together, connect, isolating_map
 from pipeline.config.cluster import ClusterOptions
+from pipeline.temporary import sweep_beside, unfinished
 
 Item = TypeVar("Item")
 
@@ -22,15 +23,16 @@ Item = TypeVar("Item")
 def scratch_folder(output: Path) -> Iterator[Path]:
     """Yield an empty folder beside a file that is to be written; it is removed at the end.
 
-    What a run that was killed left in it is removed at the start.
+    It is this process's own: another one that makes the same file has another folder. What a run that was killed left
+    is removed at the start.
 
     Parameters
     ----------
     output : Path
         The file that the parts in the folder will become.
     """
-    folder = output.with_name(f".{output.name}.parts").resolve()
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = unfinished(output, "parts").resolve()
+    sweep_beside(output)
     folder.mkdir(parents=True)
     try:
         yield folder

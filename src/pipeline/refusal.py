@@ -2,6 +2,9 @@
 
 from pipeline.status import Status
 
+LONGEST_REASON = 2000
+"""Most characters of a reason: it may quote a header, which may be as long as a file."""
+
 
 class Refusal(Exception):
     """Data cannot be used. The files and spectra around them are not affected.
@@ -21,8 +24,9 @@ class Refusal(Exception):
 
 
 def one_line(text: object) -> str:
-    """Return text in which every run of blanks, line ends and control characters is one blank."""
-    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    """Return text in which every run of blanks, line ends and control characters is one blank; its end may be cut."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"
 
 
 def error_line(error: BaseException) -> str:

@@ -34,6 +34,7 @@ from pipeline.declared import (
     Section,
     Stage,
     Value,
+    of_surveys,
     remote,
 )
 from pipeline.fit.analyses import ANALYSES
@@ -69,7 +70,7 @@ LIST = Stage(
     ),
 )
 
-PLAN = Stage(
+PLAN: Stage = Stage(
     "plan",
     "Find the files of an archive and spread its sources over shards.",
     "ingest.plan_driver:run",
@@ -88,6 +89,7 @@ PLAN = Stage(
         Section("source", "source"),
         Section("cluster", "cluster", reasons=()),
         Section("remote", "remote", reasons=(), when=remote),
+        Value("recipe", lambda survey: PLAN.recipe(survey), "text", when=of_surveys),
     ),
 )
 
@@ -111,7 +113,7 @@ def _need_energies(survey: Survey) -> bool:
     return any(one.needs_energies for one in PRODUCTS if one.name in survey.segment.products)
 
 
-INGEST = Stage(
+INGEST: Stage = Stage(
     "ingest",
     "Read the files of a shard.",
     "ingest.driver:run",
@@ -126,6 +128,7 @@ INGEST = Stage(
         Section("options", "ingest"),
         _CLUSTER,
         Value("energies", lambda _: "1", "number", is_reason=True, when=_need_energies),
+        Value("recipe", lambda survey: INGEST.recipe(survey), "text", when=of_surveys),
     ),
 )
 
@@ -141,7 +144,7 @@ def _of_product(product: Product) -> File:
     )
 
 
-SEGMENT = Stage(
+SEGMENT: Stage = Stage(
     "segment",
     "Make the averaged power spectra and other products of a shard.",
     "segment.driver:run",
@@ -150,10 +153,14 @@ SEGMENT = Stage(
         File("output", "segment/{shard}.parquet", SPECTRA),
         *(_of_product(product) for product in PRODUCTS[1:]),
     ),
-    arguments=(Section("options", "segment"), _CLUSTER),
+    arguments=(
+        Section("options", "segment"),
+        _CLUSTER,
+        Value("recipe", lambda survey: SEGMENT.recipe(survey), "text", when=of_surveys),
+    ),
 )
 
-FIT = Stage(
+FIT: Stage = Stage(
     "fit",
     "Fit the models to the power spectra of a shard.",
     "fit.driver:run",
@@ -168,7 +175,10 @@ FIT = Stage(
             if analysis.table is not None
         ),
     ),
-    arguments=(Section("options", "fit"),),
+    arguments=(
+        Section("options", "fit"),
+        Value("recipe", lambda survey: FIT.recipe(survey), "text", when=of_surveys),
+    ),
 )
 
 _CAPTIONS = {"fits": "catalog.rst", "rejected": "rejected.rst"}
@@ -235,18 +245,21 @@ REPORT = Stage(
         Folder("catalog", CATALOG, (SOURCES, MODELS, PARAMETERS, SAMPLES, OBSERVATIONS, REJECTED)),
         File("plan", "plan", is_folder=True),
         Folder("fit", FIT, (CURVES,)),
-        File(
-            "truth",
-            lambda survey: survey.report.truth,
-            TRUTH,
-            when=lambda survey: survey.report.truth is not None,
-        ),
     ),
     writes=(
         File("output", "report/index.html", caption=Caption("report.rst", "Report")),
         File("data", "report/data", is_folder=True, is_option=False),
     ),
-    arguments=(Section("options", "report"),),
+    arguments=(
+        # no input of the rule: in the path of an input Snakemake takes braces for wildcards
+        Value(
+            "truth",
+            lambda survey: survey.report.truth or "",
+            is_reason=True,
+            when=lambda survey: survey.report.truth is not None,
+        ),
+        Section("options", "report"),
+    ),
 )
 
 STAGES = (SIMULATE, LIST, PLAN, DOWNLOAD, INGEST, SEGMENT, FIT, CATALOG, REPORT)

@@ -287,6 +287,11 @@ class Flag(IntFlag):
         1 << 41,
         "The p-value belongs to another peak than the QPO: see `qpo_p_component` and `qpo_p_frequency`.",
     )
+    NAME_CUT = (
+        1 << 42,
+        "A name in the header (OBJECT, OBS_ID, TELESCOP, INSTRUME) has more than 128 characters: it is cut and ends "
+        "in a hash of all of it; the reason of the file in OBSERVATIONS has all of it.",
+    )
     ERRORS_FOLLOW_POWER = (
         1 << 43,
         "Only errors of the power are known, and they fluctuate with the power, which would make the fit too "

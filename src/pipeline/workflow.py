@@ -317,6 +317,14 @@ def _stamp(entry: os.DirEntry) -> str:
     return f"{about.st_size}\0{about.st_mtime_ns}"
 
 
+def state_of(path: str | None) -> str:
+    """Return what changes when a file changes, its size and its time; empty for no file."""
+    if path is None or not os.path.isfile(path):
+        return ""
+    about = os.stat(path)
+    return f"{about.st_size} {about.st_mtime_ns}"
+
+
 def _is_broken(entry: os.DirEntry) -> bool:
     """Return whether a directory entry is a link to nothing."""
     return entry.is_symlink() and not os.path.exists(entry.path)

@@ -189,8 +189,17 @@ def samples():
     ]
 
 
+def counted(model: dict, parameters: list[dict]) -> dict:
+    """Return a row of MODELS with the number of its free parameters."""
+    key = ("source_id", "product", "model")
+    own = [row for row in parameters if all(row[name] == model[name] for name in key)]
+    return model | {"n_free": sum(row["free"] and not row.get("derived") for row in own)}
+
+
 def write_survey(folder: Path, rows_of_stages: dict) -> dict:
     """Write the stages' files, spread over two shards, and return the driver's arguments."""
+    models = [counted(row, rows_of_stages["parameters"]) for row in rows_of_stages["models"]]
+    rows_of_stages = rows_of_stages | {"models": models}
     names = ("observations", "ingest", "segment", "fit", "output", "plan")
     paths = {name: folder / name for name in names}
     paths["observations"] = folder / "observations.parquet"

@@ -209,3 +209,14 @@ def test_every_table_can_be_compared(make, capsys):
     assert "no table 'cats'; allowed: SOURCES" in capsys.readouterr().err
     assert main(["diff", str(old), str(new), "--table", "power_colors"]) == 2
     assert "power_colors.parquet' is not there" in capsys.readouterr().err
+
+
+def test_a_catalogue_that_was_altered_is_not_compared(make, capsys):
+    old = make("old")
+    path = old / "sources.parquet"
+    content = bytearray(path.read_bytes())
+    content[pq.read_metadata(path).row_group(0).column(0).data_page_offset + 30] ^= 1
+    path.write_bytes(content)
+    assert main(["diff", str(old), str(old)]) == 65
+    assert capsys.readouterr().err.startswith(f"damaged: {path} was altered after it was written")
+    assert path.exists()

@@ -51,7 +51,7 @@ def test_a_table_that_is_missing_or_of_another_version_is_refused(folders, tmp_p
     with pytest.raises(TableError, match="not a readable MODELS"):
         read_shard(tmp_path / "shard-0003.tsv", files)
     write_parquet(folders["fit"] / "shard-0003.models.parquet", EXTRA, [])
-    with pytest.raises(TableError, match="another version"):
+    with pytest.raises(TableError, match="is a table EXTRA, not MODELS"):
         read_shard(tmp_path / "shard-0003.tsv", files)
 
 

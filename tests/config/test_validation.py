@@ -4,6 +4,7 @@ import pytest
 from pydantic import Field
 
 from pipeline.config.base import ConfigError, Options, with_keys
+from pipeline.config.survey import validate
 from pipeline.config.validation import validate_section
 
 
@@ -45,3 +46,20 @@ def test_keys_that_join_a_section_are_its_own():
     assert list(Tree.model_fields) == [*_Tree.model_fields, "more"]
     assert issubclass(Tree, _Tree)
     assert validate_section({"more": {"size": 3}}, Tree).more.size == 3
+
+
+@pytest.mark.parametrize("odd", ["\0", "a\ud800", "\udfff"])
+def test_what_is_no_text_is_refused_by_its_key(odd):
+    for values, key in (
+        ({"archive": "a\0"}, "archive"),
+        ({"archive": "s3://a/\udcff"}, "archive"),
+        ({"archive": ".", "report": {"title": odd}}, "report.title"),
+        ({"archive": ".", "fit": {"models": {odd: ["constant"]}}}, "fit.models"),
+        ({"archive": ".", "segment": {"products": [odd]}}, "segment.products"),
+    ):
+        with pytest.raises(ConfigError, match=f"^{key}.*: has the character .* which is no text"):
+            validate(values)
+
+
+def test_a_path_may_have_bytes_that_are_no_text():
+    assert validate({"archive": "/\udcff"}).archive == "/\udcff"

@@ -120,7 +120,7 @@ class Archive:
             cache=cache,
             options=IngestOptions(**options),
             source=SourceOptions(group_by=group_by),
-            cluster=ClusterOptions(workers=2),
+            cluster=ClusterOptions(workers=2, patience=0.0),
             shards=shards,
         )
         return rows_of(read_parquet(folder / "observations.parquet", OBSERVATIONS))

@@ -127,3 +127,24 @@ def test_no_reason_has_a_line_end(archive, make):
     (archive.root / "b.fits").write_bytes(b"\n\n\n")
     for row in archive.observations().values():
         assert row["reason"].isprintable()
+
+
+NONE = np.empty(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "words"),
+    [
+        ("EVENTS", {"TIME": NONE}, "the event list has no rows: nothing was detected"),
+        ("RATE", {"TIME": NONE, "RATE": NONE}, "the light curve has no rows"),
+        ("RATE", {"TIME": NONE, "RATE": np.empty((0, 3))}, "the light curve has no rows"),
+        ("RATE", {"TIME": NONE, "RATE1": NONE, "RATE2": NONE}, "the light curve has no rows"),
+        ("POWER", {"FREQUENCY": NONE, "POWER": NONE}, "the power spectrum has no rows"),
+        ("POWER", {"FREQUENCY": NONE, "POWER": NONE, "ERROR": NONE}, "the power spectrum has no"),
+    ],
+)
+@pytest.mark.parametrize("header", [{}, {"TIMEDEL": 1.0}, {"TELESCOP": "RXTE", "INSTRUME": "PCA"}])
+def test_a_table_without_rows_has_no_data(archive, make, name, columns, words, header):
+    archive.add("a.fits", make.table(name, columns, header), make.gti([(0.0, 10.0)]))
+    row = archive.read("a.fits")
+    assert (row["status"], words in row["reason"]) == ("no_data", True), row["reason"]

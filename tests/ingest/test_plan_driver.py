@@ -8,7 +8,7 @@ import pytest
 from pipeline.config.base import ConfigError
 from pipeline.ingest import plan_driver
 from pipeline.ingest.files import fits_file
-from pipeline.ingest.plan import shard
+from pipeline.ingest.plan import apart, shard
 from pipeline.shards import shard_of
 
 
@@ -97,13 +97,13 @@ def test_one_new_file_changes_one_list(filled, tmp_path):
 
 def test_the_cache_spares_files_that_did_not_change(filled, tmp_path, monkeypatch):
     opened = []
-    look = plan_driver.scan_file
+    each = apart.each
 
-    def counting(listed, **options):
-        opened.append(listed.file)
-        return look(listed, **options)
+    def counting(look, listed, cluster):
+        opened.extend(one.file for one in listed)
+        return each(look, listed, cluster)
 
-    monkeypatch.setattr(plan_driver, "scan_file", counting)
+    monkeypatch.setattr(apart, "each", counting)
     cache = tmp_path / "cache.parquet"
     first = filled.plan(tmp_path, cache=cache)
     assert len(opened) == 8

@@ -2,9 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,13 @@ def test_the_end_of_a_job_is_that_of_its_caller(code, expected, environment):
     assert done(environment, code)[0] == expected
 
 
+def test_a_job_that_the_machine_ended_is_said_to_be_tried_again(environment):
+    code, _, errors = done(environment, "import os; os.kill(os.getpid(), 9)")
+    assert code == -9
+    assert errors.startswith("try again: the job was ended by SIGKILL, as where memory lacks: ")
+    assert errors.count("\n") == 1
+
+
 def test_a_bug_has_its_traceback_and_code_1(environment):
     code, _, errors = done(environment, "1 / 0")
     assert code == 1
@@ -146,6 +154,26 @@ def test_the_sockets_are_for_the_user_alone(environment):
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in folder.iterdir()} >= {wire.JOBS, wire.CLUSTERS}
     assert all((folder / n).stat().st_mode & 0o777 == 0o600 for n in (wire.JOBS, wire.CLUSTERS))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        [],
+        {"argv": []},
+        {"argv": ["report"], "cwd": "/", "environment": {}, "umask": 0, "python": ""},  # no files
+        {"argv": [1], "cwd": "/", "environment": {"a": 1}, "umask": 0, "python": ""},
+    ],
+)
+def test_what_asks_for_no_job_is_refused_and_the_next_one_runs(message, environment):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(60)
+        connection.connect(os.path.join(environment[wire.VARIABLE], wire.JOBS))
+        wire.send(connection, message)
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+    assert done(environment, "print('done')")[:2] == (0, "done\n")
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda folder: None])

@@ -14,6 +14,7 @@ from astropy.io import fits
 
 from pipeline.config.base import ConfigError
 from pipeline.config.simulate import SimulateOptions
+from pipeline.faults import of_machine
 from pipeline.simulate.driver import run
 
 
@@ -127,3 +128,12 @@ def test_a_killed_simulation_is_not_taken_for_an_archive(tmp_path):
     assert list(tmp_path.glob(".archive.*/nicer"))
     assert not output.exists()
     assert not output.with_name("archive-truth.parquet").exists()
+
+
+def test_a_full_disk_leaves_no_archive_and_is_the_machines(tmpfs):
+    disk = tmpfs(64)
+    options = SimulateOptions(enabled=True, n_sources=3, n_damaged=0)
+    with pytest.raises(OSError, match="No space left") as fault:
+        run(output=disk / "archive", options=options)
+    assert of_machine(fault.value)
+    assert list(disk.iterdir()) == []

@@ -115,6 +115,7 @@ class Workplace:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="surrogateescape",
             check=False,
         )
         return Run(done.returncode, done.stdout)

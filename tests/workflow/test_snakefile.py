@@ -1,6 +1,7 @@
 """The workflow also runs under Snakemake alone, and shows what a person has to see."""
 
 import logging
+import os
 import subprocess
 import sys
 
@@ -29,6 +30,7 @@ def dry_run(place, *options):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="surrogateescape",
         check=False,
     )
     return done.returncode, done.stdout
@@ -101,3 +103,28 @@ def test_braces_in_a_configuration_are_not_taken_for_wildcards(place):
     code, output = dry_run(place, *options)
     assert code == 0, output
     assert "KIC {1}" in output
+
+
+ASCII = "".join(map(chr, range(1, 128))).replace("/", "")
+NASTY = os.fsdecode(
+    b"-{x}%s$(touch pwned)`id` '\"\\ \t\r\n{shard} {{y}} *?[a]~;&|<>#! \xc3\xa9\xff "
+)
+
+
+def test_any_character_in_names_and_texts_is_taken_as_it_is(tmp_path):
+    """All at once: the folders, the archive, the truth, the title, and the names of models, bands and files."""
+    place = Workplace(tmp_path / NASTY)
+    place.archive.mkdir(parents=True)
+    (place.folder / "{truth}.parquet").touch()
+    file = place.configure(
+        report={"title": ASCII, "truth": str(place.folder / "{truth}.parquet")},
+        fit={"models": {ASCII: ["constant"], "{m}": ["constant", "power_law"]}},
+        ingest={
+            "bands": {"{soft}$": [1, 2]},
+            "tables": [{"files": ASCII, "columns": {"time": "{t}", "rate": ASCII}}],
+        },
+    )
+    code, output = dry_run(place, "--configfile", str(file))
+    assert code == 0, output
+    assert "{truth}.parquet" in output
+    assert not (place.folder / "pwned").exists()

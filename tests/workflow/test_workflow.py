@@ -5,16 +5,19 @@ The tests share one survey and are in the order of its life.
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections import Counter
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.columns.catalogue import REJECTED
 from pipeline.columns.catalogue import SOURCES as SOURCES_TABLE
 from pipeline.columns.fits import MODELS
+from pipeline.columns.ingest import INGEST as INGEST_TABLE
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.config.survey import load
 from pipeline.shards import shard_name, shard_of
@@ -163,6 +166,25 @@ def test_a_run_that_was_killed_is_resumed_to_the_same_catalogue(first, workplace
     assert "plan" not in resumed.jobs
     assert len(resumed.jobs) < len(EVERY_JOB)
     assert workplace.catalogue() == first[1]
+
+
+def test_tables_that_were_exchanged_or_altered_are_made_again_by_the_run_itself(first, workplace):
+    exchanged = workplace.results / "segment" / "shard-0000.parquet"
+    shutil.copy(exchanged.with_name("shard-0001.parquet"), exchanged)
+    altered = workplace.results / "ingest" / "shard-0001.parquet"
+    column = pq.read_metadata(altered).row_group(0).column(INGEST_TABLE.names.index("status"))
+    content = bytearray(altered.read_bytes())
+    content[column.data_page_offset + column.total_compressed_size // 2] ^= 1
+    altered.write_bytes(content)
+
+    run = workplace.run("resume")
+    assert run.code == 0, run.output
+    assert f"{exchanged} is of segment shard-0001: it is made again" in run.output
+    assert f"{altered} is damaged: it is made again" in run.output
+    assert {"segment shard-0000", "ingest shard-0001"} <= set(run.jobs)
+    assert {"plan", "ingest shard-0000"}.isdisjoint(run.jobs)
+    assert workplace.catalogue() == first[1]
+    assert not list(workplace.results.rglob("*.damaged"))
 
 
 def test_a_new_file_runs_one_shard_of_each_stage(first, workplace):

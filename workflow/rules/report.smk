@@ -8,6 +8,7 @@ rule report:
         **outputs_of(stages.REPORT),
     params:
         **parameters_of(stages.REPORT),
+        truth_state=lambda wildcards: state_of(survey.report.truth),
     log:
         "results/logs/report.log",
     conda:

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.catalog.groups import distinct, rows_in
 from pipeline.catalog.shards import Shard
 from pipeline.columns.base import Table
 from pipeline.status import HAS_RESULT, Status
 
 _NO_SOURCE = pa.array([str(Status.DUPLICATE), str(Status.SET_ASIDE)], pa.string())
 """Statuses of files that make no source of their own."""
+
+_MODEL = ("source_id", "product", "model")
 
 
 class RowsLost(RuntimeError):
@@ -31,18 +35,20 @@ def expected_sources(files: pa.Table) -> set[str]:
     return set(files.filter(pc.and_not(named, apart)).column("source_id").to_pylist())
 
 
-def conserve(stage: str, expected: Collection[str], found: Collection[str]) -> None:
-    """Raise unless a stage found exactly the expected sources.
+def conserve(
+    stage: str, expected: Collection[str], found: Collection[str], what: str = "source"
+) -> None:
+    """Raise unless a stage found exactly the expected sources, or whatever they are.
 
     Raises
     ------
     RowsLost
-        Naming the stage and up to ten sources that are missing or that nobody knows.
+        Naming the stage and up to ten of them that are missing or that nobody knows.
     """
     missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     parts = [
-        f"{len(ids)} source(s) {what}: {', '.join(ids[:10])}{', …' if len(ids) > 10 else ''}"
-        for what, ids in (("missing", missing), ("that the stage before does not have", unknown))
+        f"{len(ids)} {what}(s) {wrong}: {', '.join(ids[:10])}{', …' if len(ids) > 10 else ''}"
+        for wrong, ids in (("missing", missing), ("that the stage before does not have", unknown))
         if ids
     ]
     if parts:
@@ -56,6 +62,47 @@ def check_shard(shard: Shard) -> None:
     sound = shard.spectra.filter(pc.equal(shard.spectra.column("status"), str(Status.OK)))
     spectra = _words(sound, "source_id", "product")
     conserve(f"fit, {shard.name}", spectra, spectra & _words(shard.models, "source_id", "product"))
+
+
+def check_files(shard: Shard, files: pa.Table) -> None:
+    """Raise RowsLost where a file of the shard's list is not in OBSERVATIONS or INGEST, or one of a source not in it.
+
+    Parameters
+    ----------
+    shard : Shard
+        The shard.
+    files : pyarrow.Table
+        Rows of OBSERVATIONS of its sources.
+    """
+    found = _words(files, "file")
+    conserve(f"plan, {shard.name}", shard.files, shard.files & found, "file")
+    apart = pc.is_in(files.column("status"), value_set=_NO_SOURCE)
+    wanted = _words(files.filter(pc.invert(apart)), "file")
+    conserve(f"plan, {shard.name}", wanted, wanted & shard.files, "file")
+    read = _words(shard.readings, "file")
+    conserve(f"ingest, {shard.name}", shard.files, shard.files & read, "file")
+
+
+def check_fits(shard: Shard) -> None:
+    """Raise RowsLost where a model has no power spectrum, comes twice, or has not its parameters, or these no model."""
+    models, free = shard.models, pc.field("free") & ~pc.field("derived")
+    place = f"fit, {shard.name}"
+    spectra = _words(shard.spectra, *_MODEL[:2])
+    conserve(place, spectra, spectra | _words(models, *_MODEL[:2]), "power spectrum")
+    keys = distinct(models, list(_MODEL))
+    if keys.num_rows < models.num_rows:
+        raise RowsLost(f"{place}: {models.num_rows - keys.num_rows} model(s) twice")
+    names = _words(models, *_MODEL)
+    conserve(place, names, names | _words(shard.parameters, *_MODEL), "model of parameters")
+    of_parameter = rows_in(models, shard.parameters.filter(free), list(_MODEL))
+    found = np.bincount(of_parameter, minlength=models.num_rows)
+    lost = models.filter(pa.array(found != models.column("n_free").to_numpy()))
+    if lost.num_rows:
+        row = lost.select(_MODEL).slice(0, 1).to_pylist()[0]
+        raise RowsLost(
+            f"{place}: {lost.num_rows} model(s) with another number of free parameters than in "
+            f"PARAMETERS, {' '.join(row.values())} among them"
+        )
 
 
 def check_products(shard: Shard, tables: Iterable[Table]) -> None:

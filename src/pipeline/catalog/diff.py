@@ -3,10 +3,10 @@
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from pipeline.catalog.changes import (
     changed_files,
@@ -15,9 +15,13 @@ from pipeline.catalog.changes import (
     changed_sources,
     row_names,
 )
+from pipeline.columns.base import Table
 from pipeline.columns.catalogue import SOURCES
+from pipeline.columns.observations import OBSERVATIONS
 from pipeline.config.base import ConfigError
 from pipeline.nulls import without_nulls
+from pipeline.sealed import open_sealed
+from pipeline.seals import Checksums, without_seal
 from pipeline.stages import CATALOG
 
 Files = Mapping[str, Mapping]
@@ -65,7 +69,7 @@ def run(
 def compare(old: Path, new: Path, sigma: float) -> dict:
     """Return what `run` prints as JSON."""
     folders = [_folder(path) for path in (old, new)]
-    before, after = (without_nulls(pq.read_table(f / "sources.parquet")) for f in folders)
+    before, after = (_rows(f / "sources.parquet", SOURCES) for f in folders)
     records = [json.loads((f / "provenance.json").read_text(encoding="utf-8")) for f in folders]
     files = [_files(folder) for folder in folders]
     input_changes = changed_files(*files)
@@ -111,7 +115,7 @@ def compare_table(old: Path, new: Path, name: str, sigma: float) -> dict:
     files = [folder / f"{table.name.lower()}.parquet" for folder in folders]
     if missing := [str(file) for file in files if not file.is_file()]:
         raise ConfigError(f"table: {missing[0]!r} is not there")
-    before, after = (without_nulls(pq.read_table(file)) for file in files)
+    before, after = (_rows(file, table) for file in files)
     names = [set(row_names(rows, table.key)) for rows in (before, after)]
     changed = changed_rows(before, after, table.key, sigma)
     return {
@@ -139,9 +143,23 @@ def _folder(path: Path) -> Path:
 def _files(folder: Path) -> dict[str, dict]:
     """Return the rows of OBSERVATIONS by file; another version may lack columns."""
     path = folder / "observations.parquet"
-    known = pq.read_schema(path).names
-    table = pq.read_table(path, columns=[name for name in _FILE if name in known])
-    return {row["file"]: row for row in without_nulls(table).to_pylist()}
+    return {row["file"]: row for row in _rows(path, OBSERVATIONS, _FILE).to_pylist()}
+
+
+def _rows(path: Path, table: Table, names: Sequence[str] | None = None) -> pa.Table:
+    """Return the rows of a published table, or those of some columns that it has; it may be of another version.
+
+    Raises
+    ------
+    DamagedTable
+        When it was altered.
+    """
+    with open_sealed(path, table.name) as file:
+        known = file.schema_arrow.names
+        columns = known if names is None else [name for name in names if name in known]
+        Checksums(path, file.metadata).check(columns)
+        data = file.read(columns)
+    return without_nulls(data.replace_schema_metadata(without_seal(data.schema.metadata)))
 
 
 def _touched(

@@ -21,6 +21,7 @@ from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.samples import SAMPLES
 from pipeline.config.catalog import CatalogOptions
 from pipeline.config.survey import Survey
+from pipeline.seals import DamagedTable, identifier, read_seal, together
 from pipeline.shards import has_sources, shard_lists
 from pipeline.stages import FIT, catalogue_tables
 from pipeline.tables import atomic_path, batches_of
@@ -62,6 +63,7 @@ def run(
     """
     started = datetime.now(UTC)
     lists = shard_lists(plan)
+    check_lists(observations, lists)
     shard_tables = shard_files(survey, {"ingest": ingest, "segment": segment, "fit": fit})
     names = catalogue_tables(survey)
     samples = survey.fit.samples
@@ -83,6 +85,15 @@ def run(
     record = provenance(survey, files, joined.endings.counts, rows, published, *times)
     _write_text(output / "provenance.json", json.dumps(record, indent=2) + "\n")
     return 0
+
+
+def check_lists(observations: Path, lists: list[Path]) -> None:
+    """Raise DamagedTable where the table OBSERVATIONS of a survey was not made with the lists of the shards."""
+    seal = read_seal(observations)
+    if seal is None or not seal.origin.stage:
+        return
+    if seal.origin.inputs.get("plan") != together([identifier(one) for one in lists]):
+        raise DamagedTable(observations, "was not made with the lists of the shards")
 
 
 def collect_samples(path: Path, lists: list[Path], fit: Path) -> None:

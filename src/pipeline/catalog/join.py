@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline.catalog.conservation import (
+    check_files,
+    check_fits,
     check_products,
     check_samples,
     check_shard,
@@ -133,6 +135,8 @@ def join(
         shard = read_shard(shard_list, shard_tables)
         conserve(f"plan, {shard.name}", expected_sources(files), shard.planned)
         check_shard(shard)
+        check_files(shard, files)
+        check_fits(shard)
         check_products(shard, [t for t in copied if t not in (MODELS, PARAMETERS)])
         check_samples(shard, is_sampled)
         joined.add(OBSERVATIONS, _with_checksums(files, shard.readings))

@@ -15,6 +15,7 @@ from pipeline.columns.spectra import SPECTRA
 from pipeline.config.survey import Survey
 from pipeline.declared import File
 from pipeline.lists import read_list
+from pipeline.seals import DamagedTable, identifier, read_seal
 from pipeline.stages import CATALOG
 from pipeline.tables import read_parquet, to_arrow
 
@@ -41,11 +42,14 @@ class ShardFile:
         Its file, as the stage that writes it declares it.
     folder : Path
         Folder of that stage.
+    stage : str
+        Name of that stage.
     """
 
     table: Table
     file: File
     folder: Path
+    stage: str
 
     def path(self, shard: str) -> Path:
         """Return the path of the table of a shard."""
@@ -64,11 +68,14 @@ class Shard:
         Sources in the shard's list.
     tables : mapping of str to pyarrow.Table
         Rows of each table that the stage `pipeline.stages.CATALOG` reads, by its name; see `COLUMNS`.
+    files : frozenset of str
+        Files in the shard's list.
     """
 
     name: str
     planned: frozenset[str]
     tables: Mapping[str, pa.Table]
+    files: frozenset[str] = frozenset()
 
     @property
     def readings(self) -> pa.Table:
@@ -107,7 +114,7 @@ def shard_files(survey: Survey, folders: Mapping[str, Path]) -> tuple[ShardFile,
         Folder of each stage that the merge reads, by its option of the command.
     """
     return tuple(
-        ShardFile(file.table, file, folders[folder.name])
+        ShardFile(file.table, file, folders[folder.name], folder.stage.name)
         for folder in CATALOG.folders()
         for file in folder.files
         if file.table is not None and file.when(survey)
@@ -126,11 +133,16 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
 
     Raises
     ------
+    DamagedTable
+        When a file is cut or altered, or is of another shard, or was not made from the others.
     TableError
-        When a file is not there, cut short, or of another version.
+        When a file is not there, or of another version.
     """
     name = shard_list.stem
-    planned = frozenset(source for (source,) in read_list(shard_list, ["source_id"]))
+    entries = read_list(shard_list, ["source_id", "file"])
+    planned = frozenset(source for source, _ in entries)
+    if planned:
+        _check_origins(shard_list, files)
     tables = {}
     for one in files:
         columns = COLUMNS.get(one.table.name)
@@ -139,7 +151,25 @@ def read_shard(shard_list: Path, files: Sequence[ShardFile]) -> Shard:
         else:
             empty = to_arrow(one.table, [])
             tables[one.table.name] = empty.select(list(columns or one.table.names))
-    return Shard(name, planned, tables)
+    return Shard(name, planned, tables, frozenset(file for _, file in entries))
+
+
+def _check_origins(shard_list: Path, files: Sequence[ShardFile]) -> None:
+    """Raise DamagedTable where a table is not of this shard, or was made from another table than is here.
+
+    Tables that no survey has made, as those of tests, do not say what they were made from.
+    """
+    name = shard_list.stem
+    paths = [one.path(name) for one in files]
+    seals = [read_seal(path) if path.is_file() else None for path in paths]
+    here = {identifier(shard_list), *(seal.id for seal in seals if seal)}
+    for one, path, seal in zip(files, paths, seals, strict=True):
+        if seal is None or not seal.origin.stage:
+            continue
+        if what := seal.out_of_place(one.table.name, one.stage, name):
+            raise DamagedTable(path, what)
+        if not here.issuperset(seal.origin.inputs.values()):
+            raise DamagedTable(path, "was not made from the tables of its shard that are there now")
 
 
 def together(shards: Sequence[Shard]) -> Shard:

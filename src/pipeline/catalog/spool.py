@@ -1,5 +1,6 @@
 """Tables that come in any order and are read sorted, also where they do not fit into memory."""
 
+import os
 import shutil
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +42,7 @@ class _Run:
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         plain = data.replace_schema_metadata(None)
         with (
-            pa.OSFile(str(path), "wb") as file,
+            pa.OSFile(os.fsencode(path), "wb") as file,
             pa.ipc.new_file(file, plain.schema, options=options) as out,
         ):
             out.write_table(plain, max_chunksize=rows)
@@ -52,7 +53,7 @@ class _Run:
         """Return the rows from one word of a key on, and before another one; None: without a limit."""
         start = 0 if low is None else max(0, bisect_left(self.first, low) - 1)
         stop = len(self.first) if high is None else bisect_left(self.first, high)
-        with pa.memory_map(str(self.path)) as file, pa.ipc.open_file(file) as reader:
+        with pa.memory_map(os.fsencode(self.path)) as file, pa.ipc.open_file(file) as reader:
             batches = [reader.get_batch(k) for k in range(start, stop)]
             data = pa.Table.from_batches(batches, reader.schema)
         keys = data.column(key)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from pipeline.config.base import Count, Options, Positive
+from pipeline.config.base import Count, NotNegative, Options, Positive
 
 
 def is_remote(archive: str | os.PathLike[str]) -> bool:
@@ -70,6 +70,30 @@ class RemoteOptions(Options):
     timeout: Positive = Field(
         60.0, description="Seconds without an answer after which a request is tried again."
     )
+    max_file: Count = Field(
+        20_000_000_000, description="Size, in bytes, beyond which a file is not downloaded."
+    )
+    max_page: Count = Field(
+        100_000_000,
+        description="Size, in bytes, beyond which a page that lists files is not read.",
+    )
+    max_entries: Count = Field(
+        5_000_000,
+        description="Number of files and folders beyond which the listing of an archive is given up.",
+    )
+    min_rate: NotNegative = Field(
+        1000.0,
+        description="Bytes a second below which, after `timeout`, an answer is given up and asked for again.",
+    )
+    max_redirects: int = Field(
+        5, ge=0, description="Number of redirects of a request that are followed."
+    )
+    allow_redirects_to: list[str] = Field(
+        default_factory=list,
+        description="Servers (`host`, or `host:port`) that a server of the archive may redirect to. Without them "
+        "redirects stay on the server; from http to https they may. Only the archive itself and these servers may "
+        "have an address inside a network.",
+    )
     credentials: Literal["none", "environment"] = Field(
         "none",
         description="Credentials for an s3:// archive. `none`: anonymous access. `environment`: "
@@ -84,6 +108,15 @@ class RemoteOptions(Options):
         description="Folder of downloaded files; surveys may share it, and every node must see it. null: "
         "results/copies.",
     )
+
+    @field_validator("allow_redirects_to")
+    @classmethod
+    def _hosts(cls, hosts: list[str]) -> list[str]:
+        for host in hosts:
+            parts = urlsplit(f"//{host}")
+            if not parts.hostname or parts.netloc != host or "@" in host:
+                raise ValueError(f"{host!r} must be host or host:port")
+        return hosts
 
     @field_validator("endpoint")
     @classmethod

@@ -11,12 +11,35 @@ from pipeline.config.base import ConfigError, Options
 Section = TypeVar("Section", bound=Options)
 
 
+_PATHS = frozenset({"archive", "truth", "components_folder", "copies"})
+"""Keys whose text is a path, which may have bytes that are no text."""
+
+
 def validate_section(values: dict, section: type[Section]) -> Section:
     """Turn a dictionary into a section, or raise a one-line `ConfigError`."""
+    _refuse_what_is_no_text(values, "")
     try:
         return section.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_one_line(error, section)) from error
+
+
+def _refuse_what_is_no_text(value: Any, key: str, is_path: bool = False) -> None:
+    """Raise ConfigError for text that no table or command line can hold: with a NUL, or half a character."""
+    if isinstance(value, dict):
+        for name, inside in value.items():
+            _refuse_what_is_no_text(name, f"{key} (a name)".strip())
+            place = f"{key}.{name}" if key else str(name)
+            _refuse_what_is_no_text(inside, place, name in _PATHS and "://" not in str(inside))
+    elif isinstance(value, list):
+        for inside in value:
+            _refuse_what_is_no_text(inside, key)
+    elif isinstance(value, str):
+        odd = next(
+            (c for c in value if c == "\0" or ("\ud800" <= c <= "\udfff" and not is_path)), ""
+        )
+        if odd:
+            raise ConfigError(f"{key}: has the character {odd!a}, which is no text: remove it")
 
 
 def _one_line(error: ValidationError, section: type[Options]) -> str:

@@ -27,6 +27,7 @@ from pipeline.fit.tables.models import best_columns, model_columns, unfitted_col
 from pipeline.fit.tables.parameters import parameter_rows
 from pipeline.fit.tables.sources import Sources
 from pipeline.fit.tables.spectra import Spectrum, corner, usable, with_errors_only
+from pipeline.seals import Origin
 from pipeline.status import Status
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ TABLES: dict[str, Table] = {
 """Tables that the stage writes, by the names of its options."""
 
 
-def run(*, input: Path, options: FitOptions, **outputs: Path) -> None:
+def run(*, input: Path, options: FitOptions, recipe: str = "", **outputs: Path) -> None:
     """Fit every power spectrum of a shard.
 
     Parameters
@@ -49,12 +50,15 @@ def run(*, input: Path, options: FitOptions, **outputs: Path) -> None:
         SPECTRA table of the shard.
     options : FitOptions
         Section `fit` of the configuration.
+    recipe : str, optional
+        Identifies the options, see `pipeline.declared.Stage.recipe`.
     **outputs : Path
         A table to write for each of `TABLES`. Every spectrum, usable or not, has at least one row in MODELS.
     """
+    origin = Origin.of_shard("fit", outputs["models"], recipe, input=input)
     with ExitStack() as stack:  # closed in reverse: where MODELS is, the others are
         writers = {
-            name: stack.enter_context(tables.parquet_writer(outputs[name], table))
+            name: stack.enter_context(tables.parquet_writer(outputs[name], table, origin))
             for name, table in TABLES.items()
         }
         batches = tables.read_batches(input, SPECTRA, options.batch_size)

@@ -6,14 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.columns.observations import LISTING, OBSERVATIONS
+from pipeline.columns.observations import LISTING
 from pipeline.config.archive import RemoteOptions
 from pipeline.ingest.archive import receipts
 from pipeline.ingest.archive.file import ArchiveFile, FileVersion
 from pipeline.ingest.archive.receipts import Receipt
 from pipeline.ingest.archive.remote import RemoteArchive, each
 from pipeline.ingest.plan import shard
-from pipeline.ingest.plan.found import path_of
 from pipeline.ingest.reject import Rejected
 from pipeline.parts import print_counts
 from pipeline.status import Status
@@ -69,30 +68,3 @@ def _listed(listing: Path, wanted: list[FileVersion]) -> dict[FileVersion, Archi
     files = pa.array([one.file for one in wanted], pa.string())
     found = map(ArchiveFile.of_row, rows_of(table.filter(pc.is_in(table["file"], files))))
     return {one.key: one for one in found}
-
-
-def outputs_to_remake(*, listing: Path, observations: Path, downloads: Path) -> list[Path]:
-    """Return the outputs that record failed downloads, and are to be made again to try once more.
-
-    A file with a problem in the listing does not count: it will be tried when the listing has none.
-
-    Parameters
-    ----------
-    listing, observations : Path
-        Outputs of the commands `list` and `plan`.
-    downloads : Path
-        Folder of the outputs of `download`.
-    """
-    tables = sorted(downloads.glob("shard-*.tsv"))
-    found = [table for table in tables if receipts.read_failures(table)]
-    if observations.is_file():
-        rows = rows_of(read_parquet(observations, OBSERVATIONS, ["file", "part", "status"]))
-        failed = {
-            path_of(row["file"], row["part"])
-            for row in rows
-            if row["status"] == Status.NOT_DOWNLOADED
-        }
-        rows = rows_of(read_parquet(listing, LISTING, ["file", "problem"]))
-        if failed - {row["file"] for row in rows if row["problem"]}:
-            found.append(observations)
-    return found

@@ -14,6 +14,7 @@ from pipeline.columns.ingest import INGEST
 from pipeline.config.archive import is_remote
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import IngestOptions
+from pipeline.faults import own
 from pipeline.ingest.archive import receipts as download_receipts
 from pipeline.ingest.archive.copies import Copies, size_of
 from pipeline.ingest.archive.file import FileVersion
@@ -24,6 +25,7 @@ from pipeline.ingest.read.observation import Observation, columns
 from pipeline.ingest.read.reader import read_products
 from pipeline.parts import each_outcome, print_counts, scratch_folder
 from pipeline.refusal import one_line
+from pipeline.seals import Origin
 from pipeline.status import Status
 from pipeline.tables import columns_to_arrow, parquet_writer, read_arrow, write_arrow
 from pipeline.times import seconds_since_zero
@@ -49,6 +51,7 @@ def run(
     copies: Path | None = None,
     downloaded: Path | None = None,
     energies: int | None = None,
+    recipe: str = "",
 ) -> None:
     """Read the files of a shard.
 
@@ -67,6 +70,8 @@ def run(
         Of a remote archive: the folder of its copies, and the table from the command `download`.
     energies : int, optional
         Whether a product needs the energies of events (1); else they are left out.
+    recipe : str, optional
+        Identifies the options, see `pipeline.declared.Stage.recipe`.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def run(
     """
     read = functools.partial(read_products, energies=bool(energies))
     if not is_remote(archive):
-        read_shard(Path(archive), plan, output, options, cluster, read)
+        read_shard(Path(archive), plan, output, options, cluster, read, recipe=recipe)
         return
     if copies is None or downloaded is None or not downloaded.is_file():
         raise ConnectionError(f"{downloaded} is not there: run again")
@@ -86,7 +91,7 @@ def run(
     if gone:
         downloaded.unlink()
         raise ConnectionError(f"{len(gone)} copies are gone from {copies}, as of {gone[0].file}")
-    read_shard(local, plan, output, options, cluster, read, failures)
+    read_shard(local, plan, output, options, cluster, read, failures, recipe)
 
 
 def read_shard(
@@ -97,6 +102,7 @@ def read_shard(
     cluster: ClusterOptions,
     read: Read = read_products,
     failures: Mapping[FileVersion, str] | None = None,
+    recipe: str = "",
 ) -> None:
     """Read the files of a shard, each in a worker that may die of it.
 
@@ -106,7 +112,7 @@ def read_shard(
     ----------
     archive : Path or Copies
         Folder of the archive, or the copies of a remote one.
-    plan, output, options, cluster
+    plan, output, options, cluster, recipe
         See `run`.
     read : callable, optional
         Reads a file.
@@ -116,7 +122,8 @@ def read_shard(
     entries = [_if_downloaded(entry, failures or {}) for entry in shard.read(plan)]
     items = [Item(i, entry) for i, entry in enumerate(entries) if entry.status == Status.OK]
     archive = archive if isinstance(archive, Copies) else archive.resolve()
-    with scratch_folder(output) as parts, parquet_writer(output, INGEST) as write:
+    origin = Origin.of_shard("ingest", output, recipe, plan=plan)
+    with scratch_folder(output) as parts, parquet_writer(output, INGEST, origin) as write:
         outcomes = each_outcome(
             functools.partial(_read_item, archive=archive, options=options, read=read),
             items,
@@ -211,7 +218,8 @@ def write_part(outcomes: list[Outcome], parts: Path) -> list[Outcome]:
             observations.append(one)
         receipts.append(replace(outcome, value=made))
     if observations:
-        write_arrow(parts / name, INGEST, columns(observations))
+        with own(parts / name):
+            write_arrow(parts / name, INGEST, columns(observations))
     return receipts
 
 

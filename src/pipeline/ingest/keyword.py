@@ -1,9 +1,11 @@
 """Values of single FITS keywords, which may be absent or damaged."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
+_WHOLE = re.compile(r"[0-9]{1,18}")
 _TRUE = frozenset({"T", "TRUE", "Y", "YES", "ON", "DONE", "APPLIED", "COMPLETE"})
 
 
@@ -41,6 +43,6 @@ def is_true(value: object) -> bool:
 
 def whole(value: object) -> int | None:
     """Return the value of a keyword as a whole number, None if it is not one."""
-    if isinstance(value, str) and value.strip().isdigit():
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -2,13 +2,13 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import cluster as dask_cluster
 from pipeline.closure import code_version
+from pipeline.cluster import Outcome, connect, isolating_map
 from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.config.archive import RemoteOptions, SourceOptions, is_remote
 from pipeline.config.base import ConfigError, section_json
@@ -18,8 +18,8 @@ from pipeline.faults import MachineFault, of_machine
 from pipeline.ingest.archive.file import ArchiveFile
 from pipeline.ingest.archive.walk import list_folder
 from pipeline.ingest.files import fits_file
+from pipeline.ingest.plan import apart, shard
 from pipeline.ingest.plan import cache as scan_cache
-from pipeline.ingest.plan import shard
 from pipeline.ingest.plan.complete import complete
 from pipeline.ingest.plan.duplicates import possible_duplicates
 from pipeline.ingest.plan.found import FoundFile, columns
@@ -28,12 +28,16 @@ from pipeline.ingest.plan.sources import same_positions
 from pipeline.ingest.reject import Rejected
 from pipeline.parts import print_counts
 from pipeline.refusal import one_line
-from pipeline.shards import shard_name, shard_of
+from pipeline.seals import Origin, identifier, together
+from pipeline.shards import shard_lists, shard_name, shard_of
 from pipeline.status import Status
 from pipeline.tables import parquet_writer, read_parquet, rows_of
 
 WORTH_A_CLUSTER = 10_000
-"""Number of files to look at from which on workers are faster than this process."""
+"""Number of files to look at from which on workers are faster than one process."""
+
+LONGEST_PAUSE = 120.0
+"""Seconds before another try of a request, at most."""
 
 _Known = dict[str, list[FoundFile]]
 
@@ -51,6 +55,7 @@ def run(
     listing: Path | None = None,
     copies: Path | None = None,
     remote: RemoteOptions | None = None,
+    recipe: str = "",
 ) -> None:
     """Find the files of an archive and spread its sources over shards.
 
@@ -72,6 +77,8 @@ def run(
         Of a remote archive: the table from the command `list`, and the folder its files are downloaded to.
     remote : RemoteOptions, optional
         Section of the configuration.
+    recipe : str, optional
+        Identifies the options, see `pipeline.declared.Stage.recipe`.
 
     Raises
     ------
@@ -85,7 +92,7 @@ def run(
         if listing is None or copies is None or remote is None:
             raise ConfigError("archive: a remote archive needs a listing, copies and remote")
         server = _RemoteScan(str(archive), listing, copies, remote)
-        scanned = server.scan(known, options)
+        scanned = server.scan(known, options, cluster)
     else:
         scanned = _scan_folder(Path(archive), known, options, cluster)
     scan_cache.save(cache, version, scanned)
@@ -93,7 +100,9 @@ def run(
     if source.group_by == "object" and source.same_position == "error":
         _refuse_same_positions(files, source.radius)
     _write_lists(plan, files, shards)
-    with parquet_writer(observations, OBSERVATIONS) as write:
+    lists = [identifier(one) for one in shard_lists(plan)]
+    origin = Origin("plan", "", recipe, {"plan": together(lists)})
+    with parquet_writer(observations, OBSERVATIONS, origin) as write:
         if files:
             write(columns(files))
     print_counts(f"{len(files)} files", Counter(str(one.status) for one in files))
@@ -150,14 +159,14 @@ def _scan_folder(
     if had and not found and not new:
         raise MachineFault(
             f"{archive}: has no file, and had {had}: see whether its disk is mounted; if they were all removed, "
-            "remove results/plan and results/observations.parquet, and run again"
+            "remove .scan.parquet from the folder of the results, and run again"
         )
     look = functools.partial(_look_at, archive=archive.resolve(), options=options)
     if len(new) >= WORTH_A_CLUSTER:
-        found.extend(_look_in_workers(look, new, cluster))
+        with connect(cluster) as client:
+            found.extend(_found(new, isolating_map(client, look, new, cluster, "plan")))
     else:
-        for listed in new:
-            found.extend(_look_here(look, listed))
+        found.extend(_found(new, apart.each(look, new, cluster)))
     unsure = [one for one in possible_duplicates(found) if not one.sha256]
     with ThreadPoolExecutor(cluster.workers or 1) as pool:
         paths = [archive / one.path for one in unsure]
@@ -175,7 +184,9 @@ class _RemoteScan:
     copies: Path
     remote: RemoteOptions
 
-    def scan(self, known: _Known, options: IngestOptions) -> list[FoundFile]:
+    def scan(
+        self, known: _Known, options: IngestOptions, cluster: ClusterOptions
+    ) -> list[FoundFile]:
         """Look at every file that the cache does not know, and return all that was found.
 
         Files that may be copies of one another are downloaded, for their checksums.
@@ -183,13 +194,13 @@ class _RemoteScan:
         # here: a worker that scans a folder does without the libraries of servers, which take a second
         from pipeline.ingest.archive.remote import RemoteArchive, each
 
-        server = RemoteArchive(self.archive, self.remote, self.copies)
         rows = rows_of(read_parquet(self.listing, LISTING))
         listed = {row["file"]: ArchiveFile.of_row(row) for row in rows}
         found, new = _split(listed.values(), known)
-        look = functools.partial(_look_at, archive=server, options=options)
-        for objects in each(server, functools.partial(_look_here, look), new):
-            found.extend(objects)
+        look = functools.partial(self._look, options=options)
+        limits = cluster.model_copy(update={"item_timeout": self._longest(cluster)})
+        found.extend(_found(new, apart.together(look, new, limits)))
+        server = RemoteArchive(self.archive, self.remote, self.copies)
         unsure = [one for one in possible_duplicates(found) if not one.sha256]
 
         def checksum(one: FoundFile) -> str:
@@ -201,6 +212,20 @@ class _RemoteScan:
         for one, digest in zip(unsure, each(server, checksum, unsure), strict=True):
             one.sha256 = digest
         return found
+
+    def _look(
+        self, listed: Sequence[ArchiveFile], options: IngestOptions
+    ) -> Iterator[list[FoundFile]]:
+        """Yield what is found in files, with as many requests at a time as allowed."""
+        from pipeline.ingest.archive.remote import RemoteArchive, each
+
+        server = RemoteArchive(self.archive, self.remote, self.copies)
+        look = functools.partial(_look_at, archive=server, options=options)
+        yield from each(server, functools.partial(_look_here, look), listed)
+
+    def _longest(self, cluster: ClusterOptions) -> float:
+        """Return the seconds that a file may take: a slow server is no fault of it."""
+        return cluster.item_timeout + self.remote.tries * (self.remote.timeout + LONGEST_PAUSE)
 
 
 def _checksum(path: Path) -> str:
@@ -235,14 +260,11 @@ def _look_here(look: _Look, listed: ArchiveFile) -> list[FoundFile]:
         return [FoundFile.failed(listed, Status.ERROR, reason)]
 
 
-def _look_in_workers(
-    look: _Look, listed: list[ArchiveFile], cluster: ClusterOptions
-) -> Iterator[FoundFile]:
-    """Look at files on a cluster; a file at which a worker dies costs that file only."""
-    with dask_cluster.connect(cluster) as client:
-        for outcome in dask_cluster.isolating_map(client, look, listed, cluster, "plan"):
-            if isinstance(outcome.value, list) and outcome.value:
-                yield from outcome.value
-            else:
-                status = Status.WORKER_DIED if outcome.died else Status.ERROR
-                yield FoundFile.failed(listed[outcome.index], status, one_line(outcome.error))
+def _found(listed: list[ArchiveFile], outcomes: Iterable[Outcome]) -> Iterator[FoundFile]:
+    """Yield what was found in files; one at which a process died costs that file only."""
+    for outcome in outcomes:
+        if isinstance(outcome.value, list) and outcome.value:
+            yield from outcome.value
+        else:
+            status = Status.WORKER_DIED if outcome.died else Status.ERROR
+            yield FoundFile.failed(listed[outcome.index], status, one_line(outcome.error))

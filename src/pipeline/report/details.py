@@ -18,7 +18,7 @@ from pipeline.columns.observations import OBSERVATIONS
 from pipeline.columns.samples import SAMPLES
 from pipeline.report.data import DataFiles
 from pipeline.report.embed import Grids, curve, records, spectrum
-from pipeline.tables import TableError, read_parquet, rows_of, unpacked
+from pipeline.tables import opened, read_parquet, rows_of, unpacked
 
 DETAILS = 64
 """Sources in a piece ``details-K``."""
@@ -191,13 +191,15 @@ def of_sources(
     name = pc.field("source_id")
     inside = (name >= min(sources)) & (name <= max(sources))
     wanted = inside & name.isin(pa.array(list(sources), pa.string()))
-    try:
-        chosen = None if columns is None else list(columns)
+    chosen = None if columns is None else list(columns)
+    # the checksums of column chunks are not compared: that would read the row groups of other sources
+    with opened(path, table, columns, whole=False):
         data = pq.read_table(
-            path, columns=chosen, filters=wanted if also is None else wanted & also
+            path,
+            columns=chosen,
+            filters=wanted if also is None else wanted & also,
+            page_checksum_verification=True,
         )
-    except (pa.ArrowInvalid, OSError) as error:
-        raise TableError(f"{path} is not a readable {table.name} table: {error}") from error
     return unpacked(table, data)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.columns.base import Table
 from pipeline.columns.catalogue import REJECTED, SOURCES
@@ -24,7 +23,7 @@ from pipeline.report.sources import TEXT, SourceFiles, read_sources
 from pipeline.report.truth import COMPARED, truth_data
 from pipeline.shards import has_sources, shard_lists
 from pipeline.stages import CATALOG, FIT
-from pipeline.tables import atomic_path, read_parquet, unpacked
+from pipeline.tables import atomic_path, opened, read_parquet, unpacked
 
 DATA = "data"
 """Folder of the data beside the page."""
@@ -73,7 +72,7 @@ def run(
     links = {name: f"{folder}/{file}".replace(os.sep, "/") for file, name in published(provenance)}
     page = render(options.title, known, links, data.publish())
     with atomic_path(output) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _places(catalog: Path, plan: Path, fit: Path) -> Places:
@@ -103,8 +102,7 @@ def _file(catalog: Path, table: Table) -> Path:
 
 def _rejected(data: DataFiles, path: Path) -> dict[str, Any]:
     """Write the rejected files that the page lists."""
-    read_parquet(path, REJECTED, REJECTED.names[:1])  # the check of the file
-    with pq.ParquetFile(path) as file:
+    with opened(path, REJECTED) as file:
         number = file.metadata.num_rows
         first = pa.Table.from_batches(islice(file.iter_batches(MAX_REJECTED), 1), file.schema_arrow)
     return write_rejected(data, unpacked(REJECTED, first), number)

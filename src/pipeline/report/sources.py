@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.columns.catalogue import SOURCES
 from pipeline.report.data import DataFiles
 from pipeline.report.embed import column, encoded, floats, searchable
 from pipeline.status import HAS_RESULT
-from pipeline.tables import read_parquet, unpacked
+from pipeline.tables import opened, unpacked
 
 ROWS, COLUMN, TEXT = 256, 131_072, 16_384
 """Sources in a block of rows, in a piece of a column, and in a piece of the text that is searched."""
@@ -51,9 +50,8 @@ def read_sources(path: Path, rows: int) -> Iterator[pa.Table]:
     TableError
         When the file cannot be used.
     """
-    read_parquet(path, SOURCES, ("source_id",))  # the check of the file
     waiting: list[pa.RecordBatch] = []
-    with pq.ParquetFile(path) as file:
+    with opened(path, SOURCES, _READ) as file:
         for batch in file.iter_batches(rows, columns=list(_READ)):
             waiting.append(batch)
             if sum(len(one) for one in waiting) >= rows:

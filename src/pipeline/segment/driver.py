@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from pipeline.cluster import Outcome
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.segment import SegmentOptions
+from pipeline.faults import own
 from pipeline.parts import each_outcome, print_counts, scratch_folder
+from pipeline.seals import Origin
 from pipeline.segment.observation import Header, read_index, reader
 from pipeline.segment.products import chosen, named
 from pipeline.segment.products.base import Item, Product, by_source, named_by_epoch
@@ -29,7 +31,14 @@ OPEN_PARTS = 8
 """Parts that are open at the same time."""
 
 
-def run(*, input: Path, output: Path, options: SegmentOptions, cluster: ClusterOptions) -> None:
+def run(
+    *,
+    input: Path,
+    output: Path,
+    options: SegmentOptions,
+    cluster: ClusterOptions,
+    recipe: str = "",
+) -> None:
     """Make the products of a shard.
 
     Parameters
@@ -42,6 +51,8 @@ def run(*, input: Path, output: Path, options: SegmentOptions, cluster: ClusterO
         whatever became of it.
     options, cluster
         Sections of the configuration.
+    recipe : str, optional
+        Identifies the options, see `pipeline.declared.Stage.recipe`.
 
     Raises
     ------
@@ -50,7 +61,7 @@ def run(*, input: Path, output: Path, options: SegmentOptions, cluster: ClusterO
     ConnectionError
         When the Dask cluster cannot be reached or was lost.
     """
-    segment_shard(input, output, options, cluster, work=make_rows)
+    segment_shard(input, output, options, cluster, make_rows, recipe)
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,8 @@ def make_rows(item: Item, *, input: Path, options: SegmentOptions) -> Rows:
 
     Runs in a worker, which holds one observation at a time, or several that are small.
     """
-    rows = named(item.maker).rows(item, reader(input), options)
+    with own(input):
+        rows = named(item.maker).rows(item, reader(input), options)
     return Rows(item.maker, [_finished(row, item) for row in rows])
 
 
@@ -105,7 +117,9 @@ def write_parts(outcomes: list[Outcome], parts: Path) -> list[Outcome]:
     for product, of_product in rows.items():
         data = to_arrow(named(product).table, of_product)
         sizes[product] = data.nbytes // max(len(of_product), 1)
-        write_arrow(parts / _part_name(outcomes, product), named(product).table, data)
+        file = parts / _part_name(outcomes, product)
+        with own(file):
+            write_arrow(file, named(product).table, data)
     receipts = []
     for outcome, start in zip(outcomes, first, strict=True):
         if (made := outcome.value) is not None:
@@ -127,8 +141,10 @@ def segment_shard(
     options: SegmentOptions,
     cluster: ClusterOptions,
     work: Callable[..., Rows],
+    recipe: str = "",
 ) -> None:
     """Do what `run` does, with `work` in the place of `make_rows`."""
+    origin = Origin.of_shard("segment", Path(output), recipe, input=Path(input))
     index = read_index(Path(input))
     products = chosen(options.products)
     items = _numbered(item for one in products for item in one.items(index, Path(input), options))
@@ -144,7 +160,7 @@ def segment_shard(
         done = sorted(outcomes, key=lambda outcome: outcome.index)
         for product in products:
             made = _gathered(product, index, items, done)
-            counts = _write(made, index, parts, product.path(Path(output)))
+            counts = _write(made, index, parts, product.path(Path(output)), origin)
             print_counts(product.path(Path(output)).stem, counts)
 
 
@@ -228,7 +244,9 @@ class _Place:
     size: int = 0
 
 
-def _write(made: _Gathered, index: Sequence[Header], parts: Path, output: Path) -> Counter[str]:
+def _write(
+    made: _Gathered, index: Sequence[Header], parts: Path, output: Path, origin: Origin
+) -> Counter[str]:
     """Write the table of a product and return how many rows of each status it has.
 
     Raises
@@ -238,7 +256,7 @@ def _write(made: _Gathered, index: Sequence[Header], parts: Path, output: Path) 
     """
     counts: Counter[str] = Counter()
     missing = {one.source_id for one in index}
-    with parquet_writer(output, made.product.table) as write:
+    with parquet_writer(output, made.product.table, origin) as write:
         for data in _joined(made, parts):
             counts.update(data.column("status").to_pylist())
             missing.difference_update(data.column("source_id").to_pylist())

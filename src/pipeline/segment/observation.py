@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.columns.ingest import INGEST
+from pipeline.sealed import native, told_apart
+from pipeline.seals import Checksums, read_seal
 from pipeline.segment.kept import SMALL, Kept
 from pipeline.status import Flag, Status
 from pipeline.tables import read_parquet, rows_of, unpacked
@@ -234,8 +236,11 @@ class _Shard:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path)
-        about = self._file.metadata
+        with told_apart(path, INGEST.name):
+            is_sealed = read_seal(path) is not None
+            self._file = pq.ParquetFile(native(path), page_checksum_verification=not is_sealed)
+        self._path, about = path, self._file.metadata
+        self._checksums = Checksums(path, about)
         groups = [about.row_group(group) for group in range(about.num_row_groups)]
         rows = np.array([group.num_rows for group in groups], int)
         size = np.array([group.total_byte_size for group in groups], int)
@@ -259,7 +264,9 @@ class _Shard:
         """Read columns of a row group."""
         if not names:
             return {}
-        data: pa.Table = self._file.read_row_group(group, columns=names, use_threads=False)
+        with told_apart(self._path, INGEST.name):
+            self._checksums.check(names, group)
+            data: pa.Table = self._file.read_row_group(group, columns=names, use_threads=False)
         columns = {}
         for name, column in zip(names, unpacked(INGEST, data.select(names)).columns, strict=True):
             cells = column.combine_chunks()

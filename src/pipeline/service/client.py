@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 
+from pipeline.faults import TRY_AGAIN
 from pipeline.service import wire
 
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1)
 """Signals that the job gets when this process gets them."""
+
+BY_MACHINE = (signal.SIGKILL, signal.SIGBUS)
+"""Signals by which the machine ends a process: for want of memory, or of the disk of a file that is mapped."""
 
 
 def run_there(argv: Sequence[str]) -> int | None:
@@ -61,7 +65,16 @@ class _Handed:
             os.close(self.alive)
         if status is None:
             return _ended_by(self.signals[0]) if self.signals else None
-        return _ended_by(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        if not os.WIFSIGNALED(status):
+            return os.WEXITSTATUS(status)
+        if os.WTERMSIG(status) in BY_MACHINE and not self.signals:
+            print(
+                f"{TRY_AGAIN}the job was ended by {signal.Signals(os.WTERMSIG(status)).name}, as where memory lacks: "
+                "use fewer workers or cores, or end other programs, then run again",
+                file=sys.stderr,
+                flush=True,
+            )
+        return _ended_by(os.WTERMSIG(status))
 
     def _forward(self, number: int, frame: FrameType | None) -> None:
         """Pass a signal on."""

@@ -7,6 +7,7 @@ import json
 import multiprocessing.util
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -113,6 +114,9 @@ def host(listener: socket.socket, lifeline: int, modules: list[str], folder: Pat
         "temporary-directory": str(folder),
     }
     os.environ["NPROC"] = "1"
+    tempfile.tempdir = str(
+        folder
+    )  # what multiprocessing leaves there if it is killed is swept with it
     certificates.make(folder)
     multiprocessing.util.abstract_sockets_supported = False  # type: ignore[misc]  # every user can connect
     with dask.config.set(settings):
@@ -157,6 +161,8 @@ class _Pool:
         asyncio.get_running_loop().add_reader(lifeline, end.set)
         server = await asyncio.start_unix_server(self._lend, sock=listener)
         await end.wait()
+        # what was lent or started is cut off now, of which nobody needs to read
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         server.close()
         await asyncio.gather(*(one.close() for one in self.clusters))
 
@@ -172,6 +178,11 @@ class _Pool:
             await writer.drain()
             lent.in_use = await reader.read(16) != b"back" or lent.has_grown()
         except (OSError, asyncio.IncompleteReadError, LookupError, TypeError, ValueError):
+            pass
+        except (
+            asyncio.CancelledError,
+            RuntimeError,
+        ):  # the service ends, or no worker can be started
             pass
         finally:
             if lent is not None and lent.in_use:

@@ -123,14 +123,16 @@ class Server:
         except OSError:
             connection.close()
             return None
-        python, argv = message.pop("python"), message["argv"]
-        job = Job(**message, descriptors=descriptors)
-        stage = self.stages.get(argv[0])
+        job = _job(message, descriptors)
+        if job is None:
+            connection.close()
+            return None
+        stage, python = self.stages.get(job.argv[0]), message["python"]
         same = wire.read_at_import(job.environment) == self.environment
         if stage is None or not same or python != sys.executable:
-            wire.send(connection, {"refused": "it has to run by itself"})
+            with connection, suppress(OSError):
+                wire.send(connection, {"refused": "it has to run by itself"})
             job.close()
-            connection.close()
             return None
         if stage in CHAIN:
             self.waiting = deque(CHAIN[CHAIN.index(stage) + 1 :])
@@ -226,6 +228,24 @@ class Server:
             connection.close()
         for descriptor in (self.lifeline, self.woken, self.wake, *([self.hold] * bool(self.host))):
             os.close(descriptor)
+
+
+def _job(message: object, descriptors: Sequence[int]) -> Job | None:
+    """Return the job that a message asks for; None, and close what came with it, if it asks for none."""
+    match message:
+        case {
+            "argv": [str(), *_] as argv,
+            "cwd": str() as cwd,
+            "environment": dict() as environment,
+            "umask": int() as umask,
+            "python": str(),
+        } if len(descriptors) == wire.DESCRIPTORS:
+            texts = [*argv, *environment, *environment.values()]
+            if all(isinstance(text, str) and "\0" not in text for text in texts):
+                return Job(argv, cwd, environment, umask, descriptors)
+    for number in descriptors:
+        os.close(number)
+    return None
 
 
 def _import(stage: Stage) -> None:

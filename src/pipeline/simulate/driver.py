@@ -16,6 +16,7 @@ from astropy.io import fits
 from rich.console import Console
 from rich.progress import track
 
+from pipeline import temporary
 from pipeline.columns.simulate import TRUTH
 from pipeline.config.base import ConfigError
 from pipeline.config.simulate import SimulateOptions
@@ -45,14 +46,19 @@ def run(*, output: Path, options: SimulateOptions) -> None:
     output = Path(output).resolve()
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConfigError(f"output: {output} exists; allowed: a folder that is new or empty")
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    temporary.sweep_beside(output)
+    unfinished = temporary.unfinished(output)
     seed = options.seed
     sources = [draw_source(i, _generator(seed, _DRAW, i)) for i in range(options.n_sources)]
     try:
         with ThreadPoolExecutor(min(_THREADS, len(os.sched_getaffinity(0)))) as pool:
             files = pool.map(partial(_write_files, unfinished, seed), sources)
-            for _ in _with_progress(files, len(sources)):
-                pass
+            try:
+                for _ in _with_progress(files, len(sources)):
+                    pass
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # it is interrupted, or a file cannot be written
+                raise
         damaged = [_damaged_file(number, sources, seed) for number in range(options.n_damaged)]
         for file in damaged:
             _write(unfinished / file.path, file.data)

@@ -76,6 +76,7 @@ _TIME_KEYS = (
     *("TSTART", "TSTOP", "EXPOSURE", "TIMESYS", "TIMEREF"),
 )
 _SIZE_KEYS = ("NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "TFIELDS", "BITPIX", "THEAP")
+_COLUMN_KEYS = ("TTYPE", "TUNIT", "TFORM", "TNULL")
 _NAME_KEYS = (
     *("HDUCLAS1", "HDUCLAS2", "EXTNAME", "TELESCOP", "INSTRUME", "OBJECT", "OBS_ID", "RESPFILE"),
     *("ANCRFILE", "XTENSION", "CHANTYPE", "RA_OBJ", "E_MIN", "CHANMIN", "CHECKSUM", "DATASUM"),
@@ -198,6 +199,26 @@ def set_name(data: bytes, rng: np.random.Generator) -> bytes:
     return _set(data, rng, _NAME_KEYS, (*WORDS, *WORDS, *NUMBERS))
 
 
+def lengthen(data: bytes, rng: np.random.Generator) -> bytes:
+    """Give a keyword a text of thousands of characters, on cards CONTINUE."""
+    keys = (*_NAME_KEYS, "TIMEUNIT", "TIMESYS", *(f"{k}{i}" for k in _COLUMN_KEYS for i in (1, 2)))
+    found = [i for i in _cards(data) if data[i : i + 8].decode("ascii", "replace").strip() in keys]
+    if not found:
+        return data
+    place = found[rng.integers(len(found))]
+    end = data.find(b"END" + b" " * 77, place)
+    text = ("9", "GTI7", "A b", "'' ", "x/#")[rng.integers(5)] * int(rng.integers(100, 2500))
+    parts = [text[i : i + 60].replace("'", "").ljust(1) for i in range(0, len(text), 60)]
+    lines = [f"CONTINUE  '{part}&'" for part in parts[1:]] + ["CONTINUE  ''"]
+    lines[:0] = [f"{data[place : place + 8].decode('ascii')}= '{parts[0]}&'"]
+    cards = "".join(line.ljust(CARD)[:CARD] for line in lines).encode()
+    if end < 0:
+        return data[:place] + cards + data[place + CARD :]
+    stop = end + CARD + -(end + CARD) % BLOCK
+    head = data[:place] + cards + data[place + CARD : end + CARD]
+    return head + b" " * (-len(head) % BLOCK) + data[stop:]
+
+
 def set_column(data: bytes, rng: np.random.Generator) -> bytes:
     """Give a column another name, unit, form, scale or shape."""
     key = ("TTYPE", "TUNIT", "TFORM", "TFORM", "TSCAL", "TZERO", "TDIM", "TNULL")[rng.integers(8)]
@@ -257,7 +278,7 @@ def swap_columns(data: bytes, rng: np.random.Generator) -> bytes:
 
 DAMAGES: tuple[Callable[[bytes, np.random.Generator], bytes], ...] = (
     *(cut, flip_bits, overwrite, move_blocks, move_hdus, move_cards, spoil_cards),
-    *(set_time, set_time, set_size, set_name, set_column, set_column, set_rows),
+    *(set_time, set_time, set_size, set_name, lengthen, set_column, set_column, set_rows),
     *(spoil_numbers, spoil_numbers, spoil_numbers, swap_columns),
 )
 """What `mutate` chooses from."""

@@ -8,8 +8,11 @@ from astropy.io import fits
 from astropy.table import Table as AstropyTable
 
 from pipeline.catalog.formats.rows import Rows
+from pipeline.catalog.formats.text import LONGEST_CELL
 from pipeline.catalog.formats.write_fits import write_fits
+from pipeline.columns.catalogue import SOURCES
 from pipeline.columns.registry import CATALOGUE
+from pipeline.columns.spectra import SPECTRA
 from pipeline.tables import to_arrow
 
 
@@ -61,3 +64,24 @@ def test_an_empty_catalogue_is_still_valid(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(AstropyTable.read(tmp_path / "c.fits", hdu="PARAMETERS")) == 0
+
+
+def test_one_long_name_does_not_widen_every_row(tmp_path):
+    names = ["short", "A" * 10_000, "A" * 10_000 + "B", "A" * 10_000, "\u00e9" * 300]
+    rows = [{"source_id": f"s{k}", "object": name} for k, name in enumerate(names)]
+    short = [{"source_id": f"s{k}", "object": "short"} for k in range(5)]
+    for name, content in (("long", rows), ("short", short)):
+        write_fits(tmp_path / name, {SOURCES: Rows.of(SOURCES, to_arrow(SOURCES, content))}, "T")
+    widths = [fits.getheader(tmp_path / name, 1)["NAXIS1"] for name in ("short", "long")]
+    assert widths[1] - widths[0] <= LONGEST_CELL
+    found = list(fits.getdata(tmp_path / "long", 1)["object"])
+    assert found[0] == "short"
+    assert found[1] == found[3] != found[2]
+    assert all(len(name) == LONGEST_CELL and name[-13] == "~" for name in found[1:])
+
+
+def test_a_list_of_many_words_is_whole(tmp_path):
+    words = [f"observation-{k}" for k in range(300)]
+    (rows,) = [Rows.of(SPECTRA, to_arrow(SPECTRA, [{"source_id": "s", "observation_ids": words}]))]
+    write_fits(tmp_path / "c.fits", {SPECTRA: rows}, "T")
+    assert fits.getdata(tmp_path / "c.fits", 1)["observation_ids"][0].split() == words

@@ -18,7 +18,7 @@ from pipeline.columns.observations import LISTING, OBSERVATIONS
 from pipeline.config.archive import RemoteOptions, SourceOptions
 from pipeline.config.cluster import ClusterOptions
 from pipeline.config.ingest import IngestOptions
-from pipeline.ingest import download_driver, driver, list_driver, plan_driver
+from pipeline.ingest import again, download_driver, driver, list_driver, plan_driver
 from pipeline.ingest.archive import receipts, remote
 from pipeline.ingest.archive.file import ArchiveFile
 from pipeline.tables import read_parquet, rows_of
@@ -199,7 +199,7 @@ class Survey:
         return {file: reason for (file, _), reason in receipts.read_failures(self.receipts).items()}
 
     def outputs_to_remake(self):
-        files = download_driver.outputs_to_remake(
+        files = again.downloads_to_remake(
             listing=self.listing,
             observations=self.folder / "observations.parquet",
             downloads=self.receipts.parent,

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.faults import MachineFault
@@ -34,6 +34,7 @@ def test_copies_of_versions_and_archives_lie_apart(tmp_path):
     assert len(paths) == 3
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.text(max_size=2000))
 def test_the_name_of_a_copy_is_one_that_any_file_system_takes(file):
     path = Copies(Path("copies"), "s3://a").path(file, "1")

@@ -41,3 +41,29 @@ def test_a_name_that_no_table_can_hold_is_written_as_escapes(tmp_path):
     (found,) = list_folder(tmp_path)
     assert found.file == r"\xff.evt"
     assert "not UTF-8" in found.problem
+
+
+def test_a_path_that_is_too_long_is_a_problem_of_its_own_file(tmp_path):
+    (tmp_path / "sound").touch()
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=folder)
+        deeper = os.open("d" * 250, os.O_RDONLY, dir_fd=folder)
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=deeper))
+        os.close(folder)
+        folder = deeper
+    os.close(folder)
+    found = list(list_folder(tmp_path))
+    assert "sound" in {one.file for one in found if not one.problem}
+    problems = [one.problem for one in found if one.problem]
+    assert problems
+    assert all("too long" in problem or "cannot be listed" in problem for problem in problems)
+
+
+def test_names_that_are_written_alike_stay_apart(tmp_path):
+    for name in (b"a\xff", b"a\\xff", b"\xff\\xff", b"\\xff\xff"):
+        (tmp_path / os.fsdecode(name)).touch()
+    found = {one.file: one.problem for one in list_folder(tmp_path)}
+    assert len(found) == 4
+    assert found.pop("a\\xff") == ""
+    assert set(found) == {"a\\xff (2)", "\\xff\\xff", "\\xff\\xff (2)"}

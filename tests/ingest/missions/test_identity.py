@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.ingest.missions import identity
 
@@ -101,3 +103,28 @@ def test_other_observations_and_unknown_times():
 def test_files_of_the_same_name_are_told_apart_by_their_folders():
     readings = [_reading("p/1234567890.lc", 0.0, 1.0), _reading("q/1234567890.lc", 0.0, 1.0)]
     assert len(set(identity.distinct_products(readings).values())) == 2
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(st.text(st.characters(), max_size=400))
+def test_a_name_has_a_bound_and_utf_8_can_hold_it(text):
+    name = identity.bounded(text)
+    assert len(name) <= identity.LONGEST
+    assert name.encode().decode() == name
+    assert identity.bounded(name) == name
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(st.text("aé", min_size=100, max_size=300), st.text("aé", min_size=100, max_size=300))
+def test_names_that_differ_beyond_the_bound_stay_two(one, other):
+    assert (identity.bounded(one) == identity.bounded(other)) == (one == other)
+
+
+def test_the_whole_of_a_name_that_is_too_long_is_noted():
+    who = identity.identify({"OBJECT": "A" * 10_000, "OBS_ID": "101"}, {"INSTRUME": "b" * 129})
+    assert len(who.object) == len(who.instrument) == identity.LONGEST
+    assert "keyword OBJECT has 10000 characters, more than 128: AAA" in who.note
+    assert who.note.count("A") == 10_000
+    assert "keyword INSTRUME has 129 characters" in who.note
+    assert identity.identify({"OBJECT": "A" * 128}, {}).note == ""
+    assert len(identity.identify({"OBJECT": "A" * 10**6}, {}).note) < 20_000

@@ -288,3 +288,56 @@ def test_keywords_of_the_configuration_are_those_of_the_times(archive, make):
     row = archive.read("a.evt", tables=[table])
     _sound(row, False)
     assert row["mjd_ref"] == 56658
+
+
+NO_TIME = {
+    "no rows": np.empty((0, 2)),
+    "reversed": [(900.0, 0.0), (2200.0, 1300.0)],
+    "without a length": [(5.0, 5.0)],
+    "no numbers": [(np.nan, np.nan), (0.0, np.nan)],
+}
+
+
+def _both_kinds(archive, make, *tables):
+    """An event list and a light curve with tables of good time."""
+    time = _times()
+    archive.add("a.evt", make.table("EVENTS", {"TIME": (time, "s")}, make.nicer), *tables)
+    bins = {"TIME": (np.arange(0.5, 900.0), "s"), "RATE": np.ones(900)}
+    archive.add("a.lc", make.table("RATE", bins, make.nicer | {"TIMEDEL": 1.0}), *tables)
+    return archive.read("a.evt"), archive.read("a.lc")
+
+
+@pytest.mark.parametrize("intervals", NO_TIME.values(), ids=NO_TIME)
+def test_a_table_without_an_interval_leaves_no_time(archive, make, intervals):
+    for row in _both_kinds(archive, make, make.gti(intervals)):
+        assert row["status"] == "no_data"
+        assert "its good time intervals (GTI) leave no time (" in row["reason"]
+        assert not len(row["time"])
+
+
+def test_an_interval_without_ends_bounds_nothing(archive, make):
+    for row in _both_kinds(archive, make, make.gti([(-np.inf, np.inf)])):
+        assert row["status"] == "ok"
+        assert Flag(row["flags"]) & Flag.NO_GTI
+
+
+def test_an_interval_that_is_sound_is_used_beside_others_that_are_not(archive, make):
+    intervals = [(900.0, 0.0), (np.nan, 5.0), (1300.0, 2200.0)]
+    row, _ = _both_kinds(archive, make, make.gti(intervals))
+    assert (row["status"], row["exposure"]) == ("ok", 900.0)
+
+
+@pytest.mark.parametrize("name", ["BKG_GTI", "GTIBACK"])
+def test_an_empty_table_of_a_background_says_nothing_of_the_data(archive, make, name):
+    empty = make.gti(np.empty((0, 2)), name=name)
+    for row in _both_kinds(archive, make, empty):
+        assert row["status"] == "ok"
+        assert Flag(row["flags"]) & Flag.NO_GTI
+    for row in _both_kinds(archive, make, empty, make.gti([(0.0, 900.0)])):
+        assert (row["status"], row["exposure"]) == ("ok", 900.0)
+
+
+def test_a_detector_that_was_never_on_does_not_hide_the_others(archive, make):
+    tables = [make.gti(np.empty((0, 2)), name="STDGTI01"), make.gti(GOOD, name="STDGTI02")]
+    row, _ = _both_kinds(archive, make, *tables)
+    assert (row["status"], row["exposure"]) == ("ok", 2700.0)

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipeline.catalog.formats.text import plain_text, words_of
+from pipeline.catalog.formats.text import LONGEST_CELL, plain_text, words_of
 from pipeline.columns.base import Column, Table
-from pipeline.tables import unpacked
+from pipeline.tables import opened, unpacked
 
 CELLS_IN_A_GROUP = 1 << 20
 """Cells in a row group of a published file: some megabytes, of which a reader of one source reads one group."""
@@ -71,7 +70,7 @@ class Extent:
         Number of rows.
     characters, widths : dict of str to int
         By column of text: characters of the longest word, and bytes of the longest cell as plain text
-        (`pipeline.catalog.formats.text.plain_text`).
+        (`pipeline.catalog.formats.text.plain_text`), but `LONGEST_CELL` at most where it is one text.
     lists : dict of str to Lengths
         By column of lists of numbers.
     """
@@ -97,8 +96,9 @@ class Extent:
             values = data.column(name)
             longest = pc.max(pc.utf8_length(words_of(values))).as_py()
             self.characters[name] = max(self.characters[name], longest or 0)
-            width = pc.max(pc.binary_length(plain_text(values))).as_py()
-            self.widths[name] = max(self.widths[name], width or 0)
+            width = pc.max(pc.binary_length(plain_text(values))).as_py() or 0
+            width = width if pa.types.is_list(values.type) else min(width, LONGEST_CELL)
+            self.widths[name] = max(self.widths[name], width)
         for name in self.lists.keys() & set(data.column_names):
             self.lists[name].add(data.column(name))
 
@@ -168,7 +168,7 @@ class Rows:
         """Return the rows of a published Parquet file."""
 
         def read(names: Sequence[str] | None) -> Iterator[pa.Table]:
-            with pq.ParquetFile(path) as file:
+            with opened(path, table, names) as file:
                 for group in range(file.num_row_groups):
                     yield unpacked(table, file.read_row_group(group, names, use_threads=False))
 

@@ -1,5 +1,6 @@
 """Text and lists as FITS and VOTable can hold them, and the meaning of the words and bits in the tables."""
 
+import hashlib
 import re
 
 import numpy as np
@@ -14,6 +15,8 @@ STATUS_WORDS = {s.value: s.sentence for s in Status}
 FLAG_BITS = {f.value: f"{f.name}: {f.sentence}" for f in Flag}
 """Bits of the column flags, and the meaning of each."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+LONGEST_CELL = 512
+"""Most bytes of a cell of text in FITS, where every row is as wide as the longest."""
 _FIRST, _LAST = 0x20, 0x7E
 """Bytes of the first and of the last printable character of ASCII."""
 
@@ -32,6 +35,24 @@ def plain_text(column: pa.ChunkedArray) -> pa.Array:
         return text
     words = (_CONTROL.sub(" ", value) for value in text.to_pylist())
     return pa.array([w.encode("ascii", "backslashreplace").decode() for w in words], pa.string())
+
+
+def cut_text(text: pa.Array) -> pa.Array:
+    """Return plain text of at most `LONGEST_CELL` bytes a cell.
+
+    What is cut ends in a hash of all of it, so that names that differ still do, and equal ones are equal.
+    """
+    is_long = pc.greater(pc.binary_length(text), LONGEST_CELL)
+    if not pc.any(is_long).as_py():
+        return text
+    long = [_cut(cell) for cell in text.filter(is_long).to_pylist()]
+    return pc.replace_with_mask(text, is_long, pa.array(long, text.type))
+
+
+def _cut(cell: str) -> str:
+    """Return the beginning of a cell and a hash of all of it."""
+    digest = hashlib.sha256(cell.encode()).hexdigest()[:12]
+    return f"{cell[: LONGEST_CELL - 13]}~{digest}"
 
 
 def fixed_text(text: pa.Array, width: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from pipeline.catalog.formats.rows import Rows
 from pipeline.catalog.formats.text import (
     FLAG_BITS,
     STATUS_WORDS,
+    cut_text,
     fixed_text,
     plain_text,
     vectors,
@@ -39,7 +40,8 @@ def write_fits(path: Path, tables: Mapping[Table, Rows], title: str) -> None:
         Where to.
     tables : mapping of Table to Rows
         The extensions in order. Every column has TTYPE, TUNIT, TUCD and TCOMM; what has no value is NaN,
-        the TNULL of a whole number, false, or empty text. Lists of words are
+        the TNULL of a whole number, false, or empty text. Text of more than `LONGEST_CELL` bytes is cut; Parquet
+        and VOTable have all of it. Lists of words are
         text; lists of numbers are vectors where a catalogue has them of one length, or of none, else
         variable-length arrays.
     title : str
@@ -225,7 +227,8 @@ def _cells(field: _Field, values: pa.ChunkedArray, missing: np.ndarray | None) -
     """Return the cells of a column; `missing` says which have no value, None: all have one."""
     column = field.column
     if column.dtype == "str":
-        return fixed_text(plain_text(values), int(field.dtype[1:]))
+        text = plain_text(values) if column.array else cut_text(plain_text(values))
+        return fixed_text(text, int(field.dtype[1:]))
     if field.length is not None:
         return vectors(column, values, field.length)
     array = values.to_numpy()

@@ -184,7 +184,7 @@ def _write_dataset(
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = stored(table, piece.select(table.names), own)
         rows = pa.table([piece.column(INDEX), *rows.columns], schema=published)
-        pq.write_table(rows, path, **encoding(table))
+        pq.write_table(rows, path, write_page_checksum=True, **encoding(table))
         footer = pq.read_metadata(path)
         footer.set_file_path(pixel.path)
         footers.append(footer)

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.catalog.formats.rows import Extent, Rows
-from pipeline.catalog.formats.text import FLAG_BITS, STATUS_WORDS
+from pipeline.catalog.formats.text import FLAG_BITS, LONGEST_CELL, STATUS_WORDS
 from pipeline.columns.base import Column, Table
 from pipeline.columns.shared import FLAGS, STATUS
 from pipeline.nulls import with_nulls
+from pipeline.sealed import sealed_writer
+from pipeline.seals import Origin
 from pipeline.tables import atomic_path, schema, stored_schema
+
+_ORIGIN = Origin("catalog")
 
 
 def write_parquet_table(path: Path, rows: Rows) -> None:
@@ -28,12 +31,12 @@ def write_parquet_table(path: Path, rows: Rows) -> None:
     table, published = rows.table, published_schema(rows.extent)
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, published, **encoding(table)) as writer,
+        sealed_writer(temporary, table.name, published, _ORIGIN, **encoding(table)) as write,
     ):
         for block in rows.blocks():
-            writer.write_table(stored(table, block, published))
+            write(stored(table, block, published))
         if not rows.count:
-            writer.write_table(stored(table, schema(table).empty_table(), published))
+            write(stored(table, schema(table).empty_table(), published))
 
 
 def stored(table: Table, data: pa.Table, published: pa.Schema) -> pa.Table:
@@ -74,7 +77,10 @@ def _values(column: Column) -> dict[str, str] | dict[int, str]:
 
 
 def _for_astropy(extent: Extent) -> dict[str, str]:
-    """Return the metadata by which `astropy.io.misc.parquet` restores a table; JSON is YAML too."""
+    """Return the metadata by which `astropy.io.misc.parquet` restores a table; JSON is YAML too.
+
+    Astropy makes each cell of text as long as is said here, and cuts what is longer.
+    """
     columns = []
     for column in extent.table.columns:
         about = {"name": column.name, "description": column.description}
@@ -82,7 +88,7 @@ def _for_astropy(extent: Extent) -> dict[str, str]:
             about["unit"] = column.unit
         columns.append(about)
     lengths = {
-        f"table::len::{name}": str(max(len("None"), longest))
+        f"table::len::{name}": str(max(len("None"), min(longest, LONGEST_CELL)))
         for name, longest in extent.characters.items()
     }
     return {"table_meta_yaml": json.dumps({"datatype": columns}), **lengths}

@@ -45,8 +45,8 @@ class Server(Protocol):
     def read(self, file: str, version: str, start: int, stop: int) -> bytes:
         """Return a part of a file."""
 
-    def stream(self, file: str, version: str, out: BinaryIO, limiter: Limiter) -> None:
-        """Write a whole file into another."""
+    def stream(self, file: str, version: str, out: BinaryIO, limiter: Limiter, limit: int) -> None:
+        """Write a whole file of no more bytes than a limit into another."""
 
     def is_encrypted(self, file: str) -> bool:
         """Return whether the checksum that is listed is not that of the content."""
@@ -174,7 +174,11 @@ class RemoteArchive:
 
     def _append(self, out: BinaryIO, listed: ArchiveFile) -> None:
         """Download the missing bytes of a file: in blocks, or whole where the server gives no parts."""
-        size = listed.size
+        size, largest = listed.size, self.options.max_file
+        if size > largest:
+            reason = f"it has {size} bytes, more than {largest}: raise remote.max_file"
+            raise self._persist.rejected(listed.file, reason)
+        limit = largest if size < 0 else size
         if size < 0 or out.seek(0, os.SEEK_END) > size:
             out.truncate(0)
         try:
@@ -185,7 +189,7 @@ class RemoteArchive:
         if size < 0:
             self._persist(
                 listed.file,
-                lambda: self._server.stream(listed.file, listed.version, out, self._bytes),
+                lambda: self._server.stream(listed.file, listed.version, out, self._bytes, limit),
             )
         if listed.size >= 0 and out.seek(0, os.SEEK_END) != listed.size:
             out.truncate(0)

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from pipeline.config.archive import RemoteOptions
 from pipeline.ingest.archive.limits import Limiter
 from pipeline.ingest.reject import Rejected
 from pipeline.status import Status
@@ -40,8 +41,22 @@ class NoRanges(Exception):
     """A server gives only whole files, and no part of one."""
 
 
+class Refused(Exception):
+    """What a server gives, or where it leads, is not taken; the message says why."""
+
+
+class TooSlow(ConnectionError):
+    """A server takes too long to give what was asked; the message says so."""
+
+
 class Unreachable(Rejected):
     """A server did not give a file after all tries, and may give it later."""
+
+
+def too_many(url: str, options: RemoteOptions) -> Rejected:
+    """Return the exception that says that an archive has too many files to be listed."""
+    reason = f"more than {options.max_entries} files and folders: raise remote.max_entries, or name a part of it"
+    return Rejected(Status.NOT_DOWNLOADED, f"{url}: {reason}")
 
 
 class Persist(Protocol):
@@ -91,6 +106,8 @@ class Retries:
             except Changed:
                 reason = "it has changed since the archive was listed: run again"
                 raise self.rejected(file, reason) from None
+            except Refused as error:
+                raise self.rejected(file, str(error)) from error
             except _ERRORS as error:
                 if _is_here(error):
                     raise
@@ -145,6 +162,8 @@ def _judge(error: Exception) -> _Failure:
             temporary,
             float(after) if after.isdigit() else 0.0,
         )
+    if isinstance(error, TooSlow):
+        return _Failure(str(error), temporary=True)
     if isinstance(error, NoCredentialsError):
         return _Failure("no credentials in the environment: set them, or remote.credentials")
     if isinstance(error, FileNotFoundError):

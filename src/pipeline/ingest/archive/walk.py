@@ -1,5 +1,6 @@
 """List the files of a folder in order, without leaving the folder."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,22 @@ def list_folder(archive: Path) -> Iterator[ArchiveFile]:
             check_present(archive, archive / folder / "any")
             problem = f"{_UNLISTED} ({error.strerror})"
             found.append(_listed(folder.rstrip("/"), archive / folder, problem))
-    yield from sorted(found, key=lambda listed: listed.file)
+    yield from _apart(sorted(found, key=lambda listed: (listed.file, listed.problem == _ODD)))
+
+
+def _apart(listed: list[ArchiveFile]) -> Iterator[ArchiveFile]:
+    """Yield files in order; one whose name is written as another one's gets a number behind it."""
+    names = {one.file for one in listed if one.problem != _ODD}
+    for one in listed:
+        if one.problem == _ODD:
+            name, number = one.file, 1
+            while name in names:
+                number += 1
+                name = f"{one.file} ({number})"
+            names.add(name)
+            yield one._replace(file=name)
+        else:
+            yield one
 
 
 def may_pass(problem: str) -> bool:
@@ -58,6 +74,7 @@ def may_pass(problem: str) -> bool:
 
 
 _GONE, _UNLISTED = "gone while being looked at", "a folder that cannot be listed"
+_ODD, _LONG = "its name is not UTF-8: rename it", "its path is too long: move it to a higher folder"
 
 
 def _leads_to_folder(entry: os.DirEntry) -> bool:
@@ -74,13 +91,14 @@ def _listed(name: str, place: os.DirEntry | Path, problem: str) -> ArchiveFile:
     """Describe a file. In a name that no table can hold, the odd bytes are written as escapes."""
     file = os.fsencode(name).decode(errors="backslashreplace")
     if file != name:
-        problem = "its name is not UTF-8: rename it"
+        problem = _ODD
     try:
         about = place.stat(follow_symlinks=not problem)
     except OSError as error:
         if of_machine(error):
             raise
-        return ArchiveFile(file, 0, problem=_GONE)
+        problem = _LONG if error.errno == errno.ENAMETOOLONG else _GONE
+        return ArchiveFile(file, 0, problem=problem)
     size, mtime_ns = about.st_size, about.st_mtime_ns
     return ArchiveFile(file, size, mtime_ns, version_of(size, mtime_ns), problem=problem)
 

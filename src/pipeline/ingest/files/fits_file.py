@@ -12,16 +12,17 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import IO, Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
 
-from pipeline.faults import own
+from pipeline.faults import MachineFault, own
 from pipeline.ingest.files import headers, layout
 from pipeline.ingest.files.layout import Extent
+from pipeline.ingest.files.room import NoRoom, Room, room
 from pipeline.ingest.hdu import Hdu
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times import time_units
@@ -265,32 +266,63 @@ def open_fits(file: LocalOrOpen, max_decompressed: int) -> Iterator[list[FitsHdu
 @contextmanager
 def _decompressed(handle: BinaryIO, limit: int) -> Iterator[tuple[BinaryIO, str]]:
     """Yield the content of a gzipped file as a file, and the damage of its end; empty if it has none."""
-    cut, size = "", 0
-    with _temporary() as content:
-        try:
-            with gzip.GzipFile(fileobj=handle) as stream:
-                while block := stream.read1(_BLOCK):  # all that comes before the damage
-                    size += len(block)
-                    if size > limit:
-                        raise Rejected(
-                            Status.UNREADABLE,
-                            f"the file decompresses to more than {limit} bytes: raise "
-                            "ingest.max_decompressed, or unpack it",
-                        )
-                    with own(tempfile.gettempdir()):
-                        content.write(block)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            cut = f"its gzip stream is damaged ({error})"
-        with own(tempfile.gettempdir()):
-            content.flush()
+    with room() as place, _temporary() as content:  # the file is gone before the room is another's
+        place.content, cut = content, None
+        with suppress(NoRoom):
+            cut = _inflated(handle, place, limit)
+        if cut is None:
+            place.wait()
+            handle.seek(0)
+            cut = _inflated_alone(handle, place, limit)
         with open(content.fileno(), "rb", closefd=False) as written:
             yield written, cut
+
+
+def _inflated(handle: BinaryIO, place: Room, limit: int) -> str:
+    """Unpack a gzipped file, and return the damage of its end; empty if it has none."""
+    try:
+        with gzip.GzipFile(fileobj=handle) as stream:
+            while block := stream.read1(_BLOCK):  # all that comes before the damage
+                if place.size + len(block) > limit:
+                    raise _too_large(limit)
+                with own(tempfile.gettempdir()):
+                    place.write(block)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        return f"its gzip stream is damaged ({error})"
+    return ""
+
+
+def _inflated_alone(handle: BinaryIO, place: Room, limit: int) -> str:
+    """Unpack a gzipped file while no other is; where the disk has no room, the file or the machine is to blame."""
+    try:
+        return _inflated(handle, place, limit)
+    except NoRoom as error:
+        handle.seek(0)
+        size = 0
+        with (
+            suppress(EOFError, zlib.error, gzip.BadGzipFile),
+            gzip.GzipFile(fileobj=handle) as all_,
+        ):
+            while block := all_.read1(_BLOCK):
+                size += len(block)
+                if size > limit:
+                    raise _too_large(limit) from None
+        raise MachineFault(
+            f"{tempfile.gettempdir()}: no space left on device to unpack a file of {size} bytes: make space there, "
+            "set TMPDIR, or lower ingest.max_decompressed, then run again"
+        ) from error
+
+
+def _too_large(limit: int) -> Rejected:
+    """Return the exception that says that a file unpacks to too much."""
+    reason = f"the file decompresses to more than {limit} bytes: raise ingest.max_decompressed, or unpack it"
+    return Rejected(Status.UNREADABLE, reason)
 
 
 def _temporary() -> IO[bytes]:
     """Return a file without a name in the folder for such files."""
     with own(os.environ.get("TMPDIR") or "TMPDIR"):
-        return tempfile.TemporaryFile()
+        return tempfile.TemporaryFile(buffering=0)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ _MOST = 999
 _SIZES = frozenset({8, 16, 32, 64, -32, -64})
 _WHOLE = re.compile(rb"[+-]?[0-9]+")
 _WANTED = re.compile(rb"XTENSION|BITPIX|NAXIS[0-9]*|PCOUNT|GCOUNT|GROUPS|TFIELDS|EXTNAME")
-_TFORM = re.compile(r"\s*([0-9]*)([LXBIJKAEDCMPQ])")
+_TFORM = re.compile(r"\s*([0-9]{0,18})([LXBIJKAEDCMPQ])")
 _WIDTHS = dict(zip("LBIJKAEDCMPQ", (1, 1, 2, 4, 8, 1, 4, 8, 8, 16, 8, 16), strict=True))
 _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _SUM_BLOCK = 1 << 18

@@ -14,6 +14,8 @@ from pipeline.status import Status
 KINDS = ("events", "lightcurve", "spectrum")
 """Kinds of file that hold an observation, in the order in which they are looked for."""
 
+_NUMBER = re.compile("[0-9]{1,9}")
+
 RATE_COLUMNS = ("RATE", "COUNTS", "COUNT_RATE", *(dialect.flux for dialect in DIALECTS))
 """Columns a light curve may be in, the best first; numbered ones (RATE1) come after RATE."""
 
@@ -209,7 +211,7 @@ def rate_columns(columns: Collection[str]) -> list[str]:
     for name in RATE_COLUMNS:
         if name in columns:
             return [name]
-        numbered = [c for c in columns if c.startswith(name) and c[len(name) :].isdigit()]
+        numbered = [c for c in columns if c.startswith(name) and _NUMBER.fullmatch(c, len(name))]
         if name == "RATE" and numbered:
             return sorted(numbered, key=lambda c: int(c[len(name) :]))
     return []

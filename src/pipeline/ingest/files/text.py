@@ -113,7 +113,7 @@ class TextTable:
                 break
         raise Rejected(
             Status.UNREADABLE,
-            "no line of numbers: it is not the text that ingest.tables says, or ingest.tables.skip "
+            "no line of numbers: it is empty, or not the text that ingest.tables says, or ingest.tables.skip "
             "is too large",
         )
 

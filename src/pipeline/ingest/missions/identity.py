@@ -1,5 +1,6 @@
 """Names: of the observed object, the mission and the observation, and of the source and the product."""
 
+import hashlib
 import itertools
 import math
 import re
@@ -11,7 +12,11 @@ from typing import Any
 
 from pipeline.ingest.keyword import number
 
+LONGEST = 128
+"""Most characters of a name from a header: a FITS card has 68, and names of two cards are in use."""
+_NOTED = 1 << 14
 _NOTHING = frozenset({"", "none", "unknown", "n/a", "na", "null", "undefined"})
+_KEYS = ("TELESCOP", "MISSION", "INSTRUME", "OBS_ID", "OBJECT")
 _POSITIONS = (
     ("RA_OBJ", "DEC_OBJ"),
     ("RA_TARG", "DEC_TARG"),
@@ -37,6 +42,8 @@ class Identity:
         OBJECT, as the file spells it.
     ra, dec : float
         Position, deg.
+    note : str
+        The whole text of the keywords whose text is too long for a name; else empty.
     """
 
     mission: str = ""
@@ -45,20 +52,44 @@ class Identity:
     object: str = ""
     ra: float = math.nan
     dec: float = math.nan
+    note: str = ""
 
 
 def identify(header: Mapping[str, Any], primary: Mapping[str, Any]) -> Identity:
-    """Read the names and the position of an observation from the header of its table, else from the primary one."""
-    obs_id = _text(header, primary, "OBS_ID")
+    """Read the names and the position of an observation from the header of its table, else from the primary one.
+
+    Names longer than `LONGEST` are `bounded`; the note has all of them.
+    """
+    text = {key: _text(header, primary, key) for key in _KEYS}
+    name = {key: bounded(value) for key, value in text.items()}
     ra, dec = _position(header, primary)
     return Identity(
-        mission=(_text(header, primary, "TELESCOP") or _text(header, primary, "MISSION")).lower(),
-        instrument=_text(header, primary, "INSTRUME").lower().replace("/", "-"),
-        obs_id="" if set(obs_id) <= {"0"} else obs_id,
-        object=_text(header, primary, "OBJECT"),
+        mission=(name["TELESCOP"] or name["MISSION"]).lower(),
+        instrument=name["INSTRUME"].lower().replace("/", "-"),
+        obs_id="" if set(name["OBS_ID"]) <= {"0"} else name["OBS_ID"],
+        object=name["OBJECT"],
         ra=ra,
         dec=dec,
+        note="; ".join(_note(key, value) for key, value in text.items() if len(value) > LONGEST),
     )
+
+
+def bounded(text: str) -> str:
+    """Return a name of at most `LONGEST` characters, which UTF-8 can hold.
+
+    Of a longer one the beginning is kept, and a hash of all of it tells it from others that begin alike.
+    """
+    text = text.encode(errors="backslashreplace").decode()
+    if len(text) <= LONGEST:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{text[: LONGEST - 13]}~{digest}"
+
+
+def _note(key: str, text: str) -> str:
+    """Say all of a name that is too long, but not megabytes of it."""
+    kept = text[:_NOTED].encode(errors="backslashreplace").decode()
+    return f"keyword {key} has {len(text)} characters, more than {LONGEST}: {kept}"
 
 
 def _text(header: Mapping[str, Any], primary: Mapping[str, Any], key: str) -> str:

@@ -20,7 +20,7 @@ from pipeline.ingest.keyword import number as keyword
 EVENTS, ARRAY = "XTE_SE", "XTE_SA"
 _COUNTS = re.compile(r"XECNT(PCU\d)?|X[123][LR]SPECPCU\d")
 _CHANNELS = re.compile(r"C\[([^\]]*)\]")
-_TOKEN = re.compile(r"([A-Z])\[([^\]]*)\]\{(\d+)\}")
+_TOKEN = re.compile(r"([A-Z])\[([^\]]*)\]\{([0-9]{1,4})\}")
 _FLOWN = 50081.0, 55931.0
 _ALL = 256
 

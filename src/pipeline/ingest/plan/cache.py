@@ -4,10 +4,10 @@ import gc
 from collections.abc import Iterable
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from pipeline.columns.observations import OBSERVATIONS
 from pipeline.ingest.plan.found import FoundFile, columns, of_columns
+from pipeline.sealed import sealed_writer
+from pipeline.seals import NO_ORIGIN
 from pipeline.tables import TableError, atomic_path, columns_to_arrow, read_parquet
 
 
@@ -49,5 +49,11 @@ def save(path: Path | None, version: str, found: Iterable[FoundFile]) -> None:
         return
     table = columns_to_arrow(OBSERVATIONS, columns([one for one in found if one.version]))
     metadata = {**table.schema.metadata, b"version": version.encode()}
-    with atomic_path(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    table = table.replace_schema_metadata(metadata)
+    with (
+        atomic_path(path) as temporary,
+        sealed_writer(
+            temporary, OBSERVATIONS.name, table.schema, NO_ORIGIN, compression="zstd"
+        ) as write,
+    ):
+        write(table)

@@ -23,7 +23,7 @@ from pipeline.ingest.plan.found import FoundFile
 from pipeline.ingest.reject import Rejected
 from pipeline.ingest.times.keywords import TimeKeywords
 from pipeline.ingest.times.reference import mjd_span
-from pipeline.status import MAY_HEAL, Status
+from pipeline.status import MAY_HEAL, Flag, Status
 
 
 class Opener(Protocol):
@@ -56,7 +56,7 @@ def scan_file(listed: ArchiveFile, archive: Path | Opener, options: IngestOption
     Exception
         For a fault of the machine, see `pipeline.faults.of_machine`.
     """
-    found = FoundFile.of_listed(listed)
+    found, note = FoundFile.of_listed(listed), ""
     try:
         if listed.problem:
             found.version = ""
@@ -66,7 +66,7 @@ def scan_file(listed: ArchiveFile, archive: Path | Opener, options: IngestOption
             mapping.open_file(file, listed.file, options, open_fits=_headers) as hdus,
         ):
             recognised = recognise(hdus)
-            _describe(found, hdus, recognised)
+            note = _describe(found, hdus, recognised)
             if has_frequencies(hdus[recognised.index].columns) or _has_bounds(found, hdus):
                 found.response = listed.file  # it needs no other
             if recognised.description:
@@ -75,13 +75,16 @@ def scan_file(listed: ArchiveFile, archive: Path | Opener, options: IngestOption
     except Rejected as rejected:
         if of_machine(rejected):
             raise
-        _describe_damaged(found, rejected.hdus)
+        note = _describe_damaged(found, rejected.hdus) or note
         found.status, found.reason = rejected.status, rejected.reason
         if rejected.status in MAY_HEAL:
             found.version = ""
     except OSError as error:
         why = refusal(error, listed.file, archive)
         found.status, found.reason, found.version = why.status, why.reason, ""
+    if note:
+        found.flags |= int(Flag.NAME_CUT)
+        found.reason = "; ".join(filter(None, [found.reason, note]))
     return found
 
 
@@ -144,8 +147,8 @@ def objects_in(
             found,
             file=f"{found.file}#{name}",
             part=name,
-            object=spelt.replace("{object}", name),
-            observation_id=f"{prefix}{name}",
+            object=identity.bounded(spelt.replace("{object}", name)),
+            observation_id=identity.bounded(f"{prefix}{name}"),
             ra=place.ra if math.isfinite(place.ra) else found.ra,
             dec=place.dec if math.isfinite(place.dec) else found.dec,
         )
@@ -167,22 +170,22 @@ def _headers(file: LocalOrOpen, max_decompressed: int) -> Iterator[list[Hdu]]:
         yield list(whole)
 
 
-def _describe_damaged(found: FoundFile, hdus: Sequence[Hdu]) -> None:
-    """Fill in the contents of a damaged file by its headers, if they show what it was."""
+def _describe_damaged(found: FoundFile, hdus: Sequence[Hdu]) -> str:
+    """Do as `_describe` with a damaged file, if its headers show what it was."""
     try:
-        _describe(found, hdus, recognise(hdus))
+        return _describe(found, hdus, recognise(hdus))
     except Rejected:
-        return
+        return ""
 
 
-def _describe(found: FoundFile, hdus: Sequence[Hdu], recognised: Recognised) -> None:
-    """Fill in the contents of a file by its headers."""
+def _describe(found: FoundFile, hdus: Sequence[Hdu], recognised: Recognised) -> str:
+    """Fill in the contents of a file by its headers; return the note on names that are too long."""
     hdu = hdus[recognised.index]
     who = identity.identify(hdu.header, hdus[0].header)
     keywords = TimeKeywords.of(hdu.header, hdus[0].header)
     span = mjd_span(keywords)
     found.kind = recognised.kind
-    found.hdu = hdu.name or str(recognised.index)
+    found.hdu = identity.bounded(hdu.name) or str(recognised.index)
     found.mission, found.instrument = who.mission, who.instrument
     found.observation_id, found.object = who.obs_id, who.object
     found.ra, found.dec = who.ra, who.dec
@@ -191,6 +194,7 @@ def _describe(found: FoundFile, hdus: Sequence[Hdu], recognised: Recognised) -> 
         found.exposure = _exposure(hdu.header, keywords)
     if recognised.kind in ("spectrum", "events"):
         found.response = " ".join(str(hdu.header.get("RESPFILE", "")).split())
+    return who.note
 
 
 def _exposure(header: Mapping[str, Any], keywords: TimeKeywords) -> float:

@@ -96,8 +96,11 @@ def as_bands(values: np.ndarray, n: int) -> np.ndarray:
     Raises
     ------
     Rejected
-        BAD_TIME when the column does not hold a whole number of values a time, or too many for bands.
+        NO_DATA when there are no times and no values, BAD_TIME when the column does not hold a whole number of
+        values a time, or too many for bands.
     """
+    if not n and not values.size:
+        raise Rejected(Status.NO_DATA, "the light curve has no rows: nothing was measured")
     if not n or values.size % n or not values.size:
         raise Rejected(
             Status.BAD_TIME, f"{values.size} values cannot be assigned to {n} times: fetch it again"

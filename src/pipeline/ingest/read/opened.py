@@ -50,7 +50,7 @@ class Opened:
     @property
     def place(self) -> str:
         """The HDU with the data, as a reason names it."""
-        return f"HDU {self.index} ({self.hdu.name})"
+        return f"HDU {self.index} ({identity.bounded(self.hdu.name)})"
 
     def with_table(self, hdu: Hdu) -> "Opened":
         """Return the file with another table of data."""

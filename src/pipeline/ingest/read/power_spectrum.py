@@ -34,6 +34,7 @@ _DISAGREEING = 0.25
 """Fraction by which a stated noise level may differ from the one that powers and errors imply."""
 
 _NO_FLAG = Flag(0)
+_NO_ROWS = "the power spectrum has no rows: nothing was measured"
 _FEW_ORDINATES = 10
 _LEAST = 0.05
 """Least power of few ordinates, as a fraction of the noise level, where the noise was subtracted."""
@@ -144,6 +145,8 @@ def _of_channels(hdu: Hdu, bounds: Bounds) -> Spectrum:
         )
     counts = hdu.read(column).ravel()
     n = len(counts)
+    if not n:
+        raise Rejected(Status.NO_DATA, _NO_ROWS)
     channel = hdu.read("CHANNEL").ravel() if "CHANNEL" in names else bounds.channel[:n]
     quality = hdu.read("QUALITY").ravel() if "QUALITY" in names else np.zeros(n)
     errors = hdu.read(error).ravel()
@@ -169,6 +172,8 @@ def _of_frequencies(hdu: Hdu, columns: Mapping[str, str], factor: float) -> Spec
     if len(lengths) > 1:
         sizes = ", ".join(f"{len(found[role])} {name}" for role, name in columns.items())
         raise Rejected(Status.BAD_SPECTRUM, f"columns of different lengths: {sizes}")
+    if lengths == {0}:
+        raise Rejected(Status.NO_DATA, _NO_ROWS)
     nothing = np.zeros(0)
     lower, upper = found.get("frequency_lo"), found.get("frequency_hi")
     edges = None if lower is None or upper is None else Edges(lower, upper)

@@ -96,7 +96,7 @@ def _products(opened: Opened) -> list[Observation]:
     made, faults = [], []
     bands = selection.bands_in(hdu.inside, hdu.roles["band"])
     for band in bands:
-        label = re.sub(r"[\s/#]+", "-", band.name)
+        label = identity.bounded(re.sub(r"[\s/#]+", "-", band.name))
         try:
             products = read(opened.with_table(hdu.of_rows(band.rows)))
             made += [replace(one, product=f"{one.product}/{label}") for one in products]

@@ -99,7 +99,8 @@ def read(hdus: Sequence[Hdu], data: Timed) -> GoodTime:
     Raises
     ------
     Rejected
-        BAD_TIME, saying where times and intervals lie, if they agree on no such clock.
+        BAD_TIME, saying where times and intervals lie, if they agree on no such clock. NO_DATA if the tables
+        have no interval with a length: by OGIP no time is good then.
     """
     tables = [hdu for hdu in hdus if is_table(hdu)]
     standard = [tables[i] for i in gti.standard([table.name for table in tables])]
@@ -114,11 +115,15 @@ def read(hdus: Sequence[Hdu], data: Timed) -> GoodTime:
         gti.combine(lists, chosen.per_detector)
         for lists in zip(*(table.ways for table in found), strict=False)
     ]
+    if not any(len(intervals) for intervals in ways):
+        if any(table.endless for table in found):
+            return GoodTime(np.empty((0, 2)), data.clock)
+        return _without_good_time(chosen.tables, data.clock)
     stated = ways[0]
     if (mapped := _by_other_column(stated, times, data)) is not None:
         return GoodTime(mapped, data.clock, Flag.CLOCKS_DIFFER)
     for number, intervals in enumerate(ways):
-        if not len(intervals) or _fits(times, intervals, data):
+        if _fits(times, intervals, data):
             other_clock = number >= first.stated or first.impossible
             return _good_time(intervals, first.clock, data.clock, keywords, other_clock)
     moved = shift(times, stated, data.dt)
@@ -128,6 +133,18 @@ def read(hdus: Sequence[Hdu], data: Timed) -> GoodTime:
     if moved is not None and abs(moved) <= LIGHT_TIME and by_light:
         return GoodTime(stated + moved, data.clock, Flag.CLOCKS_DIFFER)
     raise Rejected(Status.BAD_TIME, _disagreement(times, stated, moved, chosen.tables[0].name))
+
+
+def _without_good_time(tables: Sequence[Hdu], clock: Clock) -> GoodTime:
+    """Refuse data whose tables have no interval with a length; those of a background say nothing of the data."""
+    if gti.is_background(tables[0].name):
+        return GoodTime(np.empty((0, 2)), clock)
+    names = ", ".join(dict.fromkeys(table.name or "GTI" for table in tables))
+    rows = sum(keyword.whole(table.header.get("NAXIS2")) or 0 for table in tables)
+    start, stop = edge_columns(tables[0]) or EDGES[0]
+    found = f"none of {rows} has a {stop} after its {start}" if rows else "there is none"
+    reason = f"its good time intervals ({names}) leave no time ({found}): mend them, or remove them"
+    raise Rejected(Status.NO_DATA, reason)
 
 
 def _by_other_column(stated: np.ndarray, times: np.ndarray, data: Timed) -> np.ndarray | None:
@@ -256,12 +273,15 @@ class _Table:
         Its own.
     impossible : bool
         Whether its header names an epoch that cannot be right.
+    endless : bool
+        Whether an interval begins or ends at infinity, which bounds nothing.
     """
 
     ways: list[np.ndarray]
     stated: int
     clock: Clock
     impossible: bool
+    endless: bool
 
 
 @dataclass(frozen=True)
@@ -305,7 +325,9 @@ def _read_table(hdu: Hdu, clock: Clock, keywords: TimeKeywords) -> _Table:
     ]
     ways = [_seconds(edges.raw, one, clock) for one in clocks]
     impossible = own.day < 0 and clock.day >= 0 and edges.keywords.names_epoch
-    return _Table(ways, stated, own, impossible)
+    start, stop = edges.raw.T
+    endless = bool(((np.isinf(start) | np.isinf(stop)) & (stop > start)).any())
+    return _Table(ways, stated, own, impossible, endless)
 
 
 def _read_edges(hdu: Hdu, scale: str) -> _Edges:

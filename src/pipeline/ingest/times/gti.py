@@ -7,7 +7,7 @@ import numpy as np
 
 _NEIGHBOURS, _SPACINGS = 32, 1.5
 _STANDARD = ("GTI", "STDGTI", "SRC_GTIS", "ALLGTI")
-_PER_DETECTOR = re.compile(r"(\D*GTI\D*?)[_-]?(\d+)")
+_PER_DETECTOR = re.compile(r"(\D*GTI\D*?)[_-]?([0-9]{1,9})")
 _BACKGROUND = re.compile(r"BKG|BACK")
 
 
@@ -30,11 +30,16 @@ def standard(names: Sequence[str]) -> list[int]:
     for wanted in _STANDARD:
         if wanted in upper:
             return [i for i, name in enumerate(upper) if name == wanted]
-    source = [i for i, name in enumerate(upper) if not _BACKGROUND.search(name)]
+    source = [i for i, name in enumerate(upper) if not is_background(name)]
     for i in source:
         if stem := _stem(upper[i]):
             return [j for j in source if _stem(upper[j]) == stem]
     return source[:1] or list(range(min(1, len(upper))))
+
+
+def is_background(name: str) -> bool:
+    """Return whether a table is for a background by its EXTNAME."""
+    return bool(_BACKGROUND.search(name.upper()))
 
 
 def _stem(name: str) -> str:

@@ -173,12 +173,12 @@ _ASCII = str.maketrans(
 
 
 def scale(text: str) -> str:
-    """Return the time scale of a TIMESYS in the words of FITS 4.0; in upper case if it is none of them.
+    """Return the time scale of a TIMESYS in the words of FITS 4.0; in upper case, and cut, if it is none of them.
 
     The realisation in parentheses is left out: TT(TAI), UTC(NIST).
     """
     name = str(text).strip().upper().partition("(")[0].strip()
-    return _SCALES.get(name, name)
+    return _SCALES.get(name, name[:32])
 
 
 def plain_text(card: bytes) -> str:

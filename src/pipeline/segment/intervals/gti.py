@@ -87,3 +87,35 @@ def exposed_fraction(
     good = np.column_stack([np.zeros(len(start)), stop - start]).ravel().cumsum()
     before, after = np.interp([time - dt / 2, time + dt / 2], edges, good)
     return (after - before) / dt
+
+
+def common(
+    one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the time that is good in both of two lists of intervals.
+
+    Parameters
+    ----------
+    one, other : tuple of ndarray
+        Starts and stops, s, sorted and disjoint; see `merge`.
+
+    Returns
+    -------
+    start, stop : ndarray, shape (n_common,)
+        Sorted and disjoint.
+    """
+    edges = np.unique(np.concatenate([*one, *other]))
+    if len(edges) < 2:
+        return np.zeros(0), np.zeros(0)
+    middle = (edges[1:] + edges[:-1]) / 2
+    good = _contain(one, middle) & _contain(other, middle)
+    return merge(edges[:-1][good], edges[1:][good])
+
+
+def _contain(intervals, time):
+    """Return which times lie in sorted, disjoint intervals."""
+    start, stop = intervals
+    last = np.searchsorted(start, time, "right") - 1
+    inside = last >= 0
+    inside[inside] = time[inside] < stop[last[inside]]
+    return inside

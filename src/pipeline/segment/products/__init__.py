@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 from pipeline.segment.products.base import Product
+from pipeline.segment.products.cross import Cross
 from pipeline.segment.products.power_colors import PowerColors
 from pipeline.segment.products.power_spectra import PowerSpectra
 
 PRODUCTS: tuple[Product, ...] = (
     PowerSpectra(),
     PowerColors(),
+    Cross(),
 )
 """Every product. The first one is always made: the fit works on it, and it has a row for every source."""
 
