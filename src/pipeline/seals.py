@@ -261,8 +261,10 @@ def identifier(path: PathLike) -> str:
     Raises
     ------
     DamagedTable
-        See `read_seal`.
+        See `read_seal`; also when it is not there.
     """
+    if not os.path.exists(path):
+        raise DamagedTable(path, "is not there")
     if os.fspath(path).endswith(".parquet") and (seal := read_seal(path)) is not None:
         return seal.id
     digest = blake2b(digest_size=16)

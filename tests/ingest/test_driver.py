@@ -94,14 +94,14 @@ def test_row_groups_hold_several_small_observations_or_a_large_one(archive, tmp_
         archive.events(f"{number}.evt", np.linspace(0.0, 9.0, events), header)
     archive.plan(tmp_path, shards=1)
     for workers in (1, 2):
-        output = tmp_path / f"{workers}.parquet"
+        output = tmp_path / str(workers) / "shard.parquet"
         plan, cluster = tmp_path / "plan/shard-0000.tsv", ClusterOptions(workers=workers)
         driver.read_shard(archive.root, plan, output, IngestOptions(), cluster)
         about = pq.read_metadata(output)
         assert [about.row_group(i).num_rows for i in range(about.num_row_groups)] == [2, 1, 2]
     lengths = [len(row["time"]) for row in rows_of(read_parquet(output, INGEST))]
     assert lengths == [10, 10, 500, 10, 10]
-    assert (tmp_path / "1.parquet").read_bytes() == output.read_bytes()
+    assert (tmp_path / "1/shard.parquet").read_bytes() == output.read_bytes()
 
 
 def test_a_file_with_several_bands_is_several_rows(archive, make, tmp_path):

@@ -52,7 +52,7 @@ def packed(archive, make):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_folder_for_temporary_files_is_not_the_files_fault(packed, number, monkeypatch):
-    def full():
+    def full(**_):
         return _Failing(os.memfd_create("full"), "w+", number=number)
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
@@ -61,7 +61,7 @@ def test_a_full_folder_for_temporary_files_is_not_the_files_fault(packed, number
 
 
 def test_a_missing_folder_for_temporary_files_is_not_the_files_fault(packed, monkeypatch):
-    def missing():
+    def missing(**_):
         raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", missing)
@@ -168,6 +168,6 @@ def test_a_full_folder_of_the_workers_ends_the_stage(packed, tmp_path, tmpfs, ar
     monkeypatch.setenv("TMPDIR", str(full))
     archive.plan(tmp_path, shards=1)
     plan, output = tmp_path / "plan/shard-0000.tsv", tmp_path / "out.parquet"
-    with pytest.raises(MachineFault, match=f"^{full}: no space left on device: make space"):
+    with pytest.raises(MachineFault, match=f"^{full}: no space left on device"):
         driver.read_shard(archive.root, plan, output, IngestOptions(), CLUSTER)
     assert not output.exists()

@@ -25,6 +25,14 @@ MEAN_RATE = Column(
 )
 
 NORM = Column("norm", "str", "Normalisation of the power: frac, leahy or abs.", ucd="meta.code")
+FREQUENCY = Column(
+    "frequency",
+    "float64",
+    "Mean frequency of the ordinates in each bin.",
+    "Hz",
+    "em.freq",
+    array=True,
+)
 FREQUENCY_LO = Column(
     "frequency_lo",
     "float64",

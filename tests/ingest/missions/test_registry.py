@@ -376,7 +376,7 @@ def test_a_broken_response_leaves_the_scale_of_the_mission_and_otherwise_is_said
         for t in ("nicer", "sax")
     )
     assert nicer[0].energy == pytest.approx([0.0, 0.01, 0.02])
-    assert sax[0].status == "unreadable"
+    assert sax[0].status == "inaccessible"
     assert "sax/a.rmf" in sax[0].reason
 
 

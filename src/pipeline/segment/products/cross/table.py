@@ -1,7 +1,20 @@
 """The table of cross spectra."""
 
 from pipeline.columns.base import Column, Table
-from pipeline.columns.power import DT, EPOCH, NORM, SEGMENT_SIZE, M
+from pipeline.columns.power import (
+    DT,
+    EPOCH,
+    FREQUENCY,
+    FREQUENCY_HI,
+    FREQUENCY_LO,
+    MEAN_RATE,
+    NOISE,
+    NORM,
+    POWER,
+    SEGMENT_SIZE,
+    M,
+    N,
+)
 from pipeline.columns.shared import (
     BAND_HI,
     BAND_LO,
@@ -43,7 +56,7 @@ CROSS = Table(
         _number("ref_band_hi", "Upper edge of the band of reference.", "keV", "em.energy;stat.max"),
         *(STATUS, FLAGS, REASON, EPOCH, N_OBSERVATIONS, MJD_START, MJD_STOP, EXPOSURE),
         *(DT, SEGMENT_SIZE, M),
-        _number("mean_rate", "Mean rate in the segments used.", "ct/s", "phot.count;stat.mean"),
+        MEAN_RATE,
         _number(
             "ref_mean_rate",
             "Mean rate of the band of reference in them.",
@@ -51,15 +64,13 @@ CROSS = Table(
             "phot.count;stat.mean",
         ),
         NORM,
-        _number("noise", "Expected noise level of power; null if unknown."),
+        NOISE,
         _number("ref_noise", "Expected noise level of ref_power; null if unknown."),
-        _of_bins("frequency", "Mean frequency of the ordinates in each bin.", "Hz", "em.freq"),
-        _of_bins("frequency_lo", "Lower edge of each bin.", "Hz", "em.freq;stat.min"),
-        _of_bins("frequency_hi", "Upper edge of each bin.", "Hz", "em.freq;stat.max"),
-        _of_bins(
-            "n", "Ordinates averaged in each bin (segments x frequencies).", "", "meta.number"
-        ),
-        _of_bins("power", "Power of the harder band in each bin, noise level included."),
+        FREQUENCY,
+        FREQUENCY_LO,
+        FREQUENCY_HI,
+        N,
+        POWER,
         _of_bins("ref_power", "Power of the band of reference in each bin, noise level included."),
         _of_bins("cross_real", "Real part of the cross spectrum, the cospectrum."),
         _of_bins("cross_imag", "Imaginary part of the cross spectrum, the quadrature spectrum."),
