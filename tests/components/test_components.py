@@ -190,7 +190,7 @@ def test_a_peak_that_is_proposed_has_its_variance_and_largest_f_p_where_it_is_wa
             evaluate(component, Grid.of(f), component.peak_at(0.2, 3.0, trial, 0.0, np))
         )
         at_zero = component.centre not in ("frequency", "nu_max")
-        if at_zero or trial > 1:
+        if at_zero or trial > 2:  # that of a broader one lies above its frequency
             assert f[np.argmax(f * power)] == pytest.approx(3.0, rel=0.35 if at_zero else 0.1)
         assert 0.09 < np.trapezoid(power, f) < 0.21  # half of it may be at negative frequencies
 
