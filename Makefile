@@ -40,6 +40,8 @@ test: $(STAMP)  ## run the tests
 test-all: $(STAMP)  ## run the tests and the minutes of Monte Carlo; print the coverage of the code
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
+# With a thread of BLAS a core, small matrices cost several times the CPU time, most of all those of the peers.
+bench: export OPENBLAS_NUM_THREADS := 1
 bench: $(STAMP)  ## run the benchmarks, or NAME=one
 	@for b in $(if $(NAME),benchmarks/$(NAME).py,$(sort $(wildcard benchmarks/[!_]*.py))); do \
 	  $(BIN)/python $$b || exit; done

@@ -38,6 +38,10 @@ STARTS = [_NULL, [2 * VARIANCE * RATE / np.pi / FWHM, FREQUENCY, FWHM, *_NULL]]
 """True values in Leahy's normalisation: amplitude, slope, noise; height, frequency, width before them."""
 
 
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables by which a peer has one thread."""
+
+
 def configuration(archive, cache):
     """Return the survey."""
     return {
@@ -70,8 +74,15 @@ def survey(folder, name, config, cache):
     )
 
 
-def peer(python, script, files, simulations=0):
-    """Run a peer on files in two processes, and return ms an observation by step, and s a simulation."""
+def peer(python, script, files, simulations=0, as_it_comes=False):
+    """Run a peer on files in two processes, and return ms an observation by step, and s a simulation.
+
+    Each has one thread of BLAS, or `as_it_comes` one a core: then they fight over the cores, and small matrices cost
+    several times as much.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    if not as_it_comes:
+        environment |= dict.fromkeys(THREADS, "1")
     told = {"segment_size": SEGMENT, "dt": DT, "rebin": REBIN, "starts": STARTS}
     children = [
         subprocess.Popen(
@@ -80,6 +91,7 @@ def peer(python, script, files, simulations=0):
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env=environment,
         )
         for _ in range(2)
     ]
@@ -124,13 +136,13 @@ def stages(usage, n):
     return {name: round(1e3 * seconds / n, 3) for name, seconds in sorted(usage.stages.items())}
 
 
-def both(python, script, files):
+def both(python, script, files, as_it_comes=False):
     """Return ms an observation by step and in all of a peer, None where it is not installed."""
     module = script.removeprefix("_peer_").removesuffix(".py")
     known = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
     if subprocess.run([python, "-c", known, module], check=False).returncode:
         return None, None
-    steps, _ = peer(python, script, files)
+    steps, _ = peer(python, script, files, as_it_comes=as_it_comes)
     return steps, sum(steps.values())
 
 
@@ -160,6 +172,7 @@ def run(folder, told):
     if "warm" in told.modes:
         found["warm"] = survey(folder, "warm", config, cache)
     after = both(told.peer_python, "_peer_stingray.py", sample)
+    untold = both(told.peer_python, "_peer_stingray.py", sample, as_it_comes=True)
     hendrics = both(told.peer_python, "_peer_hendrics.py", sample)
     peers = (before[1] + after[1]) / 2
     for mode, usage in found.items():
@@ -170,7 +183,7 @@ def run(folder, told):
             "CPU ms an observation",
             ours,
             peer=peers,
-            peer_name="Stingray, two processes, true starts; mean of a run before and one after",
+            peer_name="Stingray, two processes of one thread, true starts; mean of a run before and one after",
             floor=sum(least.values()),
             floor_name="bytes, SHA-256, columns, histogram, transforms, bins in NumPy; no fits",
             times_faster=peers / ours,
@@ -178,6 +191,8 @@ def run(folder, told):
             by_stage=stages(usage, told.observations),
             floor_by_step=least,
             peer_by_step={"before": before[0], "after": after[0]},
+            peer_as_it_comes=untold[1],
+            times_faster_than_as_it_comes=untold[1] / ours,
             peer_with_numba=_has(told.peer_python, "numba"),
             hendrics=hendrics[1],
             hendrics_by_step=hendrics[0],
