@@ -18,7 +18,7 @@ import pytest
 from pipeline.cluster import connect, isolating_map
 from pipeline.config.base import ConfigError
 from pipeline.config.cluster import ClusterOptions, TlsOptions
-from pipeline.faults import MachineFault
+from pipeline.faults import MachineFault, of_machine
 from pipeline.service import certificates, wire
 
 OPTIONS = ClusterOptions(workers=2, chunk_size=8, item_timeout=3.0)
@@ -350,3 +350,13 @@ def test_an_address_where_nobody_answers_is_a_connection_error(address, monkeypa
 def test_deaths_leave_standard_error_clean(client, capfd):
     _outcomes(client, _troublemaker(raises={1}, exits={2}), list(range(6)))
     assert capfd.readouterr().err == ""
+
+
+def test_processes_that_end_while_they_start_are_the_machines_fault(monkeypatch):
+    def ended(*arguments):
+        raise RuntimeError("QuietNanny failed to start.")
+
+    monkeypatch.setattr("pipeline.cluster.local_cluster", ended)
+    with pytest.raises(ConnectionError, match="run again") as fault, connect(OPTIONS):
+        pass
+    assert of_machine(fault.value)

@@ -47,7 +47,7 @@ from pipeline.refusal import error_line
 from pipeline.service import certificates
 from pipeline.service.clusters import borrowed
 from pipeline.service.wire import MALLOC
-from pipeline.service.workers import QuietNanny, QuietScheduler
+from pipeline.service.workers import QuietNanny, QuietScheduler, started
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer, and for a worker to come (back) to it."""
@@ -142,13 +142,14 @@ def _own(workers: int, options: ClusterOptions) -> Iterator[Client]:
     """Yield a client of a cluster that ends with this context."""
     with _temporary_folder() as folder:
         certificates.make(folder)
+        security = certificates.of_run(folder)
         settings = {**SETTINGS, "temporary-directory": str(folder)}
         if options.dashboard:
             settings = {k: v for k, v in settings.items() if not k.endswith(".http.routes")}
         start = with_dashboard if options.dashboard else local_cluster
         with (
             dask.config.set(settings),
-            start(workers, options.memory_limit, certificates.of_run(folder)) as cluster,
+            started(start, workers, options.memory_limit, security) as cluster,
             Client(cluster) as client,
         ):
             if options.dashboard:

@@ -68,6 +68,10 @@ def borrowed(workers: int, memory_limit: str) -> Iterator[Scheduler | None]:
             lent = Scheduler(address, certificates.of_run(Path(str(folder))))
         except OSError:
             lent = None
+        if lent is None:  # who lends has ended, or can start none: nobody waits for anything
+            connection.close()
+            yield None
+            return
         yield lent
         with suppress(OSError):
             connection.sendall(b"back")

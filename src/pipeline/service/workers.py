@@ -3,9 +3,10 @@
 Light, because each worker imports it: Dask's own classes would serve web pages as well, to every user of the machine.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from distributed import Nanny, Scheduler, Worker
+from distributed import Nanny, Scheduler, SpecCluster, Worker
 
 
 class _WithoutPages:
@@ -28,3 +29,17 @@ class QuietNanny(Nanny):
 
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **{**options, "worker_class": QuietWorker})
+
+
+def started(start: Callable[..., SpecCluster], *arguments: Any) -> SpecCluster:
+    """Start a cluster.
+
+    Raises
+    ------
+    ConnectionError
+        When one of its processes ends while it starts.
+    """
+    try:
+        return start(*arguments)
+    except RuntimeError as error:
+        raise ConnectionError("processes of Dask ended while they started: run again") from error
