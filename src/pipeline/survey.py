@@ -133,6 +133,7 @@ def _run(survey: Survey, directory: Path, options: list[str], interruption: Inte
         code = _until_sound(survey, directory, options, again, lock, interruption)
         for path in [] if code else list(leftovers(survey, directory)):
             path.unlink()
+        sweep(directory / RESULTS)  # what jobs of a killed run left that ended after this one began
     if code:
         print(
             f"survey: stopped; `make resume DIR={shlex.quote(str(directory))}` goes on from here",
