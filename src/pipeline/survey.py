@@ -117,10 +117,10 @@ def _run(survey: Survey, directory: Path, options: list[str], interruption: Inte
     check_paths(survey)
     if not (ROOT / "Snakefile").is_file():
         raise ConfigError(f"no Snakefile in {str(ROOT)!r}: run the pipeline from its repository")
-    if "--cores" not in options:
+    if _is_elsewhere(options):
         _check_profile(Path(os.environ[PROFILE]))
     with _only_run(directory) as lock:
-        if "--cores" not in options:
+        if _is_elsewhere(options):
             left_on_slurm.cancel(directory)
         sweep(directory / RESULTS)
         again = intermediates.remove_misfits(survey, directory, _before(file))
@@ -389,12 +389,17 @@ def _check_profile(profile: Path) -> None:
         )
 
 
+def _is_elsewhere(options: list[str]) -> bool:
+    """Return whether a profile decides where jobs run."""
+    return "--cores" not in options
+
+
 def _with_service(
     directory: Path, options: list[str], lock: TextIO, interruption: Interruptible
 ) -> int:
     """Run Snakemake, with a service for the jobs of this machine, and return its exit code."""
     _unlock(directory)
-    if "--cores" not in options:  # a profile decides, and jobs run elsewhere
+    if _is_elsewhere(options):
         environment = dict(os.environ)
         return _snakemake(directory, options, lock, environment, interruption, PATIENCE_ELSEWHERE)
     is_new = not (directory / RESULTS / CATALOG.name).is_dir()

@@ -91,5 +91,8 @@ FLAGS = Column(
 )
 REASON = Column("reason", "str", "Why there is no result, and what to do.", ucd="meta.note")
 
+OF_PRODUCT = (SOURCE_ID, PRODUCT, KIND, MISSION, INSTRUMENT, OBJECT, RA, DEC, BAND_LO, BAND_HI)
+"""Columns with which the tables of products of light curves begin."""
+
 IDENTITY = tuple(column.name for column in (KIND, MISSION, INSTRUMENT, OBJECT, RA, DEC))
 """Names of the columns that say what a file or a power spectrum is of."""

@@ -43,7 +43,7 @@ class Cuts:
             Where the width of the bins of a light curve is not known.
         """
         self._observations = observations
-        self.steps = _steps(observations.headers, dt)
+        self.steps = widths(observations.headers, dt)
         self._cut = Kept(
             lambda i: cut(observations[i], self.steps[i], max_gap), lambda series: series.nbytes
         )
@@ -80,8 +80,14 @@ class Cuts:
         return lengths.segment_bins(self.bins, self.steps, options, length, self.longest_file)
 
 
-def _steps(headers: Sequence[Header], requested: float) -> list[float]:
-    """Return the width of a bin of each observation, s."""
+def widths(headers: Sequence[Header], requested: float) -> list[float]:
+    """Return the width of a bin of each observation, s.
+
+    Raises
+    ------
+    Refusal
+        Where that of a light curve is not known.
+    """
     if headers[0].kind == "events":
         ticks = [header.tick for header in headers]
         return frames.common_widths(requested, [header.dt for header in headers], ticks)

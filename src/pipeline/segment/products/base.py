@@ -81,6 +81,8 @@ class Product(ABC):
         Its own options; None: it has none.
     needs_energies : bool
         Whether it is made of the energies of events, which are read and kept only then.
+    lacks : str
+        Why a source has no item whose observations have data; empty: that there is none of the right kind.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Product(ABC):
     table: Table
     Options: type | None = None
     needs_energies: bool = False
+    lacks: str = ""
 
     def options(self, section: SegmentOptions) -> Any:
         """Return the product's own options out of the section; None if it has none."""
@@ -124,28 +127,41 @@ class Product(ABC):
         options : SegmentOptions
             Section ``segment`` of the configuration.
         """
-        grouped: dict[tuple[str, str], dict[str, list[Header]]] = {}
-        for header in index:
-            if header.usable and self.takes(header):
-                series = grouped.setdefault((header.source_id, header.product), {})
-                series.setdefault(header.observation_id, []).append(header)
+        grouped: dict[tuple[str, str], dict[str, list[tuple[Header, ...]]]] = {}
+        usable = [header for header in index if header.usable and self.takes(header)]
+        for name, headers in self.members(usable):
+            observations = grouped.setdefault((headers[0].source_id, name), {})
+            observations.setdefault(headers[0].observation_id, []).append(headers)
         items = []
         for (source_id, name), observations in grouped.items():
-            together = [header for headers in observations.values() for header in headers]
-            together.sort(key=lambda header: header.number)
-            items.append(Item(self.name, source_id, name, "", (tuple(together),)))
+            together = [headers for members in observations.values() for headers in members]
+            together.sort(key=lambda headers: headers[0].number)
+            items.append(Item(self.name, source_id, name, "", tuple(zip(*together, strict=True))))
             if options.epochs and len(observations) > 1:
-                for epoch, headers in observations.items():
-                    product = epoch_product(name, epoch)
-                    items.append(Item(self.name, source_id, product, epoch, (tuple(headers),)))
+                for epoch, members in observations.items():
+                    series = tuple(zip(*members, strict=True))
+                    items.append(
+                        Item(self.name, source_id, epoch_product(name, epoch), epoch, series)
+                    )
         return sorted(items, key=lambda item: (item.source_id, item.product, item.epoch))
+
+    def members(self, headers: Sequence[Header]) -> Iterator[tuple[str, tuple[Header, ...]]]:
+        """Yield what is averaged: the name of its product, and one header of each series.
+
+        Parameters
+        ----------
+        headers : sequence of Header
+            The observations of a shard that have data and that the product takes.
+        """
+        for header in headers:
+            yield header.product, (header,)
 
     def without_items(self, headers: Sequence[Header]) -> tuple[Status, str]:
         """Return why there is no item for a source, given all its observations."""
         for header in headers:
             if not header.usable:
                 return Status(header.status), header.reason
-        return Status.NO_DATA, f"no observation that {self.name} are made of"
+        return Status.NO_DATA, self.lacks or f"no observation that {self.name} are made of"
 
     def failed_row(self, first: Header, status: str, reason: str, flags: int = 0) -> dict[str, Any]:
         """Return the row of an item without a result, whose first observation has the header `first`."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from pipeline.segment.spectrum.periodogram import BLOCK
+from pipeline.segment.spectrum.periodogram import slices
 
 Pair = tuple[int, int]
 
@@ -72,22 +72,21 @@ def channel_blocks(
     length = n_bin * dt
     begins = np.searchsorted(time, start)
     ends = np.searchsorted(time, start + length)
-    size = max(1, BLOCK // n_bin)
-    for lo in range(0, len(start), size):
-        hi = min(lo + size, len(start))
-        index = np.empty(int((ends[lo:hi] - begins[lo:hi]).sum()), np.int64)
+    for block in slices(len(start), n_bin):
+        segments = range(block.start, block.stop)
+        index = np.empty(int((ends[block] - begins[block]).sum()), np.int64)
         filled = 0
-        for k in range(lo, hi):
+        for number, k in enumerate(segments):
             some = slice(begins[k], ends[k])
             bins = ((time[some] - start[k]) / dt).astype(np.int64)
             np.minimum(bins, n_bin - 1, out=bins)  # by rounding
-            bins += (channel[some].astype(np.int64) * (hi - lo) + (k - lo)) * n_bin
+            bins += (channel[some].astype(np.int64) * len(segments) + number) * n_bin
             known = (channel[some] >= 0) & (channel[some] < channels)
             bins = bins if known.all() else bins[known]
             index[filled : filled + len(bins)] = bins
             filled += len(bins)
-        counts = np.bincount(index[:filled], minlength=channels * (hi - lo) * n_bin)
-        yield counts.reshape(channels, hi - lo, n_bin) / dt
+        counts = np.bincount(index[:filled], minlength=channels * len(segments) * n_bin)
+        yield counts.reshape(channels, len(segments), n_bin) / dt
 
 
 def average(

@@ -160,7 +160,7 @@ def event_blocks(time: np.ndarray, start: np.ndarray, n_bin: int, dt: float) -> 
     length = n_bin * dt
     edges = np.searchsorted(time, np.append(start, start[-1] + length))
     numbers = np.diff(edges)
-    for block in _blocks(len(start), n_bin):
+    for block in slices(len(start), n_bin):
         begin, number = start[block], numbers[block]
         since = time[edges[block.start] : edges[block.stop]] - np.repeat(begin, number)
         offset = np.repeat(n_bin * np.arange(len(begin)), number)
@@ -190,7 +190,7 @@ def curve_blocks(
     n_bin : int
         Bins in a segment.
     """
-    for block in _blocks(len(first), n_bin):
+    for block in slices(len(first), n_bin):
         index = first[block, None] + np.arange(n_bin)
         yield Block(rate[index], filled[index])
 
@@ -347,7 +347,7 @@ def summed_squares(transform: np.ndarray) -> np.ndarray:
     return total[::2] + total[1::2]
 
 
-def _blocks(m: int, n_bin: int) -> Iterator[slice]:
+def slices(m: int, n_bin: int) -> Iterator[slice]:
     """Yield slices of `m` segments that keep a block small."""
     size = max(1, BLOCK // n_bin)
     for lo in range(0, m, size):

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from pipeline.config.segment import SegmentOptions
 from pipeline.refusal import Refusal
-from pipeline.segment.intervals import frames, lengths
+from pipeline.segment.cuts import widths
+from pipeline.segment.intervals import lengths
 from pipeline.segment.members import Member
-from pipeline.segment.observation import Header, Read
-from pipeline.segment.products.cross.common import Common, common
+from pipeline.segment.observation import Header, Read, all_flags
+from pipeline.segment.products.cross.common import common
 from pipeline.segment.products.power_spectra.ranges import inside
 from pipeline.segment.spectrum import cross, periodogram, rebin
 from pipeline.segment.spectrum.cross import Products
@@ -106,17 +108,12 @@ def measure(
     Refusal
         Where there is nothing to average.
     """
-    steps = _steps(xs, ys, options.dt)
+    steps = widths([*xs, *ys], options.dt)[: len(xs)]
     pairs = list(zip(xs, ys, steps, strict=True))
-
-    def both(position: int) -> Common:
-        x, y, dt = pairs[position]
-        return common(read(x), read(y), dt, options.max_gap)
-
     bins, unused = [], []
-    for position in range(len(pairs)):
+    for x, y, dt in pairs:
         try:
-            bins.append(both(position).bins)
+            bins.append(common(read(x), read(y), dt, options.max_gap).bins)
         except Refusal as error:
             bins.append(np.zeros(0, np.int64))
             unused.append(error)
@@ -125,15 +122,13 @@ def measure(
     length = lengths.wanted(options.segment_size, options.min_segments)[0]
     n_bin = lengths.segment_bins(bins, steps, options, length, xs[0].file)
     parts = []
-    for position, some in enumerate(bins):
+    for (x, y, dt), some in zip(pairs, bins, strict=True):
         if (some >= n_bin).any():
-            part = _part(both(position), n_bin, pairs[position], read)
+            part = _part(read(x), read(y), n_bin, dt, options.max_gap)
             parts += [part] if part else []
     if not parts:
         raise Refusal(Status.NO_DATA, f"{xs[0].file}: every rate in its segments is 0")
-    flags = Flag(0)
-    for part in parts:
-        flags |= part.member.flags
+    flags = all_flags(part.member.flags for part in parts)
     m = np.array([part.products.m for part in parts])
     flags |= Flag.FEW_SEGMENTS if m.sum() < options.min_segments else Flag(0)
     flags |= Flag.PARTIAL if len(parts) < len(pairs) else Flag(0)
@@ -149,31 +144,26 @@ def measure(
     )
 
 
-def _steps(xs, ys, requested):
-    """Return the width of a bin of each observation, s."""
-    if xs[0].kind != "events":
-        return [x.dt for x in xs]
-    resolutions = [max(x.dt, y.dt) for x, y in zip(xs, ys, strict=True)]
-    return frames.common_widths(requested, resolutions, [x.tick for x in xs])
-
-
-def _part(both, n_bin, pair, read):
+def _part(x, y, n_bin, dt, max_gap):
     """Return the averages of an observation; None where its segments hold nothing."""
-    x, y, dt = pair
-    blocks = list(both.blocks(n_bin))
-    if not blocks:
+    both = common(x, y, dt, max_gap)
+    blocks = both.blocks(n_bin)
+    first = next(blocks, None)
+    if first is None:
         return None
-    products = cross.average(blocks, n_bin, dt, [(0, 1)])
+    products = cross.average(chain([first], blocks), n_bin, dt, [(0, 1)])
     if not (products.mean_rate > 0).all() or not (products.auto.sum(axis=1) > 0).all():
         return None
     variance = both.noise_variance(n_bin)
     noise = np.where(variance == -1, 2 * products.mean_rate, 2 * dt * variance)
-    flags = Flag(x.flags) | Flag(y.flags) | (Flag.GAPS_FILLED if both.gaps_filled else Flag(0))
-    member = Member.of(read(x), flags)
-    background = np.array(
-        [max(h.background_rate, 0.0) if h.background_rate > 0 else 0.0 for h in (x, y)]
+    filled = Flag.GAPS_FILLED if both.gaps_filled else Flag(0)
+    rates = np.array([one.header.background_rate for one in (x, y)])
+    return _Part(
+        member=Member.of(x, Flag(y.header.flags) | filled),
+        products=products,
+        noise=noise,
+        background=np.where(rates > 0, rates, 0.0),
     )
-    return _Part(member, products, noise, background)
 
 
 def _spectra(parts, n_bin, dt, options):
@@ -181,13 +171,13 @@ def _spectra(parts, n_bin, dt, options):
     norm = options.norm
     if norm == "frac" and any((p.products.mean_rate <= p.background).any() for p in parts):
         norm = "abs"
-    auto, mixed, noise = np.zeros((2, 0)), np.zeros(0, complex), np.zeros(2)
+    auto, mixed, noise = np.zeros((2, 1)), np.zeros(1, complex), np.zeros(2)
     m = np.array([part.products.m for part in parts])
     for weight, part in zip(m / m.sum(), parts, strict=True):
         rate = part.products.mean_rate
         scale = {"frac": rate - part.background, "leahy": np.sqrt(rate), "abs": np.ones(2)}[norm]
-        auto = weight * part.products.auto / scale[:, None] ** 2 + (auto if auto.size else 0)
-        mixed = weight * part.products.cross[0] / scale.prod() + (mixed if mixed.size else 0)
+        auto = auto + weight * part.products.auto / scale[:, None] ** 2
+        mixed = mixed + weight * part.products.cross[0] / scale.prod()
         noise = noise + weight * part.noise / scale**2
     ordinates = periodogram.frequencies(n_bin, dt)
     kept = (ordinates.weight == 1) & inside(ordinates.frequency, options)

@@ -16,22 +16,13 @@ from pipeline.columns.power import (
     N,
 )
 from pipeline.columns.shared import (
-    BAND_HI,
-    BAND_LO,
-    DEC,
     EXPOSURE,
     FLAGS,
-    INSTRUMENT,
-    KIND,
-    MISSION,
     MJD_START,
     MJD_STOP,
     N_OBSERVATIONS,
-    OBJECT,
-    PRODUCT,
-    RA,
+    OF_PRODUCT,
     REASON,
-    SOURCE_ID,
     STATUS,
 )
 
@@ -51,7 +42,7 @@ CROSS = Table(
     "Cross spectra of two energy bands: a row a source and pair of bands. C = <X* Y>, X of the harder band, Y of the "
     "softer one, the reference; a positive lag says that the harder band comes later.",
     (
-        *(SOURCE_ID, PRODUCT, KIND, MISSION, INSTRUMENT, OBJECT, RA, DEC, BAND_LO, BAND_HI),
+        *OF_PRODUCT,
         _number("ref_band_lo", "Lower edge of the band of reference.", "keV", "em.energy;stat.min"),
         _number("ref_band_hi", "Upper edge of the band of reference.", "keV", "em.energy;stat.max"),
         *(STATUS, FLAGS, REASON, EPOCH, N_OBSERVATIONS, MJD_START, MJD_STOP, EXPOSURE),

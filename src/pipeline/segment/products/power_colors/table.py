@@ -12,22 +12,13 @@ from pipeline.columns.power import (
     M,
 )
 from pipeline.columns.shared import (
-    BAND_HI,
-    BAND_LO,
-    DEC,
     EXPOSURE,
     FLAGS,
-    INSTRUMENT,
-    KIND,
-    MISSION,
     MJD_START,
     MJD_STOP,
     N_OBSERVATIONS,
-    OBJECT,
-    PRODUCT,
-    RA,
+    OF_PRODUCT,
     REASON,
-    SOURCE_ID,
     STATUS,
 )
 
@@ -69,7 +60,7 @@ POWER_COLORS = Table(
     "POWER_COLORS",
     "Fractional rms in four bands of frequency, power colours and hue: a row a source and product.",
     (
-        *(SOURCE_ID, PRODUCT, KIND, MISSION, INSTRUMENT, OBJECT, RA, DEC, BAND_LO, BAND_HI),
+        *OF_PRODUCT,
         *(STATUS, FLAGS, REASON, EPOCH, N_OBSERVATIONS, MJD_START, MJD_STOP, EXPOSURE),
         *(DT, SEGMENT_SIZE, M, MEAN_RATE, BACKGROUND_RATE, LEAKAGE_P, STATIONARITY_P),
         _of_bands("range_lo", "Lower edge of each band.", "Hz", "em.freq;stat.min"),
